@@ -1,0 +1,1 @@
+"""Perturbations: budgets, objectives and the attacks that use them."""

@@ -1,0 +1,105 @@
+"""The base of every perturbation: the author writes `run`, the base enforces what all must keep."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from robustbench_seg.attacks.budget import BUDGETS, Budget
+from robustbench_seg.attacks.objectives import Goal, Objective, Scene, parse_objective
+from robustbench_seg.attacks.problem import Problem
+from robustbench_seg.errors import UsageError
+from robustbench_seg.tasks.base import Task
+
+
+@dataclass(frozen=True)
+class Perturbation(ABC):
+    """A family of perturbed images over a grid of radii.
+
+    Subclasses are frozen dataclasses: their fields are the parameters a protocol or `--set` may change. They
+    write `run`, or `run_grid` where radii can share work. The base keeps epsilon = 0 and images without a
+    target untouched, puts every result into its budget and the valid range, and leaves the model as it found it.
+
+    `norms` lists the budgets it can run in, the default first. `default_objectives` are the objectives of a bare
+    use (`each task` is one run a task; empty for noise).
+    """
+
+    norms: ClassVar[tuple[str, ...]] = ("linf", "rms")
+    default_objectives: ClassVar[tuple[str, ...]] = ("each task",)
+    needs_epsilon: ClassVar[bool] = True
+
+    @abstractmethod
+    def run(self, problem: Problem, budget: Budget) -> Tensor:
+        """Perturbed images (N,3,H,W) for one radius; the base projects what is returned."""
+
+    def run_grid(self, problem: Problem, budgets: Sequence[Budget]) -> Iterator[tuple[Budget, Tensor]]:
+        """Perturbed images of every radius, in any order; override to share work."""
+        for budget in budgets:
+            yield budget, self.run(problem, budget)
+
+    def gradients(self, epsilons: Sequence[float]) -> int:
+        """How many gradients an image costs on this grid (an upper bound where the attack can stop early)."""
+        return 0
+
+    def objectives(self, wanted: Sequence[str] | None, tasks: Mapping[str, Task]) -> list[Objective]:
+        """The objectives of one model's tasks; `wanted` None is the default."""
+        names = self.default_objectives if wanted is None else wanted
+        spread = [task for name in names for task in (tasks if name == "each task" else (name,))]
+        return [objective for name in spread for objective in parse_objective(name, tasks)]
+
+    def goal(self, objective: Objective, scene: Scene) -> Goal:
+        """The goal this attack makes of an objective."""
+        return objective.goal(scene)
+
+    def perturb(
+        self, problem: Problem, epsilons: Sequence[float], norm: str | None = None
+    ) -> Iterator[tuple[float, Tensor]]:
+        """Pairs of (epsilon, perturbed images); images (N,3,H,W) in [0,1], epsilon in grey values.
+
+        Raises UsageError for a norm the perturbation does not have or a radius that is not finite and >= 0.
+        """
+        norm = norm or self._default_norm(epsilons)
+        if norm not in self.norms:
+            raise UsageError(f"norm '{norm}' is not one of {type(self).__name__}'s: {', '.join(self.norms)}")
+        for epsilon in epsilons:
+            if not epsilon >= 0 or (epsilon == math.inf and norm != "none"):
+                raise UsageError(f"epsilon {epsilon} must be a finite number of grey values >= 0")
+            if 0 < epsilon < math.inf and norm == "none":
+                raise UsageError(f"epsilon {epsilon} has no meaning in norm 'none', which has no radius; give inf")
+        budgets = [BUDGETS[norm](problem.images, float(epsilon)) for epsilon in epsilons if epsilon > 0]
+        yield from ((0.0, problem.images.clone()) for epsilon in epsilons if epsilon == 0)
+        if budgets:
+            for budget, x in _frozen_between(problem, self.run_grid(problem, budgets)):
+                yield budget.epsilon, _enforce(budget, x, problem.active)
+
+    def _default_norm(self, epsilons: Sequence[float]) -> str:
+        """The first norm that has a radius, where there is one to keep."""
+        return next((n for n in self.norms if (n == "none") == (math.inf in epsilons)), self.norms[0])
+
+    def __call__(self, problem: Problem, epsilon: float, norm: str | None = None) -> Tensor:
+        """The perturbed images of one radius."""
+        return next(iter(self.perturb(problem, [epsilon], norm)))[1]
+
+
+def _frozen_between(problem: Problem, results: Iterator[tuple[Budget, Tensor]]) -> Iterator[tuple[Budget, Tensor]]:
+    """Each result, worked out on a frozen model and handed over with the model as the caller left it."""
+    while True:
+        with problem.frozen():
+            result = next(results, None)
+        if result is None:
+            return
+        yield result
+
+
+def _enforce(budget: Budget, x: Tensor, active: Tensor) -> Tensor:
+    if x.shape != budget.images.shape:
+        raise ValueError(f"a perturbation returned {tuple(x.shape)} for images {tuple(budget.images.shape)}")
+    with torch.no_grad():
+        finished = budget.finish(x)
+    return torch.where(active.view(-1, 1, 1, 1), finished, budget.images)

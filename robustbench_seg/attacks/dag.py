@@ -1,0 +1,68 @@
+"""DAG (Xie et al. 2017): dense adversary generation, untargeted or swapping two classes (UniNet 2021)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from robustbench_seg.attacks.budget import GREY, Budget, max_normalised
+from robustbench_seg.attacks.iterative import IterativeAttack
+from robustbench_seg.attacks.objectives import AnyWrong, Goal, Objective, Scene, TaskLoss
+from robustbench_seg.errors import UsageError
+from robustbench_seg.tasks.base import Task
+
+
+@dataclass(frozen=True)
+class DAG(IterativeAttack):
+    """Raise a rival logit at every target pixel until its class has changed.
+
+    Each step moves the image by `gamma` grey values at most, along the gradient of the summed logit gaps of the
+    targets still unchanged. Without an epsilon only the valid range binds; with one (`linf`, `rms`) it is the
+    direction that is evaluated at that radius.
+
+    Args:
+        steps: the most iterations (the paper: 200 for segmentation, 150 for detection).
+        gamma: step size in grey values.
+    """
+
+    norms: ClassVar[tuple[str, ...]] = ("none", "linf", "rms")
+    default_objectives: ClassVar[tuple[str, ...]] = ("semantic",)
+    needs_epsilon: ClassVar[bool] = False
+
+    steps: int = 200
+    gamma: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise UsageError(f"steps {self.steps} must be >= 1")
+        if not 0 < self.gamma < 256:
+            raise UsageError(f"gamma {self.gamma} must be a positive number of grey values")
+
+    def objectives(self, wanted: Sequence[str] | None, tasks: Mapping[str, Task]) -> list[Objective]:
+        """Objectives on class logits; UsageError for another task's loss."""
+        found = super().objectives(wanted, tasks)
+        for objective in found:
+            if isinstance(objective, TaskLoss) and objective.task.key != "semantic":
+                raise UsageError(f"dag has no objective '{objective.name}': it needs classes to change, as in semantic")
+        return found
+
+    def goal(self, objective: Objective, scene: Scene) -> Goal:
+        """A bare task means: every correct pixel to a random wrong class."""
+        if isinstance(objective, TaskLoss):
+            return AnyWrong(objective.task).goal(scene)
+        return objective.goal(scene)
+
+    def count(self, epsilon: float) -> int:
+        """The same cap for every radius."""
+        return self.steps
+
+    def reach(self, steps: int) -> float:
+        """No value moves by more than gamma a step, so neither does the RMS."""
+        return steps * self.gamma
+
+    def move(self, direction: Tensor, budget: Budget) -> Tensor:
+        """Gamma times the direction over its largest value, whatever the budget."""
+        return max_normalised(direction) * (self.gamma / GREY)

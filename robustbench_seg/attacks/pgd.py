@@ -1,0 +1,89 @@
+"""PGD (Madry et al. 2018) with the step rule of Kurakin et al. 2017, and category hiding (UniNet 2021)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from robustbench_seg.attacks.budget import GREY, Budget
+from robustbench_seg.attacks.iterative import IterativeAttack, random_unit
+from robustbench_seg.attacks.problem import Problem
+from robustbench_seg.errors import UsageError
+
+
+def kurakin_steps(epsilon: float) -> int:
+    """min(epsilon + 4, ceil(1.25 epsilon)), at least 1: 1 1 2 3 5 10 20 for .25 .5 1 2 4 8 16 grey values."""
+    return max(1, math.ceil(min(epsilon + 4, 1.25 * epsilon)))
+
+
+@dataclass(frozen=True)
+class PGD(IterativeAttack):
+    """Projected steps of `alpha` grey values in the budget's norm.
+
+    Args:
+        steps: iterations; 0 is Kurakin's rule, which grows with epsilon.
+        alpha: step size in grey values.
+        random_start: start at a uniform point of the ball.
+        restarts: runs with different random starts, the highest loss kept image by image.
+    """
+
+    steps: int = 0
+    alpha: float = 1.0
+    random_start: bool = False
+    restarts: int = 1
+
+    def __post_init__(self) -> None:
+        if self.steps < 0:
+            raise UsageError(f"steps {self.steps} must be >= 0 (0 is Kurakin's rule)")
+        if not 0 < self.alpha < math.inf:
+            raise UsageError(f"alpha {self.alpha} must be a positive number of grey values")
+        if self.restarts < 1 or (self.restarts > 1 and not self.random_start):
+            raise UsageError(f"restarts {self.restarts} must be >= 1, and 1 unless random_start is true")
+
+    def count(self, epsilon: float) -> int:
+        """The fixed number of steps, or Kurakin's."""
+        return self.steps or kurakin_steps(epsilon)
+
+    def reach(self, steps: int) -> float:
+        """Steps of alpha cannot pass steps * alpha (triangle inequality)."""
+        return math.inf if self.random_start else steps * self.alpha
+
+    def move(self, direction: Tensor, budget: Budget) -> Tensor:
+        """A step of alpha, steepest in the budget's norm."""
+        return budget.step(direction, self.alpha)
+
+    def run(self, problem: Problem, budget: Budget) -> Tensor:
+        """The best of the restarts, image by image."""
+        if not self.random_start:
+            return super().run(problem, budget)
+        best, best_loss = problem.images, torch.full((len(problem.images),), -math.inf)
+        for start in self._starts(problem, budget):
+            x = self._follow(problem, budget, start, 0)
+            if self.restarts == 1:
+                return x
+            loss = problem.loss(x).cpu()
+            better = loss > best_loss
+            best = torch.where(better.view(-1, 1, 1, 1).to(x.device), x, best)
+            best_loss = torch.where(better, loss, best_loss)
+        return best
+
+    def gradients(self, epsilons: Sequence[float]) -> int:
+        """Restarts multiply the trajectory."""
+        return super().gradients(epsilons) * self.restarts
+
+    def _starts(self, problem: Problem, budget: Budget) -> Iterator[Tensor]:
+        for restart in range(self.restarts):
+            offset = random_unit(problem, f"start {restart}") * (budget.epsilon / GREY)
+            yield budget.project(problem.images + offset)
+
+
+@dataclass(frozen=True)
+class Hide(PGD):
+    """Category hiding: PGD towards the clean prediction with a class filled in by its surroundings."""
+
+    default_objectives: ClassVar[tuple[str, ...]] = ("hide:person",)

@@ -1,0 +1,86 @@
+"""What an attack sees of one batch: images, their goal, gradients, and its own reproducible randomness."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from robustbench_seg.attacks.objectives import Goal
+from robustbench_seg.attacks.victim import Victim, frozen
+
+
+def generator(seed: int, *names: str) -> np.random.Generator:
+    """A stream that depends on the seed and the names (image, attack, purpose) and on nothing else."""
+    digest = hashlib.sha256("\0".join((str(seed), *names)).encode()).digest()
+    return np.random.Generator(np.random.Philox(key=int.from_bytes(digest[:16], "little")))
+
+
+class Problem:
+    """One batch under attack. Images are (N,3,H,W) float32 in [0,1].
+
+    `goal` and `victim` are None for perturbations that use no gradient.
+    """
+
+    def __init__(
+        self,
+        images: Tensor,
+        ids: Sequence[str],
+        *,
+        seed: int = 0,
+        victim: Victim | None = None,
+        goal: Goal | None = None,
+    ) -> None:
+        if images.dim() != 4 or images.shape[1] != 3 or len(images) != len(ids):
+            raise ValueError(f"images must be (N,3,H,W) with N ids, not {tuple(images.shape)} and {len(ids)} ids")
+        self.images = images
+        self.ids = tuple(ids)
+        self.seed = seed
+        self._victim = victim
+        self._goal = goal
+        self._clean: Tensor | None = None
+
+    @property
+    def active(self) -> Tensor:
+        """The images (N,) bool that have something to pursue."""
+        if self._goal is None:
+            return torch.ones(len(self.images), dtype=torch.bool, device=self.images.device)
+        return self._goal.active
+
+    def gradient(self, x: Tensor) -> Tensor:
+        """The ascent direction (N,3,H,W) at x: the gradient of each image's loss, 0 for images without a target.
+
+        The one at the clean images is computed once and shared by every attack on the same problem.
+        """
+        if x is not self.images:
+            return self._gradient(x)
+        if self._clean is None:
+            self._clean = self._gradient(x)
+        return self._clean
+
+    def loss(self, x: Tensor) -> Tensor:
+        """Each image's loss (N,) at x, without a gradient."""
+        victim, goal = self._parts()
+        return goal.loss(victim.outputs(x))
+
+    def generators(self, *purpose: str) -> list[np.random.Generator]:
+        """One random stream an image, the same whatever the batch, the order, the model and epsilon."""
+        return [generator(self.seed, image, *purpose) for image in self.ids]
+
+    def frozen(self) -> AbstractContextManager[None]:
+        """The model, where there is one, in evaluation mode; its state is put back on leaving."""
+        return nullcontext() if self._victim is None else frozen(self._victim.module)
+
+    def _gradient(self, x: Tensor) -> Tensor:
+        victim, goal = self._parts()
+        gradient = victim.gradient(x, goal.loss)
+        return torch.where(goal.active.view(-1, 1, 1, 1), gradient, torch.zeros_like(gradient))
+
+    def _parts(self) -> tuple[Victim, Goal]:
+        if self._victim is None or self._goal is None:
+            raise ValueError("this problem has no model and goal: a noise perturbation asked for a gradient or loss")
+        return self._victim, self._goal

@@ -1,0 +1,136 @@
+"""The model under attack: one forward into a data set's classes, one gradient at the input, both counted."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from robustbench_seg.classes import Alignment
+from robustbench_seg.errors import InputError
+from robustbench_seg.tasks.base import Outputs
+
+_IN_PLACE = "modified by an inplace operation"
+
+
+@dataclass
+class Cost:
+    """How many images went forward and backward."""
+
+    forwards: int = 0
+    backwards: int = 0
+
+
+class Victim:
+    """A model seen through a data set's classes.
+
+    Args:
+        module: takes (N,3,H,W) float32 in [0,1], returns a dict of `semantic` logits (N,C,h,w), `depth` (N,h,w) metres.
+        tasks: the output keys to use; others are dropped.
+        alignment: how logits merge into the data set's classes; None where there is no `semantic`.
+        precision: `fp32` or `bf16` (autocast; outputs come back in float32).
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        tasks: Sequence[str],
+        alignment: Alignment | None = None,
+        precision: str = "fp32",
+    ) -> None:
+        self.module = module
+        self.tasks = tuple(tasks)
+        self.alignment = alignment
+        self.precision = precision
+        self.cost = Cost()
+        self._mutates = False
+
+    def outputs(self, images: Tensor) -> Outputs:
+        """Outputs at the images' size, in the data set's classes, in evaluation mode and without a gradient."""
+        with torch.no_grad(), frozen(self.module):
+            return self._forward(images)
+
+    def gradient(self, images: Tensor, loss: Callable[[Outputs], Tensor]) -> Tensor:
+        """The gradient (N,3,H,W) of each image's loss at that image; loss maps outputs to (N,)."""
+        try:
+            with self._saving():
+                x = images.detach().requires_grad_(True)
+                with torch.enable_grad():
+                    value = loss(self._forward(x)).sum()
+                    if not value.requires_grad:
+                        return torch.zeros_like(images)
+                    (gradient,) = torch.autograd.grad(value, x, allow_unused=True)
+        except RuntimeError as error:
+            if self._mutates or _IN_PLACE not in str(error):
+                raise
+            # Nets that overwrite saved activations (`x += ...` after a ReLU) are common; keep copies from now on.
+            self._mutates = True
+            return self.gradient(images, loss)
+        self.cost.backwards += len(images)
+        return torch.zeros_like(images) if gradient is None else gradient
+
+    def _saving(self) -> contextlib.AbstractContextManager[object]:
+        if self._mutates:
+            return torch.autograd.graph.allow_mutation_on_saved_tensors()
+        return contextlib.nullcontext()
+
+    def _forward(self, images: Tensor) -> Outputs:
+        self.cost.forwards += len(images)
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            # A copy, because some nets normalise their input in place.
+            raw = self.module(images.clone())
+        return {task: self._output(task, raw, images) for task in self.tasks}
+
+    def _output(self, task: str, raw: object, images: Tensor) -> Tensor:
+        value = raw.get(task) if isinstance(raw, Mapping) else None
+        if not isinstance(value, Tensor):
+            raise InputError(f"the model's output has no tensor '{task}'; map it with --output {task}=KEY")
+        dense = value.float() if value.dim() == 4 else value.float().unsqueeze(1)
+        if dense.dim() != 4 or len(dense) != len(images):
+            raise InputError(f"output '{task}' has shape {tuple(value.shape)} for {len(images)} images")
+        if dense.shape[-2:] != images.shape[-2:]:
+            dense = F.interpolate(dense, images.shape[-2:], mode="bilinear", align_corners=False)
+        if task == "semantic":
+            return merge_logits(dense, self.alignment)
+        return dense[:, 0]
+
+
+def merge_logits(logits: Tensor, alignment: Alignment | None) -> Tensor:
+    """The maximum over each class's member channels: (N,M,H,W) -> (N,C,H,W)."""
+    if alignment is None or alignment.is_identity:
+        return logits
+    highest = max(max(members) for members in alignment.logit_members)
+    if highest >= logits.shape[1]:
+        raise InputError(f"the model gives {logits.shape[1]} channels, its classes need {highest + 1}; see --classes")
+    merged = [logits[:, list(members)].amax(1) for members in alignment.logit_members]
+    return torch.stack(merged, 1)
+
+
+@contextlib.contextmanager
+def frozen(module: nn.Module) -> Iterator[None]:
+    """Evaluation mode without parameter gradients; every flag and the random state are restored on leaving.
+
+    The state is put back also when the block raises. Gradients held by the parameters are not touched.
+    """
+    modes = [(member, member.training) for member in module.modules()]
+    parameters = list(module.parameters())
+    learning = [parameter for parameter in parameters if parameter.requires_grad]
+    # Only the devices the model is on: asking for the state of another one would start CUDA there.
+    devices = {parameter.device for parameter in parameters if parameter.is_cuda}
+    with torch.random.fork_rng(devices=sorted(device.index for device in devices)):
+        try:
+            if any(mode for _, mode in modes):
+                module.eval()
+            for parameter in learning:
+                parameter.requires_grad_(False)
+            yield
+        finally:
+            for member, mode in modes:
+                if member.training != mode:
+                    member.training = mode
+            for parameter in learning:
+                parameter.requires_grad_(True)

@@ -1,0 +1,207 @@
+"""Class sets, their aliases, and declared maps between them.
+
+A `ClassSet` names the ids of a model's logits or of a data set's labels. Two sets are joined by
+`align`, which says which logits to merge (maximum over member logits) and how to renumber labels,
+so that a 19-class model scores on an 11-class data set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from robustbench_seg.errors import UsageError
+
+VOID = 255
+"""The label id that leaves loss, gradient and metric."""
+
+_ALIASES = {
+    "pedestrian": "person",
+    "bicyclist": "rider",
+    "cyclist": "rider",
+    "pavement": "sidewalk",
+    "tree": "vegetation",
+    "sign": "traffic sign",
+    "sign symbol": "traffic sign",
+    "column pole": "pole",
+    "motorbike": "motorcycle",
+    "bike": "bicycle",
+}
+
+
+def canonical(name: str) -> str:
+    """The canonical spelling of a class name: lower case, spaces, aliases resolved."""
+    plain = name.strip().lower().replace("_", " ").replace("-", " ")
+    return _ALIASES.get(plain, plain)
+
+
+@dataclass(frozen=True)
+class ClassSet:
+    """An ordered set of class names; ids are positions.
+
+    `palette` holds one RGB triple (0..255) a class. `maps` holds declared maps from other sets:
+    `maps[other][name of a class there] = name of a class here`.
+    """
+
+    name: str
+    names: tuple[str, ...]
+    palette: tuple[tuple[int, int, int], ...]
+    maps: Mapping[str, Mapping[str, str]] = field(default_factory=dict, compare=False, hash=False)
+
+    def __post_init__(self) -> None:
+        if len(self.palette) != len(self.names):
+            raise ValueError(f"{len(self.palette)} colours for {len(self.names)} classes in {self.name}")
+        if len(self.names) > VOID:
+            raise ValueError(f"{len(self.names)} classes in {self.name}; at most {VOID} fit, as id {VOID} is void")
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def find(self, name: str) -> int | None:
+        """The id of a class by name, else by alias; None where the set lacks it."""
+        wanted = canonical(name)
+        if name in self.names:
+            return self.names.index(name)
+        for index, own in enumerate(self.names):
+            if canonical(own) == wanted:
+                return index
+        return None
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """How a model's logits and a data set's labels meet in one class set.
+
+    `logit_members[i]` are the model's channels merged into class i, `label_map` (256,) uint8 renumbers the
+    labels (void stays void), `missing` names the data set's classes that the model cannot predict:
+    their pixels are void for it. `channels` is how many the model has, None where that is not known.
+    """
+
+    classes: ClassSet
+    logit_members: tuple[tuple[int, ...], ...]
+    label_map: npt.NDArray[np.uint8]
+    missing: tuple[str, ...] = ()
+    channels: int | None = None
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether the logits need no merging: every channel is a class of its own, in order, and none is left over."""
+        complete = self.channels in (None, len(self.logit_members))
+        return complete and all(members == (i,) for i, members in enumerate(self.logit_members))
+
+
+def align(model: ClassSet, data: ClassSet) -> Alignment:
+    """Join a model's and a data set's classes; errors name both sets and what to declare.
+
+    Tried in order: a declared map from the model's set to the data's (logits are merged), a declared map from
+    the data's set to the model's (labels are renumbered), the same names (aliases count; channels without a
+    class in the data are left out).
+    """
+    if model.name in data.maps:
+        return _merge_logits(model, data, data.maps[model.name])
+    if data.name in model.maps:
+        return _renumber_labels(model, data, model.maps[data.name])
+    return _merge_logits(model, data, {own: own for own in model.names})
+
+
+def _merge_logits(model: ClassSet, data: ClassSet, mapping: Mapping[str, str]) -> Alignment:
+    members: list[list[int]] = [[] for _ in data.names]
+    for source, target in mapping.items():
+        channel, index = model.find(source), data.find(target)
+        if channel is not None and index is not None:
+            members[index].append(channel)
+    present = [i for i, group in enumerate(members) if group]
+    if not present:
+        raise _nothing_shared(model, data)
+    label_map = np.full(256, VOID, np.uint8)
+    label_map[present] = range(len(present))
+    classes = data if len(present) == len(data) else _subset(data, present)
+    missing = tuple(data.names[i] for i, group in enumerate(members) if not group)
+    return Alignment(classes, tuple(tuple(sorted(set(members[i]))) for i in present), label_map, missing, len(model))
+
+
+def _renumber_labels(model: ClassSet, data: ClassSet, mapping: Mapping[str, str]) -> Alignment:
+    label_map = np.full(256, VOID, np.uint8)
+    for source, target in mapping.items():
+        index, channel = data.find(source), model.find(target)
+        if index is not None and channel is not None:
+            label_map[index] = channel
+    missing = tuple(name for index, name in enumerate(data.names) if label_map[index] == VOID)
+    if len(missing) == len(data):
+        raise _nothing_shared(model, data)
+    return Alignment(model, tuple((i,) for i in range(len(model))), label_map, missing, len(model))
+
+
+def _nothing_shared(model: ClassSet, data: ClassSet) -> UsageError:
+    return UsageError(
+        f"the model's classes ({model.name}) and the data set's ({data.name}) share no name; "
+        "declare a map in the classes file given with --classes ([maps.<other set>])"
+    )
+
+
+def _subset(classes: ClassSet, keep: list[int]) -> ClassSet:
+    return ClassSet(classes.name, tuple(classes.names[i] for i in keep), tuple(classes.palette[i] for i in keep))
+
+
+_C19 = {
+    "road": (128, 64, 128),
+    "sidewalk": (244, 35, 232),
+    "building": (70, 70, 70),
+    "wall": (102, 102, 156),
+    "fence": (190, 153, 153),
+    "pole": (153, 153, 153),
+    "traffic light": (250, 170, 30),
+    "traffic sign": (220, 220, 0),
+    "vegetation": (107, 142, 35),
+    "terrain": (152, 251, 152),
+    "sky": (70, 130, 180),
+    "person": (220, 20, 60),
+    "rider": (255, 0, 0),
+    "car": (0, 0, 142),
+    "truck": (0, 0, 70),
+    "bus": (0, 60, 100),
+    "train": (0, 80, 100),
+    "motorcycle": (0, 0, 230),
+    "bicycle": (119, 11, 32),
+}
+_C11 = {
+    "sky": (128, 128, 128),
+    "building": (128, 0, 0),
+    "pole": (192, 192, 128),
+    "road": (128, 64, 128),
+    "pavement": (0, 0, 192),
+    "tree": (128, 128, 0),
+    "sign": (192, 128, 128),
+    "fence": (64, 64, 128),
+    "car": (64, 0, 128),
+    "pedestrian": (64, 64, 0),
+    "bicyclist": (0, 128, 192),
+}
+_C19_TO_C11 = {
+    "road": "road",
+    "sidewalk": "pavement",
+    "building": "building",
+    "wall": "building",
+    "fence": "fence",
+    "pole": "pole",
+    "traffic light": "sign",
+    "traffic sign": "sign",
+    "vegetation": "tree",
+    "terrain": "tree",
+    "sky": "sky",
+    "person": "pedestrian",
+    "rider": "bicyclist",
+    "motorcycle": "bicyclist",
+    "bicycle": "bicyclist",
+    "car": "car",
+    "truck": "car",
+    "bus": "car",
+    "train": "car",
+}
+
+CITYSCAPES19 = ClassSet("cityscapes19", tuple(_C19), tuple(_C19.values()))
+CAMVID11 = ClassSet("camvid11", tuple(_C11), tuple(_C11.values()), {"cityscapes19": _C19_TO_C11})
+CLASS_SETS = {classes.name: classes for classes in (CITYSCAPES19, CAMVID11)}

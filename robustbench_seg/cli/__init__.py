@@ -1,0 +1,76 @@
+"""The command `robustseg`. Modules here are thin: each parses options and calls the library."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from robustbench_seg.errors import RobustsegError
+
+_COMMANDS = {
+    "evaluate": ("evaluate", "Evaluate models under attacks and leave a report."),
+    "report": ("report", "Rebuild a run's figures and page."),
+    "plot": ("plot", "Compare several runs or models."),
+    "list": ("listing", "List models, attacks, datasets, protocols or tasks."),
+    "show": ("listing", "Show one of them in full."),
+    "train": ("train", "Train a model from a recipe."),
+    "check": ("check", "Check that a model can be evaluated."),
+}
+
+
+class _Commands(click.Group):
+    """Commands are imported when they run; the help text needs none of them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order people meet them."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command's module."""
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f"robustbench_seg.cli.{_COMMANDS[cmd_name][0]}")
+        command: click.Command = getattr(module, f"{cmd_name}_command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The table of commands, from the index alone."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+
+@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="robustbench-seg", prog_name="robustseg")
+def group() -> None:
+    r"""Robustness of segmentation and multi-task models at equal signal-to-noise ratio.
+
+    \b
+    robustseg evaluate                       the shipped pair on the embedded data, minutes on two cores
+    robustseg evaluate -m MODEL -d DATASET   your choice; see `robustseg list models`
+    """
+
+
+def main() -> None:
+    """Run the command; errors are one line, exit codes: 0 done, 1 some cells failed, 2 usage, 3 input, 130 stopped."""
+    try:
+        code = group.main(standalone_mode=False)
+    except RobustsegError as error:
+        code = _fail(str(error), error.exit_code)
+    except click.exceptions.Exit as error:
+        code = error.exit_code
+    except click.UsageError as error:
+        code = _fail(error.format_message(), 2)
+    except click.ClickException as error:
+        code = _fail(error.format_message(), error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        code = _fail("interrupted; give the command again to resume", 130)
+    except BrokenPipeError:
+        code = 0
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(text: str, code: int) -> int:
+    click.echo(f"robustseg: {' '.join(text.split())}", err=True)
+    return code

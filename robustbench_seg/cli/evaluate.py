@@ -1,0 +1,224 @@
+"""`robustseg evaluate`."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from robustbench_seg.cli.options import load_plugins, parse_epsilons, parse_setting, plugin_option
+from robustbench_seg.errors import UsageError
+
+if TYPE_CHECKING:
+    from robustbench_seg.harness.evaluation import Request
+    from robustbench_seg.harness.spec import DataSpec, ModelSpec
+    from robustbench_seg.protocol import Protocol
+
+DEFAULT_MODELS = ("street-single", "street-multi")
+DEFAULT_DATASET = "street"
+DEFAULT_PROTOCOL = "quick"
+_OWN = ("weights", "normalize", "input_scale", "channel_order", "classes", "outputs")
+
+
+@click.command("evaluate")
+@click.option(
+    "-m",
+    "--model",
+    "models",
+    multiple=True,
+    help="Catalogue name, FILE.py:factory, package:factory or torchvision:NAME.",
+)
+@click.option("-d", "--dataset", "datasets", multiple=True, metavar="NAME[:ROOT]", help="Data set, with its folder.")
+@click.option("-p", "--protocol", help=f"Named protocol or a .toml file (default {DEFAULT_PROTOCOL}).")
+@click.option(
+    "-a", "--attack", "attacks", multiple=True, help="Attack; alone it makes a protocol, with -p it narrows it."
+)
+@click.option(
+    "-e", "--epsilon", "epsilons", multiple=True, metavar="EPS,EPS", help="Strengths in grey values (0..255)."
+)
+@click.option("--split", help="Split of the data sets (default val).")
+@click.option("--tasks", metavar="TASK,TASK", help="Only these tasks.")
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N images.")
+@click.option("--batch-size", default="auto", show_default=True, metavar="N|auto")
+@click.option("--device", default="auto", show_default=True)
+@click.option("--precision", type=click.Choice(["fp32", "bf16"]), default="fp32", show_default=True)
+@click.option("--compile", "compile_model", is_flag=True, help="torch.compile the model.")
+@click.option("--weights", type=click.Path(), help="Own model: .safetensors, .pt or .pth (weights only).")
+@click.option("--normalize", help="Own model: imagenet, half, none or 'mean=r,g,b;std=r,g,b' (default imagenet).")
+@click.option("--input-scale", type=click.Choice(["1", "255"]), help="Own model: range of its input (default 1).")
+@click.option(
+    "--channel-order", type=click.Choice(["rgb", "bgr"]), help="Own model: order of its channels (default rgb)."
+)
+@click.option("--classes", help="Own model: cityscapes19, camvid11 or a .toml file (default cityscapes19).")
+@click.option(
+    "--output", "outputs", multiple=True, metavar="TASK=KEY[:inverse]", help="Own model: where each task's output is."
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--dry-run", is_flag=True, help="Print what would be done and an estimate; do nothing.")
+@click.option("--save-images", is_flag=True, help="Keep every perturbed image as PNG (rounded to 8 bits).")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
+@click.option("--engine", default="local", show_default=True, help="How work is spread.")
+@click.option("--workers", type=click.IntRange(0), default=0, help="Workers (default: one a core, one on a GPU).")
+@plugin_option
+@click.option("--set", "settings", multiple=True, metavar="ATTACK.PARAM=VALUE", help="Change a parameter of an attack.")
+@click.option("-o", "--out", type=click.Path(path_type=Path), metavar="RUN", help="Run folder; given again it resumes.")
+def evaluate_command(**options: Any) -> None:
+    """Evaluate models under attacks and leave a report.
+
+    Without -m and -d: the shipped single- and multi-task pair on the embedded data, in minutes.
+    """
+    load_plugins(options["plugins"])
+    request = build_request(options)
+    folder = options["out"] or Path(default_folder(request))
+    from robustbench_seg.harness.estimate import estimate
+    from robustbench_seg.harness.evaluation import Evaluation
+    from robustbench_seg.harness.execute import execute
+    from robustbench_seg.report.write import write_report
+
+    if not options["as_json"]:
+        click.echo(f"loading {_names(request.models)} on {_names(request.datasets)}")
+    evaluation = Evaluation(request, folder)
+    if options["dry_run"]:
+        _print_estimate(estimate(evaluation), evaluation, options["as_json"])
+        return
+    from robustbench_seg.cli.progress import progress_reporter
+
+    with progress_reporter(options["as_json"]) as report_progress:
+        run = execute(evaluation, folder, report_progress)
+    page = write_report(run)
+    failed = bool((run.summary["status"] == "failed").any())
+    if options["as_json"]:
+        click.echo(json.dumps({"run": str(folder), "report": str(page), "failed": failed, "notes": run.info["notes"]}))
+    else:
+        _print_run(run, page)
+    sys.exit(1 if failed else 0)
+
+
+def build_request(options: dict[str, Any]) -> Request:
+    """The request an option set asks for; UsageError where options do not fit each other."""
+    from robustbench_seg.harness.engine import ENGINES
+    from robustbench_seg.harness.evaluation import Request
+    from robustbench_seg.registry import unknown
+
+    if options["engine"] not in ENGINES:
+        raise UsageError(unknown("engine", options["engine"], ENGINES))
+    datasets = options["datasets"] or (DEFAULT_DATASET,)
+    return Request(
+        models=_model_specs(options),
+        datasets=[_data_spec(text, options["split"]) for text in datasets],
+        protocol=_protocol(options),
+        tasks=_tasks(options["tasks"]),
+        limit=options["limit"],
+        seed=options["seed"],
+        batch_size=_batch_size(options["batch_size"]),
+        device=options["device"],
+        precision=options["precision"],
+        compile=options["compile_model"],
+        engine=options["engine"],
+        workers=options["workers"],
+        save_images=options["save_images"],
+        plugins=options["plugins"],
+        given={k: str(v) if isinstance(v, Path) else v for k, v in options.items() if v not in (None, (), False)},
+    )
+
+
+def default_folder(request: Request) -> str:
+    """`runs/MODELS_DATASETS_PROTOCOL`, safe as a file name."""
+    parts = (_names(request.models), _names(request.datasets), request.protocol.name)
+    return "runs/" + re.sub(r"[^A-Za-z0-9.+-]+", "-", "_".join(parts)).strip("-")[:120]
+
+
+def _names(specs: Sequence[Any]) -> str:
+    return "+".join(spec.name for spec in specs)
+
+
+def _model_specs(options: dict[str, Any]) -> list[ModelSpec]:
+    from robustbench_seg.harness.spec import ModelSpec, is_own_model
+
+    names = options["models"] or DEFAULT_MODELS
+    given = {key: options[key] for key in _OWN if options[key] not in (None, ())}
+    own = [name for name in names if is_own_model(name)]
+    if given and (len(names) != 1 or not own):
+        listed = ", ".join(f"--{key.removesuffix('s') if key == 'outputs' else key.replace('_', '-')}" for key in given)
+        raise UsageError(f"{listed}: for exactly one -m of your own (FILE.py:factory), not {', '.join(names)}")
+    if "input_scale" in given:
+        given["input_scale"] = int(given["input_scale"])
+    return [ModelSpec(name, given if name in own else None) for name in names]
+
+
+def _data_spec(text: str, split: str | None) -> DataSpec:
+    from robustbench_seg.harness.spec import DataSpec
+
+    return DataSpec.parse(text, split)
+
+
+def _protocol(options: dict[str, Any]) -> Protocol:
+    from robustbench_seg.protocol import from_options, narrow, override, read_protocol
+    from robustbench_seg.registries import PROTOCOLS
+
+    attacks = options["attacks"]
+    epsilons = [parse_epsilons(text) for text in options["epsilons"]]
+    if attacks and not options["protocol"]:
+        protocol = from_options(attacks, epsilons)
+    else:
+        name = options["protocol"] or DEFAULT_PROTOCOL
+        protocol = read_protocol(Path(name)) if name.endswith(".toml") else PROTOCOLS.get(name)
+        protocol = narrow(protocol, attacks, [epsilon for grid in epsilons for epsilon in grid])
+    return override(protocol, [parse_setting(text) for text in options["settings"]])
+
+
+def _tasks(text: str | None) -> list[str] | None:
+    if text is None:
+        return None
+    from robustbench_seg.registries import TASKS
+
+    names = text.split(",")
+    for name in names:
+        TASKS.entry(name)
+    return names
+
+
+def _batch_size(text: str) -> int:
+    if text == "auto":
+        return 0
+    if not text.isdigit() or int(text) < 1:
+        raise UsageError(f"--batch-size {text}: give a whole number >= 1, or auto")
+    return int(text)
+
+
+def _print_estimate(found: Any, evaluation: Any, as_json: bool) -> None:
+    import dataclasses
+
+    if as_json:
+        click.echo(json.dumps(dataclasses.asdict(found) | {"notes": list(evaluation.plan.notes)}))
+        return
+    for note in evaluation.plan.notes:
+        click.echo(f"note: {note}")
+    click.echo(
+        f"{found.cells} cells over {found.images} images: {found.gradients} gradients, {found.forwards} forwards; "
+        f"about {_duration(found.seconds)} with {evaluation.workers} worker(s), {found.megabytes:.1f} MB"
+    )
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(seconds, 1):.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _print_run(run: Any, page: Path) -> None:
+    from rich.console import Console
+
+    from robustbench_seg.report.text import terminal_tables
+
+    console = Console()
+    for table in terminal_tables(run):
+        console.print(table)
+    for note in run.info["notes"]:
+        click.echo(f"note: {note}")
+    click.echo(f"report: {page}")

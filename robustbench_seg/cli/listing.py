@@ -1,0 +1,99 @@
+"""`robustseg list` and `robustseg show`."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from robustbench_seg.cli.options import load_plugins, plugin_option
+
+if TYPE_CHECKING:
+    from robustbench_seg.registry import Entry
+
+_KINDS = ("models", "attacks", "datasets", "protocols", "tasks")
+
+
+@click.command("list")
+@click.argument("kind", type=click.Choice(_KINDS))
+@click.option("--json", "as_json", is_flag=True, help="A list of objects with name and origin.")
+@plugin_option
+def list_command(kind: str, as_json: bool, plugins: tuple[str, ...]) -> None:
+    """List what is there, each with its origin."""
+    from robustbench_seg.registries import REGISTRIES
+
+    load_plugins(plugins)
+    entries = REGISTRIES[kind].entries()
+    if as_json:
+        rows = [{"name": e.name, "origin": e.origin, "summary": e.summary} for e in entries]
+        click.echo(json.dumps(rows, indent=2))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("name", "origin", "summary", box=None, header_style="bold")
+    for entry in entries:
+        table.add_row(entry.name, entry.origin, entry.summary)
+    Console().print(table)
+
+
+@click.command("show")
+@click.argument("kind", type=click.Choice([kind.removesuffix("s") for kind in _KINDS]))
+@click.argument("name")
+@plugin_option
+def show_command(kind: str, name: str, plugins: tuple[str, ...]) -> None:
+    """Show one model card, attack with its parameters, data set, protocol or task."""
+    from robustbench_seg.registries import REGISTRIES
+
+    load_plugins(plugins)
+    entry = REGISTRIES[f"{kind}s"].entry(name)
+    click.echo(f"{entry.name} ({entry.origin}): {entry.summary}")
+    for line in _SHOW[kind](entry):
+        click.echo(line)
+
+
+def _show_model(entry: Entry) -> list[str]:
+    from robustbench_seg._shipped import shipped
+
+    card = shipped("models") / entry.name / "card.toml"
+    return [card.read_text(encoding="utf-8")] if card.is_file() else []
+
+
+def _show_attack(entry: Entry) -> list[str]:
+    attack: Any = entry.load()
+    lines = [(attack.__doc__ or "").strip(), f"norms: {', '.join(attack.norms)}"]
+    lines += [f"{field.name} = {field.default!r}" for field in dataclasses.fields(attack)]
+    return lines
+
+
+def _show_dataset(entry: Entry) -> list[str]:
+    return [(getattr(entry.load(), "__doc__", "") or "").strip()]
+
+
+def _show_protocol(entry: Entry) -> list[str]:
+    protocol: Any = entry.load()
+    lines = [f"source: {protocol.source}"] if protocol.source else []
+    for plan in protocol.attacks:
+        grid = ", ".join(f"{epsilon:g}" for epsilon in plan.epsilons) or "unbounded"
+        objectives = ", ".join(plan.objectives) if plan.objectives else "its default objectives"
+        params = "".join(f" {key}={value}" for key, value in plan.params.items())
+        lines.append(f"{plan.name}: epsilon {grid} ({plan.norm or 'default norm'}); {objectives}{params}")
+    return lines
+
+
+def _show_task(entry: Entry) -> list[str]:
+    task: Any = entry.load()
+    arrows = {True: "higher is better", False: "lower is better"}
+    lines = [(task.__doc__ or "").strip(), f"group: {task.group}"]
+    return lines + [f"{m.name} [{m.unit or '1'}]: {arrows[m.higher_is_better]}, {m.pooling}" for m in task.metrics]
+
+
+_SHOW = {
+    "model": _show_model,
+    "attack": _show_attack,
+    "dataset": _show_dataset,
+    "protocol": _show_protocol,
+    "task": _show_task,
+}

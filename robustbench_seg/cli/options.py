@@ -1,0 +1,46 @@
+"""Parsers of option values that several commands share."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from robustbench_seg.errors import InputError, UsageError
+from robustbench_seg.protocol import check_epsilon
+
+plugin_option = click.option(
+    "--plugin", "plugins", multiple=True, metavar="FILE", help="Python file that registers attacks, models, data sets."
+)
+
+
+def load_plugins(plugins: Sequence[str]) -> None:
+    """Run every plugin file."""
+    from robustbench_seg.registry import load_plugin
+
+    for plugin in plugins:
+        load_plugin(plugin)
+
+
+def parse_epsilons(text: str) -> tuple[float, ...]:
+    """`.25,1,4` as numbers of grey values; UsageError naming the value."""
+    try:
+        return tuple(check_epsilon(float(part), "-e") for part in text.split(","))
+    except ValueError:
+        raise UsageError(f"-e {text}: write numbers of grey values separated by commas, as in -e 0.5,1,2") from None
+    except InputError as error:
+        raise UsageError(str(error)) from None
+
+
+def parse_setting(text: str) -> tuple[str, str, Any]:
+    """`ATTACK.PARAM=VALUE`; the value is read as TOML where it is (numbers, true, false), else as text."""
+    left, equals, value = text.partition("=")
+    attack, dot, key = left.partition(".")
+    if not (equals and dot and attack and key):
+        raise UsageError(f"--set {text}: write ATTACK.PARAM=VALUE, as in --set pgd.steps=10")
+    try:
+        return attack, key, tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return attack, key, value

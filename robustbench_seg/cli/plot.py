@@ -1,0 +1,20 @@
+"""`robustseg plot`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("plot")
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
+@click.option("-o", "--out", type=click.Path(path_type=Path), default=Path("comparison"), show_default=True)
+def plot_command(runs: tuple[Path, ...], out: Path) -> None:
+    """Compare the models of several RUNs: Q curves side by side, a page and a table."""
+    from robustbench_seg.harness.execute import make_folder
+    from robustbench_seg.harness.run import Run
+    from robustbench_seg.report.write import write_comparison
+
+    make_folder(out)
+    click.echo(f"comparison: {write_comparison([Run(folder) for folder in runs], out)}")

@@ -1,0 +1,18 @@
+"""`robustseg report`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("report")
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
+def report_command(runs: tuple[Path, ...]) -> None:
+    """Rebuild the tables, figures and page of each RUN from its store; no model is loaded."""
+    from robustbench_seg.harness.execute import rebuild
+    from robustbench_seg.report.write import write_report
+
+    for folder in runs:
+        click.echo(f"report: {write_report(rebuild(folder))}")

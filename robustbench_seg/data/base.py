@@ -1,0 +1,58 @@
+"""What a data set is: samples with image and labels of every task, by index, with ids and groups."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from robustbench_seg.classes import ClassSet
+
+Array = npt.NDArray[np.generic]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image with the labels of every task its data set has.
+
+    `image` is (H,W,3) uint8 RGB. `labels` holds, by key: `semantic` (H,W) uint8 with void 255; `depth` (H,W)
+    float32 metres with invalid 0; `normals` (3,H,W) float32 unit vectors in the camera frame with
+    invalid 0; `edges` (H,W) uint8 in {0,1} with void 255; `instances`, a mapping of `boxes` (K,4) float32 xyxy px,
+    `labels` (K,) int64, `masks` (K,H,W) bool and `depth` (K,) float32 median metres.
+    `camera` holds what video methods need: `intrinsics` (3,3) and `pose` (4,4), camera to world.
+    """
+
+    id: str
+    image: npt.NDArray[np.uint8]
+    labels: Mapping[str, object]
+    camera: Mapping[str, Array] | None = None
+
+
+class Dataset(ABC):
+    """An indexed set of samples. Reading is pure: the same index gives the same sample in any process.
+
+    `name` is how it was asked for, `classes` names the semantic ids, `tasks` the tasks it has labels
+    for, `ids` one stable name an image (sorted; `--limit N` takes the first N), `groups` one clip name an image
+    (consecutive ids of a group are consecutive frames), `terms` a line on licence and citation.
+    """
+
+    name: str
+    classes: ClassSet
+    tasks: tuple[str, ...]
+    ids: Sequence[str]
+    groups: Sequence[str]
+    terms: str = ""
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @abstractmethod
+    def __getitem__(self, index: int) -> Sample:
+        """The sample at `index`; raises InputError naming the file where it cannot be read."""
+
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """A hex digest of what the data is (file names, sizes and contents, or the generator's parameters)."""

@@ -1,0 +1,216 @@
+"""Decoding of image, label and depth files; whatever is wrong with one is an InputError of one line.
+
+Pixels are taken as stored: EXIF orientation is ignored, because labels are drawn on the stored raster, and
+alpha is dropped, because no background is declared to blend with. Of a file with several frames the first counts.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, UnidentifiedImageError
+
+from robustbench_seg.errors import InputError
+from robustbench_seg.registry import one_line
+
+Colour = tuple[int, int, int]
+"""An RGB triple, 0..255."""
+
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"})
+MAX_PIXELS = 1 << 26
+"""Larger files are refused before they are decoded (8192 x 8192)."""
+
+_COLOUR_MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"})
+_LOSSLESS = frozenset({"PNG", "TIFF", "BMP"})
+_DEEP = frozenset({"I;16", "I;16B", "I;16L"})
+_ID_STEP = {"1": 1, "P": 1, "P;1": 1, "P;2": 1, "P;4": 1, "L": 1, "L;2": 85, "L;4": 17} | dict.fromkeys(_DEEP, 1)
+"""Pixel layouts that hold ids, and the step by which Pillow stretches 2- and 4-bit grey to 0..255."""
+
+
+def bad_file(path: Path, what: str, fix: str) -> InputError:
+    """The error for a file: its path, what is wrong, how to fix it; always one line."""
+    return InputError(" ".join(f"{path}: {what}; {fix}".splitlines()))
+
+
+def read_image(path: Path) -> npt.NDArray[np.uint8]:
+    """An image as (H,W,3) uint8 RGB; grey and palette images are converted, alpha is dropped.
+
+    Raises:
+        InputError: the file is missing, empty, broken, no image, too large, or deeper than 8 bits a channel.
+    """
+    image, layout = _decode(path)
+    return _to_rgb(path, image, layout)
+
+
+def read_labels(path: Path) -> npt.NDArray[np.uint8]:
+    """Label ids as (H,W) uint8: the values of a grey image, the indices of a palette image.
+
+    Raises:
+        InputError: unreadable, lossy or colour file, or a 16-bit file with an id above 255.
+    """
+    image, layout = _decode_labels(path)
+    if layout not in _ID_STEP:
+        raise bad_file(
+            path,
+            f"has {layout} pixels, not label ids",
+            "declare the palette of colour labels, or save the ids as 8-bit grey PNG",
+        )
+    ids = np.array(image) // np.array(_ID_STEP[layout], np.uint16)
+    if ids.max() > 255:
+        raise bad_file(path, f"holds the label id {ids.max()}", "ids are 0 to 255: renumber them and save as 8-bit PNG")
+    return ids.astype(np.uint8)
+
+
+def read_mapped_labels(path: Path, table: Mapping[int, int]) -> npt.NDArray[np.uint8]:
+    """Label ids renumbered by `table` (id in the file -> id returned), (H,W) uint8.
+
+    Raises:
+        InputError: as `read_labels`, or an id that the table lacks.
+    """
+    ids = read_labels(path)
+    lookup = np.full(256, -1, np.int16)
+    lookup[list(table)] = list(table.values())
+    mapped = lookup[ids]
+    if mapped.min() < 0:
+        unknown = np.unique(ids[mapped < 0])
+        raise bad_file(
+            path,
+            f"holds label ids {_some(unknown.tolist())} that no class has",
+            "declare them void, or map them to classes",
+        )
+    return mapped.astype(np.uint8)
+
+
+def read_colour_labels(path: Path, palette: Mapping[Colour, int]) -> npt.NDArray[np.uint8]:
+    """Label ids of a colour image, (H,W) uint8; `palette` gives each colour's id, several may share one.
+
+    Raises:
+        InputError: unreadable or lossy file, or a colour that the palette lacks.
+    """
+    image, layout = _decode_labels(path)
+    codes = _codes(_to_rgb(path, image, layout))
+    known = _codes(np.array(list(palette), np.uint8))
+    order = np.argsort(known)
+    at = order[np.searchsorted(known, codes, sorter=order).clip(max=len(known) - 1)]
+    unknown = codes[known[at] != codes]
+    if unknown.size:
+        colours = [[code >> 16, code >> 8 & 255, code & 255] for code in np.unique(unknown).tolist()]
+        raise bad_file(
+            path,
+            f"has {unknown.size} pixels of the colours {_some(colours)} that the palette lacks",
+            "add them to the palette or declare them void; labels must not be resized with smoothing",
+        )
+    ids: npt.NDArray[np.uint8] = np.array(list(palette.values()), np.uint8)[at]
+    return ids
+
+
+def read_depth(path: Path, unit: float) -> npt.NDArray[np.float32]:
+    """Depth in metres, (H,W) float32, invalid 0: the stored value times `unit` (metres per count).
+
+    A 16-bit grey image or a `.npy` array of two axes. 0 is invalid in the file; so are NaN, infinite and negative
+    values, which files use for sky and holes: they become 0.
+
+    Raises:
+        InputError: unreadable or lossy file, fewer than 16 bits, or an array of another shape or type.
+    """
+    counts = _load_array(path) if path.suffix.lower() == ".npy" else _load_counts(path)
+    with np.errstate(over="ignore", invalid="ignore"):
+        metres = (counts.astype(np.float64) * unit).astype(np.float32)
+    return np.where(np.isfinite(metres) & (metres > 0), metres, np.float32(0))
+
+
+def _decode(path: Path) -> tuple[Image.Image, str]:
+    """The decoded image and its pixel layout in the file (Pillow's raw mode, such as `RGB;16B`)."""
+    data = _read_bytes(path)
+    try:
+        Image.open(io.BytesIO(data)).verify()
+        image = Image.open(io.BytesIO(data))
+        layout = _layout(image)
+        if image.width * image.height <= MAX_PIXELS:
+            image.load()
+            return image, layout
+        size = f"{image.width} x {image.height}"
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        size = "far too many"
+    except UnidentifiedImageError:
+        raise bad_file(path, "is not an image", "give a PNG or JPEG file") from None
+    except Exception as error:  # on broken bytes a decoder raises anything
+        raise bad_file(path, f"is a broken image ({one_line(error)})", "copy it again or remove it") from None
+    raise bad_file(path, f"has {size} pixels, the limit is {MAX_PIXELS}", "resize or crop it")
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise bad_file(path, f"cannot be read ({error.strerror})", "check the path and its permissions") from None
+    if not data:
+        raise bad_file(path, "is empty (0 bytes)", "copy it again or remove it")
+    return data
+
+
+def _layout(image: Image.Image) -> str:
+    """The raw mode of an image that is not yet loaded, or its mode where the format has none."""
+    tiles = getattr(image, "tile", None)
+    arguments = tiles[0][3] if tiles else None
+    first = arguments[0] if isinstance(arguments, tuple) and arguments else arguments
+    return first if isinstance(first, str) else image.mode
+
+
+def _decode_labels(path: Path) -> tuple[Image.Image, str]:
+    image, layout = _decode(path)
+    if image.format not in _LOSSLESS:
+        raise bad_file(
+            path,
+            f"is a {image.format} file, which does not keep label values as they are",
+            "save labels as PNG from the lossless original",
+        )
+    return image, layout
+
+
+def _to_rgb(path: Path, image: Image.Image, layout: str) -> npt.NDArray[np.uint8]:
+    if image.mode not in _COLOUR_MODES or ";16" in layout:
+        raise bad_file(
+            path,
+            f"has {layout} pixels, not 8 bits a channel",
+            "save it as 8-bit RGB: which range of a deeper image is visible is not declared",
+        )
+    if image.mode in ("P", "PA"):
+        image = image.convert("RGBA")
+    return np.array(image.convert("RGB"))
+
+
+def _load_counts(path: Path) -> npt.NDArray[np.generic]:
+    image, layout = _decode_labels(path)
+    if layout not in _DEEP:
+        raise bad_file(path, f"is not a 16-bit grey image ({layout})", "save depth as 16-bit grey PNG or float32 .npy")
+    return np.array(image)
+
+
+def _load_array(path: Path) -> npt.NDArray[np.generic]:
+    fix = "save it with numpy.save as a float32 array of shape (H,W)"
+    try:
+        array = np.lib.format.open_memmap(path, mode="r")
+    except Exception as error:  # on broken bytes numpy raises anything
+        raise bad_file(path, f"is not a readable .npy file ({one_line(error)})", fix) from None
+    if array.ndim != 2 or array.dtype.kind not in "fiu" or not array.size:
+        raise bad_file(path, f"is a {array.dtype} array of shape {array.shape}, not a depth map", fix)
+    if array.size > MAX_PIXELS:
+        raise bad_file(path, f"has {array.size} pixels, the limit is {MAX_PIXELS}", "resize or crop it")
+    return np.array(array)
+
+
+def _codes(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.int32]:
+    """One number a colour: (...,3) uint8 -> (...) int32."""
+    wide = rgb.astype(np.int32)
+    codes: npt.NDArray[np.int32] = wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]
+    return codes
+
+
+def _some(values: Sequence[object]) -> str:
+    """The first values of a list, for an error line."""
+    return ", ".join(map(str, values[:4])) + (f" and {len(values) - 4} more" if len(values) > 4 else "")

@@ -1,0 +1,1 @@
+"""The harness: plan, work, store, tables."""

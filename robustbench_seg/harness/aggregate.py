@@ -1,0 +1,189 @@
+"""From stored statistics to the tables: summary, per class, costs. A pure function of the store and the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from robustbench_seg.harness.bootstrap import interval, resample_weights
+from robustbench_seg.harness.outline import Outline, PairOutline
+from robustbench_seg.harness.plan import Family, load_tasks
+from robustbench_seg.harness.results import ImageResult
+from robustbench_seg.harness.store import Store, StoredCell
+from robustbench_seg.tasks.base import Floats, Metric, Statistics, Task, Values
+
+_KEYS = ["model", "dataset", "attack", "objective", "norm", "epsilon"]
+_NUMBERS = ["direction", "value", "clean", "ratio", "ratio_low", "ratio_high"]
+_REALISED = ["snr_db", "rms", "linf", "n_images", "n_unchanged", "status"]
+SUMMARY = [*_KEYS, "task", "metric", *_NUMBERS, *_REALISED]
+CLASSES = [*_KEYS, "task", "metric", "class", *_NUMBERS, *_REALISED]
+COSTS = [*_KEYS, "forwards", "backwards", "seconds", "peak_memory_mb"]
+
+Row = dict[str, Any]
+NAN = float("nan")
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The three tables of a run, and a sentence on how intervals were made for each data set."""
+
+    summary: pd.DataFrame
+    classes: pd.DataFrame
+    costs: pd.DataFrame
+    intervals: dict[str, str]
+
+
+def tabulate(store: Store) -> Tables:
+    """All rows of all cells that are stored. A pure function of the store."""
+    outline = Outline.from_json(store.read_outline())
+    resampling = {name: resample_weights(groups, outline.seed) for name, groups in outline.groups.items()}
+    summary: list[Row] = []
+    classes: list[Row] = []
+    costs: list[Row] = []
+    for p, pair in enumerate(outline.pairs):
+        tasks = load_tasks(pair.tasks)
+        clean = store.cell(p, 0, 0)
+        for f, family in enumerate(pair.families):
+            for c, epsilon in enumerate(family.epsilons):
+                cell = store.cell(p, f, c) if f else clean
+                if not cell.results:
+                    continue
+                key = _key(pair, family, epsilon)
+                costs.append(key | dict(zip(COSTS[len(_KEYS) :], store.costs(p, f, c), strict=True)))
+                comparison = _Comparison(cell, clean, pair.classes, resampling[pair.dataset][0])
+                for task in tasks.values():
+                    summary += [key | row for row in comparison.overall(task)]
+                    classes += [key | row for row in comparison.per_class(task)]
+                summary += [key | row for row in comparison.outcomes(family)]
+    return Tables(
+        pd.DataFrame(summary, columns=SUMMARY),
+        pd.DataFrame(classes, columns=CLASSES),
+        pd.DataFrame(costs, columns=COSTS),
+        {name: sentence for name, (_, sentence) in resampling.items()},
+    )
+
+
+def _key(pair: PairOutline, family: Family, epsilon: float | None) -> Row:
+    values = (
+        pair.model,
+        pair.dataset,
+        family.attack,
+        family.objective,
+        family.norm,
+        NAN if epsilon is None else epsilon,
+    )
+    return dict(zip(_KEYS, values, strict=True))
+
+
+class _Comparison:
+    """One cell against the clean one over the images that have a value in both."""
+
+    def __init__(self, cell: StoredCell, clean: StoredCell, classes: Sequence[str], weights: Floats) -> None:
+        self._cell, self._clean, self._classes, self._weights = cell, clean, classes, weights
+        failed = {result.image for result in clean.results if result.error}
+        self._used = [r for r in cell.results if not r.error and not r.skipped and r.image not in failed]
+        self._status = "failed" if any(result.error for result in cell.results) or failed else "ok"
+        self._cache: dict[str, tuple[npt.NDArray[np.bool_], Values, Values, Values, Values] | None] = {}
+
+    def overall(self, task: Task) -> Iterator[Row]:
+        """A row a metric."""
+        values = self._values(task)
+        for metric in task.metrics:
+            numbers = [NAN, NAN, NAN, NAN, NAN]
+            if values:
+                numbers = _numbers(metric, *(value.overall[metric.name] for value in values[1:]))
+            yield {"task": task.name, "metric": metric.name} | self._row(_direction(metric), numbers)
+
+    def per_class(self, task: Task) -> Iterator[Row]:
+        """A row a metric and scored class."""
+        values = self._values(task)
+        if values is None:
+            return
+        for metric in task.metrics:
+            if metric.name not in values[1].classes:
+                continue
+            for index in np.flatnonzero(values[0]).tolist():
+                numbers = _numbers(metric, *(value.classes[metric.name][:, index] for value in values[1:]))
+                row = self._row(_direction(metric), numbers)
+                yield {"task": task.name, "metric": metric.name, "class": self._classes[index]} | row
+
+    def outcomes(self, family: Family) -> Iterator[Row]:
+        """What a targeted attack reached, as shares of its targets."""
+        totals: dict[str, int] = {}
+        for result in self._used:
+            for key, count in result.outcome.items():
+                totals[key] = totals.get(key, 0) + count
+        targets = totals.pop("targets", 0)
+        for key, count in sorted(totals.items()):
+            numbers = [count / targets if targets else NAN, NAN, NAN, NAN, NAN]
+            task = family.objective.partition("@")[2] or family.objective
+            yield {"task": task, "metric": key} | self._row("", numbers)
+
+    def _row(self, direction: str, numbers: Sequence[float]) -> Row:
+        return dict(zip(_NUMBERS, (direction, *numbers), strict=True)) | _realised(self._used, self._status)
+
+    def _values(self, task: Task) -> tuple[npt.NDArray[np.bool_], Values, Values, Values, Values] | None:
+        """(scored classes, attacked, clean, attacked resampled, clean resampled), or None without an image."""
+        if task.name not in self._cache:
+            self._cache[task.name] = self._compute(task) if self._used else None
+        return self._cache[task.name]
+
+    def _compute(self, task: Task) -> tuple[npt.NDArray[np.bool_], Values, Values, Values, Values]:
+        indices = [result.image for result in self._used]
+        attacked: list[Statistics] = [self._cell.statistics[task.name][i] for i in indices]
+        clean: list[Statistics] = [self._clean.statistics[task.name][i] for i in indices]
+        scored = task.scored(clean)
+        ones = np.ones((1, len(indices)))
+        weights = self._weights[:, indices]
+        return (
+            scored,
+            task.values(attacked, ones, scored),
+            task.values(clean, ones, scored),
+            task.values(attacked, weights, scored),
+            task.values(clean, weights, scored),
+        )
+
+
+def ratio(metric: Metric, attacked: Floats, clean: Floats) -> Floats:
+    """The metric ratio Q (Klingner 2020, eq. 10): attacked/clean, inverted where lower is better; NaN without one."""
+    top, bottom = (attacked, clean) if metric.higher_is_better else (clean, attacked)
+    return np.divide(top, bottom, out=np.full_like(top, np.nan), where=bottom > 0)
+
+
+def _numbers(metric: Metric, attacked: Floats, clean: Floats, attacked_r: Floats, clean_r: Floats) -> list[float]:
+    low, high = interval(ratio(metric, attacked_r, clean_r))
+    q = float(ratio(metric, attacked, clean)[0])
+    return (
+        [float(attacked[0]), float(clean[0]), q, low, high]
+        if np.isfinite(q)
+        else [
+            float(attacked[0]),
+            float(clean[0]),
+            NAN,
+            NAN,
+            NAN,
+        ]
+    )
+
+
+def _direction(metric: Metric) -> str:
+    return "higher" if metric.higher_is_better else "lower"
+
+
+def _realised(used: Sequence[ImageResult], status: str) -> Row:
+    """Mean SNR over the images that moved, root mean square of the RMS, largest L-infinity."""
+    snr = [result.snr_db for result in used if result.snr_db is not None]
+    values: Mapping[str, Any] = {
+        "snr_db": float(np.mean(snr)) if snr else NAN,
+        "rms": float(np.sqrt(np.mean([result.rms**2 for result in used]))) if used else NAN,
+        "linf": max((result.linf for result in used), default=NAN),
+        "n_images": len(used),
+        "n_unchanged": sum(result.unchanged for result in used),
+        "status": status,
+    }
+    return dict(values)

@@ -1,0 +1,94 @@
+"""Batches: samples as tensors in the classes of one pair, and what is known of them before any attack."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from robustbench_seg.attacks.objectives import Scene
+from robustbench_seg.attacks.problem import generator
+from robustbench_seg.classes import Alignment, ClassSet
+from robustbench_seg.data.base import Sample
+from robustbench_seg.tasks.base import Outputs, Task
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Samples of one size: `indices` in the data set, `ids`, images (N,3,H,W) in [0,1], labels by task key."""
+
+    indices: tuple[int, ...]
+    ids: tuple[str, ...]
+    images: Tensor
+    labels: Mapping[str, Tensor]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def single(self, i: int) -> Batch:
+        """The batch of image i alone."""
+        labels = {key: value[i : i + 1] for key, value in self.labels.items()}
+        return Batch(self.indices[i : i + 1], self.ids[i : i + 1], self.images[i : i + 1], labels)
+
+
+def collate(
+    samples: Sequence[tuple[int, Sample]], tasks: Mapping[str, Task], alignment: Alignment | None, device: str
+) -> list[Batch]:
+    """Batches of equal image size, in the order of the samples; labels renumbered into the pair's classes."""
+    by_size: dict[tuple[int, ...], list[tuple[int, Sample]]] = {}
+    for index, sample in samples:
+        by_size.setdefault(sample.image.shape, []).append((index, sample))
+    return [_stack(group, tasks, alignment, device) for group in by_size.values()]
+
+
+def _stack(
+    samples: Sequence[tuple[int, Sample]], tasks: Mapping[str, Task], alignment: Alignment | None, device: str
+) -> Batch:
+    images = np.stack([sample.image for _, sample in samples])
+    keys = {task.key for task in tasks.values()} | ({"semantic"} & set(samples[0][1].labels))
+    labels = {key: _labels([sample for _, sample in samples], key, alignment).to(device) for key in sorted(keys)}
+    return Batch(
+        tuple(index for index, _ in samples),
+        tuple(sample.id for _, sample in samples),
+        (torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float() / 255).contiguous(),
+        labels,
+    )
+
+
+def _labels(samples: Sequence[Sample], key: str, alignment: Alignment | None) -> Tensor:
+    stacked = np.stack([np.asarray(sample.labels[key]) for sample in samples])
+    if key != "semantic":
+        return torch.from_numpy(stacked)
+    mapped = stacked if alignment is None else alignment.label_map[stacked]
+    return torch.from_numpy(mapped.astype(np.int64))
+
+
+def scene(
+    batch: Batch,
+    outputs: Outputs,
+    tasks: Mapping[str, Task],
+    classes: ClassSet,
+    median_scaling: bool,
+    seed: int,
+) -> Scene:
+    """What objectives may look at for this batch."""
+
+    def generators(purpose: str) -> list[np.random.Generator]:
+        return [generator(seed, image, purpose) for image in batch.ids]
+
+    return Scene(outputs, batch.labels, tasks, classes, median_scaling, generators)
+
+
+def measure(
+    batch: Batch, outputs: Outputs, tasks: Mapping[str, Task], num_classes: int, scale: Mapping[str, Tensor]
+) -> list[dict[str, Mapping[str, np.ndarray]]]:
+    """Statistics of every task, image by image."""
+    tables: list[dict[str, Mapping[str, np.ndarray]]] = [{} for _ in range(len(batch))]
+    for name, task in tasks.items():
+        output = outputs[task.key] * scale[name] if name in scale else outputs[task.key]
+        for table, statistics in zip(tables, task.statistics(output, batch.labels, num_classes), strict=True):
+            table[name] = statistics
+    return tables

@@ -1,0 +1,199 @@
+"""A request made concrete: models and data loaded and checked, the plan made, a run folder compared."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from robustbench_seg.attacks.victim import Victim, frozen
+from robustbench_seg.data.base import Dataset
+from robustbench_seg.errors import InputError, RobustsegError, UsageError
+from robustbench_seg.harness.batch import collate
+from robustbench_seg.harness.engine import Job
+from robustbench_seg.harness.outline import Outline, PairOutline
+from robustbench_seg.harness.plan import Pair, Plan, identity, load_tasks, plan_pair
+from robustbench_seg.harness.spec import DataSpec, InMemory, ModelSpec
+from robustbench_seg.harness.store import Store
+from robustbench_seg.harness.worker import Settings
+from robustbench_seg.models.base import LoadedModel
+from robustbench_seg.protocol import Protocol
+from robustbench_seg.registry import one_line
+
+_PIXELS_A_BATCH = 8 * 96 * 192
+"""On a CPU more pixels at once are not faster, and an interruption loses less with fewer."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A whole evaluation, as asked for. `batch_size` 0 chooses one; `workers` 0 is one a core (one on a GPU)."""
+
+    models: Sequence[ModelSpec | InMemory]
+    datasets: Sequence[DataSpec | InMemory]
+    protocol: Protocol
+    tasks: Sequence[str] | None = None
+    limit: int | None = None
+    seed: int = 0
+    batch_size: int = 0
+    device: str = "auto"
+    precision: str = "fp32"
+    compile: bool = False
+    engine: str = "local"
+    workers: int = 0
+    save_images: bool = False
+    plugins: Sequence[str] = ()
+    given: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Evaluation:
+    """A request made concrete: everything loaded and checked, the plan made."""
+
+    def __init__(self, request: Request, folder: Path | None = None) -> None:
+        self.request = request
+        self.device = _device(request.device)
+        self.models: list[LoadedModel] = [spec.load() for spec in request.models]
+        self.datasets: list[Dataset] = [spec.load() for spec in request.datasets]
+        _refuse_twice("model", [model.name for model in self.models])
+        _refuse_twice("data set", [dataset.name for dataset in self.datasets])
+        stored = _stored_identity(folder)
+        self.plan = self._plan(stored)
+        self.identity = identity(self.plan, self.models, self.datasets, request.protocol)
+        if stored is not None:
+            _refuse_other(folder, stored, self.identity)
+
+    @property
+    def workers(self) -> int:
+        """Workers to use: as asked, or one a core on a CPU and one on a GPU."""
+        return self.request.workers or (1 if self.device != "cpu" else len(os.sched_getaffinity(0)))
+
+    def preflight(self) -> dict[int, tuple[float, float]]:
+        """Forward and gradient once a pair, on its first image; seconds of each by pair.
+
+        Raises InputError where a model does not give what its tasks need, before any work is done.
+        """
+        return {index: self._preflight(pair) for index, pair in enumerate(self.plan.pairs)}
+
+    def job(self, folder: Path) -> Job:
+        """What the engine needs."""
+        request = self.request
+        settings = Settings(
+            request.seed,
+            request.precision,
+            self.device,
+            request.compile,
+            self._panel_images(),
+            folder / "images" if request.save_images else None,
+        )
+        return Job(request.models, request.datasets, self.plan, settings, request.plugins)
+
+    @property
+    def outline(self) -> Outline:
+        """What the tables need, for the store."""
+        return Outline(
+            tuple(self._outline_pair(pair) for pair in self.plan.pairs),
+            {self.datasets[pair.dataset].name: self._groups(pair) for pair in self.plan.pairs},
+            {dataset.name: {str(i): dataset.ids[i] for i in self._panel_images()} for dataset in self.datasets},
+            self.request.seed,
+        )
+
+    def _plan(self, stored: Mapping[str, Any] | None) -> Plan:
+        request = self.request
+        pairs: list[Pair] = []
+        notes: list[str] = []
+        for m, model in enumerate(self.models):
+            for d, dataset in enumerate(self.datasets):
+                pair, left_out = plan_pair((m, d), model, dataset, request.protocol, request.tasks, request.limit)
+                notes += left_out
+                pairs += [] if pair is None else [pair]
+        if all(len(pair.families) == 1 for pair in pairs):
+            raise UsageError("nothing to evaluate: " + "; ".join(notes))
+        batch = request.batch_size or (int(stored["batch_size"]) if stored else self._batch_size())
+        threads = 1 if self.device == "cpu" else torch.get_num_threads()
+        return Plan(tuple(pairs), batch, request.seed, threads, request.precision, tuple(dict.fromkeys(notes)))
+
+    def _batch_size(self) -> int:
+        """As many images as a batch's share of pixels holds, from the first image of each data set."""
+        pixels = max(int(np.prod(dataset[0].image.shape[:2])) for dataset in self.datasets if len(dataset))
+        budget = _PIXELS_A_BATCH if self.device == "cpu" else 16 * _PIXELS_A_BATCH
+        return max(1, min(64, budget // pixels))
+
+    def _preflight(self, pair: Pair) -> tuple[float, float]:
+        model, dataset = self.models[pair.model], self.datasets[pair.dataset]
+        tasks = load_tasks(pair.tasks)
+        (batch,) = collate([(0, dataset[0])], tasks, pair.alignment, self.device)
+        victim = Victim(model.module.to(self.device), pair.tasks, pair.alignment, self.request.precision)
+        task = next(iter(tasks.values()))
+        threads = torch.get_num_threads()
+        torch.set_num_threads(self.plan.threads)
+        try:
+            with frozen(model.module):
+                victim.outputs(batch.images)
+                start = time.perf_counter()
+                victim.outputs(batch.images)
+                middle = time.perf_counter()
+                victim.gradient(batch.images, lambda outputs: task.loss(outputs[task.key], batch.labels[task.key]))
+                return middle - start, time.perf_counter() - middle
+        except RobustsegError:
+            raise
+        except Exception as error:
+            raise InputError(
+                f"model '{model.name}' fails on the first image of {dataset.name} "
+                f"({tuple(batch.images.shape)}): {type(error).__name__}: {one_line(error)[:300]}"
+            ) from error
+        finally:
+            torch.set_num_threads(threads)
+
+    def _panel_images(self) -> tuple[int, ...]:
+        n = min(pair.n_images for pair in self.plan.pairs)
+        return tuple(sorted({0, n // 2}))
+
+    def _groups(self, pair: Pair) -> list[str]:
+        return list(self.datasets[pair.dataset].groups[: pair.n_images])
+
+    def _outline_pair(self, pair: Pair) -> PairOutline:
+        dataset = self.datasets[pair.dataset]
+        classes = pair.alignment.classes if pair.alignment else dataset.classes
+        return PairOutline(self.models[pair.model].name, dataset.name, pair.tasks, classes.names, pair.families)
+
+
+def _stored_identity(folder: Path | None) -> dict[str, Any] | None:
+    if folder is None or not (folder / "store.sqlite").exists():
+        return None
+    with Store(folder / "store.sqlite") as store:
+        stored = store.read_meta("identity")
+    return stored if isinstance(stored, dict) else None
+
+
+def _refuse_other(folder: Path | None, stored: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
+    different = [key for key in asked if stored.get(key) != asked[key]]
+    if different:
+        parts = [f"{key} was {_short(stored.get(key))}, now {_short(asked[key])}" for key in different]
+        raise UsageError(f"'{folder}' holds another run ({'; '.join(parts)}); give another folder with -o")
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value, sort_keys=True)
+    return text if len(text) <= 160 else text[:157] + "..."
+
+
+def _refuse_twice(kind: str, names: Sequence[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise UsageError(f"{kind} '{name}' is given twice; give it once")
+
+
+def _device(name: str) -> str:
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        raise UsageError(f"device '{name}' is not available here; give --device cpu or auto") from error
+    return name

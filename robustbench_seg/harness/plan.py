@@ -1,0 +1,228 @@
+"""The plan: every cell (model x data set x attack x objective x epsilon) and every unit of work."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from robustbench_seg.attacks.base import Perturbation
+from robustbench_seg.attacks.objectives import Objective
+from robustbench_seg.classes import Alignment, align
+from robustbench_seg.data.base import Dataset
+from robustbench_seg.errors import UsageError
+from robustbench_seg.models.base import LoadedModel
+from robustbench_seg.protocol import AttackPlan, Protocol
+from robustbench_seg.registries import ATTACKS, TASKS
+from robustbench_seg.registry import unknown
+from robustbench_seg.tasks.base import Task
+
+CLEAN = "clean"
+
+
+@dataclass(frozen=True)
+class Family:
+    """One attack with one objective on one pair of model and data set, over its grid of radii.
+
+    `epsilons` holds None alone where the attack runs unbounded. The clean images are a family of their own, with
+    the single radius 0.
+    """
+
+    attack: str
+    objective: str
+    norm: str
+    epsilons: tuple[float | None, ...]
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A model on a data set: what is measured (`tasks`), in which classes, and the attack families."""
+
+    model: int
+    dataset: int
+    tasks: tuple[str, ...]
+    alignment: Alignment | None
+    families: tuple[Family, ...]
+    n_images: int
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One piece of work: a chunk of consecutive images of one pair, and the families still to do for it."""
+
+    pair: int
+    chunk: int
+    images: range
+    families: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All pairs of a run, how images are cut into chunks, and what was left out and why."""
+
+    pairs: tuple[Pair, ...]
+    batch_size: int
+    seed: int
+    threads: int
+    precision: str
+    notes: tuple[str, ...] = ()
+
+    def units(self, done: set[tuple[int, int, int, int]]) -> Iterator[Unit]:
+        """The units with work left; `done` holds (pair, family, chunk, number of images) of what is stored."""
+        for p, pair in enumerate(self.pairs):
+            for chunk, first in enumerate(range(0, pair.n_images, self.batch_size)):
+                images = range(first, min(first + self.batch_size, pair.n_images))
+                left = tuple(f for f in range(len(pair.families)) if (p, f, chunk, len(images)) not in done)
+                if left:
+                    yield Unit(p, chunk, images, left)
+
+    @cached_property
+    def n_cells(self) -> int:
+        """Cells of the grid, the clean ones included."""
+        return sum(len(family.epsilons) for pair in self.pairs for family in pair.families)
+
+
+def make_attack(plan: AttackPlan | Family) -> Perturbation:
+    """The attack with its parameters set; UsageError where a parameter is unknown or of the wrong type."""
+    attack = ATTACKS.get(plan.name if isinstance(plan, AttackPlan) else plan.attack)
+    return attack(**_checked(attack, plan.params))
+
+
+def _checked(attack: type[Perturbation], params: Mapping[str, Any]) -> dict[str, Any]:
+    known = {name: getattr(attack, name) for name in attack.__dataclass_fields__}
+    checked = {}
+    for key, value in params.items():
+        if key not in known:
+            listed = unknown(f"parameter of {attack.__name__}", key, known)
+            raise UsageError(listed if known else f"{attack.__name__} has no parameters, so no '{key}'")
+        checked[key] = _coerced(f"{attack.__name__}.{key}", value, known[key])
+    return checked
+
+
+def _coerced(where: str, value: Any, default: Any) -> Any:
+    """A TOML or command-line value as the type of the parameter's default."""
+    wanted = type(default)
+    if wanted is float and type(value) is int:
+        return float(value)
+    if type(value) is not wanted:
+        raise UsageError(f"{where} = {value!r} must be of type {wanted.__name__}, such as {default!r}")
+    return value
+
+
+def load_tasks(names: Sequence[str]) -> dict[str, Task]:
+    """Task objects by name; UsageError for an unknown one."""
+    return {name: TASKS.get(name)() for name in names}
+
+
+def plan_pair(
+    index: tuple[int, int],
+    model: LoadedModel,
+    dataset: Dataset,
+    protocol: Protocol,
+    wanted: Sequence[str] | None,
+    limit: int | None,
+) -> tuple[Pair | None, list[str]]:
+    """One pair's families, and notes on what is left out; no pair where nothing can be measured."""
+    where = f"{model.name} on {dataset.name}"
+    names = [t for t in model.tasks if t in dataset.tasks and (wanted is None or t in wanted)]
+    notes = [f"{where}: no labels for {t}, left out" for t in model.tasks if t not in dataset.tasks]
+    if not names:
+        return None, [*notes, f"{where}: no task in common, left out"]
+    tasks = load_tasks(names)
+    alignment = align(model.classes, dataset.classes) if "semantic" in tasks else None
+    if alignment is not None and alignment.missing:
+        notes.append(f"{where}: the model has no class for {', '.join(alignment.missing)}; those pixels are void")
+    families = [Family(CLEAN, "", "", (0.0,))]
+    for attack_plan in protocol.attacks:
+        found, left_out = _families(where, attack_plan, tasks, alignment)
+        families += found
+        notes += left_out
+    _refuse_duplicates(protocol, families)
+    n_images = len(dataset) if limit is None else min(limit, len(dataset))
+    return Pair(*index, tuple(names), alignment, tuple(families), n_images), notes
+
+
+def _families(
+    where: str, plan: AttackPlan, tasks: Mapping[str, Task], alignment: Alignment | None
+) -> tuple[list[Family], list[str]]:
+    attack = make_attack(plan)
+    norm = plan.norm or _default_norm(attack, plan)
+    if norm not in attack.norms:
+        raise UsageError(f"{plan.name}: norm '{norm}' is not one of {', '.join(attack.norms)}")
+    if (norm == "none") != (not plan.epsilons):
+        fix = "takes no epsilon" if norm == "none" else "needs at least one epsilon"
+        raise UsageError(f"{plan.name} with norm {norm} {fix}")
+    epsilons: tuple[float | None, ...] = plan.epsilons or (None,)
+    if not attack.default_objectives:
+        return [Family(plan.name, "", norm, epsilons, plan.params)], []
+    objectives = attack.objectives(plan.objectives, tasks)
+    if not objectives:
+        asked = ", ".join(plan.objectives or attack.default_objectives)
+        return [], [f"{where}: {plan.name} left out, no output to pursue {asked}"]
+    families, notes = [], []
+    for objective in objectives:
+        reason = _cannot(objective, tasks, alignment)
+        if reason:
+            notes.append(f"{where}: {plan.name} {objective.name} left out, {reason}")
+        else:
+            families.append(Family(plan.name, objective.name, norm, epsilons, plan.params))
+    return families, notes
+
+
+def _default_norm(attack: Perturbation, plan: AttackPlan) -> str:
+    bounded = [norm for norm in attack.norms if norm != "none"]
+    return bounded[0] if plan.epsilons else attack.norms[0]
+
+
+def _cannot(objective: Objective, tasks: Mapping[str, Task], alignment: Alignment | None) -> str:
+    lacking = [need for need in objective.needs if need not in tasks]
+    if lacking:
+        return f"no output for {', '.join(lacking)}"
+    missing = objective.missing_classes(alignment.classes) if alignment else []
+    return f"no class {', '.join(missing)}" if missing else ""
+
+
+def _refuse_duplicates(protocol: Protocol, families: Sequence[Family]) -> None:
+    seen: set[tuple[object, ...]] = set()
+    for family in families:
+        for epsilon in family.epsilons:
+            key = (family.attack, family.objective, family.norm, epsilon)
+            if key in seen:
+                raise UsageError(
+                    f"protocol '{protocol.name}' asks twice for {family.attack} {family.objective} at "
+                    f"epsilon {epsilon} ({family.norm}); keep one"
+                )
+            seen.add(key)
+
+
+def identity(
+    plan: Plan, models: Sequence[LoadedModel], datasets: Sequence[Dataset], protocol: Protocol
+) -> dict[str, Any]:
+    """What makes two runs the same run: model, data, protocol, seed, precision, batch, threads."""
+    return {
+        "models": {model.name: model.sha256 for model in models},
+        "datasets": {dataset.name: dataset.fingerprint() for dataset in datasets},
+        "protocol": protocol.name,
+        "attacks": [_family_text(pair, family) for pair in plan.pairs for family in pair.families],
+        "seed": plan.seed,
+        "precision": plan.precision,
+        "batch_size": plan.batch_size,
+        "threads": plan.threads,
+    }
+
+
+def _family_text(pair: Pair, family: Family) -> str:
+    params = json.dumps(dict(family.params), sort_keys=True)
+    grid = ",".join("-" if e is None else repr(e) for e in family.epsilons)
+    return (
+        f"{pair.model}/{pair.dataset} {family.attack} {family.objective} {family.norm} [{grid}] {params} {pair.tasks}"
+    )
+
+
+def digest(value: Any) -> str:
+    """A hex digest of a JSON value."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

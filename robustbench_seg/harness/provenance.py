@@ -1,0 +1,56 @@
+"""Where a run comes from: versions, commit, device."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import torch
+
+_LIBRARIES = ("torch", "torchvision", "timm", "numpy", "pandas", "scipy", "matplotlib", "safetensors")
+
+
+def provenance(device: str) -> dict[str, Any]:
+    """Version, commit (empty outside a checkout), library versions, device and platform."""
+    return {
+        "version": importlib.metadata.version("robustbench-seg"),
+        "commit": commit(),
+        "versions": {"python": platform.python_version()} | {name: _version(name) for name in _LIBRARIES},
+        "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else _processor(),
+        "platform": platform.platform(),
+    }
+
+
+def commit() -> str:
+    """The commit of the checkout the package runs from, with `+dirty` where files differ; empty if installed."""
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists():
+        return ""
+    try:
+        head = _git(root, "rev-parse", "HEAD")
+        return head + ("+dirty" if _git(root, "status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def _git(root: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(root), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+
+
+def _version(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or "cpu"

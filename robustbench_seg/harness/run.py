@@ -1,0 +1,118 @@
+"""A run on disk: its tables, provenance and panels, without any model."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from robustbench_seg.errors import InputError
+
+_TEXT = ("model", "dataset", "attack", "objective", "norm", "task", "metric", "class", "direction", "status")
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Pictures of one image in one cell; `attack` is empty for the clean one. See `Run.panels`."""
+
+    model: str
+    dataset: str
+    image: str
+    attack: str
+    objective: str
+    norm: str
+    epsilon: float | None
+    pngs: dict[str, bytes]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder.
+
+    Raises InputError naming the file where the folder is not a run or a table is damaged.
+    """
+
+    folder: Path
+
+    @cached_property
+    def summary(self) -> pd.DataFrame:
+        """summary.csv: a row a cell, task and metric."""
+        return self._table("summary.csv")
+
+    @cached_property
+    def classes(self) -> pd.DataFrame:
+        """classes.csv: the same, a row a class."""
+        return self._table("classes.csv")
+
+    @cached_property
+    def costs(self) -> pd.DataFrame:
+        """costs.csv: forwards, backwards, seconds and peak memory of each cell."""
+        return self._table("costs.csv")
+
+    @cached_property
+    def info(self) -> dict[str, Any]:
+        """run.json."""
+        path = self.folder / "run.json"
+        try:
+            info: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise InputError(f"'{self.folder}' is not a run: {path.name} cannot be read ({error.strerror})") from error
+        except ValueError as error:
+            raise InputError(f"'{path}' is damaged ({error}); evaluate into another folder with -o") from error
+        return info
+
+    def panels(self) -> list[Panel]:
+        """Pictures kept for the page.
+
+        Kinds: `image`, `label:TASK` on the clean panel; `perturbed`, `perturbation` (amplified) on the others;
+        `prediction:TASK` on both.
+        """
+        from robustbench_seg.harness.outline import Outline
+        from robustbench_seg.harness.store import Store
+
+        panels = []
+        with Store(self.folder / "store.sqlite") as store:
+            outline = Outline.from_json(store.read_outline())
+            for p, f, c, image, pngs in store.panels():
+                pair = outline.pairs[p]
+                family = pair.families[f]
+                name = outline.pictured[pair.dataset].get(str(image), str(image))
+                attack = family.attack if f else ""
+                panels.append(
+                    Panel(
+                        pair.model, pair.dataset, name, attack, family.objective, family.norm, family.epsilons[c], pngs
+                    )
+                )
+        return panels
+
+    def _table(self, name: str) -> pd.DataFrame:
+        path = self.folder / name
+        try:
+            table = pd.read_csv(path, dtype=dict.fromkeys(_TEXT, str))
+        except FileNotFoundError as error:
+            raise InputError(f"'{self.folder}' has no {name}; is it a run folder? evaluate writes one") from error
+        except (ValueError, OSError) as error:
+            raise InputError(f"'{path}' is damaged ({error}); rebuild it with `robustseg evaluate`") from error
+        text = [column for column in _TEXT if column in table.columns]
+        return table.assign(**{column: table[column].fillna("") for column in text})
+
+
+def write_table(table: pd.DataFrame, path: Path) -> None:
+    """A CSV with six significant digits, empty where nothing is known, replaced in one step."""
+    write_text(table.to_csv(index=False, float_format="%.6g", lineterminator="\n"), path)
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write a file so that it is either the old or the new one."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise InputError(f"'{path}' cannot be written: {error.strerror}; free space or give another -o") from error

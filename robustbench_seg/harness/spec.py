@@ -1,0 +1,68 @@
+"""What a run is asked to do, in plain values that travel to workers and into run.json."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from robustbench_seg.errors import UsageError
+from robustbench_seg.registries import DATASETS, MODELS
+
+if TYPE_CHECKING:
+    from robustbench_seg.data.base import Dataset
+    from robustbench_seg.models.base import LoadedModel
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A model of the catalogue or registry by name, or one's own (`own` holds the adapter's options)."""
+
+    name: str
+    own: Mapping[str, Any] | None = None
+
+    def load(self) -> LoadedModel:
+        """Load it; errors are one line."""
+        if self.own is None:
+            return MODELS.get(self.name)()
+        from robustbench_seg.models.checkpoint import load_own
+
+        return load_own(self.name, **self.own)
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """A data set by registered name, with the folder it lives in and the split."""
+
+    name: str
+    root: str | None = None
+    split: str | None = None
+
+    def load(self) -> Dataset:
+        """Open it; errors are one line."""
+        return DATASETS.get(self.name)(self.root, self.split)
+
+    @classmethod
+    def parse(cls, text: str, split: str | None = None) -> DataSpec:
+        """`NAME` or `NAME:ROOT`."""
+        name, _, root = text.partition(":")
+        if not name:
+            raise UsageError(f"data set '{text}' has no name; write NAME or NAME:ROOT")
+        return cls(name, root or None, split)
+
+
+@dataclass(frozen=True)
+class InMemory:
+    """A model or data set handed over from Python; it never leaves this process."""
+
+    name: str
+    value: Any
+
+    def load(self) -> Any:
+        """The object itself."""
+        return self.value
+
+
+def is_own_model(name: str) -> bool:
+    """Whether a `-m` names code rather than an entry of the registry: it has a colon (FILE.py:factory)."""
+    return ":" in name

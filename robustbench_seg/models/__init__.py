@@ -1,0 +1,1 @@
+"""Models: networks, cards and weights of the catalogue, adapters for networks that others trained."""

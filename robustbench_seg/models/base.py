@@ -1,0 +1,37 @@
+"""What the harness gets when it asks for a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from robustbench_seg.classes import ClassSet
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model ready to be attacked.
+
+    `module` maps images (N,3,H,W) in [0,1] to a dict: `semantic` logits (N,C,H,W), `depth` metres (N,H,W), at the
+    size of the images. It is in eval mode and fp32, and its parameters take no gradient. `median_scaling` says that
+    depth is relative and is scaled to the label's median before it is measured. `sha256` names the weights
+    (of an own network also how it is called), `origin` says where the model came from, `terms` what its training
+    data allows.
+    """
+
+    name: str
+    module: nn.Module
+    tasks: tuple[str, ...]
+    classes: ClassSet
+    median_scaling: bool
+    sha256: str
+    origin: str
+    summary: str = ""
+    terms: str = ""
+
+
+def frozen(module: nn.Module) -> nn.Module:
+    """The module in eval mode, fp32, without parameter gradients."""
+    return module.eval().to(torch.float32).requires_grad_(False)

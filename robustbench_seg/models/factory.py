@@ -1,0 +1,81 @@
+"""Networks from the user's own code: `FILE.py:factory`, `package.module:factory`, `torchvision:NAME`."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import torchvision.models
+from torch import nn
+
+from robustbench_seg.errors import InputError, RobustsegError, UsageError
+from robustbench_seg.registry import one_line, run_file, unknown
+
+FORMS = "FILE.py:factory, package.module:factory or torchvision:NAME"
+_TORCHVISION = "torchvision"
+
+
+def make(spec: str, num_classes: int) -> nn.Module:
+    """The network that a spec names. What the user's code raises becomes one InputError line."""
+    source, _, name = spec.rpartition(":")
+    if not source or not name:
+        raise UsageError(f"model {spec!r}: use {FORMS}")
+    if source == _TORCHVISION:
+        return _torchvision(name, num_classes)
+    module = _file(Path(source), spec) if source.endswith(".py") else _module(source, spec)
+    if not hasattr(module, name):
+        public = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
+        raise UsageError(f"model {spec!r}: {unknown('factory', name, public)} in {source}")
+    target = getattr(module, name)
+    made = target if isinstance(target, nn.Module) else _call(target, spec)
+    if not isinstance(made, nn.Module):
+        raise InputError(
+            f"model {spec!r}: the factory returned {type(made).__name__}; it must return a torch.nn.Module"
+        )
+    return made
+
+
+def _torchvision(name: str, num_classes: int) -> nn.Module:
+    known = torchvision.models.list_models(module=torchvision.models.segmentation)
+    if name not in known:
+        raise UsageError(unknown("torchvision segmentation model", name, known))
+    # Without weights=None and weights_backbone=None torchvision would download some.
+    net = torchvision.models.get_model(name, weights=None, weights_backbone=None, num_classes=num_classes)
+    assert isinstance(net, nn.Module)
+    return net
+
+
+def _call(target: object, spec: str) -> object:
+    if not callable(target):
+        raise InputError(f"model {spec!r}: {type(target).__name__} is neither a factory nor a torch.nn.Module")
+    return _guarded(target, f"model {spec!r}: the factory failed")
+
+
+def _file(path: Path, spec: str) -> ModuleType:
+    if not path.is_file():
+        raise InputError(f"model {spec!r}: no such file {path}")
+    module = _guarded(lambda: run_file(path, "model"), f"model {spec!r}", path.resolve().parent)
+    assert isinstance(module, ModuleType)
+    return module
+
+
+def _module(name: str, spec: str) -> ModuleType:
+    what = f"model {spec!r}: importing {name} failed"
+    module = _guarded(lambda: importlib.import_module(name), what, Path.cwd())
+    assert isinstance(module, ModuleType)
+    return module
+
+
+def _guarded(run: Callable[[], object], what: str, folder: Path | None = None) -> object:
+    """Runs the user's code with `folder` importable; whatever it raises becomes one line."""
+    if folder is not None and str(folder) not in sys.path:
+        sys.path.append(str(folder))
+    try:
+        return run()
+    except RobustsegError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise InputError(f"{what}: {type(error).__name__}: {one_line(error)}") from error

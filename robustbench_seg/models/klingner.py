@@ -1,0 +1,42 @@
+"""Klingner 2020's U-decoder (monodepth2's): reflect-padded 3x3 convolutions, ELU, nearest upsampling, skips."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class ConvELU(nn.Sequential):
+    """Reflect-padded 3x3 convolution and ELU."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(nn.Conv2d(inputs, outputs, 3, padding=1, padding_mode="reflect"), nn.ELU(inplace=True))
+
+
+class UDecoder(nn.Module):
+    """From features at /2../32 to a map at full resolution, one stage a level.
+
+    A stage is conv-ELU, nearest x2, concatenation with the skip (none at full resolution), conv-ELU.
+    The paper's `widths`, coarse to fine, are 256, 128, 64, 32, 16. With four of them it stops at /2.
+    """
+
+    def __init__(self, channels: Sequence[int], widths: Sequence[int]) -> None:
+        """`channels` of the encoder, fine to coarse; `widths` of the stages, coarse to fine."""
+        super().__init__()
+        skips = [*reversed(channels[:-1]), 0]
+        inputs = [channels[-1], *widths]
+        self.reduce = nn.ModuleList(ConvELU(i, w) for i, w in zip(inputs, widths, strict=False))
+        self.merge = nn.ModuleList(ConvELU(w + s, w) for w, s in zip(widths, skips, strict=False))
+        self.out_channels = widths[-1]
+
+    def forward(self, features: Sequence[Tensor]) -> Tensor:
+        """The map (N,widths[-1],h,w) of features given fine to coarse."""
+        x = features[-1]
+        skips: list[Tensor | None] = [*reversed(features[:-1]), None]
+        for reduce, merge, skip in zip(self.reduce, self.merge, skips, strict=False):
+            x = F.interpolate(reduce(x), scale_factor=2.0, mode="nearest")
+            x = merge(x if skip is None else torch.cat([x, skip], 1))
+        return x

@@ -1,0 +1,70 @@
+"""A shared encoder with one decoder and head a task; serves single-task nets too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from robustbench_seg.errors import InputError
+from robustbench_seg.models.encoders import Encoder
+from robustbench_seg.models.fpn import FPNDecoder
+from robustbench_seg.models.heads import HEADS
+from robustbench_seg.models.klingner import UDecoder
+from robustbench_seg.models.normalization import Normalization, Normalize
+
+MULTIPLE = 32
+"""Encoders halve the image five times."""
+SMALLEST = 64
+"""Reflect padding by one needs two pixels at /32."""
+
+
+Decoder = FPNDecoder | UDecoder
+
+
+class MultiTaskNet(nn.Module):
+    """Images (N,3,H,W) in [0,1] of any size to a dict of outputs at that size.
+
+    `semantic` logits (N,C,H,W), `depth` metres (N,H,W).
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        decoder: Callable[[], Decoder],
+        tasks: Sequence[str],
+        num_classes: int,
+        normalization: Normalization,
+        head_kernel: int = 3,
+    ) -> None:
+        """`decoder` makes a fresh decoder for each task; it has `out_channels`."""
+        super().__init__()
+        unknown = [task for task in tasks if task not in HEADS]
+        if unknown:
+            raise InputError(f"no head for task {unknown[0]!r}; the network's tasks are {', '.join(HEADS)}")
+        self.normalize = Normalize(normalization)
+        self.encoder = encoder
+        decoders = {task: decoder() for task in tasks}
+        heads = {task: HEADS[task](d.out_channels, num_classes, head_kernel) for task, d in decoders.items()}
+        self.decoders = nn.ModuleDict(decoders)
+        self.heads = nn.ModuleDict(heads)
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        """One output a task."""
+        height, width = images.shape[-2:]
+        padding = (0, _missing(width), 0, _missing(height))
+        x = self.normalize(images)
+        if any(padding):
+            x = F.pad(x, padding, mode="replicate")
+        features = self.encoder(x)
+        size = (x.shape[-2], x.shape[-1])
+        return {
+            task: self.heads[task](decoder(features), size)[..., :height, :width]
+            for task, decoder in self.decoders.items()
+        }
+
+
+def _missing(length: int) -> int:
+    """How many pixels a side lacks."""
+    return max(SMALLEST, -(-length // MULTIPLE) * MULTIPLE) - length

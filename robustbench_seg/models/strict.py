@@ -1,0 +1,120 @@
+"""Strict reading of TOML into dataclasses: every unknown key, missing key and wrong type is a one-line error."""
+
+from __future__ import annotations
+
+import tomllib
+import types
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from robustbench_seg.errors import InputError
+from robustbench_seg.registry import one_line, unknown
+
+T = TypeVar("T")
+Table = Mapping[str, Any]
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The table in a TOML file; InputError where it is missing, unreadable or not TOML."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path}: not valid TOML: {one_line(error)}") from None
+
+
+def from_table(cls: type[T], table: object, where: str) -> T:
+    """Builds dataclass `cls` from a table; `where` (file and section) opens every error.
+
+    Understood are str, int, float (integers pass), bool, Literal, tuples, mappings, unions with None, and dataclasses.
+    """
+    if not isinstance(table, Mapping):
+        raise InputError(f"{where}: must be a table, not {table!r}")
+    hints = get_type_hints(cls)
+    known: dict[str, Field[Any]] = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
+    for key in table:
+        if key not in known:
+            raise InputError(f"{where}: {unknown('key', key, known)}; correct or remove it")
+    missing = [name for name, f in known.items() if name not in table and not _has_default(f)]
+    if missing:
+        raise InputError(f"{where}: missing key {missing[0]!r}; add it ({_describe(hints[missing[0]])})")
+    values = {key: convert(hints[key], value, f"{where}: {key}") for key, value in table.items()}
+    try:
+        return cls(**values)
+    except ValueError as error:
+        raise InputError(f"{where}: {error}") from None
+
+
+def convert(hint: Any, value: object, where: str) -> Any:
+    """`value` as the type `hint`, or InputError."""
+    if is_dataclass(hint) and isinstance(hint, type):
+        return from_table(hint, value, where)
+    converter = _CONVERTERS.get(get_origin(hint), _plain)
+    return converter(hint, value, where)
+
+
+def _has_default(f: Field[Any]) -> bool:
+    return f.default is not MISSING or f.default_factory is not MISSING
+
+
+def _describe(hint: Any) -> str:
+    return f"a {hint.__name__}" if isinstance(hint, type) and not get_args(hint) else str(hint).replace("typing.", "")
+
+
+def _wrong(hint: Any, value: object, where: str) -> InputError:
+    return InputError(f"{where}: must be {_describe(hint)}, not {value!r}")
+
+
+def _plain(hint: Any, value: object, where: str) -> Any:
+    if hint is Any or hint is object:
+        return value
+    if hint is float and type(value) is int:
+        return float(value)
+    # bool is an int to isinstance; a card that says `batch = true` is wrong.
+    if type(value) is not hint:
+        raise _wrong(hint, value, where)
+    return value
+
+
+def _literal(hint: Any, value: object, where: str) -> Any:
+    if value not in get_args(hint):
+        raise InputError(f"{where}: must be one of {', '.join(map(str, get_args(hint)))}, not {value!r}")
+    return value
+
+
+def _tuple(hint: Any, value: object, where: str) -> tuple[Any, ...]:
+    if not isinstance(value, list):
+        raise _wrong(hint, value, where)
+    inner = get_args(hint)
+    types_ = [inner[0]] * len(value) if inner[-1] is Ellipsis else list(inner)
+    if len(types_) != len(value):
+        raise InputError(f"{where}: must have {len(types_)} entries, not {len(value)}")
+    return tuple(convert(t, v, f"{where}[{i}]") for i, (t, v) in enumerate(zip(types_, value, strict=True)))
+
+
+def _mapping(hint: Any, value: object, where: str) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise _wrong(hint, value, where)
+    return {key: convert(get_args(hint)[1], item, f"{where}.{key}") for key, item in value.items()}
+
+
+def _union(hint: Any, value: object, where: str) -> Any:
+    (inner,) = (t for t in get_args(hint) if t is not type(None))
+    return convert(inner, value, where)
+
+
+_CONVERTERS = {
+    Literal: _literal,
+    tuple: _tuple,
+    Mapping: _mapping,
+    dict: _mapping,
+    Union: _union,
+    types.UnionType: _union,
+}

@@ -1,0 +1,86 @@
+"""Reading and writing weights: fp16 safetensors for the catalogue, state dicts fitted to a module."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor, nn
+
+from robustbench_seg.errors import InputError
+
+# A variance below 6e-8 is 0 in fp16 and above 65504 is infinite; statistics are few, so they stay whole.
+_KEPT_FP32 = ("running_mean", "running_var")
+
+
+def rounded(module: nn.Module) -> dict[str, Tensor]:
+    """The module's state on the CPU, floats in fp16 except BatchNorm's running statistics."""
+    return {key: _round(key, value.detach().cpu().contiguous()) for key, value in module.state_dict().items()}
+
+
+def save_weights(module: nn.Module, path: Path) -> str:
+    """Writes `rounded(module)` as safetensors, atomically; returns the file's sha256."""
+    data = save(rounded(module))
+    partial = path.with_suffix(".partial")
+    partial.write_bytes(data)
+    os.replace(partial, path)  # noqa: PTH105 - the atomic rename is what matters here
+    return hashlib.sha256(data).hexdigest()
+
+
+def read_safetensors(path: Path, sha256: str | None = None) -> dict[str, Tensor]:
+    """The tensors in a safetensors file; InputError where it is missing, damaged or not the one named."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot read weights: {error.strerror}") from None
+    found = hashlib.sha256(data).hexdigest()
+    if sha256 is not None and found != sha256:
+        raise InputError(f"{path}: sha256 is {found[:12]}…, the card says {sha256[:12]}…; fetch the file again")
+    try:
+        return load(data)
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise InputError(f"{path}: not a safetensors file: {error}") from None
+
+
+def fit(module: nn.Module, state: Mapping[str, Tensor], where: str) -> None:
+    """Loads `state` into `module`; all missing, unexpected, misshapen or non-finite entries make one error line."""
+    own = module.state_dict()
+    # Batch counters only matter to a momentum of None, and many files lack them.
+    missing = [key for key in own if key not in state and not key.endswith("num_batches_tracked")]
+    unexpected = [key for key in state if key not in own]
+    shapes = [
+        f"{key} {tuple(state[key].shape)} for {tuple(value.shape)}"
+        for key, value in own.items()
+        if key in state and state[key].shape != value.shape
+    ]
+    infinite = [key for key, value in state.items() if not torch.isfinite(value).all()]
+    problems = {"missing": missing, "unexpected": unexpected, "of another shape": shapes, "not finite": infinite}
+    found = [f"{len(keys)} {kind} ({_first(keys)})" for kind, keys in problems.items() if keys]
+    if found:
+        raise InputError(f"{where}: weights do not fit the network: {'; '.join(found)}")
+    module.load_state_dict(dict(state), strict=False)
+
+
+def digest(module: nn.Module) -> str:
+    """The sha256 of a module's state (names, shapes and bytes), for models without a weights file."""
+    total = hashlib.sha256()
+    for key, value in sorted(module.state_dict().items()):
+        total.update(f"{key} {value.dtype} {tuple(value.shape)}".encode())
+        total.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return total.hexdigest()
+
+
+def _round(key: str, value: Tensor) -> Tensor:
+    if not value.is_floating_point() or key.rpartition(".")[2] in _KEPT_FP32:
+        return value
+    return value.half()
+
+
+def _first(keys: Iterable[str], count: int = 3) -> str:
+    listed = list(keys)
+    return ", ".join(listed[:count]) + (", …" if len(listed) > count else "")

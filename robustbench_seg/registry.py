@@ -1,0 +1,183 @@
+"""The one registry: attacks, models, data sets, protocols and tasks by name, each with its origin.
+
+Built-in entries are written as `module:attribute` and imported only when used, so that listing needs no
+torch. Others come from a decorator, from entry points (`robustseg.attacks`, ...) and from `--plugin FILE`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import difflib
+import importlib
+import importlib.metadata
+import importlib.util
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from robustbench_seg.errors import InputError, UsageError
+
+T = TypeVar("T")
+_origin = contextvars.ContextVar("origin", default="python")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A name, where it comes from, one line about it, and how to load the target.
+
+    `announced` entries (entry points) may be followed by the decorator in the very module they name.
+    """
+
+    name: str
+    origin: str
+    summary: str
+    load: Callable[[], object]
+    announced: bool = False
+
+
+class Registry(Generic[T]):
+    """Names of one kind. A second, different entry of a name raises; an unknown name suggests the nearest."""
+
+    def __init__(self, kind: str, plural: str, discover: Callable[[], Iterable[Entry]]) -> None:
+        self.kind = kind
+        self.plural = plural
+        self._discover = discover
+        self._entries: dict[str, Entry] | None = None
+
+    def register(self, name: str, summary: str = "") -> Callable[[T], T]:
+        """Decorator: add a target under `name` (lower snake case); its first docstring line is the summary."""
+
+        def add(target: T) -> T:
+            text = summary or (getattr(target, "__doc__", None) or "").strip().partition("\n")[0]
+            self.add(Entry(name, _origin.get(), text, lambda: target))
+            return target
+
+        return add
+
+    def add(self, entry: Entry) -> None:
+        """Add an entry; UsageError where the name is taken by another target."""
+        known = self._all()
+        taken = known.get(entry.name)
+        if taken is None or (taken.announced and taken.origin == entry.origin):
+            known[entry.name] = entry
+        elif taken.load() is not entry.load():
+            raise UsageError(
+                f"{self.kind} '{entry.name}' from {entry.origin} is already registered by {taken.origin}; rename one"
+            )
+
+    def get(self, name: str) -> T:
+        """The target of that name, imported now; UsageError with the nearest names where there is none."""
+        return self.entry(name).load()  # type: ignore[return-value]
+
+    def entry(self, name: str) -> Entry:
+        """The entry of that name, not loaded."""
+        known = self._all()
+        if name not in known:
+            raise UsageError(unknown(self.kind, name, known, f"robustseg list {self.plural}"))
+        return known[name]
+
+    def names(self) -> list[str]:
+        """All names, sorted."""
+        return sorted(self._all())
+
+    def entries(self) -> list[Entry]:
+        """All entries, sorted by name."""
+        return [entry for _, entry in sorted(self._all().items())]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._all()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names())
+
+    def _all(self) -> dict[str, Entry]:
+        if self._entries is None:
+            self._entries = {}
+            for entry in (*self._discover(), *_entry_points(f"robustseg.{self.plural}")):
+                self.add(entry)
+        return self._entries
+
+
+def unknown(kind: str, name: str, known: Iterable[str], where: str = "") -> str:
+    """The one line for a name nobody knows: the nearest names, or where to look."""
+    near = difflib.get_close_matches(name, list(known), n=2, cutoff=0.6)
+    hint = (
+        f"did you mean {' or '.join(near)}?" if near else (f"see `{where}`" if where else f"known: {', '.join(known)}")
+    )
+    return f"unknown {kind} '{name}'; {hint}"
+
+
+def lazy(target: str) -> Callable[[], object]:
+    """A loader of `module:attribute`."""
+    module, _, attribute = target.partition(":")
+    return lambda: getattr(importlib.import_module(module), attribute)
+
+
+def load_plugin(path: str | Path) -> None:
+    """Run a plugin file; what its decorators register has the file as origin. Loading it twice does nothing.
+
+    Raises InputError where the file is missing or raises.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise InputError(f"plugin '{path}' is not a file; give --plugin a Python file")
+    with _registering(f"plugin {file.name}"):
+        run_file(file, "plugin")
+
+
+def run_file(path: Path, what: str) -> object:
+    """Import a Python file as a module of its own, once; errors name the file and line."""
+    name = f"_robustseg_{what}_{path.stem}_{abs(hash(str(path.resolve())))}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise InputError(f"{what} '{path}' cannot be imported; give a .py file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except UsageError:
+        del sys.modules[name]
+        raise
+    except Exception as error:
+        del sys.modules[name]
+        frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
+        line = f" line {frames[-1].lineno}" if frames else ""
+        raise InputError(f"{what} '{path}'{line}: {type(error).__name__}: {one_line(error)}") from error
+    return module
+
+
+def one_line(error: BaseException) -> str:
+    """An exception's text without line breaks."""
+    return " ".join(str(error).split())
+
+
+@contextlib.contextmanager
+def _registering(origin: str) -> Iterator[None]:
+    token = _origin.set(origin)
+    try:
+        yield
+    finally:
+        _origin.reset(token)
+
+
+def _entry_points(group: str) -> Iterator[Entry]:
+    for point in importlib.metadata.entry_points(group=group):
+        owner = f"{point.dist.name} {point.dist.version}" if point.dist else "entry point"
+        yield Entry(point.name, owner, point.value, _point_loader(point, owner), announced=True)
+
+
+def _point_loader(point: importlib.metadata.EntryPoint, owner: str) -> Callable[[], object]:
+    def load() -> object:
+        try:
+            with _registering(owner):
+                return point.load()
+        except Exception as error:
+            raise InputError(f"entry point '{point.name}' of {owner} fails to load: {one_line(error)}") from error
+
+    return load

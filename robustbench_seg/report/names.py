@@ -1,0 +1,94 @@
+"""How attacks, norms, tasks and metrics are called in figures and on pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from robustbench_seg.report.rows import Row
+
+ATTACKS = {
+    "gaussian": "Gaussian noise",
+    "salt_and_pepper": "Salt-and-pepper noise",
+    "fgsm": "FGSM",
+    "pgd": "PGD",
+    "dag": "DAG",
+    "hide": "Hiding",
+}
+NORMS = {"linf": "L∞", "rms": "RMS", "none": "unbounded"}
+TASKS = {"semantic": "semantic segmentation"}
+METRICS = {
+    "miou": ("mIoU", ""),
+    "pixel_accuracy": ("pixel accuracy", ""),
+    "rmse": ("RMSE", "m"),
+    "abs_rel": ("AbsRel", ""),
+    "sq_rel": ("SqRel", "m"),
+    "rmse_log": ("RMSE log", ""),
+    "delta1": ("δ < 1.25", ""),
+    "delta2": ("δ < 1.25²", ""),
+    "delta3": ("δ < 1.25³", ""),
+    "ap": ("AP", ""),
+    "ap50": ("AP50", ""),
+}
+CLASS_METRICS = {"miou": "IoU"}
+"""What a metric is called when it is of one class."""
+
+CURVES = {"semantic": "miou", "depth": "rmse", "detection": "ap", "instance": "ap"}
+"""The metric Q is drawn of, by task; a task that is not here has its first metric drawn."""
+
+_DETAILS = {"hide": "{}", "swap": "{}", "loss": "loss {}", "group": "{} tasks"}
+
+
+def task_name(task: str) -> str:
+    """What a task is called in a sentence."""
+    return TASKS.get(task, task)
+
+
+def metric_name(metric: str) -> str:
+    """What a metric is called, without its unit."""
+    return METRICS.get(metric, (metric, ""))[0]
+
+
+def metric_text(metric: str, value: float) -> str:
+    """A value with three decimals and its unit."""
+    return f"{value:.3f} {METRICS.get(metric, ('', ''))[1]}".rstrip()
+
+
+def class_metric_name(metric: str) -> str:
+    """What a metric is called when it is of one class."""
+    return CLASS_METRICS.get(metric, metric_name(metric))
+
+
+def epsilon_text(epsilon: float | None) -> str:
+    """A radius without needless zeros; `no ε` for an unbounded attack."""
+    return "no ε" if epsilon is None else f"{epsilon:g}"
+
+
+def strength(epsilon: float | None) -> str:
+    """A radius as it stands in a sentence."""
+    return "without an ε" if epsilon is None else f"ε = {epsilon:g}"
+
+
+def perturbation_name(attack: str, objective: str) -> str:
+    """An attack with what its objective adds to the task's name: `Hiding person`, `DAG person ↔ car`."""
+    label = ATTACKS.get(attack, attack)
+    kind, colon, rest = objective.partition(":")
+    if not colon:
+        return label
+    detail = _DETAILS.get(kind, kind + ":{}").format(rest.partition("@")[0].replace(",", " ↔ "))
+    return f"{label} {detail}"
+
+
+def labels(rows: Iterable[Row]) -> dict[tuple[str, str, str], str]:
+    """A distinct name for every series of one task: what it attacks where that is not the task, norms where unclear."""
+    series = {row.series: row for row in rows if row.attack != "clean"}
+    names = {key: _with_aim(row) for key, row in series.items()}
+    plain = list(names.values())
+    return {
+        key: name if plain.count(name) == 1 else f"{name}, {NORMS.get(key[2], key[2])}" for key, name in names.items()
+    }
+
+
+def _with_aim(row: Row) -> str:
+    name = perturbation_name(row.attack, row.objective)
+    is_task = ":" not in row.objective or "@" in row.objective
+    return name if row.is_own or not is_task else f"{name} on {task_name(row.aim)}"

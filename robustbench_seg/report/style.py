@@ -1,0 +1,87 @@
+"""How figures look: a colour a perturbation, a line and marker a model, and settings that no user file changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import matplotlib.style
+
+from robustbench_seg.report.views import Curve
+
+_COLOURS = {
+    "gaussian": "#56b4e9",
+    "salt_and_pepper": "#0072b2",
+    "fgsm": "#e69f00",
+    "pgd": "#d55e00",
+    "dag": "#009e73",
+    "hide": "#cc79a7",
+}
+_SPARE = ("#000000", "#7f6000", "#7b3294", "#5c5c5c", "#8c1d40", "#44aa99", "#999933", "#aa4499")
+"""Okabe and Ito's palette without its yellow, which is lost on white, and colours for what plugins add."""
+
+_LINES = ((0, ()), (0, (4, 1.6)), (0, (1.2, 1.4)), (0, (5, 1.4, 1.2, 1.4)))
+_MARKERS = "osD^vPX<"
+_INK = ("#1a1a1a", "#b3541e", "#2d6a9f", "#4f7a28", "#7b4a9e", "#8a8a8a", "#b8860b", "#c2477f")
+
+SETTINGS = {
+    "font.family": ["DejaVu Sans"],
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "axes.labelsize": 9,
+    "axes.edgecolor": "#555555",
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "grid.color": "#e4e4e4",
+    "grid.linewidth": 0.8,
+    "xtick.color": "#333333",
+    "ytick.color": "#333333",
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+    "lines.linewidth": 1.7,
+    "lines.markersize": 4.5,
+    "text.parse_math": False,
+    "savefig.dpi": 150,
+}
+
+
+@contextmanager
+def settings() -> Iterator[None]:
+    """The project's look on top of matplotlib's own defaults, whatever the user's matplotlibrc says."""
+    with matplotlib.style.context(["default", SETTINGS]):
+        yield
+
+
+@dataclass(frozen=True)
+class Look:
+    """How one curve is drawn."""
+
+    colour: str
+    line: tuple[int, tuple[float, ...]]
+    marker: str
+    is_hollow: bool
+
+
+def colours(curves: Iterable[Curve]) -> dict[str, str]:
+    """A colour for every perturbation's label: its attack's own, or a spare one where that is taken."""
+    chosen: dict[str, str] = {}
+    for curve in curves:
+        if curve.label not in chosen:
+            own = _COLOURS.get(curve.attack)
+            free = [colour for colour in (own, *_SPARE) if colour and colour not in chosen.values()]
+            chosen[curve.label] = free[0] if free else "#333333"
+    return chosen
+
+
+def looks(models: Sequence[str]) -> Mapping[str, Look]:
+    """Line, marker and ink of every model."""
+    return {
+        model: Look(_INK[i % len(_INK)], _LINES[i % len(_LINES)], _MARKERS[i % len(_MARKERS)], i % 2 == 1)
+        for i, model in enumerate(models)
+    }

@@ -1,0 +1,1 @@
+"""Tasks: losses, statistics and metrics."""

@@ -1,0 +1,101 @@
+"""What a task is: a loss, per-image sufficient statistics, and metrics computed from weighted statistics."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+Outputs = Mapping[str, Tensor]
+Statistics = Mapping[str, npt.NDArray[np.float64]]
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number a task reports: its direction, unit and how images are pooled into it."""
+
+    name: str
+    higher_is_better: bool
+    unit: str
+    pooling: str
+
+
+@dataclass(frozen=True)
+class Values:
+    """Metric values for R weightings of the images: `overall` (R,) a metric, `classes` (R,C) a metric.
+
+    A value without data is NaN (never 0 or -1).
+    """
+
+    overall: Mapping[str, Floats]
+    classes: Mapping[str, Floats]
+
+
+class Task(ABC):
+    """One task of a perception model. Stateless: every method is a pure function of its arguments.
+
+    `key` is the key of its model output and label, `group` says whether it counts as semantic or geometric,
+    `metrics` lists what it reports, `curve` names the metric Q is drawn of.
+    """
+
+    name: str
+    key: str
+    group: Literal["semantic", "geometric"]
+    metrics: tuple[Metric, ...]
+    curve: str
+
+    @abstractmethod
+    def loss(self, output: Tensor, label: Tensor) -> Tensor:
+        """The per-image loss (N,), the mean over valid elements; 0 with zero gradient where none is valid."""
+
+    @abstractmethod
+    def valid(self, label: Tensor) -> Tensor:
+        """Which images (N,) have at least one valid label element."""
+
+    @abstractmethod
+    def statistics(self, output: Tensor, labels: Mapping[str, Tensor], num_classes: int) -> list[Statistics]:
+        """Sufficient statistics, one mapping of float64 arrays an image; void elements are left out."""
+
+    @abstractmethod
+    def values(self, statistics: Sequence[Statistics], weights: Floats, scored: npt.NDArray[np.bool_]) -> Values:
+        """All metrics under R weightings of n images: `weights` (R,n), `scored` (C,) the classes in the labels."""
+
+    @abstractmethod
+    def scored(self, statistics: Sequence[Statistics]) -> npt.NDArray[np.bool_]:
+        """The classes (C,) that occur in the labels of these images: they alone have per-class values."""
+
+    def metric(self, name: str) -> Metric:
+        """The metric of that name; KeyError where the task has none."""
+        return {metric.name: metric for metric in self.metrics}[name]
+
+
+def stack(statistics: Sequence[Statistics], key: str) -> Floats:
+    """The arrays of one key, images first."""
+    return np.stack([np.asarray(image[key], np.float64) for image in statistics])
+
+
+def weighted_mean(values: Floats, weights: Floats) -> Floats:
+    """The mean over images (axis 0) that have a value (not NaN), for each of R weightings.
+
+    `values` (n,...) , `weights` (R,n); the result (R,...) is NaN where no weighted image has a value.
+    """
+    has = ~np.isnan(values)
+    flat = np.where(has, values, 0.0).reshape(len(values), -1)
+    total = weights @ has.reshape(len(values), -1).astype(np.float64)
+    summed = weights @ flat
+    mean = np.divide(summed, total, out=np.full_like(summed, np.nan), where=total > 0)
+    return mean.reshape(weights.shape[0], *values.shape[1:])
+
+
+def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
+    """Per-image mean (N,) of `values` over `mask`, 0 where the mask is empty; shapes (N,...)."""
+    flat, keep = values.flatten(1), mask.flatten(1)
+    total = torch.where(keep, flat, torch.zeros_like(flat)).sum(1)
+    return total / keep.sum(1).clamp(min=1)

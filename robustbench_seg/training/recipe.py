@@ -1,0 +1,123 @@
+"""A training recipe: one strict TOML file that says everything a model's weights depend on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from robustbench_seg.errors import InputError, UsageError
+from robustbench_seg.models.strict import from_table, read_toml
+
+Scale = Literal["nano", "paper"]
+
+
+@dataclass(frozen=True)
+class ArchitectureRecipe:
+    """An architecture's name and parameters, its normalisation, and the encoder's initial weights.
+
+    `init` is empty, a path, or `DISTRIBUTION:FILE`, a file inside an installed Python package.
+    """
+
+    name: str
+    parameters: dict[str, Any] = field(default_factory=dict)
+    normalization: str = "imagenet"
+    init: str = ""
+
+
+@dataclass(frozen=True)
+class DataRecipe:
+    """A data set's name, its splits, and the size (H,W) it is made or read at; empty is its own."""
+
+    dataset: str
+    train: str = "train"
+    val: str = "val"
+    size: tuple[int, ...] = ()
+    cache: bool = True
+
+
+@dataclass(frozen=True)
+class OptimiserRecipe:
+    """AdamW or Adam with one peak learning rate for the encoder and one for the rest."""
+
+    name: Literal["adam", "adamw"] = "adamw"
+    encoder_lr: float = 4e-4
+    decoder_lr: float = 2e-3
+    weight_decay: float = 0.01
+
+
+@dataclass(frozen=True)
+class ScheduleRecipe:
+    """How the learning rate moves; `at` are the fractions of all steps where `step` multiplies by 0.1."""
+
+    name: Literal["onecycle", "step", "constant"] = "onecycle"
+    at: tuple[float, ...] = (0.75,)
+
+
+@dataclass(frozen=True)
+class AugmentRecipe:
+    """Flip probability; brightness, contrast, saturation, hue ranges; the range of random scale."""
+
+    flip: float = 0.5
+    jitter: tuple[float, float, float, float] = (0.2, 0.2, 0.2, 0.1)
+    scale: tuple[float, float] = (1.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What `robustseg train` reads.
+
+    `tasks` maps a task to its loss weight, the first one chooses the best checkpoint; `crop` is (H,W) and empty for
+    the whole image; `ema` is the decay of the averaged weights that are validated and exported, 0 for none;
+    `validate_every` steps the model is measured and the state saved.
+    """
+
+    name: str
+    summary: str
+    licence: str
+    architecture: ArchitectureRecipe
+    data: DataRecipe
+    tasks: dict[str, float]
+    steps: int
+    batch: int
+    validate_every: int
+    class_weights: bool = True
+    crop: tuple[int, ...] = ()
+    ema: float = 0.0
+    seed: int = 0
+    optimiser: OptimiserRecipe = field(default_factory=OptimiserRecipe)
+    schedule: ScheduleRecipe = field(default_factory=ScheduleRecipe)
+    augment: AugmentRecipe = field(default_factory=AugmentRecipe)
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch", "validate_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}: must be at least 1, not {getattr(self, name)}")
+        if not self.tasks:
+            raise ValueError("tasks: name at least one, such as semantic = 1.0")
+        if len(self.crop) not in (0, 2) or len(self.data.size) not in (0, 2):
+            raise ValueError("crop and data.size: give [height, width] or leave it out")
+
+
+def read_recipe(path: Path, scale: str = "nano") -> Recipe:
+    """The recipe in `path`, with its `[paper]` overrides merged in at `scale` paper."""
+    table = read_toml(path)
+    overrides = table.pop("paper", None)
+    if scale == "paper":
+        if not isinstance(overrides, Mapping):
+            raise InputError(f"{path}: has no [paper] table, so no --scale paper")
+        table = _merge(table, overrides)
+    elif scale != "nano":
+        raise UsageError(f"scale {scale!r}: use nano or paper")
+    return from_table(Recipe, table, str(path))
+
+
+def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        old = merged.get(key)
+        # An architecture's parameters replace each other whole: those of another encoder do not mix.
+        nested = isinstance(old, Mapping) and isinstance(value, Mapping) and key != "parameters"
+        merged[key] = _merge(old, value) if nested else value  # type: ignore[arg-type]
+    return merged

@@ -1,0 +1,105 @@
+"""Everything a training run needs to go on exactly where it stopped, written atomically."""
+
+from __future__ import annotations
+
+import copy
+import os
+import pickle
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from robustbench_seg.errors import InputError
+
+Row = dict[str, float]
+
+
+def write_atomically(path: Path, value: object) -> None:
+    """`torch.save`, so that a reader sees the old file or the whole new one."""
+    partial = path.with_suffix(".partial")
+    torch.save(value, partial)
+    os.replace(partial, path)  # noqa: PTH105 - the atomic rename is what matters here
+
+
+class Average:
+    """Exponential moving average of a module's state; the decay grows from 0.1 to `decay` over the first steps."""
+
+    def __init__(self, module: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.module = copy.deepcopy(module).requires_grad_(False)
+
+    @torch.no_grad()
+    def update(self, module: nn.Module, step: int) -> None:
+        """Moves towards `module` after `step` steps."""
+        decay = min(self.decay, (1 + step) / (10 + step))
+        for mine, theirs in zip(self.module.state_dict().values(), module.state_dict().values(), strict=True):
+            if mine.is_floating_point():
+                mine.lerp_(theirs, 1 - decay)
+            else:
+                mine.copy_(theirs)
+
+
+@dataclass
+class State:
+    """The live objects of a run and its bookkeeping; `step` steps are done."""
+
+    module: nn.Module
+    optimiser: torch.optim.Optimizer
+    average: Average | None
+    identity: str
+    step: int = 0
+    best: float | None = None
+    best_step: int = 0
+    log: list[Row] = field(default_factory=list)
+
+    @property
+    def measured(self) -> nn.Module:
+        """The module that is validated and exported."""
+        return self.module if self.average is None else self.average.module
+
+    def save(self, path: Path) -> None:
+        """Writes the whole state, the global generator's included (dropout draws from it)."""
+        write_atomically(
+            path,
+            {
+                "identity": self.identity,
+                "module": self.module.state_dict(),
+                "optimiser": self.optimiser.state_dict(),
+                "average": None if self.average is None else self.average.module.state_dict(),
+                "rng": torch.get_rng_state(),
+                "step": self.step,
+                "best": self.best,
+                "best_step": self.best_step,
+                "log": self.log,
+            },
+        )
+
+    def restore(self, path: Path) -> None:
+        """Goes on from a saved state; refuses one of another recipe."""
+        saved = read_state(path)
+        if saved["identity"] != self.identity:
+            raise InputError(f"{path}: made by another recipe or data set; give another output folder or remove it")
+        self.module.load_state_dict(saved["module"])
+        self.optimiser.load_state_dict(saved["optimiser"])
+        if self.average is not None:
+            self.average.module.load_state_dict(saved["average"])
+        torch.set_rng_state(saved["rng"])
+        self.step, self.best, self.best_step = saved["step"], saved["best"], saved["best_step"]
+        self.log = saved["log"]
+
+
+def read_state(path: Path) -> dict[str, Any]:
+    """A file written by `write_atomically`, as tensors and plain values only."""
+    try:
+        saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
+        raise InputError(f"{path}: unreadable ({str(error).splitlines()[0]}); remove it") from None
+    return saved
+
+
+def detached(module: nn.Module) -> dict[str, Tensor]:
+    """A copy of the module's state on the CPU."""
+    return {key: value.detach().cpu().clone() for key, value in module.state_dict().items()}

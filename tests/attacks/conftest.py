@@ -1,0 +1,198 @@
+"""A small scene to attack: a net with two heads, structured images, partly void labels; and every registered case."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from robustbench_seg.attacks.base import Perturbation
+from robustbench_seg.attacks.objectives import Goal, Scene
+from robustbench_seg.attacks.problem import Problem, generator
+from robustbench_seg.attacks.victim import Victim
+from robustbench_seg.classes import VOID, ClassSet
+from robustbench_seg.registries import ATTACKS, TASKS
+
+CLASSES = ClassSet("tiny", ("road", "building", "person", "car", "sky"), ((0, 0, 0),) * 5)
+TASK_OBJECTS = {name: TASKS.get(name)() for name in ("semantic", "depth")}
+FEWER_STEPS = {"dag": {"steps": 12}}
+
+
+class TinyNet(nn.Module):
+    """Logits and metres from two convolutions; batch norm and dropout show whether it runs in evaluation mode."""
+
+    def __init__(self, classes: int = len(CLASSES)) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 12, 3, padding=1)
+        self.norm = nn.BatchNorm2d(12)
+        self.drop = nn.Dropout2d(0.5)
+        self.last = nn.Conv2d(12, classes + 1, 3, padding=1)
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        features = self.drop(F.elu(self.norm(self.first(images))))
+        out = self.last(features)
+        return {"semantic": 4 * out[:, :-1], "depth": 2 + 20 * torch.sigmoid(out[:, -1])}
+
+
+def seeded_net(seed: int = 3) -> TinyNet:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        net = TinyNet()
+        for _ in range(20):  # settle the running statistics
+            net(torch.rand(4, 3, 16, 24))
+    return net.eval()
+
+
+def scenery(count: int, height: int = 16, width: int = 24, seed: int = 0) -> Tensor:
+    """Smooth coloured blobs with fine texture, (N,3,H,W) in [.05,.95]; image i is the same whatever the count."""
+    images = []
+    for i in range(count):
+        g = torch.Generator().manual_seed(1000 * seed + i)
+        blobs = F.interpolate(torch.rand(1, 3, 4, 5, generator=g), (height, width), mode="bilinear")[0]
+        images.append(blobs + 0.1 * torch.rand(3, height, width, generator=g))
+    return (torch.stack(images) / 1.1).mul(0.9).add(0.05)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One registered attack in one norm with one of its default objectives (None for noise)."""
+
+    name: str
+    norm: str
+    objective: str | None
+
+    def attack(self) -> Perturbation:
+        return ATTACKS.get(self.name)(**FEWER_STEPS.get(self.name, {}))
+
+    @property
+    def uses_labels(self) -> bool:
+        return self.objective in TASK_OBJECTS
+
+    def __str__(self) -> str:
+        return "-".join(filter(None, (self.name, self.norm, self.objective)))
+
+
+@dataclass
+class World:
+    """Images with labels, a net, and the problems made of them."""
+
+    net: nn.Module
+    images: Tensor
+    labels: Mapping[str, Tensor]
+    ids: Sequence[str]
+    classes: ClassSet = CLASSES
+    seed: int = 0
+    tasks: Sequence[str] = ("semantic", "depth")
+    precision: str = "fp32"
+
+    @functools.cached_property
+    def victim(self) -> Victim:
+        return Victim(self.net, self.tasks, precision=self.precision)
+
+    def scene(self) -> Scene:
+        outputs = self.victim.outputs(self.images)
+        tasks = {name: TASK_OBJECTS[name] for name in self.tasks}
+        streams = lambda purpose: [generator(self.seed, image, purpose) for image in self.ids]  # noqa: E731
+        return Scene(outputs, self.labels, tasks, self.classes, False, streams)
+
+    def goal(self, attack: Perturbation, objective: str) -> Goal:
+        scene = self.scene()
+        (found,) = attack.objectives([objective], scene.tasks)
+        return attack.goal(found, scene)
+
+    def problem(self, attack: Perturbation, objective: str | None) -> Problem:
+        goal = self.goal(attack, objective) if objective else None
+        victim = self.victim if objective else None
+        return Problem(self.images, self.ids, seed=self.seed, victim=victim, goal=goal)
+
+    def attacked(self, case: Case, epsilon: float, attack: Perturbation | None = None) -> Tensor:
+        attack = attack or case.attack()
+        return attack(self.problem(attack, case.objective), epsilon, case.norm)
+
+    def part(self, indices: Sequence[int]) -> World:
+        """The same world with only these images, in this order."""
+        index = list(indices)
+        labels = {key: value[index] for key, value in self.labels.items()}
+        ids = [self.ids[i] for i in index]
+        return World(
+            self.net, self.images[index], labels, ids, self.classes, self.seed, self.tasks, self.precision
+        )
+
+
+def labelled(net: nn.Module, images: Tensor, seed: int = 0) -> dict[str, Tensor]:
+    """Labels near the net's own predictions, with wrong and void pixels."""
+    g = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        outputs = net(images)
+    semantic = outputs["semantic"].argmax(1)
+    draw = torch.rand(semantic.shape, generator=g)
+    semantic = torch.where(draw < 0.2, torch.randint(0, 5, semantic.shape, generator=g), semantic)
+    depth = outputs["depth"] * (0.7 + 0.6 * torch.rand(semantic.shape, generator=g))
+    return {
+        "semantic": torch.where(draw > 0.9, VOID, semantic),
+        "depth": torch.where(draw > 0.85, torch.zeros_like(depth), depth),
+    }
+
+
+def make_world(count: int = 3, **size: int) -> World:
+    net = seeded_net()
+    images = scenery(count, **size)
+    return World(net, images, labelled(net, images), [f"image {i}" for i in range(count)])
+
+
+@pytest.fixture
+def world() -> World:
+    """Three images."""
+    return make_world()
+
+
+@pytest.fixture
+def worlds():
+    """A factory of worlds: `worlds(count, height=, width=)`."""
+    return make_world
+
+
+@pytest.fixture
+def world_of():
+    """A factory of worlds around a net and images of one's own."""
+
+    def make(net: nn.Module, images: Tensor, labels: Mapping[str, Tensor], **more: object) -> World:
+        return World(net, images, labels, [f"image {i}" for i in range(len(images))], **more)
+
+    return make
+
+
+@pytest.fixture
+def case_of():
+    """A factory of cases: `case_of("pgd", "linf", "semantic")`."""
+    return Case
+
+
+def all_cases() -> list[Case]:
+    cases = []
+    for name in ATTACKS.names():
+        attack = ATTACKS.get(name)()
+        objectives = [objective.name for objective in attack.objectives(None, TASK_OBJECTS)] or [None]
+        cases += [Case(name, norm, objective) for norm in attack.norms for objective in objectives]
+    return cases
+
+
+FILTERS = {
+    "case": lambda case: True,
+    "bounded_case": lambda case: case.norm != "none",
+    "noise_case": lambda case: case.objective is None,
+    "gradient_case": lambda case: case.objective is not None,
+    "label_case": lambda case: case.uses_labels,
+}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Every registered attack, norm and default objective: a new attack is tested the day it is added."""
+    for argument, wanted in FILTERS.items():
+        if argument in metafunc.fixturenames:
+            metafunc.parametrize(argument, filter(wanted, all_cases()), ids=str)

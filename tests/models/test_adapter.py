@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+from collections import OrderedDict
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+
+from robustbench_seg.errors import InputError, UsageError
+from robustbench_seg.models.adapter import Adapter, InputSpec, OutputSpec
+
+RAW = InputSpec("none")
+
+
+class Returns(nn.Module):
+    """A network that returns what `wrap` makes of its three logits at stride 4, and keeps its input."""
+
+    def __init__(self, wrap):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, 4, stride=4)
+        self.wrap = wrap
+
+    def forward(self, x):
+        self.seen = x
+        return self.wrap(self.conv(x))
+
+
+@pytest.mark.parametrize(
+    ("wrap", "spec"),
+    [
+        (lambda y: y, "semantic"),
+        (lambda y: {"out": y, "aux": y * 0}, "semantic"),
+        (lambda y: OrderedDict(semantic=y, out=y * 0), "semantic"),
+        (lambda y: {"seg": y}, "semantic=seg"),
+        (lambda y: [y, y * 0], "semantic"),
+        (lambda y: (y * 0, y), "semantic=1"),
+        (lambda y: (y * 0, y), "semantic=-1"),
+        (lambda y: SimpleNamespace(logits=y), "semantic"),
+        (lambda y: SimpleNamespace(masks=y), "semantic=masks"),
+    ],
+)
+def test_containers(wrap, spec):
+    net = Returns(wrap)
+    x = torch.rand(2, 3, 32, 48)
+    outputs = Adapter(net, RAW, [OutputSpec.parse(spec)], 3)(x)
+    expected = nn.functional.interpolate(net.conv(x), size=(32, 48), mode="bilinear")
+    torch.testing.assert_close(outputs["semantic"], expected)
+
+
+@pytest.mark.parametrize("channel", [True, False])
+def test_inverse_depth_is_upsampled_before_it_is_inverted(channel):
+    disparity = torch.rand(1, 1, 4, 6) - 0.2
+    given = disparity if channel else disparity[:, 0]
+    adapter = Adapter(Returns(lambda y: {"disp": given}), RAW, [OutputSpec.parse("depth=disp:inverse")], 3)
+    depth = adapter(torch.rand(1, 3, 16, 24))["depth"]
+    expected = 1 / nn.functional.interpolate(disparity, size=(16, 24), mode="bilinear")[:, 0].clamp(min=1e-6)
+    assert depth.shape == (1, 16, 24)
+    torch.testing.assert_close(depth, expected)
+
+
+def test_two_outputs():
+    specs = [OutputSpec.parse("semantic=0"), OutputSpec.parse("depth=1")]
+    outputs = Adapter(Returns(lambda y: (y, y[:, :1].exp())), RAW, specs, 3)(torch.rand(1, 3, 16, 16))
+    assert set(outputs) == {"semantic", "depth"}
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        (InputSpec("none"), lambda r, g, b: (r, g, b)),
+        (InputSpec("none", 255), lambda r, g, b: (255 * r, 255 * g, 255 * b)),
+        (InputSpec("none", 1, "bgr"), lambda r, g, b: (b, g, r)),
+        (InputSpec("half"), lambda r, g, b: tuple((c - 0.45) / 0.225 for c in (r, g, b))),
+        (InputSpec("imagenet"), lambda r, g, b: ((r - 0.485) / 0.229, (g - 0.456) / 0.224, (b - 0.406) / 0.225)),
+        # Presets follow the scale: (255 x - 255 m) / (255 s).
+        (InputSpec("imagenet", 255), lambda r, g, b: ((r - 0.485) / 0.229, (g - 0.456) / 0.224, (b - 0.406) / 0.225)),
+        # Caffe's convention: blue first, 0..255, mean subtracted. Numbers are named by colour, not by position.
+        (
+            InputSpec("mean=123,116,103;std=1,1,2", 255, "bgr"),
+            lambda r, g, b: ((255 * b - 103) / 2, 255 * g - 116, 255 * r - 123),
+        ),
+    ],
+)
+def test_scale_then_order_then_normalisation(spec, expected):
+    net = Returns(lambda y: y)
+    x = torch.rand(1, 3, 8, 8)
+    Adapter(net, spec, [OutputSpec("semantic")], 3)(x)
+    torch.testing.assert_close(net.seen, torch.stack(expected(*x[0]))[None], rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("wrap", "spec", "message"),
+    [
+        (lambda y: y, "semantic=seg", "no seg in a tensor"),
+        (lambda y: {"a": y, "b": y}, "semantic", "keys a, b; use semantic=KEY"),
+        (lambda y: [y], "semantic=3", "length 1"),
+        (lambda y: {"out": [y]}, "semantic", "instead of a tensor"),
+        (lambda y: y.mean((2, 3)), "semantic", r"shape \(1, 3\)"),
+        (lambda y: y[:, :2], "semantic", "2 channels, but the class set has 3 classes"),
+        (lambda y: y, "depth", r"need \(N,1,H,W\)"),
+        (lambda y: None, "semantic", "NoneType"),
+    ],
+)
+def test_outputs_that_do_not_fit(wrap, spec, message):
+    with pytest.raises(InputError, match=message):
+        Adapter(Returns(wrap), RAW, [OutputSpec.parse(spec)], 3)(torch.rand(1, 3, 8, 8))
+
+
+@pytest.mark.parametrize("text", ["flow=x", "semantic=", "semantic=out:inverse", "=out", ""])
+def test_bad_output_spec(text):
+    with pytest.raises(UsageError, match="output"):
+        OutputSpec.parse(text)
+
+
+def test_bad_input_spec():
+    with pytest.raises(UsageError, match="use 1 or 255"):
+        InputSpec(scale=256)
+    with pytest.raises(UsageError, match="use rgb or bgr"):
+        InputSpec(order="gbr")

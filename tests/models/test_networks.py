@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from robustbench_seg.errors import InputError, RobustsegError
+from robustbench_seg.models.architectures import ARCHITECTURES, Architecture, Request, architecture, build
+from robustbench_seg.models.encoders import Encoder
+from robustbench_seg.models.normalization import PRESETS, Normalization
+
+BOTH = Request(("semantic", "depth"), 7, PRESETS["imagenet"])
+
+
+@pytest.mark.parametrize("size", [(1, 1), (31, 65), (64, 64), (97, 193)])
+def test_any_size(nano, size):
+    net = build("klingner", nano, BOTH, "test").eval()
+    outputs = net(torch.rand(2, 3, *size))
+    assert outputs["semantic"].shape == (2, 7, *size)
+    assert outputs["depth"].shape == (2, *size)
+    assert outputs["depth"].min() >= 0.1
+    assert outputs["depth"].max() <= 100.001
+
+
+def test_mobilenet_pyramid():
+    net = build("fpn", {"encoder": "mobilenetv2_100", "width": 16}, BOTH, "test").eval()
+    outputs = net(torch.rand(1, 3, 50, 70))
+    assert outputs["semantic"].shape == (1, 7, 50, 70)
+    assert outputs["depth"].shape == (1, 50, 70)
+
+
+def test_encoder_has_five_levels():
+    for name in ("resnet18", "mobilenetv2_100"):
+        assert Encoder(name, {}).reductions == (2, 4, 8, 16, 32)
+
+
+def test_paper_network_has_the_published_size():
+    # ResNet-18 without its classifier has 11 176 512 parameters, monodepth2's decoder convolutions 3 150 880.
+    net = build("klingner", {}, Request(("depth",), 1, PRESETS["none"]), "test")
+    decoder = sum(p.numel() for p in net.decoders.parameters())
+    assert sum(p.numel() for p in net.encoder.parameters()) == 11_176_512
+    widths, skips, before = [256, 128, 64, 32, 16], [256, 128, 64, 64, 0], [512, 256, 128, 64, 32]
+    expected = sum(9 * w * (b + w + s) + 2 * w for w, s, b in zip(widths, skips, before, strict=True))
+    assert decoder == expected
+
+
+def test_normalisation_is_inside_and_not_in_the_state(nano):
+    torch.manual_seed(0)
+    raw = build("klingner", nano, Request(("semantic",), 3, PRESETS["none"]), "test").eval()
+    own = Normalization((0.1, 0.2, 0.3), (0.5, 0.6, 0.7))
+    net = build("klingner", nano, Request(("semantic",), 3, own), "test").eval()
+    net.load_state_dict(raw.state_dict())
+    assert not any("normalize" in key for key in net.state_dict())
+    x = torch.rand(1, 3, 64, 64)
+    by_hand = (x - torch.tensor(own.mean).view(3, 1, 1)) / torch.tensor(own.std).view(3, 1, 1)
+    torch.testing.assert_close(net(x)["semantic"], raw(by_hand)["semantic"])
+
+
+def test_gradient_reaches_the_image(nano):
+    net = build("klingner", nano, BOTH, "test").eval().requires_grad_(False)
+    x = torch.rand(1, 3, 40, 40, requires_grad=True)
+    outputs = net(x)
+    (grad,) = torch.autograd.grad(outputs["semantic"].square().mean() + outputs["depth"].mean(), x)
+    assert grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "message"),
+    [
+        ("klingnr", {}, "did you mean klingner"),
+        ("klingner", {"width": [1]}, "did you mean widths"),
+        ("klingner", {"widths": 3}, "must be tuple"),
+        ("klingner", {"encoder": "hf-hub:someone/model"}, "unknown encoder"),
+        ("klingner", {"encoder": "local-dir:/tmp"}, "unknown encoder"),
+        ("klingner", {"encoder_args": {"checkpoint_path": "evil.pth"}}, "checkpoint_path"),
+        ("klingner", {"encoder_args": {"channels": "wide"}}, "cannot be built"),
+    ],
+)
+def test_bad_parameters(name, parameters, message):
+    with pytest.raises(RobustsegError, match=message) as caught:
+        build(name, parameters, BOTH, "card.toml")
+    assert "\n" not in str(caught.value)
+
+
+def test_unknown_task(nano):
+    with pytest.raises(InputError, match="no head for task 'flow'"):
+        build("klingner", nano, Request(("flow",), 1, PRESETS["none"]), "test")
+
+
+def test_a_second_architecture_of_a_name_raises():
+    taken = ARCHITECTURES["klingner"]
+    with pytest.raises(ValueError, match="already registered"):
+        architecture("klingner", dict)(lambda parameters, request: None)
+    assert ARCHITECTURES["klingner"] is taken
+    assert isinstance(taken, Architecture)
