@@ -101,11 +101,12 @@ class Victim:
 
 def merge_logits(logits: Tensor, alignment: Alignment | None) -> Tensor:
     """The maximum over each class's member channels: (N,M,H,W) -> (N,C,H,W)."""
-    if alignment is None or alignment.is_identity:
+    if alignment is None:
         return logits
-    highest = max(max(members) for members in alignment.logit_members)
-    if highest >= logits.shape[1]:
-        raise InputError(f"the model gives {logits.shape[1]} channels, its classes need {highest + 1}; see --classes")
+    if alignment.channels not in (None, logits.shape[1]):
+        raise InputError(f"the model gives {logits.shape[1]} channels for {alignment.channels} classes; see --classes")
+    if alignment.is_identity:
+        return logits
     merged = [logits[:, list(members)].amax(1) for members in alignment.logit_members]
     return torch.stack(merged, 1)
 

@@ -65,8 +65,9 @@ class Evaluation:
         stored = _stored_identity(folder)
         self.plan = self._plan(stored)
         self.identity = identity(self.plan, self.models, self.datasets, request.protocol)
-        if stored is not None:
+        if folder is not None and stored is not None:
             _refuse_other(folder, stored, self.identity)
+            _refuse_fewer(folder, self.outline)
 
     @property
     def workers(self) -> int:
@@ -171,7 +172,18 @@ def _stored_identity(folder: Path | None) -> dict[str, Any] | None:
     return stored if isinstance(stored, dict) else None
 
 
-def _refuse_other(folder: Path | None, stored: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
+def _refuse_fewer(folder: Path, asked: Outline) -> None:
+    with Store(folder / "store.sqlite") as store:
+        stored = Outline.from_json(store.read_outline())
+    for name, groups in stored.groups.items():
+        if len(asked.groups[name]) < len(groups):
+            raise UsageError(
+                f"'{folder}' holds {len(groups)} images of {name}, --limit asks for {len(asked.groups[name])}; "
+                "give another folder with -o"
+            )
+
+
+def _refuse_other(folder: Path, stored: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
     different = [key for key in asked if stored.get(key) != asked[key]]
     if different:
         parts = [f"{key} was {_short(stored.get(key))}, now {_short(asked[key])}" for key in different]

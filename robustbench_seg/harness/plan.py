@@ -136,6 +136,13 @@ def plan_pair(
     alignment = align(model.classes, dataset.classes) if "semantic" in tasks else None
     if alignment is not None and alignment.missing:
         notes.append(f"{where}: the model has no class for {', '.join(alignment.missing)}; those pixels are void")
+    if alignment is not None:
+        used = {channel for members in alignment.logit_members for channel in members}
+        unused = [name for channel, name in enumerate(model.classes.names) if channel not in used]
+        if unused:
+            notes.append(
+                f"{where}: the data set has no class for the model's {', '.join(unused)}; they are not predicted"
+            )
     families = [Family(CLEAN, "", "", (0.0,))]
     for attack_plan in protocol.attacks:
         found, left_out = _families(where, attack_plan, tasks, alignment)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -39,8 +40,16 @@ class DataSpec:
     split: str | None = None
 
     def load(self) -> Dataset:
-        """Open it; errors are one line."""
-        return DATASETS.get(self.name)(self.root, self.split)
+        """Open it with what its factory's signature takes; errors are one line."""
+        factory = DATASETS.get(self.name)
+        given = {key: value for key, value in (("root", self.root), ("split", self.split)) if value is not None}
+        parameters = inspect.signature(factory).parameters
+        for key, value in given.items():
+            if key not in parameters:
+                raise UsageError(f"data set '{self.name}' takes no {key}, not '{value}'; leave it out")
+        if "root" in parameters and parameters["root"].default is inspect.Parameter.empty and "root" not in given:
+            raise UsageError(f"data set '{self.name}' needs its folder; write -d {self.name}:FOLDER")
+        return factory(**given)
 
     @classmethod
     def parse(cls, text: str, split: str | None = None) -> DataSpec:

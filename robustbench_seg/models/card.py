@@ -111,7 +111,10 @@ def classes_table(classes: ClassSet) -> dict[str, Any]:
     """The `[classes]` table of a set: the name alone where it is a built-in one."""
     if CLASS_SETS.get(classes.name) == classes:
         return {"classes": classes.name}
-    return {"name": classes.name, "classes": classes.names, "palette": classes.palette, "maps": classes.maps}
+    palette = [list(colour) for colour in classes.palette]
+    table = {"name": classes.name, "classes": list(classes.names), "palette": palette}
+    maps = {other: dict(names) for other, names in classes.maps.items()}
+    return table | ({"maps": maps} if maps else {})
 
 
 def build_from(card: Card, path: Path) -> nn.Module:
@@ -139,7 +142,7 @@ def load_folder(folder: Path) -> LoadedModel:
     return LoadedModel(
         name=card.name,
         # Channels-last weights make convolutions a third faster on a CPU, whatever the images' layout.
-        module=frozen(module).to(memory_format=torch.channels_last),  # type: ignore[call-overload]
+        module=frozen(module).to(memory_format=torch.channels_last),
         tasks=card.tasks,
         classes=classes_of(card, folder / CARD),
         median_scaling=card.median_scaling,

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
 from robustbench_seg.classes import CITYSCAPES19, ClassSet
 from robustbench_seg.data.classfile import load_classes
 from robustbench_seg.errors import InputError, UsageError
-from robustbench_seg.models.adapter import Adapter, InputSpec, OutputSpec
+from robustbench_seg.models.adapter import Adapter, InputSpec, OutputSpec, probe
 from robustbench_seg.models.base import LoadedModel, frozen
 from robustbench_seg.models.factory import make
-from robustbench_seg.models.weights import digest, fit, read_safetensors
+from robustbench_seg.models.weights import digest, fit, read_pickle, read_safetensors
 
 State = dict[str, Tensor]
 
@@ -78,11 +76,12 @@ def load_checkpoint(checkpoint: Checkpoint, name: str | None = None) -> LoadedMo
     if checkpoint.weights is not None:
         state = read_state(checkpoint.weights)
         fit(net, matched(state, net), str(checkpoint.weights))
-    adapter = Adapter(net, checkpoint.input, checkpoint.outputs, len(checkpoint.classes))
+    adapter = frozen(Adapter(net, checkpoint.input, checkpoint.outputs, len(checkpoint.classes)))
+    probe(adapter)
     inverse = any(spec.inverse for spec in checkpoint.outputs)
     return LoadedModel(
         name=name or checkpoint.factory,
-        module=frozen(adapter),
+        module=adapter,
         tasks=tasks,
         classes=checkpoint.classes,
         median_scaling=inverse if checkpoint.median_scaling is None else checkpoint.median_scaling,
@@ -102,18 +101,7 @@ def read_state(path: Path) -> State:
     """The state dict in a safetensors file or a pickle of plain tensors; a pickle of code is refused unrun."""
     if path.suffix == ".safetensors":
         return read_safetensors(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such weights file")
-    try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise InputError(
-            f"{path}: refused, it is not a plain state dict ({_first_line(error)}); loading it could run code. "
-            "Save model.state_dict() as safetensors or with torch.save"
-        ) from None
-    except Exception as error:  # what a damaged file raises depends on the byte that is wrong
-        raise InputError(f"{path}: unreadable weights file ({_first_line(error)})") from None
-    return unwrapped(loaded, str(path))
+    return unwrapped(read_pickle(path), str(path))
 
 
 def unwrapped(loaded: object, where: str) -> State:
@@ -144,8 +132,3 @@ def matched(state: State, module: nn.Module) -> State:
 
 def _strip(state: State, prefix: str) -> State:
     return {key.removeprefix(prefix): value for key, value in state.items()}
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0][:160]}" if lines else type(error).__name__

@@ -65,7 +65,7 @@ def _has_default(f: Field[Any]) -> bool:
 
 
 def _describe(hint: Any) -> str:
-    return f"a {hint.__name__}" if isinstance(hint, type) and not get_args(hint) else str(hint).replace("typing.", "")
+    return hint.__name__ if isinstance(hint, type) and not get_args(hint) else str(hint).replace("typing.", "")
 
 
 def _wrong(hint: Any, value: object, where: str) -> InputError:

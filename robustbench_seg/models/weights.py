@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import pickle
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -47,6 +49,21 @@ def read_safetensors(path: Path, sha256: str | None = None) -> dict[str, Tensor]
         raise InputError(f"{path}: not a safetensors file: {error}") from None
 
 
+def read_pickle(path: Path) -> Any:
+    """What `torch.save` wrote, tensors and plain values only: a pickle that asks for code is refused unrun."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise InputError(
+            f"{path}: refused, it is not a plain state dict ({_first_line(error)}); loading it could run code. "
+            "Save model.state_dict() as safetensors or with torch.save"
+        ) from None
+    except Exception as error:  # what a damaged file raises depends on the byte that is wrong
+        raise InputError(f"{path}: unreadable, it is damaged or no torch file ({_first_line(error)})") from None
+
+
 def fit(module: nn.Module, state: Mapping[str, Tensor], where: str) -> None:
     """Loads `state` into `module`; all missing, unexpected, misshapen or non-finite entries make one error line."""
     own = module.state_dict()
@@ -84,3 +101,8 @@ def _round(key: str, value: Tensor) -> Tensor:
 def _first(keys: Iterable[str], count: int = 3) -> str:
     listed = list(keys)
     return ", ".join(listed[:count]) + (", …" if len(listed) > count else "")
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0][:160]}" if lines else type(error).__name__

@@ -51,29 +51,28 @@ class Plot:
     axis: Axis
 
 
-def overview(view: View, axis: Axis) -> Plot:
+def overview(view: View, axis: Axis, styles: Mapping[str, Look]) -> Plot:
     """A panel a model with all perturbations of the task: colour is the perturbation."""
     curves = view.curves(own=True)
-    palette, styles = colours(curves), looks(view.models)
+    palette = colours(curves)
     panels = [
         Panel(model, [(c, replace(styles[model], colour=palette[c.label])) for c in curves if c.model == model])
         for model in view.models
     ]
     legend = {label: replace(_PLAIN, colour=colour) for label, colour in palette.items()}
-    return Plot(_title(view), _quantity(view), [p for p in panels if p.curves], legend, axis)
+    return Plot(f"{_title(view)}, by model", _quantity(view), [p for p in panels if p.curves], legend, axis)
 
 
-def by_perturbation(view: View, axis: Axis, own: bool) -> Plot:
+def by_perturbation(view: View, axis: Axis, styles: Mapping[str, Look], own: bool) -> Plot:
     """A panel a perturbation with all models: line, marker and colour are the model."""
     curves = view.curves(own)
-    styles = looks(view.models)
     panels = [
         Panel(label, [(curve, styles[curve.model]) for curve in curves if curve.label == label])
         for label in unique([curve.label for curve in curves])
     ]
     drawn = {curve.model for curve in curves}
     legend = {model: look for model, look in styles.items() if model in drawn}
-    title = _title(view) if own else f"{_title(view)}, attacked through another task"
+    title = f"{_title(view)}, by perturbation" if own else f"{_title(view)}, attacked through another task"
     return Plot(title, _quantity(view), panels, legend, axis)
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import io
 import math
 import warnings
-from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
@@ -38,12 +38,12 @@ def png(plot: Plot) -> bytes:
 
 def figure(plot: Plot) -> Figure:
     """The figure of a plot; call it within `style.settings`."""
-    columns = min(_COLUMNS, len(plot.panels))
+    columns = 2 if len(plot.panels) == 4 else min(_COLUMNS, len(plot.panels))
     lines = math.ceil(len(plot.panels) / columns)
     width, height = _PANEL
     size = (width * max(columns, 2) + 1.9, height * lines * (1.25 if lines == 1 else 1) + 0.75)
-    canvas = Figure(figsize=size, layout="constrained")
-    canvas.suptitle(_short(plot.title, 110), x=0.008, ha="left", fontweight="bold", fontsize=11)
+    canvas = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.09, h_pad=0.08))
+    canvas.suptitle(_short(plot.title, 110), x=0.012, ha="left", fontweight="bold", fontsize=11)
     grid = canvas.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
     for axes, panel in zip(grid.flat, plot.panels, strict=False):
         _draw_panel(axes, panel, plot.axis)
@@ -64,18 +64,20 @@ def _draw_panel(axes: Axes, panel: Panel, axis: Axis) -> None:
 
 
 def _draw_curve(axes: Axes, curve: Curve, look: Look, axis: Axis) -> None:
-    points = [(x, row) for row in curve.points if (x := axis.position(row)) is not None]
-    x = [x for x, _ in points]
+    points = [(at, row) for row in curve.points if (at := axis.position(row)) is not None]
+    x = np.array([at for at, _ in points])
     q, low, high = np.array([_heights(row) for _, row in points]).reshape(-1, 3).T
     face = "white" if look.is_hollow else look.colour
     marker, size = ("*", 10) if curve.is_unbounded else (look.marker, 4.8)
     axes.fill_between(x, low, high, color=look.colour, alpha=_BAND, linewidth=0)
     axes.plot(x, q, color=look.colour, linestyle=look.line, zorder=3)
     axes.plot(x, q, color=look.colour, linestyle="", marker=marker, markersize=size, markerfacecolor=face, zorder=4)
-    if len(x) == 1:
-        axes.vlines(x, low, high, color=look.colour, linewidth=1.2, zorder=2)
-    gone = [x for x, row in points if row.failed]
-    axes.plot(gone, [0.0] * len(gone), color=look.colour, linestyle="", marker="x", clip_on=False, zorder=5)
+    padded = np.pad(q, 1, constant_values=np.nan)
+    alone = np.isnan(padded[:-2]) & np.isnan(padded[2:])
+    axes.vlines(x[alone], low[alone], high[alone], color=look.colour, linewidth=1.2, zorder=2)
+    for gone in (at for at, row in points if row.failed):
+        (cross,) = axes.plot(gone, 0, color=look.colour, linestyle="", marker="x", markersize=6, clip_on=False)
+        cross.set_in_layout(False)
 
 
 def _heights(row: Row) -> tuple[float, float, float]:
@@ -118,29 +120,31 @@ def _label(canvas: Figure, grid: np.ndarray, plot: Plot) -> None:
         lowest.xaxis.set_tick_params(labelbottom=True)
 
 
-def _legend(plot: Plot) -> tuple[list[Line2D], list[str]]:
+def _legend(plot: Plot) -> tuple[list[Line2D | Patch], list[str]]:
     """Names and how they are drawn, then what the signs mean that occur."""
     curves = [(curve, look) for panel in plot.panels for curve, look in panel.curves]
     stars = {curve.label for curve, _ in curves if curve.is_unbounded}
-    handles = [_handle(look, "*" if name in stars else look.marker) for name, look in plot.legend.items()]
-    names = list(plot.legend)
+    named = {name: _handle(look, "*" if name in stars else look.marker) for name, look in plot.legend.items()}
     rows = [row for curve, _ in curves for row in curve.points]
     signs = {
         "unbounded, at its realised RMS": ("*", bool(stars) and plot.axis.key == "epsilon"),
         "cell failed": ("x", any(row.failed for row in rows)),
     }
-    shown = {name: marker for name, (marker, occurs) in signs.items() if occurs}
-    handles += [Line2D([], [], color="#555555", linestyle="", marker=marker) for marker in shown.values()]
-    handles += [
-        Patch(color="#777777", alpha=2 * _BAND, linewidth=0),
-    ]
-    return handles, [_short(name) for name in (*names, *shown, "95 % interval")]
+    shown = {name: _sign(marker) for name, (marker, occurs) in signs.items() if occurs}
+    band = {"95 % interval": Patch(color="#777777", alpha=2 * _BAND, linewidth=0)}
+    entries: dict[str, Line2D | Patch] = {**named, **shown, **band}
+    return list(entries.values()), [_short(name) for name in entries]
+
+
+def _sign(marker: str) -> Line2D:
+    return Line2D([], [], color="#555555", linestyle="", marker=marker, markersize=7)
 
 
 def _handle(look: Look, marker: str) -> Line2D:
     face = "white" if look.is_hollow else look.colour
-    line = "" if marker == "*" else look.line
-    return Line2D([], [], color=look.colour, linestyle=line, marker=marker, markersize=6, markerfacecolor=face)
+    line = Line2D([], [], color=look.colour, marker=marker, markersize=7, markerfacecolor=face)
+    line.set_linestyle("none" if marker == "*" else look.line)
+    return line
 
 
 def _short(name: str, longest: int = _LONGEST_NAME) -> str:

@@ -91,4 +91,4 @@ def labels(rows: Iterable[Row]) -> dict[tuple[str, str, str], str]:
 def _with_aim(row: Row) -> str:
     name = perturbation_name(row.attack, row.objective)
     is_task = ":" not in row.objective or "@" in row.objective
-    return name if row.is_own or not is_task else f"{name} on {task_name(row.aim)}"
+    return name if row.is_own or not is_task else f"{name} on {row.aim}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from pathlib import Path
 
@@ -17,10 +18,9 @@ from robustbench_seg.models.card import (
     EvaluationCard,
     TrainingCard,
     classes_table,
-    load_folder,
     write_card,
 )
-from robustbench_seg.models.weights import save_weights
+from robustbench_seg.models.weights import fit, read_safetensors, save_weights
 from robustbench_seg.training.batches import Source
 from robustbench_seg.training.loop import BEST, LOG, build_module
 from robustbench_seg.training.recipe import Recipe
@@ -38,13 +38,11 @@ def export(recipe: Recipe, val_set: Dataset, out: Path, folder: Path, *, device:
     best = read_state(out / BEST)
     module.load_state_dict(best["module"])
     sha256 = save_weights(module, folder / WEIGHTS)
-    draft = _card(recipe, val_set, module, sha256, int(best["step"]), folder.name, {})
-    write_card(draft, folder)
-    loaded = load_folder(folder).module.to(device)
+    fit(module, read_safetensors(folder / WEIGHTS, sha256), str(folder / WEIGHTS))
+    module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     source = Source(val_set, tuple(recipe.tasks), size=recipe.data.size)
-    card = _card(
-        recipe, val_set, module, sha256, int(best["step"]), folder.name, validate(loaded, source, torch.device(device))
-    )
+    scores = validate(module, source, torch.device(device))
+    card = _card(recipe, val_set, module, sha256, int(best["step"]), folder.name, scores)
     write_card(card, folder)
     shutil.copyfile(out / LOG, folder / LOG)
     return card
@@ -78,5 +76,10 @@ def _card(
             seed=recipe.seed,
         ),
         evaluation=EvaluationCard(recipe.data.dataset, recipe.data.val, len(val_set), (int(height), int(width))),
-        metrics={task: {key: round(value, 4) for key, value in values.items()} for task, values in scores.items()},
+        metrics={task: _rounded(values) for task, values in scores.items()},
     )
+
+
+def _rounded(values: dict[str, float]) -> dict[str, float]:
+    """Four decimals; a metric without data is left out."""
+    return {key: round(value, 4) for key, value in values.items() if not math.isnan(value)}

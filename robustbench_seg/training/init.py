@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import pickle
 from importlib import metadata
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
 from robustbench_seg.errors import InputError
+from robustbench_seg.models.checkpoint import unwrapped
+from robustbench_seg.models.weights import read_pickle
 
 
 def locate(init: str) -> Path:
@@ -37,12 +37,8 @@ def load_encoder(encoder: nn.Module, init: str) -> None:
     checked, and what follows the encoder's last tensor (the classifier) is left out.
     """
     path = locate(init)
-    try:
-        source: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
-        raise InputError(f"encoder weights {path}: not a plain state dict: {str(error).splitlines()[0]}") from None
     own = _order(encoder.state_dict())
-    theirs = _order(source)
+    theirs = _order(unwrapped(read_pickle(path), str(path)))
     if len(theirs) < len(own):
         raise InputError(f"encoder weights {path}: {len(theirs)} tensors for an encoder with {len(own)}")
     matched = {}

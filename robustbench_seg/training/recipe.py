@@ -63,6 +63,12 @@ class AugmentRecipe:
     jitter: tuple[float, float, float, float] = (0.2, 0.2, 0.2, 0.1)
     scale: tuple[float, float] = (1.0, 1.0)
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.flip <= 1:
+            raise ValueError(f"flip: must be a probability, not {self.flip}")
+        if not 0 < self.scale[0] <= self.scale[1]:
+            raise ValueError(f"scale: must be [low, high] above 0, not {list(self.scale)}")
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -94,6 +100,8 @@ class Recipe:
         for name in ("steps", "batch", "validate_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: must be at least 1, not {getattr(self, name)}")
+        if not 0 <= self.ema < 1:
+            raise ValueError(f"ema: must be at least 0 and below 1, not {self.ema}")
         if not self.tasks:
             raise ValueError("tasks: name at least one, such as semantic = 1.0")
         if len(self.crop) not in (0, 2) or len(self.data.size) not in (0, 2):

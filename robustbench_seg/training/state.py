@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import os
-import pickle
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from robustbench_seg.errors import InputError
+from robustbench_seg.models.weights import read_pickle
 
 Row = dict[str, float]
 
@@ -93,10 +93,7 @@ class State:
 
 def read_state(path: Path) -> dict[str, Any]:
     """A file written by `write_atomically`, as tensors and plain values only."""
-    try:
-        saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
-        raise InputError(f"{path}: unreadable ({str(error).splitlines()[0]}); remove it") from None
+    saved: dict[str, Any] = read_pickle(path)
     return saved
 
 

@@ -39,6 +39,23 @@ class TinyNet(nn.Module):
         return {"semantic": 4 * out[:, :-1], "depth": 2 + 20 * torch.sigmoid(out[:, -1])}
 
 
+class ColourNet(nn.Module):
+    """A linear classifier of each pixel alone: the class whose colour (C,3) is the nearest.
+
+    The logit gap of two classes changes by 2 * sharpness * (colour_a - colour_b) . (change of the pixel).
+    """
+
+    def __init__(self, colours: Tensor, sharpness: float = 100.0) -> None:
+        super().__init__()
+        self.colours = nn.Parameter(colours)
+        self.sharpness = sharpness
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        projected = torch.einsum("ck,nkhw->nchw", self.colours, images)
+        lengths = self.colours.square().sum(1).view(1, -1, 1, 1)
+        return {"semantic": self.sharpness * (2 * projected - lengths), "depth": 10 + 20 * images[:, 0]}
+
+
 def seeded_net(seed: int = 3) -> TinyNet:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -168,6 +185,19 @@ def world_of():
 
 
 @pytest.fixture
+def painted(world_of):
+    """A factory of worlds where each pixel has the colour of its class: `painted(map (H,W)[, labels (H,W)])`."""
+    colours = torch.tensor([[0.3, 0.5, 0.5], [0.7, 0.5, 0.5], [0.5, 0.4, 0.5], [0.5, 0.6, 0.5], [0.5, 0.5, 0.7]])
+
+    def make(classes: Tensor, labels: Tensor | None = None) -> World:
+        images = colours[classes].permute(2, 0, 1)[None].contiguous()
+        truth = {"semantic": (classes if labels is None else labels)[None], "depth": 10 + 20 * images[:, 0]}
+        return world_of(ColourNet(colours), images, truth)
+
+    return make
+
+
+@pytest.fixture
 def case_of():
     """A factory of cases: `case_of("pgd", "linf", "semantic")`."""
     return Case
@@ -195,4 +225,4 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Every registered attack, norm and default objective: a new attack is tested the day it is added."""
     for argument, wanted in FILTERS.items():
         if argument in metafunc.fixturenames:
-            metafunc.parametrize(argument, filter(wanted, all_cases()), ids=str)
+            metafunc.parametrize(argument, [case for case in all_cases() if wanted(case)], ids=str)

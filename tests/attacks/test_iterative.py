@@ -1,0 +1,157 @@
+"""What radii share, counted: a run that shares must cost what `gradients` says and give what each radius gives."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from robustbench_seg.attacks.budget import GREY, Budget
+from robustbench_seg.attacks.dag import DAG
+from robustbench_seg.attacks.fgsm import FGSM
+from robustbench_seg.attacks.iterative import random_unit
+from robustbench_seg.attacks.pgd import PGD, Hide
+
+KLINGNER = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
+STEPS = (1, 1, 2, 3, 5, 10, 20)
+
+
+@pytest.mark.parametrize("norm", ["linf", "rms"])
+@pytest.mark.parametrize("first", [FGSM(), PGD()], ids=["fgsm first", "pgd first"])
+def test_the_klingner_grid_of_fgsm_and_pgd_costs_21_gradients(worlds, norm, first):
+    """The longest trajectory has 20; that of radius 8 leaves it one step before its end; FGSM's is the first."""
+    world = worlds(1)
+    problem = world.problem(PGD(), "semantic")
+    for attack in (first, FGSM(), PGD()):
+        list(attack.perturb(problem, KLINGNER, norm))
+        if attack is first:
+            assert world.victim.cost.backwards == (1 if attack == FGSM() else 21)
+    # Trajectories are not kept: each PGD costs its own 20, the gradient at the clean images apart.
+    assert world.victim.cost.backwards == (21 if first == FGSM() else 41)
+    assert PGD().gradients(KLINGNER) == 21
+    assert FGSM().gradients(KLINGNER) == 1
+
+
+@pytest.mark.parametrize(
+    ("attack", "epsilons", "gradients"),
+    [
+        (PGD(), (16.0,), 20),
+        (PGD(), (0.25, 0.5), 1),
+        (PGD(), (4.0, 4.0), 5),
+        (PGD(steps=10), (1.0, 4.0), 2 + 8 + 3 + 5),  # leave at 2 and 5 gradients, then 8 and 5 alone
+        (PGD(steps=10, alpha=0.1), (1.0, 4.0), 10),
+        (PGD(steps=10, alpha=8.0), (1.0, 4.0), 1 + 9 + 9),
+        (PGD(random_start=True), KLINGNER, sum(STEPS)),
+        (PGD(random_start=True, restarts=3), (1.0, 4.0), 3 * (2 + 5)),
+        (DAG(steps=20), (1.0, 4.0, 16.0), 20 + 11 + 17),
+        (DAG(steps=20), (math.inf,), 20),
+    ],
+    ids=str,
+)
+def test_gradients_foretells_the_count(worlds, attack, epsilons, gradients):
+    world = worlds(1)
+    assert attack.gradients(epsilons) == gradients
+    list(attack.perturb(world.problem(attack, "semantic"), epsilons))
+    if isinstance(attack, PGD):
+        assert world.victim.cost.backwards == gradients
+
+
+def test_every_gradient_is_one_forward(worlds):
+    world = worlds(2)
+    problem = world.problem(PGD(), "semantic")
+    before = world.victim.cost.forwards
+    list(PGD().perturb(problem, KLINGNER))
+    assert world.victim.cost.forwards - before == world.victim.cost.backwards == 2 * 21
+
+
+@dataclass(frozen=True)
+class Proportional(PGD):
+    """Steps of a quarter of the radius: nothing can be shared, and `reach` must say so."""
+
+    declared: bool = True
+
+    def reach(self, steps: int) -> float:
+        return math.inf if self.declared else super().reach(steps)
+
+    def move(self, direction: Tensor, budget: Budget) -> Tensor:
+        return direction.sign() * (budget.epsilon / 4 / GREY)
+
+
+def alone(world, attack, epsilon: float) -> Tensor:
+    return attack(world.problem(attack, "semantic"), epsilon)
+
+
+def test_steps_that_depend_on_the_radius_share_nothing(worlds):
+    world = worlds(1)
+    attack = Proportional(steps=6)
+    problem = world.problem(attack, "semantic")
+    results = dict(attack.perturb(problem, KLINGNER))
+    # All start at the clean images, whose gradient the problem keeps.
+    assert world.victim.cost.backwards == 1 + 7 * 5
+    for epsilon in KLINGNER:
+        assert torch.equal(results[epsilon], alone(world, attack, epsilon))
+
+
+def test_a_wrong_reach_is_seen_by_comparing_with_each_radius_alone(worlds):
+    """What `test_a_grid_gives_what_each_radius_alone_gives` finds in an attack that shares what it must not."""
+    world = worlds(1)
+    attack = Proportional(steps=6, declared=False)
+    results = dict(attack.perturb(world.problem(attack, "semantic"), [16.0, 8.0]))
+    assert not torch.equal(results[8.0], alone(world, attack, 8.0))
+
+
+def test_random_starts_differ_from_clean_starts_and_share_one_draw(worlds):
+    world = worlds(2)
+    attack = PGD(steps=1, alpha=1e-6, random_start=True)
+    problem = world.problem(attack, "semantic")
+    small, large = (attack(problem, epsilon) - world.images for epsilon in (2.0, 8.0))
+    torch.testing.assert_close(4 * small, large, rtol=0, atol=1e-6)
+    assert (small.abs() * 255).amax() == pytest.approx(2, rel=0.01)
+
+
+def test_random_unit_is_uniform_and_depends_on_the_purpose(worlds):
+    problem = worlds(2, height=64, width=64).problem(PGD(), None)
+    draw = random_unit(problem, "start 0")
+    assert draw.shape == (2, 3, 64, 64)
+    assert -1 <= draw.min() < -0.999
+    assert 0.999 < draw.max() <= 1
+    assert draw.mean().abs() < 0.02
+    assert draw.square().mean() == pytest.approx(1 / 3, rel=0.02)
+    assert not torch.equal(draw, random_unit(problem, "start 1"))
+
+
+class Constant(nn.Module):
+    """A net whose outputs are the same whatever it sees."""
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        nothing = 0 * images.mean(1, keepdim=True)
+        return {"semantic": nothing.expand(-1, 5, -1, -1), "depth": 5 + nothing[:, 0]}
+
+
+@pytest.mark.parametrize("attack", [PGD(), PGD(random_start=True), DAG(), FGSM()], ids=str)
+@pytest.mark.parametrize("norm", ["linf", "rms"])
+def test_without_a_gradient_the_attack_ends_at_once(world_of, worlds, attack, norm):
+    scene = worlds(2)
+    labels = {"semantic": torch.zeros_like(scene.labels["semantic"]), "depth": scene.labels["depth"]}
+    world = world_of(Constant(), scene.images, labels)
+    problem = world.problem(attack, "semantic")
+    results = dict(attack.perturb(problem, [2.0, 16.0], norm))
+    starts = 2 if getattr(attack, "random_start", False) else 1
+    assert world.victim.cost.backwards == starts * 2
+    if starts == 1:
+        assert all(torch.equal(x, scene.images) for x in results.values())
+
+
+def test_an_image_without_gradient_does_not_hold_up_the_others(worlds):
+    world = worlds(3)
+    world.labels["semantic"][0] = 255
+    together, parted = (alone(part, PGD(), 8.0) for part in (world, world.part([1])))
+    assert torch.equal(together[1], parted[0])
+    assert not torch.equal(parted[0], world.images[1])
+
+
+def test_hiding_shares_like_pgd():
+    assert Hide().gradients(KLINGNER) == PGD().gradients(KLINGNER)

@@ -1,0 +1,55 @@
+from pathlib import Path
+
+import pytest
+
+from robustbench_seg.harness.evaluation import Evaluation, Request
+from robustbench_seg.harness.execute import execute
+from robustbench_seg.harness.spec import DataSpec, ModelSpec
+from robustbench_seg.protocol import AttackPlan, Protocol
+from robustbench_seg.registry import load_plugin
+
+TOY = Path(__file__).parents[1] / "plugins" / "toy.py"
+PROTOCOL = Protocol(
+    "toy",
+    (
+        AttackPlan("gaussian", (1.0, 8.0)),
+        AttackPlan("salt_and_pepper", (8.0,)),
+        AttackPlan("fgsm", (0.0, 8.0)),
+        AttackPlan("pgd", (2.0, 8.0)),
+        AttackPlan("dag", (), params={"steps": 5}),
+        AttackPlan("hide", (8.0,), objectives=("hide:car",)),
+    ),
+)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _toy():
+    load_plugin(TOY)
+
+
+@pytest.fixture
+def request_for():
+    """Build a request for the toy models; keyword arguments replace its fields."""
+
+    def build(*models, **changes):
+        fields = {
+            "models": [ModelSpec(name) for name in models or ("toy-single", "toy-multi")],
+            "datasets": [DataSpec("toy")],
+            "protocol": PROTOCOL,
+            "batch_size": 5,
+            "workers": 1,
+            "plugins": (str(TOY),),
+        }
+        return Request(**{**fields, **changes})
+
+    return build
+
+
+@pytest.fixture
+def run_in(request_for):
+    """Evaluate into a folder."""
+
+    def run(folder, *models, **changes):
+        return execute(Evaluation(request_for(*models, **changes), folder), folder)
+
+    return run

@@ -1,0 +1,269 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from torch import nn
+
+from robustbench_seg import evaluate
+from robustbench_seg.classes import CAMVID11
+from robustbench_seg.errors import InputError, UsageError
+from robustbench_seg.harness.evaluation import Evaluation
+from robustbench_seg.harness.execute import execute, rebuild
+from robustbench_seg.harness.spec import DataSpec, InMemory
+from robustbench_seg.harness.store import Store
+from robustbench_seg.models.base import LoadedModel
+
+TOY = Path(__file__).parents[1] / "plugins" / "toy.py"
+
+
+def row(run, **where):
+    table = run.summary
+    for key, value in where.items():
+        table = table[table[key] == value]
+    assert len(table) == 1, table
+    return table.iloc[0]
+
+
+def test_clean_attack_and_ratio_agree(run_in, tmp_path):
+    run = run_in(tmp_path / "run")
+    for metric, task in (("miou", "semantic"), ("rmse", "depth")):
+        attacked = row(run, model="toy-multi", attack="pgd", epsilon=8, objective=task, metric=metric)
+        clean = row(run, model="toy-multi", attack="clean", metric=metric)
+        expected = attacked.value / clean.value if metric == "miou" else clean.value / attacked.value
+        assert attacked.clean == clean.value
+        assert attacked.ratio == pytest.approx(expected, rel=1e-5)
+        assert attacked.ratio_low <= attacked.ratio <= attacked.ratio_high
+        assert attacked.ratio < 1
+
+
+def test_epsilon_zero_is_the_clean_cell(run_in, tmp_path):
+    run = run_in(tmp_path / "run", "toy-single")
+    zero = row(run, attack="fgsm", epsilon=0, metric="miou")
+    assert zero.ratio == 1
+    assert zero.n_unchanged == zero.n_images == 12
+    assert np.isnan(zero.snr_db)
+
+
+def test_an_all_void_image_is_unchanged_and_counted(run_in, tmp_path):
+    run = run_in(tmp_path / "run", "toy-single")
+    assert row(run, attack="fgsm", epsilon=8, metric="miou").n_unchanged == 1
+    assert row(run, attack="gaussian", epsilon=8, metric="miou").n_unchanged == 0
+
+
+def test_hiding_skips_images_without_the_class(run_in, tmp_path):
+    run = run_in(tmp_path / "run", "toy-single")
+    hidden = row(run, attack="hide", metric="miou")
+    assert 0 < hidden.n_images < 12
+    assert hidden.clean != row(run, attack="clean", metric="miou").value
+
+
+def test_unbounded_dag_has_no_epsilon_and_reports_its_targets(run_in, tmp_path):
+    run = run_in(tmp_path / "run", "toy-single")
+    changed = row(run, attack="dag", metric="targets_changed")
+    reached = row(run, attack="dag", metric="targets_reached")
+    assert np.isnan(changed.epsilon)
+    assert changed.norm == "none"
+    assert 0 <= reached.value <= changed.value <= 1
+    assert "nan" not in (tmp_path / "run" / "summary.csv").read_text()
+
+
+def test_each_task_is_attacked_and_every_task_measured(run_in, tmp_path):
+    table = run_in(tmp_path / "run", "toy-multi").summary
+    pairs = set(table[table.attack == "pgd"][["objective", "task"]].itertuples(index=False, name=None))
+    assert pairs == {(a, b) for a in ("semantic", "depth") for b in ("semantic", "depth")}
+
+
+def test_resume_does_only_what_is_left(run_in, request_for, tmp_path):
+    folder = tmp_path / "run"
+    whole = run_in(tmp_path / "whole")
+    first = Evaluation(request_for(), folder)
+    seen = []
+
+    class StopError(Exception):
+        pass
+
+    def stop_after_three(progress):
+        if progress.done == 3:
+            raise StopError
+
+    with pytest.raises(StopError):
+        execute(first, folder, stop_after_three)
+    execute(Evaluation(request_for(), folder), folder, seen.append)
+    assert seen[0].done >= 3
+    assert len(seen) == seen[0].total - seen[0].done + 1
+    assert (folder / "summary.csv").read_bytes() == (whole.folder / "summary.csv").read_bytes()
+
+
+def test_a_finished_run_does_nothing_again(run_in, tmp_path):
+    run_in(tmp_path / "run", "toy-single")
+    before = (tmp_path / "run" / "costs.csv").read_bytes()
+    run_in(tmp_path / "run", "toy-single")
+    assert (tmp_path / "run" / "costs.csv").read_bytes() == before
+
+
+def test_extending_the_limit_equals_the_longer_run(run_in, tmp_path):
+    run_in(tmp_path / "grown", limit=7)
+    run_in(tmp_path / "grown", limit=11)
+    run_in(tmp_path / "whole", limit=11)
+    assert (tmp_path / "grown" / "summary.csv").read_bytes() == (tmp_path / "whole" / "summary.csv").read_bytes()
+
+
+def test_a_smaller_limit_is_refused(run_in, tmp_path):
+    run_in(tmp_path / "run", limit=7)
+    with pytest.raises(UsageError, match=r"7 images.*5"):
+        run_in(tmp_path / "run", limit=5)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"seed": 1}, "seed was 0, now 1"),
+        ({"batch_size": 3}, "batch_size was 5, now 3"),
+        ({"precision": "bf16"}, "bf16"),
+    ],
+)
+def test_other_arguments_on_the_same_folder_are_refused(run_in, tmp_path, change, named):
+    run_in(tmp_path / "run", "toy-single")
+    with pytest.raises(UsageError, match=named):
+        run_in(tmp_path / "run", "toy-single", **change)
+
+
+def test_two_workers_give_the_same_bytes(run_in, tmp_path):
+    run_in(tmp_path / "one", workers=1)
+    run_in(tmp_path / "two", workers=2)
+    for name in ("summary.csv", "classes.csv"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_batch_sizes_agree(run_in, tmp_path):
+    runs = [run_in(tmp_path / str(batch), batch_size=batch).summary for batch in (1, 3, 8)]
+    noise = runs[0].attack.isin(["clean", "gaussian", "salt_and_pepper"])
+    for other in runs[1:]:
+        assert (runs[0].value - other.value)[noise].abs().max() <= 1e-4
+        gradient = ~noise & (runs[0].metric == "miou")
+        assert (runs[0].value - other.value)[gradient].abs().max() <= 2e-3
+        assert runs[0].rms[noise].equals(other.rms[noise])
+
+
+def test_report_tables_need_no_model(run_in, tmp_path):
+    run_in(tmp_path / "run", "toy-single")
+    before = (tmp_path / "run" / "summary.csv").read_bytes()
+    (tmp_path / "run" / "summary.csv").unlink()
+    rebuild(tmp_path / "run")
+    assert (tmp_path / "run" / "summary.csv").read_bytes() == before
+
+
+class _Broken(nn.Module):
+    """Raises, or gives NaN, on images whose red is high somewhere below a threshold kept in `bad`."""
+
+    def __init__(self, net, bad, how):
+        super().__init__()
+        self.net, self.bad, self.how = net, bad, how
+
+    def forward(self, x):
+        hit = (x - self.bad[None]).abs().flatten(1).amax(1) < 0.2
+        if hit.any() and self.how == "raise":
+            raise RuntimeError("broken\non purpose")
+        out = self.net(x)
+        return {key: value.where(~hit.view(-1, *[1] * (value.dim() - 1)), float("nan")) for key, value in out.items()}
+
+
+@pytest.mark.parametrize("how", ["raise", "nan"])
+def test_a_failed_image_fails_its_cell_and_is_tried_again(request_for, tmp_path, how):
+    import torch
+
+    from robustbench_seg.registries import DATASETS, MODELS
+
+    net = MODELS.get("toy-single")().module
+    image = torch.from_numpy(DATASETS.get("toy")()[4].image).permute(2, 0, 1).float() / 255
+    broken = LoadedModel("m", _Broken(net, image, how), ("semantic",), CAMVID11, False, "1", "test")
+    fixed = LoadedModel("m", net, ("semantic",), CAMVID11, False, "1", "test")
+    folder = tmp_path / "run"
+    run = execute(Evaluation(request_for(models=[InMemory("m", broken)]), folder), folder)
+    clean = row(run, attack="clean", metric="miou")
+    assert (clean.status, clean.n_images) == ("failed", 11)
+    with Store(folder / "store.sqlite") as store:
+        errors = [result.error for result in store.cell(0, 0, 0).results if result.error]
+    assert len(errors) == 1
+    assert "\n" not in errors[0]
+    run = execute(Evaluation(request_for(models=[InMemory("m", fixed)]), folder), folder)
+    clean = row(run, attack="clean", metric="miou")
+    assert (clean.status, clean.n_images) == ("ok", 12)
+
+
+def test_a_model_of_the_wrong_shape_is_refused_before_any_work(request_for, tmp_path):
+    class Wrong(nn.Module):
+        def forward(self, x):
+            return {"semantic": x.mean(1)}
+
+    model = LoadedModel("w", Wrong(), ("semantic",), CAMVID11, False, "1", "test")
+    with pytest.raises(InputError, match="1 channels for 11"):
+        execute(Evaluation(request_for(models=[InMemory("w", model)]), tmp_path / "r"), tmp_path / "r")
+
+
+def test_python_call_returns_a_summary(tmp_path):
+    from robustbench_seg.registries import DATASETS, MODELS
+
+    module = MODELS.get("toy-multi")().module.train()
+    run = evaluate(
+        module, DATASETS.get("toy")(), "quick", tasks=("semantic", "depth"), classes=CAMVID11, limit=2, out=tmp_path
+    )
+    assert set(run.summary.task) == {"semantic", "depth"}
+    assert module.training
+    assert all(parameter.requires_grad for parameter in module.parameters())
+
+
+def test_intervals_and_notes_are_recorded(run_in, tmp_path):
+    info = run_in(tmp_path / "run", "toy-single").info
+    assert "bootstrap" in info["intervals"]["toy"]
+    assert info["notes"] == []
+    assert info["identity"]["models"] == {"toy-single": "0" * 64}
+
+
+def test_panels_hold_pictures_of_two_images(run_in, tmp_path):
+    panels = run_in(tmp_path / "run", "toy-multi").panels()
+    assert {panel.image for panel in panels} == {"toy-00", "toy-06"}
+    clean = next(panel for panel in panels if not panel.attack)
+    assert set(clean.pngs) == {
+        "image", "label:semantic", "label:depth", "prediction:semantic", "prediction:depth",
+    }  # fmt: skip
+    attacked = next(panel for panel in panels if panel.attack == "pgd")
+    assert {"perturbed", "perturbation"} <= set(attacked.pngs)
+
+
+def test_saved_images_are_named_by_cell(run_in, tmp_path):
+    run_in(tmp_path / "run", "toy-single", save_images=True, limit=2)
+    names = {path.parent.name for path in (tmp_path / "run" / "images").rglob("*.png")}
+    assert "gaussian_rms_8.0" in names
+    assert len(list((tmp_path / "run" / "images").rglob("*.png"))) == 2 * 9
+
+
+def test_unknown_data_set_options():
+    with pytest.raises(UsageError, match="takes no root"):
+        DataSpec("toy", root="x").load()
+    with pytest.raises(UsageError, match="needs its folder"):
+        DataSpec("camvid").load()
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments_the_summary_is_the_same(tmp_path):
+    command = [
+        sys.executable, "-m", "robustbench_seg", "evaluate", "-m", "toy-single", "-m", "toy-multi", "-d", "toy",
+        "--plugin", str(TOY), "-p", "quick", "--batch-size", "2", "--workers", "2", "--json", "-o",
+    ]  # fmt: skip
+    environment = {**os.environ, "TOY_DELAY": "0.01"}
+    subprocess.run([*command, str(tmp_path / "whole")], check=True, env=environment)
+    expected = (tmp_path / "whole" / "summary.csv").read_bytes()
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        process = subprocess.Popen([*command, str(tmp_path / "cut")], env=environment, stdout=subprocess.DEVNULL)
+        time.sleep(rng.uniform(6, 14))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    subprocess.run([*command, str(tmp_path / "cut")], check=True, env=environment)
+    assert (tmp_path / "cut" / "summary.csv").read_bytes() == expected

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+import torch
+
+from robustbench_seg.models import catalogue
+from robustbench_seg.models.card import WEIGHTS
+from robustbench_seg.registries import DATASETS
+from robustbench_seg.registry import Entry
+from robustbench_seg.training.batches import Source
+from robustbench_seg.training.export import export
+from robustbench_seg.training.loop import LOG, train
+from robustbench_seg.training.run import run_recipe
+from robustbench_seg.training.validate import validate
+
+
+def test_the_card_measures_the_rounded_weights(tmp_path, recipe, toy, make_toy):
+    val = make_toy(3, 50)
+    train(recipe, toy, val, tmp_path / "run")
+    folder = tmp_path / "models" / "toy"
+    card = export(recipe, val, tmp_path / "run", folder)
+    model = catalogue.load("toy", folder.parent)
+    measured = validate(model.module, Source(val, ("semantic", "depth")), torch.device("cpu"))
+    assert card == catalogue.card("toy", folder.parent)
+    assert card.metrics["semantic"]["miou"] == pytest.approx(measured["semantic"]["miou"], abs=1e-4)
+    assert card.metrics["depth"]["delta1"] == pytest.approx(measured["depth"]["delta1"], abs=1e-4)
+    assert card.sha256 == hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
+    assert model.classes == toy.classes
+    assert card.evaluation.images == 3
+    assert card.training.terms == "made up"
+    assert (folder / LOG).read_bytes() == (tmp_path / "run" / LOG).read_bytes()
+
+
+def test_run_recipe(tmp_path, recipe_file, make_toy):
+    starts = {"train": 0, "val": 50}
+    if "toy" not in DATASETS:
+        DATASETS.add(Entry("toy", "test", "", lambda: lambda root, split: make_toy(4, starts[split])))
+    target = tmp_path / "toy"
+    card = run_recipe(recipe_file, tmp_path / "run", folder=target)
+    assert catalogue.load("toy", tmp_path).sha256 == card.sha256

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import pytest
+
+from robustbench_seg._shipped import shipped
+from robustbench_seg.errors import InputError, RobustsegError, UsageError
+from robustbench_seg.models.architectures import Request, build
+from robustbench_seg.models.normalization import Normalization
+from robustbench_seg.training.recipe import read_recipe
+
+
+def test_paper_scale_overrides(recipe_file):
+    nano, paper = read_recipe(recipe_file), read_recipe(recipe_file, "paper")
+    assert (nano.steps, paper.steps) == (6, 100)
+    assert paper.crop == (192, 640)
+    assert paper.architecture.name == "klingner"
+    assert paper.architecture.parameters == {"encoder": "resnet18"}
+    assert paper.optimiser.name == "adam"
+    assert paper.optimiser.encoder_lr == nano.optimiser.encoder_lr
+    assert paper.tasks == nano.tasks
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("steps = 6", "", "missing key 'steps'"),
+        ("steps = 6", "steps = 0", "at least 1"),
+        ("steps = 6", "steps = 6.5", "steps: must be"),
+        ("steps = 6", "stepps = 6", "did you mean steps"),
+        ('name = "toy"', "name = ", "not valid TOML"),
+        ("semantic = 1.0\ndepth = 0.5", "", "tasks: name at least one"),
+        ("semantic = 1.0", 'semantic = "1"', r"tasks\.semantic"),
+        ("scale = [0.8, 1.25]", "scale = [0.8]", "must have 2 entries"),
+        ("scale = [0.8, 1.25]", "scale = [0.0, 1.25]", "scale"),
+        ("scale = [0.8, 1.25]", "flip = 2.0", "flip"),
+        ("ema = 0.5", "ema = 1.0", "ema"),
+        ("[optimiser]", '[optimiser]\nname = "sgd"', "one of adam, adamw"),
+        ("[augment]", "[augments]", "did you mean augment"),
+        ("batch = 2", "batch = 2\ncrop = [64]", "height, width"),
+    ],
+)
+def test_bad_recipe(recipe_file, old, new, message):
+    text = recipe_file.read_text()
+    assert old in text
+    recipe_file.write_text(text.replace(old, new, 1))
+    with pytest.raises(InputError, match=message) as caught:
+        read_recipe(recipe_file)
+    assert "\n" not in str(caught.value)
+    assert str(recipe_file) in str(caught.value)
+
+
+def test_scales(recipe_file):
+    with pytest.raises(UsageError, match="nano or paper"):
+        read_recipe(recipe_file, "large")
+    recipe_file.write_text(recipe_file.read_text().partition("[paper]")[0])
+    with pytest.raises(RobustsegError, match=r"no \[paper\] table"):
+        read_recipe(recipe_file, "paper")
+
+
+@pytest.mark.parametrize("scale", ["nano", "paper"])
+@pytest.mark.parametrize("path", sorted(shipped("models").glob("*/recipe.toml")), ids=lambda path: path.parent.name)
+def test_shipped_recipes(path, scale):
+    recipe = read_recipe(path, scale)
+    assert recipe.name == path.parent.name
+    chosen = recipe.architecture
+    request = Request(tuple(recipe.tasks), 19, Normalization.parse(chosen.normalization))
+    assert build(chosen.name, chosen.parameters, request, str(path))
