@@ -118,20 +118,21 @@ def frozen(module: nn.Module) -> Iterator[None]:
     The state is put back also when the block raises. Gradients held by the parameters are not touched.
     """
     modes = [(member, member.training) for member in module.modules()]
-    parameters = list(module.parameters())
-    learning = [parameter for parameter in parameters if parameter.requires_grad]
+    flags = [(parameter, parameter.requires_grad) for parameter in module.parameters()]
     # Only the devices the model is on: asking for the state of another one would start CUDA there.
-    devices = {parameter.device for parameter in parameters if parameter.is_cuda}
-    with torch.random.fork_rng(devices=sorted(device.index for device in devices)):
+    devices = {parameter.device.index for parameter, _ in flags if parameter.is_cuda}
+    with torch.random.fork_rng(devices=sorted(devices)):
         try:
             if any(mode for _, mode in modes):
                 module.eval()
-            for parameter in learning:
-                parameter.requires_grad_(False)
+            for parameter, flag in flags:
+                if flag:
+                    parameter.requires_grad_(False)
             yield
         finally:
             for member, mode in modes:
                 if member.training != mode:
                     member.training = mode
-            for parameter in learning:
-                parameter.requires_grad_(True)
+            for parameter, flag in flags:
+                if parameter.requires_grad != flag:
+                    parameter.requires_grad_(flag)

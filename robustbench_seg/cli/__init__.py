@@ -41,15 +41,20 @@ class _Commands(click.Group):
             formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
 
 
-@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+_HELP = """Robustness of segmentation and multi-task models at equal signal-to-noise ratio.
+
+\b
+robustseg evaluate                       the shipped pair on the embedded data, minutes on two cores
+robustseg evaluate -m MODEL -d DATASET   your choice; see `robustseg list models`
+"""
+
+
+@click.command(
+    cls=_Commands, help=_HELP, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(package_name="robustbench-seg", prog_name="robustseg")
 def group() -> None:
-    r"""Robustness of segmentation and multi-task models at equal signal-to-noise ratio.
-
-    \b
-    robustseg evaluate                       the shipped pair on the embedded data, minutes on two cores
-    robustseg evaluate -m MODEL -d DATASET   your choice; see `robustseg list models`
-    """
+    """All commands."""
 
 
 def main() -> None:
@@ -68,6 +73,8 @@ def main() -> None:
         code = _fail("interrupted; give the command again to resume", 130)
     except BrokenPipeError:
         code = 0
+    except OSError as error:
+        code = _fail(f"'{error.filename or 'file'}': {error.strerror or error}; check the disk and -o", 3)
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,31 @@ DEFAULT_MODELS = ("street-single", "street-multi")
 DEFAULT_DATASET = "street"
 DEFAULT_PROTOCOL = "quick"
 _OWN = ("weights", "normalize", "input_scale", "channel_order", "classes", "outputs")
+
+
+_OWN_OPTIONS = (
+    click.option("--weights", type=click.Path(), help="Own model: .safetensors, .pt or .pth (weights only)."),
+    click.option("--normalize", help="Own model: imagenet, half, none or 'mean=r,g,b;std=r,g,b' (default imagenet)."),
+    click.option("--input-scale", type=click.Choice(["1", "255"]), help="Own model: range of its input (default 1)."),
+    click.option(
+        "--channel-order", type=click.Choice(["rgb", "bgr"]), help="Own model: order of its channels (default rgb)."
+    ),
+    click.option("--classes", help="Own model: cityscapes19, camvid11 or a .toml file (default cityscapes19)."),
+    click.option(
+        "--output",
+        "outputs",
+        multiple=True,
+        metavar="TASK=KEY[:inverse]",
+        help="Own model: where each task's output is.",
+    ),
+)
+
+
+def own_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that say how a model of one's own is loaded and called."""
+    for option in reversed(_OWN_OPTIONS):
+        command = option(command)
+    return command
 
 
 @click.command("evaluate")
@@ -48,16 +73,7 @@ _OWN = ("weights", "normalize", "input_scale", "channel_order", "classes", "outp
 @click.option("--device", default="auto", show_default=True)
 @click.option("--precision", type=click.Choice(["fp32", "bf16"]), default="fp32", show_default=True)
 @click.option("--compile", "compile_model", is_flag=True, help="torch.compile the model.")
-@click.option("--weights", type=click.Path(), help="Own model: .safetensors, .pt or .pth (weights only).")
-@click.option("--normalize", help="Own model: imagenet, half, none or 'mean=r,g,b;std=r,g,b' (default imagenet).")
-@click.option("--input-scale", type=click.Choice(["1", "255"]), help="Own model: range of its input (default 1).")
-@click.option(
-    "--channel-order", type=click.Choice(["rgb", "bgr"]), help="Own model: order of its channels (default rgb)."
-)
-@click.option("--classes", help="Own model: cityscapes19, camvid11 or a .toml file (default cityscapes19).")
-@click.option(
-    "--output", "outputs", multiple=True, metavar="TASK=KEY[:inverse]", help="Own model: where each task's output is."
-)
+@own_options
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--dry-run", is_flag=True, help="Print what would be done and an estimate; do nothing.")
 @click.option("--save-images", is_flag=True, help="Keep every perturbed image as PNG (rounded to 8 bits).")
@@ -109,7 +125,7 @@ def build_request(options: dict[str, Any]) -> Request:
         raise UsageError(unknown("engine", options["engine"], ENGINES))
     datasets = options["datasets"] or (DEFAULT_DATASET,)
     return Request(
-        models=_model_specs(options),
+        models=model_specs(options["models"] or DEFAULT_MODELS, options),
         datasets=[_data_spec(text, options["split"]) for text in datasets],
         protocol=_protocol(options),
         tasks=_tasks(options["tasks"]),
@@ -137,14 +153,14 @@ def _names(specs: Sequence[Any]) -> str:
     return "+".join(spec.name for spec in specs)
 
 
-def _model_specs(options: dict[str, Any]) -> list[ModelSpec]:
+def model_specs(names: Sequence[str], options: dict[str, Any]) -> list[ModelSpec]:
+    """Models by name; UsageError where own-model options meet anything but one model of one's own."""
     from robustbench_seg.harness.spec import ModelSpec, is_own_model
 
-    names = options["models"] or DEFAULT_MODELS
     given = {key: options[key] for key in _OWN if options[key] not in (None, ())}
     own = [name for name in names if is_own_model(name)]
     if given and (len(names) != 1 or not own):
-        listed = ", ".join(f"--{key.removesuffix('s') if key == 'outputs' else key.replace('_', '-')}" for key in given)
+        listed = ", ".join("--output" if key == "outputs" else f"--{key.replace('_', '-')}" for key in given)
         raise UsageError(f"{listed}: for exactly one -m of your own (FILE.py:factory), not {', '.join(names)}")
     if "input_scale" in given:
         given["input_scale"] = int(given["input_scale"])

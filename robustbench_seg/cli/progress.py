@@ -18,36 +18,50 @@ _EVERY_S = 10.0
 
 @contextlib.contextmanager
 def progress_reporter(quiet: bool) -> Iterator[Callable[[Progress], None]]:
-    """A function to call with each step of progress."""
+    """A function to call with each step of an evaluation."""
     if quiet:
         yield lambda progress: None
-    elif sys.stderr.isatty():
-        with _bar() as report:
-            yield report
-    else:
-        yield _lines()
+        return
+    with _reporter("evaluating", "units") as report:
+        yield lambda progress: report(progress.done, progress.total, "")
 
 
 @contextlib.contextmanager
-def _bar() -> Iterator[Callable[[Progress], None]]:
+def training_progress() -> Iterator[Callable[[int, int, float], None]]:
+    """A function to call with (steps done, steps, loss)."""
+    with _reporter("training", "steps") as report:
+        yield lambda done, total, loss: report(done, total, f"loss {loss:.4f}")
+
+
+@contextlib.contextmanager
+def _reporter(verb: str, noun: str) -> Iterator[Callable[[int, int, str], None]]:
+    if not sys.stderr.isatty():
+        yield _lines(noun)
+        return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
-    columns = (TextColumn("evaluating"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Bar(*columns, console=Console(stderr=True)) as bar:
+    columns = (TextColumn(verb), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, TextColumn("{task.description}"), console=Console(stderr=True)) as bar:
         task = bar.add_task("", total=None)
-        yield lambda progress: bar.update(task, completed=progress.done, total=progress.total)
+        yield lambda done, total, text: bar.update(task, completed=done, total=total, description=text)
 
 
-def _lines() -> Callable[[Progress], None]:
-    last = [-_EVERY_S]
+def _lines(noun: str) -> Callable[[int, int, str], None]:
+    start = time.monotonic()
+    last = [start - _EVERY_S]
 
-    def report(progress: Progress) -> None:
+    def report(done: int, total: int, text: str) -> None:
         now = time.monotonic()
-        if now - last[0] < _EVERY_S and progress.done < progress.total:
-            return
-        last[0] = now
-        click.echo(f"{progress.done}/{progress.total} units, {progress.seconds:.0f} s", err=True)
+        if now - last[0] >= _EVERY_S or done == total:
+            last[0] = now
+            click.echo(f"{done}/{total} {noun}, {now - start:.0f} s {text}".rstrip(), err=True)
 
     return report

@@ -57,7 +57,7 @@ class Evaluation:
 
     def __init__(self, request: Request, folder: Path | None = None) -> None:
         self.request = request
-        self.device = _device(request.device)
+        self.device = resolve_device(request.device)
         self.models: list[LoadedModel] = [spec.load() for spec in request.models]
         self.datasets: list[Dataset] = [spec.load() for spec in request.datasets]
         _refuse_twice("model", [model.name for model in self.models])
@@ -201,7 +201,8 @@ def _refuse_twice(kind: str, names: Sequence[str]) -> None:
             raise UsageError(f"{kind} '{name}' is given twice; give it once")
 
 
-def _device(name: str) -> str:
+def resolve_device(name: str) -> str:
+    """`auto` as the GPU where there is one, else the CPU; UsageError for a device that is not here."""
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +17,7 @@ from robustbench_seg.harness.results import FamilyResult, ImageResult, unpack
 from robustbench_seg.tasks.base import Statistics
 
 SCHEMA = 1
+TIMEOUT_S = 30.0
 _TABLES = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS shards (
@@ -51,12 +53,10 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        try:
-            self._db = sqlite3.connect(path, timeout=30)
+        with self._naming():
+            self._db = sqlite3.connect(path, timeout=TIMEOUT_S)
             with self._db:
                 self._db.executescript(_TABLES)
-        except sqlite3.Error as error:
-            raise InputError(f"store '{path}' cannot be opened: {error}; give another folder with -o") from error
 
     def __enter__(self) -> Store:
         return self
@@ -68,8 +68,8 @@ class Store:
 
     def read_meta(self, key: str) -> object | None:
         """A JSON value stored under `key`, or None."""
-        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return None if row is None else json.loads(row[0])
+        rows = self._read("SELECT value FROM meta WHERE key = ?", key)
+        return json.loads(rows[0][0]) if rows else None
 
     def read_outline(self) -> Any:
         """The run's outline as stored; InputError where this is not the store of a run."""
@@ -80,59 +80,71 @@ class Store:
 
     def write_meta(self, key: str, value: object) -> None:
         """Store a JSON value."""
-        with self._db:
+        with self._naming(), self._db:
             self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value, sort_keys=True)))
 
     def done(self) -> set[tuple[int, int, int, int]]:
         """(pair, family, chunk, number of images) of every shard without a failed image."""
-        return set(self._db.execute("SELECT pair, family, chunk, n_images FROM shards WHERE n_failed = 0"))
-
-    def n_failed(self) -> int:
-        """Failed results over all cells."""
-        return int(self._db.execute("SELECT COUNT(*) FROM results WHERE error != ''").fetchone()[0])
+        return set(self._read("SELECT pair, family, chunk, n_images FROM shards WHERE n_failed = 0"))
 
     def write(self, families: Iterable[FamilyResult]) -> None:
         """Store one unit; what an earlier try left of the same shards is replaced."""
-        with self._db:
+        with self._naming(), self._db:
             for family in families:
                 self._write_family(family)
 
     def cell(self, pair: int, family: int, cell: int) -> StoredCell:
         """Everything stored of one cell."""
         key = (pair, family, cell)
-        rows = self._db.execute(
+        rows = self._read(
             "SELECT image, error, rms, linf, snr_db, unchanged, skipped, outcome FROM results"
             " WHERE pair = ? AND family = ? AND cell = ? ORDER BY image",
-            key,
+            *key,
         )
         results = [
             ImageResult(image, error, rms, linf, snr, bool(unchanged), bool(skipped), json.loads(outcome))
             for image, error, rms, linf, snr, unchanged, skipped, outcome in rows
         ]
         statistics: dict[str, dict[int, Statistics]] = defaultdict(dict)
-        for image, task, data in self._db.execute(
-            "SELECT image, task, data FROM statistics WHERE pair = ? AND family = ? AND cell = ?", key
+        for image, task, data in self._read(
+            "SELECT image, task, data FROM statistics WHERE pair = ? AND family = ? AND cell = ?", *key
         ):
             statistics[task][image] = unpack(data)
         return StoredCell(results, statistics)
 
     def costs(self, pair: int, family: int, cell: int) -> tuple[int, int, float, float]:
         """Summed forwards, backwards and seconds, and the highest peak memory in MB."""
-        row = self._db.execute(
+        (row,) = self._read(
             "SELECT COALESCE(SUM(forwards), 0), COALESCE(SUM(backwards), 0), COALESCE(SUM(seconds), 0),"
             " COALESCE(MAX(peak_memory_mb), 0) FROM costs WHERE pair = ? AND family = ? AND cell = ?",
-            (pair, family, cell),
-        ).fetchone()
+            pair,
+            family,
+            cell,
+        )
         return int(row[0]), int(row[1]), float(row[2]), float(row[3])
 
     def panels(self) -> list[tuple[int, int, int, int, dict[str, bytes]]]:
         """(pair, family, cell, image, PNGs by kind) of every stored panel."""
         grouped: dict[tuple[int, int, int, int], dict[str, bytes]] = defaultdict(dict)
-        for *key, kind, png in self._db.execute(
+        for *key, kind, png in self._read(
             "SELECT pair, family, cell, image, kind, png FROM panels ORDER BY pair, image, family, cell, kind"
         ):
             grouped[(key[0], key[1], key[2], key[3])][kind] = png
         return [(*key, pngs) for key, pngs in grouped.items()]
+
+    def _read(self, query: str, *values: object) -> list[Any]:
+        with self._naming():
+            return self._db.execute(query, values).fetchall()
+
+    @contextlib.contextmanager
+    def _naming(self) -> Iterator[None]:
+        """Turn what SQLite raises (locked, damaged, disk full) into one line that names the file."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise InputError(
+                f"store '{self.path}': {error}; free space, stop what else uses it, or give another folder with -o"
+            ) from error
 
     def _write_family(self, family: FamilyResult) -> None:
         failed = sum(bool(image.error) for cell in family.cells for image in cell.images)

@@ -30,9 +30,7 @@ def gradients_flow(evidence: Evidence) -> Finding:
         return Finding("note", "Gradients not checked", "The run has no attack that uses gradients.")
     dead = [f"{place_text(row)}, {cell_text(row)}" for row in attacked if row.n_unchanged == row.n_images]
     if dead:
-        text = (
-            f"{len(dead)} of {len(attacked)} attacked cells left every one of their images as it was: {listed(dead)}."
-        )
+        text = f"{len(dead)} of {len(attacked)} attacked cells left every image as it was: {listed(dead)}."
         return Finding("fail", "Gradients are zero", text)
     most = max(attacked, key=lambda row: row.n_unchanged / row.n_images)
     text = (

@@ -28,7 +28,7 @@ def order_holds(evidence: Evidence) -> Finding:
     if not wrong:
         text = f"{len(pairs)} comparisons, none the other way round by more than the intervals."
         return Finding("ok", "PGD ≤ FGSM ≤ noise at equal ε", text)
-    texts = [f"{place_text(a)}, {a.task} at {strength(a.epsilon)}: {ratio_text(a)}, {ratio_text(b)}" for a, b in wrong]
+    texts = [f"{place_text(a)}, {a.task} {strength(a.epsilon)}: {ratio_text(a)}, {ratio_text(b)}" for a, b in wrong]
     level: Level = "fail" if any(not b.objective for _, b in wrong) else "warn"
     text = f"{len(wrong)} of {len(pairs)} comparisons, by more than the intervals: {listed(texts)}. Masked gradients?"
     return Finding(level, "A stronger attack does less harm", text)
@@ -74,9 +74,9 @@ def _rise(curve: Curve) -> str:
     before = "1 on clean images"
     for row in (row for row in curve.points if not row.failed and row.ratio is not None):
         if row.low > lowest:
-            return f"{place_text(row)}, {row.task}: {ratio_text(row)} at {strength(row.epsilon)} after {before}"
+            return f"{place_text(row)}, {row.task}: {ratio_text(row)} {strength(row.epsilon)} after {before}"
         if row.high < lowest:
-            lowest, before = row.high, f"[{row.low:.3f}, {row.high:.3f}] at {strength(row.epsilon)}"
+            lowest, before = row.high, f"[{row.low:.3f}, {row.high:.3f}] {strength(row.epsilon)}"
     return ""
 
 
@@ -86,4 +86,4 @@ def upper_bound(evidence: Evidence) -> Finding:
         "PGD of 20 steps or fewer is an upper bound on robustness: more steps, restarts or an ensemble of attacks can "
         "only lower these curves."
     )
-    return Finding("note", "The true robustness is lower", text)
+    return Finding("note", "These numbers are upper bounds", text)

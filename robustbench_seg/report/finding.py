@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from robustbench_seg.report.names import metric_name, metric_text, perturbation_name, strength
+from robustbench_seg.report.names import full_name, metric_name, metric_text, perturbation_name, strength
 from robustbench_seg.report.rows import Row
 from robustbench_seg.report.views import View
 
@@ -42,9 +42,8 @@ def place_text(row: Row) -> str:
 
 
 def cell_text(row: Row) -> str:
-    """Perturbation, what it attacks, and its radius."""
-    aim = f" on {row.aim}" if row.aim else ""
-    return f"{perturbation_name(row.attack, row.objective)}{aim} at {strength(row.epsilon)}"
+    """Perturbation, what it attacks, and its radius in a sentence."""
+    return f"{full_name(row.attack, row.objective)} {strength(row.epsilon)}"
 
 
 def ratio_text(row: Row) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from robustbench_seg.report.rows import Row
+from robustbench_seg.report.rows import CLEAN, Row, aim
 
 ATTACKS = {
     "gaussian": "Gaussian noise",
@@ -65,7 +65,7 @@ def epsilon_text(epsilon: float | None) -> str:
 
 def strength(epsilon: float | None) -> str:
     """A radius as it stands in a sentence."""
-    return "without an ε" if epsilon is None else f"ε = {epsilon:g}"
+    return "without an ε" if epsilon is None else f"at ε = {epsilon:g}"
 
 
 def perturbation_name(attack: str, objective: str) -> str:
@@ -80,15 +80,18 @@ def perturbation_name(attack: str, objective: str) -> str:
 
 def labels(rows: Iterable[Row]) -> dict[tuple[str, str, str], str]:
     """A distinct name for every series of one task: what it attacks where that is not the task, norms where unclear."""
-    series = {row.series: row for row in rows if row.attack != "clean"}
-    names = {key: _with_aim(row) for key, row in series.items()}
+    series = {row.series: row for row in rows if row.attack != CLEAN}
+    names = {
+        key: (perturbation_name if row.is_own else full_name)(row.attack, row.objective) for key, row in series.items()
+    }
     plain = list(names.values())
     return {
         key: name if plain.count(name) == 1 else f"{name}, {NORMS.get(key[2], key[2])}" for key, name in names.items()
     }
 
 
-def _with_aim(row: Row) -> str:
-    name = perturbation_name(row.attack, row.objective)
-    is_task = ":" not in row.objective or "@" in row.objective
-    return name if row.is_own or not is_task else f"{name} on {row.aim}"
+def full_name(attack: str, objective: str) -> str:
+    """A perturbation with the task it attacks: `PGD on depth`, `Hiding person on semantic`."""
+    target = aim(objective)
+    name = perturbation_name(attack, objective)
+    return f"{name} on {target}" if target and ":" not in target else name

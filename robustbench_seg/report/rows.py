@@ -92,7 +92,7 @@ class Row:
     @property
     def aim(self) -> str:
         """What is attacked: a task, empty for noise, or the whole objective where it names no single task."""
-        return self.objective.partition("@")[2] or self.objective
+        return aim(self.objective)
 
     @property
     def is_own(self) -> bool:
@@ -117,6 +117,11 @@ class Row:
 
 _TEXT = ("model", "dataset", "attack", "objective", "norm", "task", "metric", "direction", "status")
 _COUNTS = ("n_images", "n_unchanged")
+
+
+def aim(objective: str) -> str:
+    """The task an objective is about; the objective itself where it names none (`loss:cls`, `group:all`)."""
+    return objective.partition("@")[2] or objective
 
 
 def rows(table: pd.DataFrame) -> list[Row]:

@@ -16,8 +16,10 @@ import torch
 from torch import Tensor, nn
 
 from robustbench_seg.data.base import Dataset
+from robustbench_seg.errors import InputError
 from robustbench_seg.models.architectures import Request, build
 from robustbench_seg.models.normalization import Normalization
+from robustbench_seg.tasks.base import Task
 from robustbench_seg.training.batches import Source, training_batch
 from robustbench_seg.training.init import load_encoder
 from robustbench_seg.training.losses import TRAINED, class_weights
@@ -142,6 +144,8 @@ def _step(run: Run, state: State) -> float:
     loss = torch.zeros((), device=run.device)
     for task, weight in recipe.tasks.items():
         loss = loss + weight * TRAINED[task].loss(outputs[task], labels[task].to(run.device), run.weights)
+    if not torch.isfinite(loss):
+        raise InputError(f"the loss is not finite at step {state.step}; lower the recipe's learning rates")
     state.optimiser.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     state.optimiser.step()
@@ -156,14 +160,19 @@ def _measure(run: Run, state: State, loss: float) -> None:
     row: Row = {"step": state.step, "loss": loss}
     row |= {f"{task}_{metric}": value for task, values in scores.items() for metric, value in values.items()}
     state.log.append(row)
-    first = next(iter(run.recipe.tasks))
-    metric = TRAINED[first].task.metric(TRAINED[first].task.curve)
-    score = scores[first][metric.name]
-    if state.best is None or (score > state.best) == metric.higher_is_better:
+    task = TRAINED[next(iter(run.recipe.tasks))].task
+    score = scores[task.name][task.curve]
+    if _better(task, score, state.best):
         state.best, state.best_step = score, state.step
         write_atomically(run.out / BEST, {"step": state.step, "module": detached(state.measured)})
     _write_log(run.out / LOG, state.log)
     state.save(run.out / STATE)
+
+
+def _better(task: Task, score: float, best: float | None) -> bool:
+    if best is None:
+        return True
+    return score > best if task.metric(task.curve).higher_is_better else score < best
 
 
 def _write_log(path: Path, rows: list[Row]) -> None:

@@ -136,9 +136,7 @@ class World:
         index = list(indices)
         labels = {key: value[index] for key, value in self.labels.items()}
         ids = [self.ids[i] for i in index]
-        return World(
-            self.net, self.images[index], labels, ids, self.classes, self.seed, self.tasks, self.precision
-        )
+        return World(self.net, self.images[index], labels, ids, self.classes, self.seed, self.tasks, self.precision)
 
 
 def labelled(net: nn.Module, images: Tensor, seed: int = 0) -> dict[str, Tensor]:

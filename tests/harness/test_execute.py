@@ -59,7 +59,6 @@ def test_hiding_skips_images_without_the_class(run_in, tmp_path):
     run = run_in(tmp_path / "run", "toy-single")
     hidden = row(run, attack="hide", metric="miou")
     assert 0 < hidden.n_images < 12
-    assert hidden.clean != row(run, attack="clean", metric="miou").value
 
 
 def test_unbounded_dag_has_no_epsilon_and_reports_its_targets(run_in, tmp_path):

@@ -89,3 +89,9 @@ def test_damaged_state(tmp_path, recipe, toy):
     (tmp_path / STATE).write_bytes(b"broken")
     with pytest.raises(InputError, match="unreadable"):
         train(recipe, toy, toy, tmp_path)
+
+
+def test_divergence_is_an_error(tmp_path, recipe, toy):
+    optimiser = replace(recipe.optimiser, encoder_lr=1e30, decoder_lr=1e30)
+    with pytest.raises(InputError, match="lower the recipe's learning rates"):
+        train(replace(recipe, optimiser=optimiser), toy, toy, tmp_path)

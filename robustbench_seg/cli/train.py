@@ -1,0 +1,67 @@
+"""`robustseg train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from robustbench_seg.cli.options import load_plugins, plugin_option
+
+
+@click.command("train")
+@click.argument("recipe")
+@click.option("--scale", type=click.Choice(["nano", "paper"]), default="nano", show_default=True)
+@click.option("--data", "root", metavar="ROOT", help="Folder of the recipe's data set.")
+@click.option("--device", default="auto", show_default=True)
+@click.option("--work", type=click.Path(path_type=Path), help="Checkpoints and log (default runs/train/NAME-SCALE).")
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder for card and weights (default WORK/model).")
+@plugin_option
+def train_command(
+    recipe: str,
+    scale: str,
+    root: str | None,
+    device: str,
+    work: Path | None,
+    out: Path | None,
+    plugins: tuple[str, ...],
+) -> None:
+    """Train from RECIPE (a file, or the name of a shipped model) and write its card and weights.
+
+    Given again it resumes, and gives the same weights as without the interruption.
+    """
+    load_plugins(plugins)
+    from robustbench_seg.cli.progress import training_progress
+    from robustbench_seg.harness.evaluation import resolve_device
+    from robustbench_seg.harness.execute import make_folder
+    from robustbench_seg.harness.spec import DataSpec
+    from robustbench_seg.training.export import export
+    from robustbench_seg.training.loop import train
+    from robustbench_seg.training.recipe import read_recipe
+
+    chosen = read_recipe(_recipe_file(recipe), scale)
+    device = resolve_device(device)
+    work = work or Path("runs") / "train" / f"{chosen.name}-{scale}"
+    out = out or work / "model"
+    make_folder(work)
+    make_folder(out)
+    sets = [DataSpec(chosen.data.dataset, root, split).load() for split in (chosen.data.train, chosen.data.val)]
+    with training_progress() as report:
+        outcome = train(chosen, sets[0], sets[1], work, device=device, progress=report)
+    card = export(chosen, sets[1], work, out, device=device)
+    click.echo(f"best at step {outcome.step}; card and weights in {out}")
+    for task, metrics in card.metrics.items():
+        click.echo(f"  {task}: " + ", ".join(f"{name} {value:.4f}" for name, value in metrics.items()))
+
+
+def _recipe_file(text: str) -> Path:
+    from robustbench_seg._shipped import shipped
+    from robustbench_seg.errors import UsageError
+    from robustbench_seg.registry import unknown
+
+    if text.endswith(".toml"):
+        return Path(text)
+    known = {path.parent.name: path for path in shipped("models").glob("*/recipe.toml")}
+    if text not in known:
+        raise UsageError(f"{unknown('recipe', text, known)}, or give a .toml file")
+    return known[text]

@@ -1,0 +1,99 @@
+"""Tables as a page shows them: cells with a main number, small print under it, and a shade."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from robustbench_seg.report.names import metric_text
+from robustbench_seg.report.rows import Row
+
+DASH = "–"
+NOT_RUN = "not in the protocol"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What stands in one field: the number, lines under it, and how much is left (0..1) for its shade."""
+
+    main: str
+    small: tuple[str, ...] = ()
+    shade: float | None = None
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row: what it is, a qualifier beside it, and its cells."""
+
+    label: str
+    tag: str
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with a caption; `heads` are the columns after the first, `groups` spans above them (text, width)."""
+
+    caption: str
+    corner: str
+    heads: tuple[str, ...]
+    lines: tuple[Line, ...]
+    groups: tuple[tuple[str, int], ...] = ()
+
+
+def empty(reason: str) -> Cell:
+    """A dash that says why; a cell that was never asked for says so only on hovering."""
+    return Cell(DASH, () if reason == NOT_RUN else (reason,), title=reason)
+
+
+def ratio_cell(row: Row | None) -> Cell:
+    """Q with its interval, and the value it comes from."""
+    reason = _reason(row)
+    if row is None or row.value is None:
+        return empty(reason)
+    value = metric_text(row.metric, row.value)
+    if row.ratio is None:
+        return Cell(DASH, (value, reason or "Q undefined"), title="Q undefined")
+    interval = () if row.ratio_low is None else (f"[{row.low:.3f}, {row.high:.3f}]",)
+    partial = (reason,) if reason else ()
+    return Cell(f"{row.ratio:.3f}", (*interval, value, *partial), min(max(row.ratio, 0.0), 1.0))
+
+
+def value_cell(row: Row | None) -> Cell:
+    """The value, with Q under it."""
+    reason = _reason(row)
+    if row is None or row.value is None:
+        return empty(reason)
+    ratio = () if row.ratio is None else (f"Q {row.ratio:.3f}",)
+    shade = None if row.ratio is None else min(max(row.ratio, 0.0), 1.0)
+    return Cell(metric_text(row.metric, row.value), (*ratio, *((reason,) if reason else ())), shade)
+
+
+def share_cell(row: Row | None) -> Cell:
+    """A share of targets in per cent."""
+    reason = _reason(row)
+    if row is None or row.value is None:
+        return empty(reason)
+    return Cell(f"{100 * row.value:.1f} %", (reason,) if reason else ())
+
+
+def text_cells(*texts: str) -> tuple[Cell, ...]:
+    """Plain cells."""
+    return tuple(Cell(text) for text in texts)
+
+
+def _reason(row: Row | None) -> str:
+    """Why a cell is empty or not whole; empty where it is whole."""
+    if row is None:
+        return NOT_RUN
+    if row.failed:
+        return f"failed, {row.n_images} images left" if row.value is not None else "failed"
+    if not row.n_images:
+        return "no image has it"
+    return "" if row.value is not None else "no value"
+
+
+def joined(parts: Sequence[str]) -> str:
+    """Parts of a caption, those that are not empty."""
+    return ", ".join(part for part in parts if part)

@@ -1,0 +1,101 @@
+"""Several runs as one: the tables one below the other, models told apart by run where they share a name."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from robustbench_seg.errors import UsageError
+from robustbench_seg.report.rows import Panel, Run, unique
+
+
+@dataclass(frozen=True)
+class MergedRun:
+    """Several runs in the shape of one; pictures stay in each run's own report."""
+
+    folder: Path
+    summary: pd.DataFrame
+    classes: pd.DataFrame
+    costs: pd.DataFrame
+    info: Mapping[str, Any]
+
+    def panels(self) -> Sequence[Panel]:
+        """None: see the single reports."""
+        return []
+
+
+def merge(runs: Sequence[Run], folder: Path) -> MergedRun:
+    """One run out of several, for a comparison written to `folder`; UsageError where a run is given twice."""
+    names = run_names([run.folder for run in runs])
+    owners = Counter(model for run in runs for model in unique(run.summary["model"].tolist()))
+    shared = {model for model, count in owners.items() if count > 1}
+    tables = {
+        table: pd.concat(
+            [_labelled(getattr(run, table), name, shared) for run, name in zip(runs, names, strict=True)],
+            ignore_index=True,
+        )
+        for table in ("summary", "classes", "costs")
+    }
+    return MergedRun(folder, **tables, info=_info(runs, names))
+
+
+def comparison_table(runs: Sequence[Run]) -> pd.DataFrame:
+    """The summaries of all runs with a first column `run`."""
+    names = run_names([run.folder for run in runs])
+    tables = [run.summary.assign(run=name) for run, name in zip(runs, names, strict=True)]
+    table = pd.concat(tables, ignore_index=True)
+    return table[["run", *runs[0].summary.columns]]
+
+
+def run_names(folders: Sequence[Path]) -> list[str]:
+    """The shortest ends of the folders' paths that tell them apart; UsageError where one is given twice."""
+    paths = [folder.resolve() for folder in folders]
+    for path, folder in zip(paths, folders, strict=True):
+        if paths.count(path) > 1:
+            raise UsageError(f"run '{folder}' is given twice; give each run once")
+    depth = 1
+    while len({path.parts[-depth:] for path in paths}) < len(paths):
+        depth += 1
+    return ["/".join(path.parts[-depth:]) for path in paths]
+
+
+def _labelled(table: pd.DataFrame, run: str, shared: set[str]) -> pd.DataFrame:
+    models = [f"{model} ({run})" if model in shared else model for model in table["model"]]
+    return table.assign(model=models)
+
+
+def _info(runs: Sequence[Run], names: Sequence[str]) -> dict[str, Any]:
+    """What the page says about all runs; each run.json stands whole under `runs`."""
+    infos = [run.info for run in runs]
+    intervals: dict[str, list[str]] = {}
+    for info in infos:
+        for dataset, sentence in info.get("intervals", {}).items():
+            intervals.setdefault(dataset, []).append(sentence)
+    notes = [f"{name}: {note}" for name, info in zip(names, infos, strict=True) for note in info.get("notes", [])]
+    return {
+        "runs": dict(zip(names, infos, strict=True)),
+        "intervals": {dataset: "; ".join(unique(sentences)) for dataset, sentences in intervals.items()},
+        "notes": [*_differences(infos), *notes],
+    }
+
+
+def _differences(infos: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Warnings where runs are not comparable: other images of a data set, another seed or precision."""
+    found = []
+    for key in ("seed", "precision"):
+        values = unique([str(info[key]) for info in infos if key in info])
+        if len(values) > 1:
+            found.append(f"The runs differ in {key}: {', '.join(values)}.")
+    datasets = [dataset for info in infos for dataset in info.get("datasets", [])]
+    for name in unique([dataset["name"] for dataset in datasets]):
+        same = [dataset for dataset in datasets if dataset["name"] == name]
+        for key in ("split", "n_images", "fingerprint"):
+            values = unique([str(dataset.get(key)) for dataset in same])
+            if len(values) > 1:
+                found.append(f"The runs differ in the {key} of data set {name}: {', '.join(values)}.")
+    return found

@@ -1,0 +1,48 @@
+"""FGSM and PGD equal torchattacks' on the same net, void pixels remapped to the -100 that its loss ignores."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torchattacks
+from torch import Tensor, nn
+
+from robustbench_seg.attacks.fgsm import FGSM
+from robustbench_seg.attacks.pgd import PGD
+
+
+class Logits(nn.Module):
+    """The semantic logits alone: torchattacks takes no dict."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.net(images)["semantic"]
+
+
+def theirs(make, world, **parameters) -> Tensor:
+    labels = world.labels["semantic"]
+    return make(Logits(world.net), **parameters)(world.images, torch.where(labels == 255, -100, labels))
+
+
+@pytest.mark.parametrize("epsilon", [0.25, 1.0, 2.0, 8.0, 16.0])
+def test_fgsm(world, epsilon):
+    ours = FGSM()(world.problem(FGSM(), "semantic"), epsilon)
+    torch.testing.assert_close(ours, theirs(torchattacks.FGSM, world, eps=epsilon / 255), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("epsilon", [0.25, 1.0, 4.0, 8.0])
+@pytest.mark.parametrize(("steps", "alpha"), [(1, 1.0), (5, 1.0), (12, 1.0), (10, 2.55), (3, 0.3)])
+def test_pgd(world, epsilon, steps, alpha):
+    attack = PGD(steps=steps, alpha=alpha)
+    expected = theirs(torchattacks.PGD, world, eps=epsilon / 255, alpha=alpha / 255, steps=steps, random_start=False)
+    torch.testing.assert_close(attack(world.problem(attack, "semantic"), epsilon), expected, rtol=0, atol=1e-6)
+
+
+def test_a_shared_grid(world):
+    attack = PGD(steps=8)
+    for epsilon, ours in attack.perturb(world.problem(attack, "semantic"), [1.0, 2.0, 8.0]):
+        expected = theirs(torchattacks.PGD, world, eps=epsilon / 255, alpha=1 / 255, steps=8, random_start=False)
+        torch.testing.assert_close(ours, expected, rtol=0, atol=1e-6)

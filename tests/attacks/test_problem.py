@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from robustbench_seg.attacks.fgsm import FGSM
+from robustbench_seg.attacks.problem import Problem, generator
+
+
+def test_a_stream_depends_on_seed_and_names_alone():
+    def draw(seed, *names):
+        return generator(seed, *names).integers(0, 2**63, 4).tolist()
+
+    assert draw(0, "a", "b") == draw(0, "a", "b")
+    others = [draw(1, "a", "b"), draw(0, "b", "a"), draw(0, "ab"), draw(0, "a"), draw(0, "a b"), draw(0, "a", "b", "")]
+    assert draw(0, "a", "b") not in others
+    assert len({tuple(other) for other in others}) == len(others)
+
+
+def test_streams_are_the_same_on_every_machine_and_version():
+    """Runs are compared across both; NumPy itself promises this only of the bits, not of the normals."""
+    bits = generator(0, "street/val/000", "gaussian").integers(0, 2**32, 3)
+    assert bits.tolist() == [1119552311, 3791454882, 171326774]
+    normals = generator(7, "x").standard_normal(2, dtype="float32")
+    assert normals.tolist() == pytest.approx([1.0567325353622437, -1.144627571105957], abs=1e-6)
+
+
+def test_the_gradient_at_the_clean_images_is_taken_once(world):
+    problem = world.problem(FGSM(), "semantic")
+    first = problem.gradient(problem.images)
+    assert problem.gradient(problem.images) is first
+    assert world.victim.cost.backwards == len(world.images)
+    torch.testing.assert_close(problem.gradient(problem.images.clone()), first, rtol=0, atol=0)
+    assert world.victim.cost.backwards == 2 * len(world.images)
+
+
+def test_the_gradient_is_each_images_own(world):
+    problem = world.problem(FGSM(), "semantic")
+    together = problem.gradient(problem.images)
+    for i in range(len(world.images)):
+        part = world.part([i])
+        alone = part.problem(FGSM(), "semantic").gradient(part.images)
+        torch.testing.assert_close(together[i : i + 1], alone, rtol=0, atol=1e-6)
+
+
+def test_the_gradient_is_that_of_the_loss(world):
+    """Against central differences along a random direction."""
+    world.net.double()
+    world.images = world.images.double()
+    problem = world.problem(FGSM(), "depth")
+    direction = torch.randn(3, 3, 16, 24, generator=torch.Generator().manual_seed(0)).double()
+    ahead, behind = (problem.loss(problem.images + step * direction) for step in (1e-3, -1e-3))
+    along = (problem.gradient(problem.images) * direction).sum((1, 2, 3))
+    torch.testing.assert_close(along, ((ahead - behind) / 2e-3).double(), rtol=2e-2, atol=1e-3)
+
+
+def test_images_without_a_target_have_no_gradient(world):
+    world.labels["semantic"][1] = 255
+    problem = world.problem(FGSM(), "semantic")
+    assert problem.active.tolist() == [True, False, True]
+    assert [bool(gradient.any()) for gradient in problem.gradient(problem.images)] == [True, False, True]
+
+
+def test_without_a_goal_every_image_is_active(world):
+    assert Problem(world.images, world.ids).active.tolist() == [True, True, True]
+
+
+def test_a_noise_problem_has_no_gradient(world):
+    problem = Problem(world.images, world.ids)
+    for ask in (problem.gradient, problem.loss):
+        with pytest.raises(ValueError, match="no model and goal"):
+            ask(problem.images)
+
+
+@pytest.mark.parametrize("shape", [(3, 4, 5), (2, 4, 4, 5), (3, 3, 4, 5)], ids=str)
+def test_images_of_a_wrong_shape_are_refused(shape):
+    with pytest.raises(ValueError, match="images must be"):
+        Problem(torch.zeros(shape), ["a", "b"])

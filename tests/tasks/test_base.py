@@ -1,0 +1,88 @@
+"""What holds for every registered task."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from robustbench_seg.registries import TASKS
+from robustbench_seg.tasks.base import masked_mean, stack, weighted_mean
+
+OUTPUTS = {"semantic": torch.randn(3, 4, 5, 6, generator=torch.Generator().manual_seed(0))}
+OUTPUTS["depth"] = 3 + OUTPUTS["semantic"].abs().sum(1)
+LABELS = {"semantic": torch.arange(90).view(3, 5, 6) % 4, "depth": 4.0 + torch.arange(90).view(3, 5, 6) % 7}
+VOID = {"semantic": 255, "depth": 0}
+
+
+@pytest.fixture(params=TASKS.names())
+def task(request):
+    return TASKS.get(request.param)()
+
+
+def test_a_task_is_registered_under_its_name(task):
+    assert TASKS.get(task.name) is type(task)
+    assert task.group in ("semantic", "geometric")
+
+
+def test_the_curve_is_one_of_its_metrics(task):
+    names = [metric.name for metric in task.metrics]
+    assert task.curve in names
+    assert len(set(names)) == len(names)
+
+
+def test_every_metric_has_a_value_an_image_and_a_class(task):
+    statistics = task.statistics(OUTPUTS[task.key], LABELS, 4)
+    values = task.values(statistics, np.ones((2, 3)), np.ones(4, bool))
+    assert set(values.overall) == {metric.name for metric in task.metrics}
+    assert all(value.shape == (2,) and np.isfinite(value).all() for value in values.overall.values())
+    assert task.curve in values.classes
+    assert all(value.shape == (2, 4) for value in values.classes.values())
+
+
+def test_statistics_are_each_images_own(task):
+    together = task.statistics(OUTPUTS[task.key], LABELS, 4)
+    for i, image in enumerate(together):
+        labels = {key: label[i : i + 1] for key, label in LABELS.items()}
+        (alone,) = task.statistics(OUTPUTS[task.key][i : i + 1], labels, 4)
+        assert image.keys() == alone.keys()
+        for key, value in image.items():
+            assert value.dtype == np.float64
+            assert np.array_equal(value, alone[key])
+
+
+def test_the_loss_of_an_image_is_its_own_and_void_is_zero(task):
+    labels = LABELS[task.key].clone()
+    labels[1] = VOID[task.key]
+    output = OUTPUTS[task.key].clone().requires_grad_(True)
+    loss = task.loss(output, labels)
+    assert loss.shape == (3,)
+    assert loss[1] == 0
+    (gradient,) = torch.autograd.grad(loss[0], output)
+    assert gradient[0].count_nonzero() > 0
+    assert gradient[1:].count_nonzero() == 0
+    assert task.valid(labels).tolist() == [True, False, True]
+
+
+# the helpers
+
+
+def test_weighted_mean_leaves_out_what_has_no_value():
+    values = np.array([[1.0, np.nan], [3.0, 5.0], [np.nan, np.nan]])
+    weights = np.array([[1.0, 1.0, 1.0], [3.0, 1.0, 9.0], [0.0, 0.0, 1.0]])
+    expected = [[2.0, 5.0], [1.5, 5.0], [np.nan, np.nan]]
+    np.testing.assert_allclose(weighted_mean(values, weights), expected)
+
+
+def test_weighted_mean_of_one_number_an_image():
+    np.testing.assert_allclose(weighted_mean(np.array([1.0, 4.0]), np.array([[1.0, 2.0]])), [3.0])
+
+
+def test_masked_mean_is_zero_on_nothing():
+    values = torch.tensor([[[1.0, 2.0], [float("nan"), 4.0]], [[1.0, 1.0], [1.0, 1.0]]])
+    mask = torch.tensor([[[True, False], [False, True]], [[False, False], [False, False]]])
+    assert masked_mean(values, mask).tolist() == [2.5, 0.0]
+
+
+def test_stack_puts_images_first():
+    assert stack([{"a": np.ones((2, 3))}, {"a": np.zeros((2, 3))}], "a").shape == (2, 2, 3)

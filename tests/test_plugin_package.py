@@ -1,0 +1,56 @@
+"""The example of attacks/README.md, installed as a real package and run."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "attacks" / "README.md"
+TOY = ROOT / "tests" / "plugins" / "toy.py"
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory):
+    """The package with the README's code, in a folder of its own, on the path with its metadata."""
+    source = tmp_path_factory.mktemp("source") / "robustseg_mi_fgsm"
+    shutil.copytree(ROOT / "tests" / "plugins" / "robustseg_mi_fgsm", source)
+    code = re.search(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    assert code is not None
+    (source / "robustseg_mi_fgsm.py").write_text(code[1])
+    site = tmp_path_factory.mktemp("site")
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*install, "--target", str(site), str(source)], check=True)
+    return {"PYTHONPATH": f"{site}:{ROOT}", "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"}
+
+
+def robustseg(environment, *arguments):
+    command = [sys.executable, "-m", "robustbench_seg", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_the_readme_example_is_ten_lines_of_method():
+    code = re.search(r"def run.*?```", README.read_text(), re.DOTALL)
+    assert code is not None
+    assert len(code[0].strip().splitlines()) <= 10
+
+
+@pytest.mark.slow
+def test_it_is_listed_with_its_origin(environment):
+    listed = json.loads(robustseg(environment, "list", "attacks", "--json").stdout)
+    (entry,) = [entry for entry in listed if entry["name"] == "mi_fgsm"]
+    assert list(entry)[:2] == ["name", "origin"]
+    assert entry["origin"] == "robustseg-mi-fgsm 1.2.3"
+
+
+@pytest.mark.slow
+def test_it_evaluates(environment, tmp_path):
+    arguments = ["-m", "toy-single", "-d", "toy", "--plugin", str(TOY), "-a", "mi_fgsm", "-e", "1,8"]
+    done = robustseg(environment, "evaluate", *arguments, "-o", str(tmp_path / "run"))
+    assert done.returncode == 0, done.stderr
+    rows = (tmp_path / "run" / "summary.csv").read_text().splitlines()
+    assert sum("mi_fgsm,semantic,linf" in row for row in rows) == 4
