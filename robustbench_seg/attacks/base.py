@@ -75,7 +75,7 @@ class Perturbation(ABC):
         budgets = [BUDGETS[norm](problem.images, float(epsilon)) for epsilon in epsilons if epsilon > 0]
         yield from ((0.0, problem.images.clone()) for epsilon in epsilons if epsilon == 0)
         if budgets:
-            for budget, x in _frozen_between(problem, self.run_grid(problem, budgets)):
+            for budget, x in _frozen_between(problem, iter(self.run_grid(problem, budgets))):
                 yield budget.epsilon, _enforce(budget, x, problem.active)
 
     def _default_norm(self, epsilons: Sequence[float]) -> str:

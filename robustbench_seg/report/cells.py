@@ -88,12 +88,12 @@ def _reason(row: Row | None) -> str:
     if row is None:
         return NOT_RUN
     if row.failed:
-        return f"failed, {row.n_images} images left" if row.value is not None else "failed"
+        return f"failed, n = {row.n_images}" if row.value is not None else "failed"
     if not row.n_images:
         return "no image has it"
     return "" if row.value is not None else "no value"
 
 
 def joined(parts: Sequence[str]) -> str:
-    """Parts of a caption, those that are not empty."""
+    """The parts that are not empty, with commas."""
     return ", ".join(part for part in parts if part)

@@ -33,9 +33,7 @@ def gradients_flow(evidence: Evidence) -> Finding:
         text = f"{len(dead)} of {len(attacked)} attacked cells left every image as it was: {listed(dead)}."
         return Finding("fail", "Gradients are zero", text)
     most = max(attacked, key=lambda row: row.n_unchanged / row.n_images)
-    text = (
-        f"{len(attacked)} attacked cells; in none are more than {most.n_unchanged} of {most.n_images} images unchanged."
-    )
+    text = f"{len(attacked)} attacked cells; in the worst, {most.n_unchanged} of {most.n_images} images are unchanged."
     return Finding("ok", "Gradients are not zero", text)
 
 

@@ -25,7 +25,7 @@ class Axis:
 AXES = (
     Axis(
         "epsilon",
-        "requested ε (grey values, log scale)",
+        "requested ε (grey values)",
         lambda row: row.rms if row.epsilon is None else row.epsilon,
     ),
     Axis("snr", "realised SNR (dB), stronger →", lambda row: row.snr_db),

@@ -10,20 +10,22 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from robustbench_seg.report.curves import Axis, Panel, Plot
+from robustbench_seg.report.legend import entries, short
 from robustbench_seg.report.rows import Row
-from robustbench_seg.report.style import Look, settings
+from robustbench_seg.report.style import BAND, Look, settings
 from robustbench_seg.report.views import Curve
 
 _COLUMNS = 3
-_PANEL = (3.2, 2.45)
-"""Width and height of a panel in inches."""
-_BAND = 0.16
-_LONGEST_NAME = 44
+_WIDTH = 10.4
+_TALL, _LOW = 3.1, 2.35
+"""Inches: the width of every figure, the height of a single line of panels, and of one of several."""
+_LEGEND_COLUMNS = 5
+_LONGEST_TITLE = 108
+_CLEAR_BANDS = 3
+"""So many bands may lie in one panel before they have to fade."""
 
 
 def png(plot: Plot) -> bytes:
@@ -40,36 +42,46 @@ def figure(plot: Plot) -> Figure:
     """The figure of a plot; call it within `style.settings`."""
     columns = 2 if len(plot.panels) == 4 else min(_COLUMNS, len(plot.panels))
     lines = math.ceil(len(plot.panels) / columns)
-    width, height = _PANEL
-    size = (width * max(columns, 2) + 1.9, height * lines * (1.25 if lines == 1 else 1) + 0.75)
-    canvas = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.09, h_pad=0.08))
-    canvas.suptitle(_short(plot.title, 110), x=0.012, ha="left", fontweight="bold", fontsize=11)
+    canvas = Figure(layout=ConstrainedLayoutEngine(w_pad=0.09, h_pad=0.08))
+    canvas.suptitle(short(plot.title, 110), x=0.012, ha="left", fontweight="bold", fontsize=11)
     grid = canvas.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
     for axes, panel in zip(grid.flat, plot.panels, strict=False):
-        _draw_panel(axes, panel, plot.axis)
+        _draw_panel(axes, panel, plot.axis, _LONGEST_TITLE // columns)
     for axes in list(grid.flat)[len(plot.panels) :]:
         axes.remove()
     _scale(grid[0, 0], plot)
     _label(canvas, grid, plot)
-    handles, names = _legend(plot)
-    canvas.legend(handles, names, loc="outside right upper", handlelength=2.6, labelspacing=0.7)
+    below = _legend(canvas, plot, is_beside=columns < _COLUMNS)
+    canvas.set_size_inches(_WIDTH, (_TALL if lines == 1 else _LOW) * lines + 0.9 + below)
     return canvas
 
 
-def _draw_panel(axes: Axes, panel: Panel, axis: Axis) -> None:
-    axes.set_title(_short(panel.title), pad=7)
+def _legend(canvas: Figure, plot: Plot, is_beside: bool) -> float:
+    """Add the legend beside few panels or below many; the inches it takes below."""
+    known = entries(plot)
+    if is_beside:
+        canvas.legend(known.values(), known, loc="outside right upper", handlelength=2.6, labelspacing=0.7)
+        return 0.0
+    columns = max(1, min(_LEGEND_COLUMNS, int(_WIDTH / (0.7 + 0.075 * max(map(len, known))))))
+    canvas.legend(known.values(), known, loc="outside lower center", handlelength=2.6, ncols=columns)
+    return 0.22 * math.ceil(len(known) / columns) + 0.1
+
+
+def _draw_panel(axes: Axes, panel: Panel, axis: Axis, longest: int) -> None:
+    axes.set_title(short(panel.title, longest), pad=7)
     axes.axhline(1, color="#777777", linewidth=0.9, linestyle=(0, (1, 2)), zorder=1)
+    band = BAND * min(1.0, _CLEAR_BANDS / max(len(panel.curves), 1))
     for curve, look in panel.curves:
-        _draw_curve(axes, curve, look, axis)
+        _draw_curve(axes, curve, look, axis, band)
 
 
-def _draw_curve(axes: Axes, curve: Curve, look: Look, axis: Axis) -> None:
+def _draw_curve(axes: Axes, curve: Curve, look: Look, axis: Axis, band: float) -> None:
     points = [(at, row) for row in curve.points if (at := axis.position(row)) is not None]
     x = np.array([at for at, _ in points])
     q, low, high = np.array([_heights(row) for _, row in points]).reshape(-1, 3).T
     face = "white" if look.is_hollow else look.colour
     marker, size = ("*", 10) if curve.is_unbounded else (look.marker, 4.8)
-    axes.fill_between(x, low, high, color=look.colour, alpha=_BAND, linewidth=0)
+    axes.fill_between(x, low, high, color=look.colour, alpha=band, linewidth=0)
     axes.plot(x, q, color=look.colour, linestyle=look.line, zorder=3)
     axes.plot(x, q, color=look.colour, linestyle="", marker=marker, markersize=size, markerfacecolor=face, zorder=4)
     padded = np.pad(q, 1, constant_values=np.nan)
@@ -113,41 +125,10 @@ _SCALES = {"epsilon": _scale_epsilon, "snr": _scale_snr}
 
 
 def _label(canvas: Figure, grid: np.ndarray, plot: Plot) -> None:
-    canvas.supxlabel(plot.axis.label, fontsize=9)
+    """The quantity once, the axis under the lowest panel of every column."""
     canvas.supylabel(plot.quantity, fontsize=9)
-    for column in grid[:, : len(plot.panels)].T:
-        lowest = [axes for axes in column if axes.figure is not None][-1]
-        lowest.xaxis.set_tick_params(labelbottom=True)
-
-
-def _legend(plot: Plot) -> tuple[list[Line2D | Patch], list[str]]:
-    """Names and how they are drawn, then what the signs mean that occur."""
-    curves = [(curve, look) for panel in plot.panels for curve, look in panel.curves]
-    stars = {curve.label for curve, _ in curves if curve.is_unbounded}
-    named = {name: _handle(look, "*" if name in stars else look.marker) for name, look in plot.legend.items()}
-    rows = [row for curve, _ in curves for row in curve.points]
-    signs = {
-        "unbounded, at its realised RMS": ("*", bool(stars) and plot.axis.key == "epsilon"),
-        "cell failed": ("x", any(row.failed for row in rows)),
-    }
-    shown = {name: _sign(marker) for name, (marker, occurs) in signs.items() if occurs}
-    band = {"95 % interval": Patch(color="#777777", alpha=2 * _BAND, linewidth=0)}
-    entries: dict[str, Line2D | Patch] = {**named, **shown, **band}
-    return list(entries.values()), [_short(name) for name in entries]
-
-
-def _sign(marker: str) -> Line2D:
-    return Line2D([], [], color="#555555", linestyle="", marker=marker, markersize=7)
-
-
-def _handle(look: Look, marker: str) -> Line2D:
-    face = "white" if look.is_hollow else look.colour
-    line = Line2D([], [], color=look.colour, marker=marker, markersize=7, markerfacecolor=face)
-    line.set_linestyle("none" if marker == "*" else look.line)
-    return line
-
-
-def _short(name: str, longest: int = _LONGEST_NAME) -> str:
-    """A name that fits, its middle left out if need be; a leading underscore would hide it from the legend."""
-    shown = name if len(name) <= longest else f"{name[: longest // 2 - 1]}…{name[-longest // 2 + 1 :]}"
-    return f" {shown}" if shown.startswith("_") else shown
+    for column in grid.T:
+        shown = [axes for axes in column if axes.figure is not None]
+        if shown:
+            shown[-1].xaxis.set_tick_params(labelbottom=True)
+            shown[-1].set_xlabel(plot.axis.label)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,17 +9,17 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from robustbench_seg.report.cells import Table
+from robustbench_seg.report.cells import Table, joined
 from robustbench_seg.report.costs import cost_tables
 from robustbench_seg.report.figures import FigureFile
 from robustbench_seg.report.finding import LEVELS
 from robustbench_seg.report.headline import headlines
 from robustbench_seg.report.names import task_name
-from robustbench_seg.report.pictures import picture_sets
-from robustbench_seg.report.rows import Row, Run, rows
+from robustbench_seg.report.pictures import data_uri, gallery
+from robustbench_seg.report.rows import Row, Run, rows, unique
 from robustbench_seg.report.sanity import verdict
 from robustbench_seg.report.tables import hidden_classes, other_pivots, per_class, pivot, targets
-from robustbench_seg.report.views import View, views
+from robustbench_seg.report.views import View
 
 _ICONS = {"fail": "✗", "warn": "!", "ok": "✓", "note": "i"}
 _WORDS = {"fail": "failed", "warn": "to look at", "ok": "passed", "note": "note"}
@@ -50,6 +49,8 @@ def page(run: Run, shown: Sequence[View], figures: Sequence[FigureFile], title: 
         .render(
             title=title,
             info=run.info,
+            plain={key: value for key, value in run.info.items() if not isinstance(value, (dict, list))},
+            nested={key: value for key, value in run.info.items() if isinstance(value, (dict, list))},
             facts=_facts(run.info),
             headlines=[sentence for view in shown for sentence in headlines(view)],
             findings=findings,
@@ -59,7 +60,7 @@ def page(run: Run, shown: Sequence[View], figures: Sequence[FigureFile], title: 
             sections=[_section(i, view, figures, table, class_rows) for i, view in enumerate(shown)],
             targets=targets(table),
             hidden=hidden_classes(class_rows),
-            pictures=picture_sets(run.panels()),
+            gallery=gallery(run.panels()),
             costs=cost_tables(run.costs),
         )
     )
@@ -82,7 +83,10 @@ def _section(
 def _facts(info: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What the head of the page says about a run; nothing where run.json does not know."""
     protocol = info.get("protocol", {})
-    datasets = [f"{data['name']} ({data['split']}, {data['n_images']} images)" for data in info.get("datasets", [])]
+    datasets = [
+        f"{data['name']} ({joined([data.get('split') or '', str(data['n_images']) + ' images'])})"
+        for data in info.get("datasets", [])
+    ]
     commit = str(info.get("commit", ""))[:10]
     facts = {
         "models": ", ".join(str(model["name"]) for model in info.get("models", [])),
@@ -97,8 +101,8 @@ def _facts(info: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(name, str(value)) for name, value in facts.items() if value not in (None, "")]
 
 
-def _data_uri(png: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
+def _keys(mappings: Sequence[Mapping[str, Any]]) -> list[str]:
+    return unique([key for mapping in mappings for key in mapping])
 
 
 def _environment() -> Environment:
@@ -110,5 +114,6 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["data_uri"] = _data_uri
+    environment.filters["data_uri"] = data_uri
+    environment.filters["keys"] = _keys
     return environment

@@ -1,59 +1,99 @@
-"""The pictures of a page: for each model and image, the clean and the perturbed inputs and what was predicted."""
+"""The pictures of a page: for each image and model, the clean and the perturbed inputs and what was predicted."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import base64
+import io
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+from PIL import Image
 
 from robustbench_seg.report.names import NORMS, full_name, strength, task_name
 from robustbench_seg.report.rows import Panel, unique
 
 _PREDICTION = "prediction:"
 _LABEL = "label:"
+_HEAVY = 24_000
+_WIDTH = 416
+_QUALITY = 88
+
+Uri = str | None
+"""A picture as a data URI; None where there is none."""
 
 
 @dataclass(frozen=True)
 class PictureLine:
-    """One perturbation of one image: its caption, input, amplified perturbation and a prediction a task, as PNG."""
+    """One perturbation of one image: its caption, input, amplified perturbation and a prediction a task."""
 
     caption: str
     norm: str
-    given: bytes | None
-    perturbation: bytes | None
-    maps: tuple[bytes | None, ...]
+    given: Uri
+    perturbation: Uri
+    maps: tuple[Uri, ...]
 
 
 @dataclass(frozen=True)
 class PictureSet:
-    """All pictures of one image under one model; the first line is the ground truth, the second clean."""
+    """All pictures of one image under one model: the image, the labels, the clean line and the perturbed ones."""
 
-    title: str
+    model: str
     tasks: tuple[str, ...]
+    image: Uri
+    labels: tuple[Uri, ...]
+    predictions: tuple[Uri, ...]
     lines: tuple[PictureLine, ...]
 
 
-def picture_sets(panels: Sequence[Panel]) -> list[PictureSet]:
-    """Panels grouped by image and model."""
-    grouped: dict[tuple[str, str, str], list[Panel]] = {}
+def gallery(panels: Sequence[Panel]) -> dict[str, list[PictureSet]]:
+    """Panels by image, and for each image by model."""
+    grouped: dict[str, dict[str, list[Panel]]] = {}
     for panel in panels:
-        grouped.setdefault((panel.dataset, panel.image, panel.model), []).append(panel)
-    return [_picture_set(f"{image} ({dataset}), {model}", group) for (dataset, image, model), group in grouped.items()]
+        models = grouped.setdefault(f"{panel.image} of {panel.dataset}", {})
+        models.setdefault(panel.model, []).append(panel)
+    return {image: [_picture_set(*group) for group in models.items()] for image, models in grouped.items()}
 
 
-def _picture_set(title: str, panels: Sequence[Panel]) -> PictureSet:
+def data_uri(png: bytes) -> str:
+    """A PNG as a data URI."""
+    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
+
+
+def light(png: bytes | None) -> Uri:
+    """A PNG as a data URI; a heavy one (noise does not compress) as a smaller JPEG, to keep the page mailable."""
+    if png is None or len(png) <= _HEAVY:
+        return None if png is None else data_uri(png)
+    with Image.open(io.BytesIO(png)) as image:
+        small = image.convert("RGB")
+    small.thumbnail((_WIDTH, _WIDTH))
+    buffer = io.BytesIO()
+    small.save(buffer, "JPEG", quality=_QUALITY)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def _picture_set(model: str, panels: Sequence[Panel]) -> PictureSet:
     keys = unique([key for panel in panels for key in panel.pngs])
     tasks = unique([key.partition(":")[2] for key in keys if key.startswith((_PREDICTION, _LABEL))])
-    lines = []
-    for panel in sorted(panels, key=lambda panel: bool(panel.attack)):
-        if not panel.attack:
-            truth = tuple(panel.pngs.get(_LABEL + task) for task in tasks)
-            lines.append(PictureLine("ground truth", "", panel.pngs.get("image"), None, truth))
-        lines.append(_line(panel, tasks))
-    return PictureSet(title, tuple(map(task_name, tasks)), tuple(lines))
+    clean = {key: png for panel in panels if not panel.attack for key, png in panel.pngs.items()}
+    return PictureSet(
+        model,
+        tuple(map(task_name, tasks)),
+        light(clean.get("image")),
+        _maps(clean, _LABEL, tasks),
+        _maps(clean, _PREDICTION, tasks),
+        tuple(_line(panel, tasks) for panel in panels if panel.attack),
+    )
 
 
 def _line(panel: Panel, tasks: Sequence[str]) -> PictureLine:
-    name = f"{full_name(panel.attack, panel.objective)} {strength(panel.epsilon)}" if panel.attack else "clean"
-    norm = NORMS.get(panel.norm, panel.norm)
-    maps = tuple(panel.pngs.get(_PREDICTION + task) for task in tasks)
-    return PictureLine(name, norm, panel.pngs.get("perturbed"), panel.pngs.get("perturbation"), maps)
+    return PictureLine(
+        f"{full_name(panel.attack, panel.objective)} {strength(panel.epsilon)}",
+        NORMS.get(panel.norm, panel.norm),
+        light(panel.pngs.get("perturbed")),
+        light(panel.pngs.get("perturbation")),
+        _maps(panel.pngs, _PREDICTION, tasks),
+    )
+
+
+def _maps(pngs: Mapping[str, bytes], kind: str, tasks: Sequence[str]) -> tuple[Uri, ...]:
+    return tuple(light(pngs.get(kind + task)) for task in tasks)

@@ -96,15 +96,24 @@ def test_results_stay_in_the_ball_and_the_range(bounded_case, world):
             torch.testing.assert_close(rms(x, world.images), torch.full((3,), epsilon).double(), rtol=0.01, atol=0)
 
 
-def test_the_base_enforces_what_an_author_forgets(world):
-    class Careless(Perturbation):
-        def run(self, problem: Problem, budget: Budget) -> Tensor:
-            return problem.images + torch.linspace(-1, 1, problem.images.numel()).view_as(problem.images)
+class Careless(Perturbation):
+    """Moves everything, far and out of range."""
 
-    linf = Careless()(world.problem(FGSM(), "semantic"), 3.0, "linf")
+    def run(self, problem: Problem, budget: Budget) -> Tensor:
+        return problem.images + torch.linspace(-1, 1, problem.images.numel()).view_as(problem.images)
+
+
+def test_the_base_enforces_what_an_author_forgets(world):
+    void_out(world, 1)
+    problem = world.problem(FGSM(), "semantic")
+    linf = Careless()(problem, 3.0, "linf")
     assert grey(linf, world.images).abs().max() <= 3 * (1 + 1e-5)
-    sphere = Careless()(world.problem(FGSM(), "semantic"), 3.0, "rms")
-    torch.testing.assert_close(rms(sphere, world.images), torch.full((3,), 3.0).double(), rtol=1e-4, atol=0)
+    sphere = Careless()(problem, 3.0, "rms")
+    torch.testing.assert_close(rms(sphere, world.images), torch.tensor([3.0, 0, 3.0]).double(), rtol=1e-4, atol=0)
+    for x in (linf, sphere):
+        assert torch.equal(x[1], world.images[1])
+        assert x.min() >= 0
+        assert x.max() <= 1
 
 
 def test_a_result_of_another_shape_is_refused(world):

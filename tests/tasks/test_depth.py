@@ -39,7 +39,7 @@ def evaluate(label, prediction, regions=None, weights=None, scored=None):
         labels["semantic"] = torch.from_numpy(regions)
     statistics = TASK.statistics(torch.from_numpy(prediction), labels, CLASSES)
     weights = np.ones((1, len(label))) if weights is None else np.asarray(weights, np.float64)
-    return TASK.values(statistics, weights, np.ones(CLASSES, bool) if scored is None else scored)
+    return TASK.values(statistics, weights, TASK.scored(statistics) if scored is None else scored)
 
 
 def directly(label, prediction, keep=True):
@@ -130,10 +130,18 @@ def test_nothing_is_nan(scene):
             assert np.isnan(values.classes[name]).all()
 
 
+def test_scored_are_the_classes_with_valid_depth(scene):
+    label, prediction, regions = scene
+    label[regions == 1] = 0
+    statistics = TASK.statistics(
+        torch.from_numpy(prediction), {"depth": torch.from_numpy(label), "semantic": torch.from_numpy(regions)}, CLASSES
+    )
+    assert TASK.scored(statistics).tolist() == [True, False, True, False]
+
+
 def test_classes_that_are_not_scored_have_no_value(scene):
     label, prediction, regions = scene
-    scored = np.array([True, False, True, True])
-    values = evaluate(label, prediction, regions, scored=scored)
+    values = evaluate(label, prediction, regions, scored=np.array([True, False, True, True]))
     assert np.isnan(values.classes["rmse"][0]).tolist() == [False, True, False, True]
 
 

@@ -33,9 +33,7 @@ def scene():
 def evaluate(label, prediction, weights=None, scored=None):
     statistics = TASK.statistics(logits_of(prediction), {"semantic": label}, CLASSES)
     weights = np.ones((1, len(label))) if weights is None else np.asarray(weights, np.float64)
-    if scored is None:
-        scored = np.isin(np.arange(CLASSES), label.numpy())
-    return TASK.values(statistics, weights, scored)
+    return TASK.values(statistics, weights, TASK.scored(statistics) if scored is None else scored)
 
 
 def by_torchmetrics(label, prediction, average: str = "macro"):
@@ -99,6 +97,13 @@ def test_classes_that_are_not_scored_have_no_value(scene):
     everything = evaluate(label, prediction)
     assert np.isnan(values.classes["miou"][0]).tolist() == (~scored).tolist()
     assert values.overall["miou"][0] == pytest.approx(everything.classes["miou"][0][scored].mean())
+
+
+def test_scored_are_the_classes_of_the_labels_whatever_is_predicted(scene):
+    label = torch.where(scene[0] == 3, VOID, scene[0])
+    for prediction in (scene[1], torch.full_like(label, 3)):
+        statistics = TASK.statistics(logits_of(prediction), {"semantic": label}, CLASSES)
+        assert TASK.scored(statistics).tolist() == [True, True, True, False, True]
 
 
 def test_weights_equal_repeating_images(scene):

@@ -1,0 +1,58 @@
+"""The end-of-run summary on a terminal: Q by perturbation and radius, a table a model and task."""
+
+from __future__ import annotations
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from robustbench_seg.report.cells import DASH
+from robustbench_seg.report.names import epsilon_text, metric_name, metric_text
+from robustbench_seg.report.rows import Row, Run, rows
+from robustbench_seg.report.views import View, views
+
+_SHADES = ((0.9, "green"), (0.5, "yellow"), (0.0, "red"))
+"""The style of a Q at or above a bound."""
+
+
+def terminal_tables(run: Run) -> list[Table]:
+    """Q of every perturbation (rows) at every radius (columns), a table for each data set, task and model."""
+    tables = [_table(view, model) for view in views(rows(run.summary)) for model in view.models]
+    if tables:
+        tables[-1].caption = Text("Q is the share of the clean metric that is left; columns are ε in grey values")
+    return tables
+
+
+def _table(view: View, model: str) -> Table:
+    mine = [row for row in view.perturbed if row.model == model]
+    epsilons = sorted({row.epsilon for row in mine}, key=lambda epsilon: (epsilon is None, epsilon))
+    table = Table(
+        title=_title(view, model),
+        title_justify="left",
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        collapse_padding=True,
+    )
+    table.add_column("Q", overflow="fold")
+    for epsilon in epsilons:
+        table.add_column(epsilon_text(epsilon), justify="right", no_wrap=True)
+    found = {(row.series, row.epsilon): row for row in mine}
+    for row in sorted({row.series: row for row in mine}.values(), key=lambda row: not row.is_own):
+        table.add_row(Text(view.labels[row.series]), *[_cell(found.get((row.series, e))) for e in epsilons])
+    return table
+
+
+def _title(view: View, model: str) -> Text:
+    clean = view.clean(model)
+    value = DASH if clean is None or clean.value is None else metric_text(view.metric, clean.value)
+    return Text(f"{model} on {view.dataset}, {view.task}: clean {metric_name(view.metric)} {value}", style="bold")
+
+
+def _cell(row: Row | None) -> Text:
+    if row is None:
+        return Text("")
+    if row.failed:
+        return Text("failed", style="red")
+    if row.ratio is None:
+        return Text(DASH)
+    return Text(f"{row.ratio:.2f}", style=next((style for bound, style in _SHADES if row.ratio >= bound), ""))

@@ -1,0 +1,262 @@
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+
+import pytest
+
+from robustbench_seg._shipped import shipped
+from robustbench_seg.errors import InputError, UsageError
+from robustbench_seg.protocol import (
+    DEFAULT_EPSILONS,
+    AttackPlan,
+    Protocol,
+    check_epsilon,
+    from_options,
+    narrow,
+    override,
+    read_protocol,
+)
+from robustbench_seg.registries import ATTACKS, PROTOCOLS
+
+KLINGNER = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
+FAMILIES = ["gaussian", "salt_and_pepper", "fgsm", "pgd", "dag", "hide"]
+
+
+def grids(protocol: Protocol) -> dict[str, tuple[float, ...]]:
+    return {plan.name: plan.epsilons for plan in protocol.attacks}
+
+
+@pytest.fixture
+def written(tmp_path):
+    """Writes a protocol file."""
+
+    def write(text: str | bytes) -> Path:
+        file = tmp_path / "mine.toml"
+        file.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return file
+
+    return write
+
+
+# what ships
+
+
+def test_klingners_grid():
+    protocol = PROTOCOLS.get("klingner2020")
+    assert grids(protocol) == dict.fromkeys(("gaussian", "salt_and_pepper", "fgsm", "pgd"), KLINGNER)
+    assert [plan.norm for plan in protocol.attacks] == [None, None, "linf", "linf"]
+    assert [plan.objectives for plan in protocol.attacks[2:]] == [("semantic",)] * 2
+    assert DEFAULT_EPSILONS == KLINGNER
+
+
+def test_uninets_grid():
+    protocol = PROTOCOLS.get("uninet2021")
+    assert grids(protocol) == {"pgd": (1.0,), "dag": (), "hide": (2.0,)}
+    pgd, dag, hide = protocol.attacks
+    assert pgd.objectives is None, "each task is attacked"
+    assert dag.objectives == ("swap:person,car",)
+    assert dag.params == {"steps": 200, "gamma": 0.5}
+    assert hide.objectives == ("hide:person",)
+
+
+def test_quick_has_all_families_at_a_few_strengths():
+    found = grids(PROTOCOLS.get("quick"))
+    assert list(found) == FAMILIES
+    assert all(2 <= len(epsilons) <= 3 for epsilons in found.values())
+
+
+def test_snr_equal_is_on_spheres():
+    protocol = PROTOCOLS.get("snr-equal")
+    assert list(grids(protocol)) == FAMILIES
+    assert len(set(grids(protocol).values())) == 1
+    for plan in protocol.attacks:
+        assert (plan.norm or ATTACKS.get(plan.name).norms[0]) == "rms"
+
+
+@pytest.mark.parametrize("name", PROTOCOLS.names())
+def test_every_shipped_protocol_can_be_run(name):
+    protocol = PROTOCOLS.get(name)
+    assert protocol.name == name
+    assert protocol.summary == PROTOCOLS.entry(name).summary != ""
+    assert protocol.source
+    for plan in protocol.attacks:
+        attack = ATTACKS.get(plan.name)
+        attack(**plan.params)
+        assert plan.norm is None or plan.norm in attack.norms
+        assert plan.epsilons or not attack.needs_epsilon
+        assert len(set(plan.epsilons)) == len(plan.epsilons)
+
+
+def test_every_file_of_the_folder_is_listed():
+    assert [file.stem for file in sorted(shipped("attacks").glob("*.toml"))] == PROTOCOLS.names()
+
+
+# files
+
+
+def test_a_file_needs_a_name_an_attack_and_no_more(written):
+    protocol = read_protocol(written('[[attack]]\nname = "fgsm"\n'))
+    assert protocol == Protocol("mine", (AttackPlan("fgsm"),))
+
+
+def test_a_file_may_say_everything(written):
+    text = """
+        name = "ours"
+        summary = "what for"
+        source = "where from"
+        [[attack]]
+        name = "pgd"
+        norm = "rms"
+        epsilons = [1, 0.5, 0]
+        objectives = ["semantic", "hide:person@depth"]
+        params = { steps = 3, alpha = 0.5 }
+    """
+    plan = AttackPlan("pgd", (1.0, 0.5, 0.0), "rms", ("semantic", "hide:person@depth"), {"steps": 3, "alpha": 0.5})
+    protocol = read_protocol(written(text))
+    assert protocol == Protocol("ours", (plan,), "what for", "where from")
+    assert all(type(epsilon) is float for epsilon in protocol.attacks[0].epsilons)
+
+
+ATTACK = '[[attack]]\nname = "pgd"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", r"has no \[\[attack\]\] table"),
+        ('attack = "pgd"\n', r"has no \[\[attack\]\] table"),
+        ('attack = ["pgd"]\n', r"has no \[\[attack\]\] table"),
+        ('[attack]\nname = "pgd"\n', r"has no \[\[attack\]\] table"),
+        ("name = \n", "is not TOML: Invalid value"),
+        (b'name = "\xff"\n', "is not TOML: 'utf-8' codec"),
+        (ATTACK + ATTACK + "[[attack]]\nepsilons = [1]\n", r"\[\[attack\]\] 3 has no name"),
+        ("[[attack]]\nname = 3\n", r"\[\[attack\]\] 1: name = 3 must be a string"),
+        ("name = 3\n" + ATTACK, "name = 3 must be a string"),
+        ('sumary = "x"\n' + ATTACK, "unknown key 'sumary'; did you mean summary?"),
+        (ATTACK + "epsilon = [1]\n", r"\[\[attack\]\] 1: unknown key 'epsilon'; did you mean epsilons"),
+        (ATTACK + "epsilons = 1\n", "epsilons = 1 must be a list of numbers"),
+        (ATTACK + 'epsilons = ["1"]\n', "epsilon '1' must be a number of grey values from 0 to 255"),
+        (ATTACK + "epsilons = [1, -2]\n", "epsilon -2 must be a number"),
+        (ATTACK + "epsilons = [256]\n", "epsilon 256 must be a number"),
+        (ATTACK + "epsilons = [nan]\n", "epsilon nan must be a number"),
+        (ATTACK + "epsilons = [inf]\n", "epsilon inf must be a number"),
+        (ATTACK + "epsilons = [true]\n", "epsilon True must be a number"),
+        (ATTACK + 'objectives = "semantic"\n', "objectives = 'semantic' must be a list of names"),
+        (ATTACK + "objectives = [1]\n", r"objectives = \[1\] must be a list of names"),
+        (ATTACK + "norm = 2\n", "norm = 2 must be a string"),
+        (ATTACK + 'params = "steps=1"\n', "params must be a table"),
+    ],
+)
+def test_a_bad_file_is_refused_in_one_line(written, text, message):
+    file = written(text)
+    with pytest.raises(InputError, match=message) as caught:
+        read_protocol(file)
+    assert str(caught.value).startswith(f"protocol '{file}'")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"protocol '.*nowhere.toml' cannot be read: No such file"):
+        read_protocol(tmp_path / "nowhere.toml")
+    with pytest.raises(InputError, match="cannot be read: Is a directory"):
+        read_protocol(tmp_path)
+
+
+@pytest.mark.parametrize("value", [0, 1, 0.25, 255])
+def test_a_radius_is_a_number_of_grey_values(value):
+    assert check_epsilon(value, "here") == value
+
+
+@pytest.mark.parametrize("value", [-0.001, 255.5, math.nan, math.inf, "1", None, True])
+def test_other_radii_are_refused(value):
+    with pytest.raises(InputError, match=r"^here: epsilon .* must be a number of grey values from 0 to 255$"):
+        check_epsilon(value, "here")
+
+
+# options
+
+
+@pytest.mark.parametrize(
+    ("attacks", "epsilons", "expected"),
+    [
+        (["pgd"], [], {"pgd": ()}),
+        (["pgd"], [(1.0, 2.0)], {"pgd": (1.0, 2.0)}),
+        (["pgd", "fgsm"], [(1.0, 2.0)], {"pgd": (1.0, 2.0), "fgsm": (1.0, 2.0)}),
+        (["pgd", "fgsm"], [(1.0,), (4.0, 8.0)], {"pgd": (1.0,), "fgsm": (4.0, 8.0)}),
+    ],
+)
+def test_options_make_a_protocol(attacks, epsilons, expected):
+    protocol = from_options(attacks, epsilons)
+    assert protocol.name == "custom"
+    assert grids(protocol) == expected
+
+
+def test_options_that_do_not_pair_are_refused():
+    with pytest.raises(UsageError, match="2 -e for 3 -a; give one -e for all or one each"):
+        from_options(["pgd", "fgsm", "dag"], [(1.0,), (2.0,)])
+
+
+PROTOCOL = Protocol(
+    "small",
+    (
+        AttackPlan("gaussian", (1.0, 4.0)),
+        AttackPlan("pgd", (0.25, 1.0), params={"steps": 3}),
+        AttackPlan("dag"),
+        AttackPlan("pgd", (4.0,), objectives=("depth",)),
+    ),
+    "summary",
+    "source",
+)
+
+
+@pytest.mark.parametrize(
+    ("attacks", "epsilons", "kept"),
+    [
+        ([], [], [("gaussian", (1.0, 4.0)), ("pgd", (0.25, 1.0)), ("dag", ()), ("pgd", (4.0,))]),
+        (["pgd"], [], [("pgd", (0.25, 1.0)), ("pgd", (4.0,))]),
+        (["dag"], [], [("dag", ())]),
+        ([], [1.0], [("gaussian", (1.0,)), ("pgd", (1.0,))]),
+        ([], [4.0, 0.25], [("gaussian", (4.0,)), ("pgd", (0.25,)), ("pgd", (4.0,))]),
+        (["gaussian"], [4.0], [("gaussian", (4.0,))]),
+    ],
+)
+def test_narrowing_keeps_what_is_named(attacks, epsilons, kept):
+    narrowed = narrow(PROTOCOL, attacks, epsilons)
+    assert [(plan.name, plan.epsilons) for plan in narrowed.attacks] == kept
+    assert dataclasses.replace(narrowed, attacks=PROTOCOL.attacks) == PROTOCOL
+    for plan in narrowed.attacks:
+        assert any(dataclasses.replace(plan, epsilons=own.epsilons) == own for own in PROTOCOL.attacks)
+
+
+@pytest.mark.parametrize(
+    ("attacks", "epsilons", "message"),
+    [
+        (["fgsm"], [], "protocol 'small' has no attack 'fgsm'; it has dag, gaussian, pgd"),
+        (["pgd", "hide"], [], "has no attack 'hide'"),
+        ([], [2.0], "protocol 'small' has no epsilon 2; it has 0.25, 1, 4"),
+        (["gaussian"], [0.25], "has no epsilon 0.25; it has 1, 4"),
+        ([], [1.0, 3.5], "has no epsilon 3.5"),
+    ],
+)
+def test_narrowing_to_what_is_not_there_is_refused(attacks, epsilons, message):
+    with pytest.raises(UsageError, match=message) as caught:
+        narrow(PROTOCOL, attacks, epsilons)
+    assert "\n" not in str(caught.value)
+
+
+def test_overriding_sets_every_plan_of_that_attack():
+    settings = [("pgd", "steps", 9), ("pgd", "alpha", 0.5), ("pgd", "norm", "rms"), ("dag", "objectives", "a;b,c")]
+    gaussian, first, dag, second = override(PROTOCOL, settings).attacks
+    assert gaussian == PROTOCOL.attacks[0]
+    assert first == AttackPlan("pgd", (0.25, 1.0), "rms", None, {"steps": 9, "alpha": 0.5})
+    assert second == AttackPlan("pgd", (4.0,), "rms", ("depth",), {"steps": 9, "alpha": 0.5})
+    assert dag == AttackPlan("dag", objectives=("a", "b,c"))
+    assert PROTOCOL.attacks[1].params == {"steps": 3}, "the protocol itself stays"
+
+
+def test_overriding_an_attack_that_is_not_there_is_refused():
+    message = "--set fgsm.steps: the protocol has no attack 'fgsm'; it has dag, gaussian, pgd"
+    with pytest.raises(UsageError, match=message):
+        override(PROTOCOL, [("fgsm", "steps", 9)])
