@@ -24,7 +24,7 @@ _TALL, _LOW = 3.1, 2.35
 """Inches: the width of every figure, the height of a single line of panels, and of one of several."""
 _LEGEND_COLUMNS = 5
 _LONGEST_TITLE = 108
-_CLEAR_BANDS = 3
+_CLEAR_BANDS = 4
 """So many bands may lie in one panel before they have to fade."""
 
 

@@ -25,7 +25,7 @@ _LINES = ((0, ()), (0, (4, 1.6)), (0, (1.2, 1.4)), (0, (5, 1.4, 1.2, 1.4)))
 _MARKERS = "osD^vPX<"
 _INK = ("#1a1a1a", "#b3541e", "#2d6a9f", "#4f7a28", "#7b4a9e", "#8a8a8a", "#b8860b", "#c2477f")
 
-BAND = 0.16
+BAND = 0.2
 """Opacity of an interval's band."""
 
 SETTINGS = {

@@ -14,6 +14,11 @@ from robustbench_seg.report.views import View, views
 _SHADES = ((0.9, "green"), (0.5, "yellow"), (0.0, "red"))
 """The style of a Q at or above a bound."""
 
+_TERMINAL = 78
+"""Columns a terminal has for sure."""
+_NUMBER = 4
+"""Columns a Q takes."""
+
 
 def terminal_tables(run: Run) -> list[Table]:
     """Q of every perturbation (rows) at every radius (columns), a table for each data set, task and model."""
@@ -26,16 +31,13 @@ def terminal_tables(run: Run) -> list[Table]:
 def _table(view: View, model: str) -> Table:
     mine = [row for row in view.perturbed if row.model == model]
     epsilons = sorted({row.epsilon for row in mine}, key=lambda epsilon: (epsilon is None, epsilon))
-    table = Table(
-        title=_title(view, model),
-        title_justify="left",
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-        collapse_padding=True,
-    )
-    table.add_column("Q", overflow="fold")
-    for epsilon in epsilons:
-        table.add_column(epsilon_text(epsilon), justify="right", no_wrap=True)
+    title, heads = _title(view, model), [epsilon_text(epsilon) for epsilon in epsilons]
+    table = Table(title=title, box=box.SIMPLE_HEAD, collapse_padding=True)
+    table.title_justify = table.caption_justify = "left"
+    taken = sum(2 + max(_NUMBER, len(head)) for head in heads)
+    table.add_column("Q", overflow="fold", min_width=max(1, min(title.cell_len, _TERMINAL) - taken))
+    for head in heads:
+        table.add_column(head, justify="right", no_wrap=True)
     found = {(row.series, row.epsilon): row for row in mine}
     for row in sorted({row.series: row for row in mine}.values(), key=lambda row: not row.is_own):
         table.add_row(Text(view.labels[row.series]), *[_cell(found.get((row.series, e))) for e in epsilons])

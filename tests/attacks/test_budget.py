@@ -94,6 +94,13 @@ def test_rms_projects_onto_the_ball(images, direction):
     torch.testing.assert_close(budget.project(near), near, rtol=0, atol=1e-7)
 
 
+@pytest.mark.parametrize("norm", BUDGETS)
+def test_projections_keep_the_range(images, direction, norm):
+    projected = BUDGETS[norm](images, 100.0).project(images + direction)
+    assert projected.min() == 0
+    assert projected.max() == 1
+
+
 def test_rms_finishes_on_the_sphere(images, direction):
     near = (images + 1e-4 * direction).clamp(0, 1)
     torch.testing.assert_close(

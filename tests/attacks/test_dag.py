@@ -47,6 +47,21 @@ def test_swapping_takes_the_known_number_of_steps(painted, gamma):
     torch.testing.assert_close(moved[targets], torch.full_like(moved[targets], steps * gamma), rtol=1e-4, atol=0)
 
 
+@pytest.mark.parametrize("norm", ["none", "linf", "rms"])
+def test_a_step_is_the_gradient_over_its_largest_value(world, norm):
+    """The same in every budget: what differs is where it ends."""
+    attack = DAG(steps=1, gamma=0.5)
+    goal = world.goal(attack, "semantic")
+    images = world.images.clone().requires_grad_(True)
+    (gradient,) = torch.autograd.grad(goal.loss(world.net(images)).sum(), images)
+    expected = 0.5 * gradient / gradient.abs().amax((1, 2, 3), keepdim=True)
+    x = attack(world.problem(attack, "semantic"), math.inf if norm == "none" else 0.5, norm)
+    moved = (x - world.images) * 255
+    if norm == "rms":
+        moved = moved / moved.abs().amax((1, 2, 3), keepdim=True) / 2
+    torch.testing.assert_close(moved, expected, rtol=0, atol=1e-4)
+
+
 def test_pixels_that_have_changed_are_left_alone(painted):
     """A pixel nearer to the border changes earlier and stops there, while the others go on."""
     world = painted(CLASSES)

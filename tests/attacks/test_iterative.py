@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from robustbench_seg.attacks.budget import GREY, Budget
+from robustbench_seg.attacks.budget import BUDGETS, GREY, Budget
 from robustbench_seg.attacks.dag import DAG
 from robustbench_seg.attacks.fgsm import FGSM
 from robustbench_seg.attacks.iterative import random_unit
@@ -65,6 +65,17 @@ def test_every_gradient_is_one_forward(worlds):
     before = world.victim.cost.forwards
     list(PGD().perturb(problem, KLINGNER))
     assert world.victim.cost.forwards - before == world.victim.cost.backwards == 2 * 21
+
+
+@pytest.mark.parametrize("norm", ["linf", "rms"])
+@pytest.mark.parametrize("attack", [PGD(steps=6, alpha=3.0), DAG(steps=12)], ids=str)
+def test_run_alone_gives_what_the_grid_gives(worlds, attack, norm):
+    """Authors may build on `run`; its first step already leaves the ball and must be projected."""
+    world = worlds(2)
+    problem = world.problem(attack, "semantic")
+    for epsilon, x in attack.perturb(problem, [2.0, 8.0], norm):
+        budget = BUDGETS[norm](world.images, epsilon)
+        assert torch.equal(budget.finish(attack.run(problem, budget)), x)
 
 
 @dataclass(frozen=True)

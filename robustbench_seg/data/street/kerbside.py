@@ -9,7 +9,7 @@ from robustbench_seg.data.street.furniture import (
     add_sign,
     add_traffic_light,
 )
-from robustbench_seg.data.street.houses import add_tree
+from robustbench_seg.data.street.houses import add_fence, add_tree
 from robustbench_seg.data.street.people import add_person
 from robustbench_seg.data.street.plan import Plan
 from robustbench_seg.data.street.scene import Item
@@ -25,6 +25,7 @@ def add_kerbside(plan: Plan) -> None:
         _signs(plan, side)
         _lamps(plan, side)
         _parked_bicycles(plan, side)
+        _railing(plan, side)
         _trees(plan, side)
     _persons(plan)
 
@@ -93,6 +94,15 @@ def _parked_bicycles(plan: Plan, side: int) -> None:
             place = plan.beside(side, 1.1 if turned else 0.6, at)
             yaw = place.yaw + (dice.uniform(0.9, 1.3) if turned else dice.uniform(-0.1, 0.1))
             add_bicycle(plan.parts, dice, place._replace(yaw=yaw), ridden=False)
+
+
+def _railing(plan: Plan, side: int) -> None:
+    """A fence between pavement and road."""
+    dice, domain = plan.dice, plan.domain
+    y, length = dice.uniform(5, 20), dice.uniform(5, 12)
+    if dice.chance(domain.railing) and _claim(plan, side, y + length / 2, length / 2):
+        colour = dice.shade(dice.pick(domain.fences), 0.04)
+        add_fence(plan.parts, dice, plan.beside(side, 0.3, y + length / 2), length, colour)
 
 
 def _trees(plan: Plan, side: int) -> None:

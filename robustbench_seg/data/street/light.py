@@ -71,8 +71,8 @@ def cast_shadows(light: Light, shapes: tuple[Facets, ...], balls: Balls) -> Shad
 
 
 _CELL = 0.25
-_LEFT, _NEAR = -25.0, -5.0
-_CELLS = (320, 200)
+_LEFT, _NEAR = -20.0, -2.0
+_CELLS = (200, 160)
 _REACH = 0.7
 
 
@@ -81,6 +81,8 @@ def contact_map(parts: Parts, offset: float) -> Float32:
     cells = np.ones(_CELLS, np.float32)
     for number, half_x, half_y, strength in parts.contacts:
         item = parts.items[int(number)]
+        if item.y - half_y > _NEAR + _CELL * _CELLS[0]:
+            continue
         _darken(cells, item.x + offset * item.vx, item.y + offset * item.vy, item.yaw, (half_x, half_y), strength)
     return cells
 

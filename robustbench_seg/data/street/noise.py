@@ -44,13 +44,14 @@ def _pyramid(tile: Float32) -> tuple[Float32, Int]:
 
 
 _FLAT, _STARTS = _pyramid(_octaves(np.random.default_rng(1706)))
+_SCALES = (_SIZE / 2.0 ** np.arange(_LEVELS)).astype(np.float32)
 _TABLE = np.random.default_rng(1955).random(4096).astype(np.float32)
 
 
 def fractal(u: Float32, v: Float32, footprint: Float32, tile: float) -> Float32:
     """Noise of unit deviation at (u, v) m, repeating every `tile` m, without detail finer than `footprint` m."""
     level = np.clip(np.log2(footprint * np.float32(_SIZE / tile) + 1e-6), 0, _LEVELS - 1).astype(np.int32)
-    scale = np.float32(_SIZE / tile) / (1 << level)
+    scale = _SCALES[level] / np.float32(tile)
     x, y = u * scale, v * scale
     left, top = np.floor(x), np.floor(y)
     x, y = x - left, y - top

@@ -201,7 +201,8 @@ class _Shader:
         sun = light.sun.astype(np.float32)
         direct = np.maximum(normal[0] * sun[0] + normal[1] * sun[1] + normal[2] * sun[2], 0)
         if self.shadows is not None:
-            direct = direct * self.shadows.lit(points, normal)
+            at = np.flatnonzero(direct)
+            direct[at] *= self.shadows.lit(_taken(points, at), _taken(normal, at))
         open_sky = 0.5 + 0.5 * normal[2]
         corner = 1 - np.float32(0.3) * np.clip(1 - points[2] * np.float32(0.7), 0, 1) * (1 - np.abs(normal[2]))
         flat = np.flatnonzero(ids < FIRST_ITEM)
@@ -211,6 +212,10 @@ class _Shader:
             around = np.float32(light.ambient[i]) * open_sky + np.float32(light.bounce[i]) * (1 - open_sky)
             total[i] = np.float32(light.sun_colour[i]) * direct + around * corner
         return total
+
+
+def _taken(values: Triple, at: Int) -> Triple:
+    return values[0][at], values[1][at], values[2][at]
 
 
 @dataclass(frozen=True)

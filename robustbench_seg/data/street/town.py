@@ -16,9 +16,9 @@ from robustbench_seg.data.street.scene import Crossing, Ground, Light, Parts, Sc
 from robustbench_seg.data.street.traffic import add_traffic
 
 
-def make_scene(domain: Domain, seed: int) -> Scene:
-    """The world of a seed."""
-    dice = Dice(domain.seed, seed)
+def make_scene(domain: Domain, split: int, index: int) -> Scene:
+    """The world at an index of a split; no two splits share one."""
+    dice = Dice(domain.seed, split, index)
     per_side = dice.pick(domain.lanes)
     lane = dice.between(domain.lane)
     parking = (dice.chance(domain.parking), dice.chance(domain.parking))
@@ -28,7 +28,7 @@ def make_scene(domain: Domain, seed: int) -> Scene:
     add_kerbside(plan)
     add_traffic(plan)
     light = _light(domain, dice, dice.pick(domain.weathers))
-    return Scene(plan.parts, ground, light, _path(plan), domain.focal, seed % 9973)
+    return Scene(plan.parts, ground, light, _path(plan), domain.focal, dice.whole(0, 9972))
 
 
 def _ground(domain: Domain, dice: Dice, lane: float, per_side: int, parking: tuple[bool, bool]) -> Ground:
