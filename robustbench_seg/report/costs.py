@@ -21,7 +21,7 @@ def cost_tables(costs: pd.DataFrame) -> list[Table]:
             for (attack, objective, norm), group in part.groupby(_KEYS[2:], sort=False)
         ]
         whole = Line("total", "", _cells(part))
-        tables.append(Table(f"{model} on {dataset}", "perturbation", _HEADS, (*lines, whole)))
+        tables.append(Table(f"Cost of {model} on {dataset}", "perturbation", _HEADS, (*lines, whole)))
     return tables
 
 

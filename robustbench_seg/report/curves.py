@@ -26,7 +26,7 @@ AXES = (
     Axis(
         "epsilon",
         "requested ε (grey values)",
-        lambda row: row.rms if row.epsilon is None else row.epsilon,
+        lambda row: row.epsilon or row.rms or None,
     ),
     Axis("snr", "realised SNR (dB), stronger →", lambda row: row.snr_db),
 )

@@ -103,7 +103,7 @@ def _scale(axes: Axes, plot: Plot) -> None:
     rows = [row for panel in plot.panels for curve, _ in panel.curves for row in curve.points]
     top = max((value for row in rows for value in _heights(row) if not math.isnan(value)), default=1.0)
     axes.set_ylim(0, max(1.05, 1.03 * top))
-    known = [x for row in rows if (x := plot.axis.position(row))]
+    known = [x for row in rows if (x := plot.axis.position(row)) is not None]
     _SCALES[plot.axis.key](axes, min(known, default=1.0), max(known, default=1.0))
 
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from robustbench_seg.attacks.fgsm import FGSM
+from robustbench_seg.attacks.objectives import Goal
 from robustbench_seg.attacks.problem import Problem, generator
 
 
@@ -59,6 +60,12 @@ def test_images_without_a_target_have_no_gradient(world):
     problem = world.problem(FGSM(), "semantic")
     assert problem.active.tolist() == [True, False, True]
     assert [bool(gradient.any()) for gradient in problem.gradient(problem.images)] == [True, False, True]
+
+
+def test_a_goal_may_leave_out_images_that_have_a_loss(world):
+    goal = Goal(lambda outputs: outputs["depth"].flatten(1).sum(1), torch.tensor([False, True, True]))
+    problem = Problem(world.images, world.ids, victim=world.victim, goal=goal)
+    assert [bool(gradient.any()) for gradient in problem.gradient(problem.images)] == [False, True, True]
 
 
 def test_without_a_goal_every_image_is_active(world):

@@ -61,4 +61,5 @@ def rotation(yaw: float, pitch: float, roll: float = 0.0) -> Float:
     tilt = np.array([[1, 0, 0], [0, cos_p, sin_p], [0, -sin_p, cos_p]])
     axes = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])
     spin = np.array([[cos_r, -sin_r, 0], [sin_r, cos_r, 0], [0, 0, 1]])
-    return turn @ tilt @ axes @ spin
+    result: Float = turn @ tilt @ axes @ spin
+    return result

@@ -12,9 +12,7 @@ from robustbench_seg.data.street.scene import Parts
 Float = npt.NDArray[np.float64]
 Int = npt.NDArray[np.int64]
 
-_CORNERS = np.array(
-    [[0, 1, 5, 4], [1, 2, 6, 5], [2, 3, 7, 6], [3, 0, 4, 7], [4, 5, 6, 7], [3, 2, 1, 0]]
-)
+_CORNERS = np.array([[0, 1, 5, 4], [1, 2, 6, 5], [2, 3, 7, 6], [3, 0, 4, 7], [4, 5, 6, 7], [3, 2, 1, 0]])
 """The facets of a box, counterclockwise from outside: back, right, front, left, top, bottom."""
 _SIGNS = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) / 2
 _PLATE = 10
@@ -76,7 +74,7 @@ def _to_world(points: Float, places: Float) -> Float:
     )
 
 
-def boxes(parts: Parts, offset: float) -> Facets:
+def boxes_of(parts: Parts, offset: float) -> Facets:
     """The facets of all boxes; those without area are left out."""
     rows = _table(parts.boxes, 22)
     item = rows[:, 0].astype(int)
@@ -106,7 +104,7 @@ def _facets(corners: Float, looks: Float, item: Int, side: Int) -> Facets:
     return Facets(corners, normal, frame, np.column_stack([length[keep], height]), looks, item, side)
 
 
-def plates(parts: Parts, offset: float) -> Facets:
+def plates_of(parts: Parts, offset: float) -> Facets:
     """The facets of all plates; texture coordinates are measured from their centres."""
     rows = _table(parts.plates, 15)
     item = rows[:, 0].astype(int)
@@ -129,7 +127,7 @@ def plates(parts: Parts, offset: float) -> Facets:
     return Facets(_to_world(corners, places), normal, frame, rows[:, 4:6], rows[:, 9:15], item, side)
 
 
-def balls(parts: Parts, offset: float) -> Balls:
+def balls_of(parts: Parts, offset: float) -> Balls:
     """All ellipsoids."""
     rows = _table(parts.balls, 14)
     item = rows[:, 0].astype(int)

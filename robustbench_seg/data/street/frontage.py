@@ -92,7 +92,9 @@ def _border(plan: Plan, side: int, middle: float, length: float, edge: float) ->
     elif kind in (2, 3):
         add_fence(plan.parts, dice, place, length, dice.shade(dice.pick(domain.fences), 0.04))
     else:
-        add_bush(plan.parts, dice, plan.beside(side, edge + 0.6, middle), dice.uniform(0.8, 1.3), dice.pick(domain.leaves))
+        add_bush(
+            plan.parts, dice, plan.beside(side, edge + 0.6, middle), dice.uniform(0.8, 1.3), dice.pick(domain.leaves)
+        )
 
 
 def _garden(plan: Plan, side: int, y: float, length: float, edge: float) -> None:
@@ -101,9 +103,13 @@ def _garden(plan: Plan, side: int, y: float, length: float, edge: float) -> None
     for _ in range(max(1, round(length / 5 * domain.trees * 1.6))):
         at, distance = y + dice.uniform(0.1, 0.9) * length, edge + dice.uniform(1.2, 7)
         if dice.chance(0.7):
-            add_tree(plan.parts, dice, plan.beside(side, distance, at), dice.uniform(0.9, 1.7), dice.pick(domain.leaves))
+            add_tree(
+                plan.parts, dice, plan.beside(side, distance, at), dice.uniform(0.9, 1.7), dice.pick(domain.leaves)
+            )
         else:
-            add_bush(plan.parts, dice, plan.beside(side, distance, at), dice.uniform(0.9, 1.6), dice.pick(domain.leaves))
+            add_bush(
+                plan.parts, dice, plan.beside(side, distance, at), dice.uniform(0.9, 1.6), dice.pick(domain.leaves)
+            )
     if dice.chance(0.5):
         _building(plan, side, y + length / 2, length * 0.9, edge + dice.uniform(11, 16))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from robustbench_seg.data.street.dice import Dice
-from robustbench_seg.data.street.scene import Colour, Item, Material, Parts, look
+from robustbench_seg.data.street.scene import Colour, Item, Material, Parts, Symbol, look
 
 POLE, TRAFFIC_LIGHT, TRAFFIC_SIGN = 5, 6, 7
 _TOWARDS = math.pi
@@ -73,16 +73,18 @@ def add_sign(parts: Parts, dice: Dice, place: Item) -> None:
         _disc(parts, dice, item, height - 1.25)
 
 
-_SIGNS: tuple[tuple[int, float, Colour, float], ...] = (
-    (10, 0.0, (0.78, 0.06, 0.06), 0),
-    (10, 0.0, (0.06, 0.22, 0.65), 1),
-    (10, 0.0, (0.78, 0.06, 0.06), 2),
-    (3, math.pi / 2, (0.78, 0.06, 0.06), 0),
-    (3, -math.pi / 2, (0.78, 0.06, 0.06), 0),
-    (8, math.pi / 8, (0.75, 0.05, 0.06), 2),
-    (4, math.pi / 4, (0.06, 0.25, 0.65), 1),
-    (4, 0.0, (0.90, 0.70, 0.06), 2),
+_RED, _BLUE, _YELLOW = (0.78, 0.06, 0.06), (0.06, 0.24, 0.66), (0.90, 0.70, 0.06)
+_SIGNS: tuple[tuple[int, float, Colour, Symbol], ...] = (
+    (10, 0.0, _RED, Symbol.RING),
+    (10, 0.0, _RED, Symbol.BAR),
+    (10, 0.0, _BLUE, Symbol.ARROW),
+    (3, math.pi / 2, _RED, Symbol.WARNING),
+    (3, -math.pi / 2, _RED, Symbol.YIELD),
+    (8, math.pi / 8, _RED, Symbol.BAR),
+    (4, math.pi / 4, _BLUE, Symbol.ARROW),
+    (4, 0.0, _YELLOW, Symbol.BAR),
 )
+"""Corners, turn, colour and symbol."""
 
 
 def _disc(parts: Parts, dice: Dice, item: int, centre: float) -> None:
@@ -103,6 +105,6 @@ def add_guide_board(parts: Parts, dice: Dice, place: Item, colour: Colour) -> No
         parts.box(item, at, (0.15, 0.15, low + tall), look(Material.PLAIN, _GREY))
     board = parts.add(place._replace(label=TRAFFIC_SIGN))
     radii = (wide / math.sqrt(2), tall / math.sqrt(2))
-    face = look(Material.SIGN, dice.shade(colour, 0.02), 3)
+    face = look(Material.SIGN, dice.shade(colour, 0.02), Symbol.TEXT)
     parts.plate(board, (0, -0.06, low + tall / 2), radii, face, _TOWARDS, 4, _RECTANGLE)
     parts.plate(board, (0, -0.05, low + tall / 2), radii, look(Material.PLAIN, (0.5, 0.5, 0.5)), 0.0, 4, _RECTANGLE)

@@ -18,7 +18,7 @@ ROAD, RAISED, KERB = 1, 2, 3
 FIRST_ITEM = 4
 FAR = 400.0
 """The ground ends here (m)."""
-_HALVINGS = 22
+_HALVINGS = 20
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def cast_ground(ground: Ground, eye: npt.NDArray[np.float64], rays: tuple[Float3
     if ground.kerb > 0:
         _raise(ground, (eye_x, eye_y, eye_z), (dx[seen], dy[seen], dz[seen]), near, ids, seen)
     else:
-        t = 1 / near[seen]
+        t = np.reciprocal(near[seen])
         ids[seen] = np.where(beside(ground, eye_x + t * dx[seen], eye_y + t * dy[seen])[0] > 0, RAISED, ROAD)
     return GroundHits(near, ids)
 
@@ -86,13 +86,14 @@ def _raise(
     dx, dy, dz = rays
     low = near[seen]
     high = -dz / (eye[2] - np.float32(ground.kerb))
-    on_top = _is_raised(ground, eye, rays, 1 / high)
-    behind = ~on_top & _is_raised(ground, eye, rays, 1 / low)
+    on_top = _is_raised(ground, eye, rays, np.reciprocal(high))
+    behind = ~on_top & _is_raised(ground, eye, rays, np.reciprocal(low))
     result, kind = np.where(on_top, high, low), np.where(on_top, RAISED, ROAD)
     index = np.flatnonzero(behind)
     if len(index):
         chosen = (dx[index], dy[index], dz[index])
-        result[index] = 1 / _kerb_face(ground, eye, chosen, 1 / high[index], 1 / low[index])
+        between = (np.reciprocal(high[index]), np.reciprocal(low[index]))
+        result[index] = np.reciprocal(_kerb_face(ground, eye, chosen, between))
         kind[index] = KERB
     near[seen], ids[seen] = result, kind
 
@@ -107,18 +108,17 @@ def _kerb_face(
     ground: Ground,
     eye: tuple[np.float32, np.float32, np.float32],
     rays: tuple[Float32, Float32, Float32],
-    above: Float32,
-    below: Float32,
+    between: tuple[Float32, Float32],
 ) -> Float32:
     """Where a ray that passes over the kerb's top edge enters its face: bisection between the two planes."""
-    start, end = above.astype(np.float64), below.astype(np.float64)
-    dx, dy = rays[0].astype(np.float64), rays[1].astype(np.float64)
+    start, end = between
+    dx, dy, _ = rays
     for _ in range(_HALVINGS):
-        middle = (start + end) / 2
+        middle = (start + end) * np.float32(0.5)
         inside = beside(ground, eye[0] + middle * dx, eye[1] + middle * dy)[0] > 0
         end = np.where(inside, middle, end)
         start = np.where(inside, start, middle)
-    return end.astype(np.float32)
+    return end
 
 
 def kerb_normal(ground: Ground, x: Float32, y: Float32) -> tuple[Float32, Float32]:

@@ -56,7 +56,9 @@ def add_house(parts: Parts, dice: Dice, place: Item, size: Colour, colour: Colou
         parts.box(item, (0, 0, height + 0.08), eaves, tiles, None, gable)
     else:
         parts.box(item, (0, 0, height), eaves, tiles, None, (0.3, 0.3))
-    parts.box(item, (depth * 0.2, length * 0.25, height), (0.7, 0.7, rise + 0.6), look(Material.PLAIN, (0.40, 0.22, 0.17)))
+    parts.box(
+        item, (depth * 0.2, length * 0.25, height), (0.7, 0.7, rise + 0.6), look(Material.PLAIN, (0.40, 0.22, 0.17))
+    )
     parts.contact(item, depth / 2, length / 2, 0.5)
 
 
@@ -103,8 +105,13 @@ def add_tree(parts: Parts, dice: Dice, place: Item, size: float, colour: Colour)
     if dice.chance(0.25):
         for k in range(4):
             radius = (1.35 - 0.3 * k) * size
-            at = (0, 0, trunk * 0.55 + (0.7 + 1.0 * k) * size)
-            parts.ball(item, at, (radius, radius, 0.85 * size), look(Material.LEAVES, tuple_scaled(colour, 0.62 + 0.07 * k)))
+            level = trunk * 0.55 + (0.7 + 1.0 * k) * size
+            parts.ball(
+                item,
+                (0, 0, level),
+                (radius, radius, 0.85 * size),
+                look(Material.LEAVES, tuple_scaled(colour, 0.62 + 0.07 * k)),
+            )
         return
     for k in range(dice.whole(3, 5)):
         radius = dice.uniform(0.95, 1.5) * size

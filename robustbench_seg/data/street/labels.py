@@ -7,7 +7,6 @@ import numpy.typing as npt
 
 from robustbench_seg.data.street.render import Frame
 
-SKY = 10
 THINGS = (11, 12, 13, 14, 15, 18)
 """The classes with instances: person, rider, car, truck, bus, bicycle."""
 
@@ -29,7 +28,8 @@ def _camera_normals(frame: Frame) -> npt.NDArray[np.float32]:
     x, y, z = frame.normals
     rows = [turn[0, i] * x + turn[1, i] * y + turn[2, i] * z for i in range(3)]
     length = np.sqrt(rows[0] * rows[0] + rows[1] * rows[1] + rows[2] * rows[2])
-    return np.stack(rows) / np.where(length > 0.5, length, 1)
+    result: npt.NDArray[np.float32] = np.stack(rows) / np.maximum(length, np.float32(0.5))
+    return result
 
 
 def _edges(frame: Frame) -> npt.NDArray[np.uint8]:

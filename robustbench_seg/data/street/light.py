@@ -89,7 +89,9 @@ def contact_map(parts: Parts, offset: float) -> Float32:
 
 def _darken(cells: Float32, x: float, y: float, yaw: float, half: tuple[float, float], strength: float) -> None:
     reach = float(np.hypot(*half)) + _REACH
-    columns = np.arange(*np.clip([(x - reach - _LEFT) / _CELL, (x + reach - _LEFT) / _CELL + 1], 0, _CELLS[1]).astype(int))
+    columns = np.arange(
+        *np.clip([(x - reach - _LEFT) / _CELL, (x + reach - _LEFT) / _CELL + 1], 0, _CELLS[1]).astype(int)
+    )
     rows = np.arange(*np.clip([(y - reach - _NEAR) / _CELL, (y + reach - _NEAR) / _CELL + 1], 0, _CELLS[0]).astype(int))
     if not len(columns) or not len(rows):
         return

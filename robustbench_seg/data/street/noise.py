@@ -10,6 +10,7 @@ Int = npt.NDArray[np.int32]
 
 _SIZE = 256
 _LEVELS = 8
+_THIN = np.float32(1e-3)
 
 
 def _octaves(generator: np.random.Generator) -> Float32:
@@ -19,7 +20,8 @@ def _octaves(generator: np.random.Generator) -> Float32:
         lattice = generator.standard_normal((cells, cells))
         total += _stretch(_stretch(lattice, 0), 1) * (4 / cells) ** 0.55
     total -= total.mean()
-    return (total / total.std()).astype(np.float32)
+    result: Float32 = (total / total.std()).astype(np.float32)
+    return result
 
 
 def _stretch(lattice: npt.NDArray[np.float64], axis: int) -> npt.NDArray[np.float64]:
@@ -30,7 +32,9 @@ def _stretch(lattice: npt.NDArray[np.float64], axis: int) -> npt.NDArray[np.floa
     part = at - low
     part = part * part * (3 - 2 * part)
     part = part[:, None] if axis == 0 else part[None]
-    return np.take(lattice, low, axis) * (1 - part) + np.take(lattice, (low + 1) % cells, axis) * part
+    result: npt.NDArray[np.float64] = np.take(lattice, low, axis) * (1 - part)
+    result += np.take(lattice, (low + 1) % cells, axis) * part
+    return result
 
 
 def _pyramid(tile: Float32) -> tuple[Float32, Int]:
@@ -75,26 +79,28 @@ def cell_hash(i: npt.NDArray[np.int64], j: npt.NDArray[np.int64], salt: npt.NDAr
     """A number in [0,1) for every cell (i, j) of a salt."""
     mixed = i * 7919 + j * 104729 + salt * 15485863
     mixed ^= mixed >> 7
-    return _TABLE[(mixed * 2654435761 >> 9) & 4095]
+    result: Float32 = _TABLE[(mixed * 2654435761 >> 9) & 4095]
+    return result
 
 
 def stripes(x: Float32, width: Float32, duty: Float32 | float) -> Float32:
     """The share of [x - width/2, x + width/2] with fraction below `duty`: stripes of period 1, box-filtered."""
-    width = np.maximum(width, np.float32(1e-3))
-    low, high = x - width / 2, x + width / 2
-    result: Float32 = (_covered(high, duty) - _covered(low, duty)) / width
+    width = np.maximum(width, _THIN)
+    half = width * np.float32(0.5)
+    result: Float32 = (_covered(x + half, duty) - _covered(x - half, duty)) / width
     return result
 
 
 def band(x: Float32, width: Float32, low: Float32 | float, high: Float32 | float) -> Float32:
     """The share of [x - width/2, x + width/2] that lies in [low, high]."""
-    width = np.maximum(width, np.float32(1e-3))
-    inside = np.minimum(x + width / 2, high) - np.maximum(x - width / 2, low)
+    width = np.maximum(width, _THIN)
+    half = width * np.float32(0.5)
+    inside = np.minimum(x + half, high) - np.maximum(x - half, low)
     result: Float32 = np.clip(inside / width, 0, 1)
     return result
 
 
 def _covered(x: Float32, duty: Float32 | float) -> Float32:
-    whole = np.floor(x)
+    whole: Float32 = np.floor(x)
     result: Float32 = whole * duty + np.minimum(x - whole, duty)
     return result

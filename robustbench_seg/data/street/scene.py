@@ -42,6 +42,17 @@ class Material(IntEnum):
     KERB = 19
 
 
+class Symbol(IntEnum):
+    """What a traffic sign shows: the first number of its look."""
+
+    RING = 0
+    ARROW = 1
+    BAR = 2
+    TEXT = 3
+    WARNING = 4
+    YIELD = 5
+
+
 class Look(NamedTuple):
     """A material with its colour and two numbers that the material gives a meaning to."""
 

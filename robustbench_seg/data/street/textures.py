@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from robustbench_seg.data.street.noise import band, cell_hash, fractal, stripes
-from robustbench_seg.data.street.scene import Material
+from robustbench_seg.data.street.scene import Material, Symbol
 
 Float32 = npt.NDArray[np.float32]
 
@@ -200,22 +200,29 @@ def spokes(s: Spots) -> Float32:
 
 
 def sign(s: Spots) -> Float32:
-    """A border of the look's colour around a symbol; `p` picks which: 0 ring, 1 arrow, 2 bar, 3 lines of text."""
-    radius = np.maximum(np.abs(s.u) / s.width, np.abs(s.v) / s.height)
-    round_radius = np.hypot(s.u / s.width, s.v / s.height)
-    foot = np.sqrt(s.du * s.dv) / np.minimum(s.width, s.height)
-    edge = np.where(s.p == 3, radius, round_radius)
-    inner = band(edge, foot, -1.0, np.where(s.p == 3, 0.62, np.where(s.p == 1, 0.0, 0.66)).astype(np.float32))
-    bar = band(s.v / s.height, s.dv / s.height, -0.16, 0.16) * band(s.u / s.width, s.du / s.width, -0.6, 0.6)
-    arrow = band(s.u / s.width, s.du / s.width, -0.13, 0.13) * band(s.v / s.height, s.dv / s.height, -0.55, 0.55)
-    text = stripes(s.v / s.height * 2.2, s.dv / s.height * 2.2, 0.4) * band(
-        s.u / s.width, s.du / s.width, -0.5, 0.5
+    """Whatever `p`, a `Symbol`, says, on a plate of the look's colour."""
+    x, y = s.u / s.width, s.v / s.height
+    dx, dy = s.du / s.width, s.dv / s.height
+    foot = np.sqrt(dx * dy)
+    up = np.where(s.p == Symbol.WARNING, y, -y)
+    corner = 2 * np.maximum(-up, np.abs(x) * np.float32(0.866) + 0.5 * up)
+    white = np.select(
+        [s.p == Symbol.RING, s.p >= Symbol.WARNING, s.p == Symbol.ARROW, s.p == Symbol.BAR],
+        [
+            band(np.hypot(x, y), foot, -1.0, 0.68),
+            band(corner, 2 * foot, -9.0, 0.56),
+            band(x, dx, -0.13, 0.13) * band(y, dy, -0.55, 0.55),
+            band(x, dx, -0.6, 0.6) * band(y, dy, -0.17, 0.17),
+        ],
+        stripes(y * np.float32(2.2), dy * np.float32(2.2), 0.4) * band(x, dx, -0.5, 0.5) * band(y, dy, -0.6, 0.6),
     )
-    white = np.full_like(s.colour, 0.92)
-    base = mix(s.colour, white, (inner * np.isin(s.p, (0,))).astype(np.float32))
-    mark = np.select([s.p == 1, s.p == 2, s.p == 3], [arrow, bar, text * inner], 0.0)
-    symbol = band(round_radius, foot, -1.0, 0.25 + 0 * foot) * (s.p == 0)
-    return mix(mix(base, white, mark.astype(np.float32)), (0.12, 0.12, 0.14), symbol.astype(np.float32))
+    black = np.select(
+        [s.p == Symbol.RING, s.p == Symbol.WARNING],
+        [band(np.hypot(x, y), foot, -1.0, 0.27), band(x, dx, -0.09, 0.09) * band(y, dy, -0.25, 0.3)],
+        np.float32(0),
+    )
+    base = mix(s.colour, (0.92, 0.92, 0.92), white.astype(np.float32))
+    return mix(base, (0.12, 0.12, 0.14), black.astype(np.float32))
 
 
 def lamp(s: Spots) -> Float32:

@@ -86,10 +86,12 @@ def add_truck(parts: Parts, dice: Dice, x: float, y: float, yaw: float, vx: floa
     front = length / 2 - 0.95
     paint = look(Material.PLAIN, cab)
     parts.box(item, (0, front, 0.5), (width * 0.95, 1.9, 2.1), paint, None, (0.96, 0.90), -0.08)
-    screen = look(Material.GLASS, cab, 1)
+    screen = look(Material.PLAIN, (0.13, 0.15, 0.18))
     parts.plate(item, (0, front + 0.97, 1.95), (1.45, 0.55), screen, 0.0, 4, _RECTANGLE)
     for side, facing in ((-1, _LEFT), (1, _RIGHT)):
-        parts.plate(item, (side * (width * 0.475 + 0.01), front + 0.1, 1.95), (0.75, 0.5), screen, facing, 4, _RECTANGLE)
+        parts.plate(
+            item, (side * (width * 0.475 + 0.01), front + 0.1, 1.95), (0.75, 0.5), screen, facing, 4, _RECTANGLE
+        )
     sheet = look(Material.PANEL, cargo, dice.uniform(0.4, 0.9), dice.pick((0.0, 0.3, 0.55)))
     parts.box(item, (0, -1.1, 0.95), (width, load, tall), sheet, look(Material.PLAIN, cargo))
     parts.box(item, (0, -0.2, 0.4), (width - 0.6, length - 0.8, 0.55), _DARK)

@@ -1,0 +1,102 @@
+"""Plain PyTorch files that know nothing of robustseg, evaluated by the commands of the README."""
+
+import os
+import re
+import shlex
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+README = Path(__file__).parents[2] / "README.md"
+CAMVID = os.environ.get("ROBUSTSEG_CAMVID", "")
+
+MYNET = """
+import torch
+from torch import nn
+
+class Block(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.conv = nn.Conv2d(width, width, 3, padding=1)
+
+    def forward(self, x):
+        y = torch.relu(self.conv(x))
+        y += x          # overwrites what the ReLU saved, as many public networks do
+        return y
+
+def build():
+    return nn.Sequential(nn.Conv2d(3, 8, 5, stride=4, padding=2), Block(8), nn.Conv2d(8, 11, 1))
+"""
+TWOTASK = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.trunk = nn.Conv2d(3, 8, 5, stride=2, padding=2)
+        self.seg = nn.Conv2d(8, 19, 1)
+        self.disp = nn.Conv2d(8, 1, 1)
+
+    def forward(self, x):
+        y = torch.relu(self.trunk(x))
+        return {"seg": self.seg(y), "disp": torch.sigmoid(self.disp(y)) + 0.01}
+
+def build():
+    return Net()
+"""
+
+
+def command(start):
+    """The arguments of the README's command that begins with `start`."""
+    text = README.read_text().replace("\\\n", " ")
+    (line,) = re.findall(rf"^    robustseg ({re.escape(start)}.*)$", text, re.MULTILINE)
+    return shlex.split(line)
+
+
+def save(folder, name, source, wrap=lambda state: state):
+    (folder / f"{name}.py").write_text(source)
+    space = {}
+    exec(source, space)
+    torch.manual_seed(0)
+    torch.save(wrap(space["build"]().state_dict()), folder / f"{name}.pth")
+
+
+@pytest.mark.skipif(not CAMVID, reason="ROBUSTSEG_CAMVID does not point to CamVid")
+def test_the_readme_command_on_camvid(robustseg, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    save(tmp_path, "mynet", MYNET, lambda state: {"state_dict": {f"module.{k}": v for k, v in state.items()}})
+    arguments = [a.replace("/data/camvid", CAMVID) for a in command("evaluate -m mynet.py:build")]
+    code, out, err = robustseg(*arguments, "--limit", "2", "--workers", "1", "-o", "run")
+    assert code == 0, err
+    table = pd.read_csv("run/summary.csv")
+    assert set(table.attack) == {"clean", "gaussian", "pgd"}
+    assert (table[table.attack == "pgd"].n_unchanged == 0).all()
+    assert "run/report.html" in out
+
+
+def test_the_readme_command_with_two_tasks_on_street(robustseg, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    save(tmp_path, "twotask", TWOTASK)
+    code, _, err = robustseg(*command("evaluate -m twotask.py:build"), "--limit", "2", "--workers", "1", "-o", "run")
+    assert code == 0, err
+    table = pd.read_csv("run/summary.csv")
+    assert set(table.task) == {"semantic", "depth"}
+    assert {"semantic", "depth"} <= set(table[table.attack == "pgd"].objective)
+
+
+def test_a_torchvision_model_runs(robustseg, tmp_path):
+    arguments = ("-m", "torchvision:lraspp_mobilenet_v3_large", "-d", "street", "-a", "fgsm", "-e", "1")
+    code, _, err = robustseg("evaluate", *arguments, "--limit", "1", "--workers", "1", "-o", tmp_path / "run")
+    assert code == 0, err
+
+
+def test_check_says_what_a_model_gives(robustseg, tmp_path):
+    save(tmp_path, "twotask", TWOTASK)
+    outputs = ("--output", "semantic=seg", "--output", "depth=disp:inverse")
+    code, out, err = robustseg("check", f"{tmp_path}/twotask.py:build", "--weights", tmp_path / "twotask.pth", *outputs)
+    assert code == 0, err
+    assert "(19, 75, 101)" in out
+    assert "depth" in out

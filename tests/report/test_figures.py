@@ -1,0 +1,41 @@
+import subprocess
+import sys
+
+from robustbench_seg.report.figures import figures
+from robustbench_seg.report.rows import rows
+from robustbench_seg.report.views import views
+from tests.report.fake_run import MODELS, FakeRun, fake_run
+
+
+def test_which_figures_two_models_have(run: FakeRun) -> None:
+    files = sorted(path.name for path in (run.folder / "figures").iterdir())
+    assert files == [
+        "q_street_depth_epsilon.png",
+        "q_street_depth_other_tasks_attacked.png",
+        "q_street_depth_snr.png",
+        "q_street_semantic_by_perturbation_epsilon.png",
+        "q_street_semantic_by_perturbation_snr.png",
+        "q_street_semantic_epsilon.png",
+        "q_street_semantic_other_tasks_attacked.png",
+        "q_street_semantic_snr.png",
+    ]
+
+
+def test_one_single_task_model_needs_no_comparison(tmp_path) -> None:
+    made = figures(views(rows(fake_run(tmp_path, MODELS[:1], with_panels=False).summary)))
+    assert [figure.name for figure in made] == ["q_street_semantic_epsilon.png", "q_street_semantic_snr.png"]
+
+
+def test_file_names_stay_distinct_and_in_their_folder(run: FakeRun) -> None:
+    table = run.summary.query("task == 'semantic' and attack in ('clean', 'gaussian')")
+    both = [table.assign(dataset=name) for name in ("../a/b", "../a b", "c")]
+    names = [f.name for part in [views([r for t in both for r in rows(t)])] for f in figures(part)]
+    assert len(names) == len(set(names)) == 12
+    assert not any("/" in name or " " in name for name in names)
+
+
+def test_a_report_needs_no_torch_and_no_pyplot() -> None:
+    code = "import sys, robustbench_seg.report.write, robustbench_seg.report.text; "
+    code += "print([m for m in ('torch', 'matplotlib.pyplot') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

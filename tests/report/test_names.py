@@ -1,0 +1,38 @@
+import pytest
+
+from robustbench_seg.registries import ATTACKS, TASKS
+from robustbench_seg.report import names
+from robustbench_seg.report.pictures import light
+from tests.report.fake_run import FakeRun
+
+
+def test_names_cover_what_ships() -> None:
+    assert set(names.ATTACKS) >= set(ATTACKS.names())
+    for task in TASKS.names():
+        made = TASKS.get(task)()
+        assert names.CURVES[task] == made.curve
+        assert {m.name: m.unit for m in made.metrics} == {m.name: names.METRICS[m.name][1] for m in made.metrics}
+
+
+@pytest.mark.parametrize(
+    ("attack", "objective", "plain", "full"),
+    [
+        ("gaussian", "", "Gaussian noise", "Gaussian noise"),
+        ("pgd", "semantic", "PGD", "PGD on semantic"),
+        ("hide", "hide:person@depth", "Hiding person", "Hiding person on depth"),
+        ("dag", "swap:person,car@semantic", "DAG person ↔ car", "DAG person ↔ car on semantic"),
+        ("pgd", "loss:cls", "PGD loss cls", "PGD loss cls"),
+        ("pgd", "group:geometric", "PGD geometric tasks", "PGD geometric tasks"),
+        ("mi_fgsm", "new:thing@edges", "mi_fgsm new:thing", "mi_fgsm new:thing on edges"),
+    ],
+)
+def test_perturbations_by_objective(attack: str, objective: str, plain: str, full: str) -> None:
+    assert names.perturbation_name(attack, objective) == plain
+    assert names.full_name(attack, objective) == full
+
+
+def test_heavy_pictures_become_small_jpegs(run: FakeRun) -> None:
+    pngs = run.pictures[1].pngs
+    assert light(pngs["perturbation"]).startswith("data:image/jpeg")
+    assert light(pngs["prediction:semantic"]).startswith("data:image/png")
+    assert light(None) is None

@@ -1,0 +1,153 @@
+import re
+
+import pytest
+
+from robustbench_seg.report.write import write_report
+from tests.report.fake_run import FakeRun, Model, fake_run
+from tests.report.html_text import Page, parse
+
+NASTY = '<script>alert("x")</script> & $a_b$'
+
+
+def cells(page: Page, caption: str) -> dict[str, list[str]]:
+    """The lines of the one table whose caption starts so, by their label."""
+    (table,) = [rows for name, rows in page.tables.items() if name.startswith(caption)]
+    return {row[0]: row[1:] for row in table}
+
+
+def numbers(text: str) -> list[float]:
+    return [float(number) for number in re.findall(r"-?\d+\.\d+", text)]
+
+
+@pytest.mark.parametrize("model", ["street-mobilenetv2", "street-multitask"])
+def test_pivot_holds_the_numbers_of_the_summary(run: FakeRun, page: Page, model: str) -> None:
+    table = cells(page, f"{model} on street: mIoU of semantic")
+    heads = table["ε in grey values"]
+    assert heads == ["0.25", "0.5", "1", "2", "4", "8", "16", "no ε"]
+    names = {"Gaussian noiseRMS": ("gaussian", ""), "PGDL∞": ("pgd", "semantic"), "DAGunbounded": ("dag", "semantic")}
+    table_rows = run.summary[(run.summary["model"] == model) & (run.summary["metric"] == "miou")]
+    for label, (attack, objective) in names.items():
+        rows = table_rows[(table_rows["attack"] == attack) & (table_rows["objective"] == objective)]
+        for _, row in rows.iterrows():
+            column = "no ε" if row["epsilon"] != row["epsilon"] else f"{row['epsilon']:g}"
+            shown = numbers(table[label][heads.index(column)])
+            wanted = [row["ratio"], row["ratio_low"], row["ratio_high"], row["value"]]
+            assert shown == pytest.approx(wanted, abs=5.1e-4)
+
+
+def test_own_attacks_come_before_those_on_another_task(page: Page) -> None:
+    labels = list(cells(page, "street-multitask on street: RMSE of depth"))
+    assert labels.index("Hiding personL∞") < labels.index("FGSM on semanticL∞")
+
+
+def test_what_was_not_asked_for_is_a_bare_dash_and_a_failure_says_so(page: Page) -> None:
+    table = cells(page, "street-multitask on street: mIoU of semantic")
+    assert table["DAGunbounded"][0] == "–"
+    assert table["FGSML∞"][5].endswith("failed, n = 197")
+
+
+def test_nothing_reads_nan(html: str, page: Page) -> None:
+    assert not re.search(r"\b(nan|inf)\b", page.text, re.IGNORECASE)
+    assert not re.search(r"\bNone\b", page.text)
+    assert "--q:nan" not in html
+
+
+def test_the_page_loads_nothing(html: str, page: Page) -> None:
+    assert all(address.startswith(("data:image/", "#")) for address in page.addresses)
+    assert not {"script", "link", "iframe", "object", "embed", "form"} & page.tags
+    assert not re.search(r"url\(|@import", html)
+    assert "default-src 'none'" in html
+
+
+def test_headline_in_plain_words(page: Page) -> None:
+    assert (
+        "street-mobilenetv2 keeps 98 % of its mIoU under Gaussian noise at ε = 1 and 40 % under PGD at ε = 1"
+        in page.text
+    )
+
+
+def test_targets_and_hidden_classes(run: FakeRun, page: Page) -> None:
+    targets = cells(page, "Share of the target pixels")
+    assert targets["street-mobilenetv2 on streetDAG on semantic without an ε"] == ["97.3 %", "81.2 %", "200"]
+    hidden = cells(page, "The hidden class alone")
+    line = hidden["street-multitask on streetHiding person on depth at ε = 4"]
+    classes = run.classes
+    person = classes[(classes["class"] == "person") & (classes["model"] == "street-multitask")]
+    row = person[(person["objective"] == "hide:person@depth") & (person["epsilon"] == 4) & (person["metric"] == "rmse")]
+    assert numbers(line[2])[0] == pytest.approx(row["clean"].item(), abs=5.1e-4)
+    assert numbers(line[3])[0] == pytest.approx(row["value"].item(), abs=5.1e-4)
+    assert line[4] == "143"
+
+
+def test_classes_clean_and_attacked_at_a_middle_radius(run: FakeRun, page: Page) -> None:
+    table = cells(page, "street-mobilenetv2 on street: IoU of every class")
+    assert table["class"][0] == "clean"
+    column = table["class"].index("PGD at ε = 2")
+    classes = run.classes[(run.classes["model"] == "street-mobilenetv2") & (run.classes["class"] == "car")]
+    row = classes[(classes["attack"] == "pgd") & (classes["epsilon"] == 2.0)]
+    assert numbers(table["car"][column]) == pytest.approx([row["value"].item(), row["ratio"].item()], abs=5.1e-4)
+
+
+def test_costs_are_summed_over_radii(run: FakeRun, page: Page) -> None:
+    table = cells(page, "Cost of street-multitask")
+    pgd = run.costs[(run.costs["model"] == "street-multitask") & (run.costs["objective"] == "depth")]
+    pgd = pgd[pgd["attack"] == "pgd"]
+    assert table["PGD on depthL∞"][:3] == ["7", f"{pgd['forwards'].sum():,}", f"{pgd['backwards'].sum():,}"]
+    assert table["total"][3] == f"{run.costs[run.costs['model'] == 'street-multitask']['seconds'].sum():,.1f}"
+
+
+def test_provenance_shows_all_of_run_json(run: FakeRun, page: Page) -> None:
+    def leaves(value):
+        if isinstance(value, dict):
+            return [leaf for inner in value.values() for leaf in leaves(inner)]
+        if isinstance(value, list):
+            return [leaf for inner in value for leaf in leaves(inner)]
+        return [] if value in (None, "") else [str(value)]
+
+    assert [leaf for leaf in leaves(run.info) if leaf not in page.text] == []
+    assert all(key in page.text for key in run.info)
+
+
+def test_interval_method_notes_and_upper_bound_are_admitted(run: FakeRun, page: Page) -> None:
+    assert run.info["intervals"]["street"] in page.text
+    assert run.info["notes"][0] in page.text
+    assert "upper bound on robustness" in page.text
+
+
+def test_pictures_of_every_image_and_model(html: str, page: Page) -> None:
+    assert "street-val-0003 of street" in page.text
+    assert "street-val-0017 of street" in page.text
+    assert page.tables["street-multitask"][0] == [
+        "",
+        "input",
+        "perturbation, amplified",
+        "semantic segmentation",
+        "depth",
+    ]
+    assert html.count('alt="PGD on semantic at ε = 4: perturbation"') == 4
+
+
+def test_everything_is_escaped(tmp_path) -> None:
+    model = Model(NASTY, ("semantic",), 1.0, {"miou": 0.6, "pixel_accuracy": 0.9})
+    made = fake_run(tmp_path / "<b>run", (model,))
+    made.info["notes"].append("<img src=http://example.org/x.png>")
+    made.info["models"][0]["<i>"] = "<u>"
+    text = write_report(made).read_text(encoding="utf-8")
+    shown = parse(text)
+    assert not {"script", "b", "i", "u"} & shown.tags
+    assert all(address.startswith(("data:image/", "#")) for address in shown.addresses)
+    assert f"{NASTY} keeps 98 %" in shown.text
+
+
+def test_the_same_run_gives_the_same_page(run: FakeRun, html: str, tmp_path) -> None:
+    again = write_report(run, tmp_path)
+    assert again == tmp_path / "report.html"
+    assert again.read_text(encoding="utf-8") == html
+
+
+def test_a_run_without_perturbed_cells_still_has_a_page(run: FakeRun, tmp_path) -> None:
+    for keep in (run.summary["attack"] == "clean", run.summary["attack"] == "no such"):
+        made = FakeRun(tmp_path, run.summary[keep], run.classes[:0], run.costs[:0], {})
+        shown = parse(write_report(made).read_text(encoding="utf-8"))
+        assert "No perturbed cell has a value yet." in shown.text
+        assert not list((tmp_path / "figures").iterdir())
