@@ -237,4 +237,6 @@ def _print_run(run: Any, page: Path) -> None:
         console.print(table)
     for note in run.info["notes"]:
         click.echo(f"note: {note}")
+    for error, count in run.info["failures"].items():
+        click.echo(f"failed: {count} results: {error}; give the command again to try them again")
     click.echo(f"report: {page}")

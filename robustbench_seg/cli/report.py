@@ -9,10 +9,11 @@ import click
 
 @click.command("report")
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
-def report_command(runs: tuple[Path, ...]) -> None:
+@click.option("--pictures/--no-pictures", default=True, help="Leave pictures out where the data may not be passed on.")
+def report_command(runs: tuple[Path, ...], pictures: bool) -> None:
     """Rebuild the tables, figures and page of each RUN from its store; no model is loaded."""
     from robustbench_seg.harness.execute import rebuild
     from robustbench_seg.report.write import write_report
 
     for folder in runs:
-        click.echo(f"report: {write_report(rebuild(folder))}")
+        click.echo(f"report: {write_report(rebuild(folder, pictures))}")

@@ -13,8 +13,8 @@ from robustbench_seg.models.base import LoadedModel
 from robustbench_seg.protocol import Protocol
 
 
-def describe(evaluation: Evaluation, intervals: Mapping[str, str]) -> dict[str, Any]:
-    """The content of run.json; `intervals` says how they were made, a sentence a data set."""
+def describe(evaluation: Evaluation, intervals: Mapping[str, str], failures: Mapping[str, int]) -> dict[str, Any]:
+    """The content of run.json; `intervals` a sentence a data set, `failures` failed results by error."""
     request, plan = evaluation.request, evaluation.plan
     return {
         "schema": SCHEMA,
@@ -26,6 +26,7 @@ def describe(evaluation: Evaluation, intervals: Mapping[str, str]) -> dict[str, 
         "protocol": _describe_protocol(request.protocol),
         "intervals": dict(intervals),
         "notes": list(plan.notes),
+        "failures": dict(failures),
         "seed": request.seed,
         "batch_size": plan.batch_size,
         "precision": request.precision,

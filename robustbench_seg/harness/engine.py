@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -63,16 +65,12 @@ _local = threading.local()
 
 def _start(job: Job, in_process: bool) -> None:
     if in_process:
-        # Ctrl-C goes to the parent alone, which stops the workers.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
         threading.Thread(target=_die_with_parent, daemon=True).start()
     _local.worker = Worker(job)
 
 
 def _die_with_parent() -> None:
     """A worker whose parent was killed must not go on."""
-    import time
-
     parent = os.getppid()
     while os.getppid() == parent:
         time.sleep(1)
@@ -110,12 +108,26 @@ def _executor(job: Job, workers: int) -> Executor:
 def _stream(executor: Executor, units: Iterable[Unit], ahead: int) -> Iterator[list[FamilyResult]]:
     """Keep a few units in flight, so that an interruption waits for little and memory stays bounded."""
     queue = iter(units)
-    flying: set[Future[list[FamilyResult]]] = {executor.submit(_work, unit) for unit in islice(queue, ahead)}
+    with _ignoring_interrupts():
+        flying: set[Future[list[FamilyResult]]] = {executor.submit(_work, unit) for unit in islice(queue, ahead)}
     while flying:
         ready, flying = wait(flying, return_when=FIRST_COMPLETED)
         for future in ready:
             yield future.result()
         flying |= {executor.submit(_work, unit) for unit in islice(queue, len(ready))}
+
+
+@contextlib.contextmanager
+def _ignoring_interrupts() -> Iterator[None]:
+    """Processes started in this block never see Ctrl-C, not even while they import: it goes to the parent alone."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _stop(executor: Executor) -> None:

@@ -45,7 +45,8 @@ def execute(
         for families in _progressing(evaluation, folder, units, on_progress):
             store.write(families)
         intervals = write_tables(store, folder)
-    write_text(json.dumps(describe(evaluation, intervals), indent=2) + "\n", folder / "run.json")
+        description = describe(evaluation, intervals, store.failures())
+    write_text(json.dumps(description, indent=2) + "\n", folder / "run.json")
     return Run(folder)
 
 
@@ -74,9 +75,9 @@ def write_tables(store: Store, folder: Path) -> dict[str, str]:
     return tables.intervals
 
 
-def rebuild(folder: Path) -> Run:
+def rebuild(folder: Path, pictures: bool = True) -> Run:
     """The run of a folder with its tables made again from the store; no model is loaded."""
-    run = Run(folder)
+    run = Run(folder, pictures)
     run.info  # noqa: B018  (refuses a folder that is not a run before a store is made in it)
     with Store(folder / "store.sqlite") as store:
         write_tables(store, folder)

@@ -20,7 +20,7 @@ def provenance(device: str) -> dict[str, Any]:
         "commit": commit(),
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in _LIBRARIES},
         "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else _processor(),
-        "platform": platform.platform(),
+        "platform": f"{platform.system()} {platform.machine()}",
     }
 
 

@@ -32,12 +32,13 @@ class Panel:
 
 @dataclass(frozen=True)
 class Run:
-    """A run folder.
+    """A run folder; `pictures` False leaves its panels out, for data that may not be passed on.
 
     Raises InputError naming the file where the folder is not a run or a table is damaged.
     """
 
     folder: Path
+    pictures: bool = True
 
     @cached_property
     def summary(self) -> pd.DataFrame:
@@ -75,7 +76,9 @@ class Run:
         from robustbench_seg.harness.outline import Outline
         from robustbench_seg.harness.store import Store
 
-        panels = []
+        panels: list[Panel] = []
+        if not self.pictures:
+            return panels
         with Store(self.folder / "store.sqlite") as store:
             outline = Outline.from_json(store.read_outline())
             for p, f, c, image, pngs in store.panels():

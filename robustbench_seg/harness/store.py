@@ -87,6 +87,10 @@ class Store:
         """(pair, family, chunk, number of images) of every shard without a failed image."""
         return set(self._read("SELECT pair, family, chunk, n_images FROM shards WHERE n_failed = 0"))
 
+    def failures(self) -> dict[str, int]:
+        """How many results failed, by error."""
+        return dict(self._read("SELECT error, COUNT(*) FROM results WHERE error != '' GROUP BY error ORDER BY error"))
+
     def write(self, families: Iterable[FamilyResult]) -> None:
         """Store one unit; what an earlier try left of the same shards is replaced."""
         with self._naming(), self._db:

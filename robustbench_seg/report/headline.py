@@ -92,7 +92,7 @@ def _quantity(view: View) -> str:
 def _percent(share: float) -> str:
     """Whole per cent, with a decimal where whole ones would read as all or nothing."""
     shown = 100 * share
-    return f"{shown:.0f} %" if 1 <= shown < 99 else f"{shown:.1f} %"
+    return f"{shown:.0f} %" if 1 <= shown < 99 or shown >= 100 else f"{shown:.1f} %"
 
 
 def _growth(row: Row) -> str:

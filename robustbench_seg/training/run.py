@@ -1,33 +1,40 @@
-"""`robustseg train RECIPE`: opens the data that a recipe names, trains, and exports the catalogue entry."""
+"""A whole training: opens the data that a recipe names, trains, and exports the catalogue entry."""
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 
+from robustbench_seg.data.base import Dataset
 from robustbench_seg.models.card import Card
 from robustbench_seg.registries import DATASETS
 from robustbench_seg.training.export import export
 from robustbench_seg.training.loop import Progress, train
-from robustbench_seg.training.recipe import read_recipe
+from robustbench_seg.training.recipe import DataRecipe, Recipe
 
 
 def run_recipe(
-    path: Path,
+    recipe: Recipe,
+    work: Path,
     out: Path,
     *,
     root: str | None = None,
-    scale: str = "nano",
-    folder: Path | None = None,
     device: str = "cpu",
     progress: Progress | None = None,
 ) -> Card:
-    """Trains a recipe into `out` (going on where it stopped) and writes the entry into `folder`.
+    """Trains in `work`, going on where it stopped, and writes card, weights and log into `out`.
 
-    `root` is the data set's folder; `folder` is the recipe's own by default at nano scale, else `out/export`.
+    `root` is the data set's folder.
     """
-    recipe = read_recipe(path, scale)
-    opened = DATASETS.get(recipe.data.dataset)
-    val_set = opened(root, recipe.data.val)
-    train(recipe, opened(root, recipe.data.train), val_set, out, device=device, progress=progress)
-    target = folder or (path.parent if scale == "nano" else out / "export" / recipe.name)
-    return export(recipe, val_set, out, target, device=device)
+    train_set, val_set = (open_data(recipe.data, split, root) for split in (recipe.data.train, recipe.data.val))
+    train(recipe, train_set, val_set, work, device=device, progress=progress)
+    return export(recipe, val_set, work, out, device=device)
+
+
+def open_data(recipe: DataRecipe, split: str, root: str | None = None) -> Dataset:
+    """A split of the recipe's data set, made at the recipe's size where the data set can be."""
+    opener = DATASETS.get(recipe.dataset)
+    # Rendering at a size keeps detail that resizing cannot add.
+    if recipe.size and "size" in inspect.signature(opener).parameters:
+        return opener(root, split, size=(recipe.size[0], recipe.size[1]))
+    return opener(root, split)

@@ -1,5 +1,6 @@
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -190,6 +191,7 @@ def test_a_failed_image_fails_its_cell_and_is_tried_again(request_for, tmp_path,
         errors = [result.error for result in store.cell(0, 0, 0).results if result.error]
     assert len(errors) == 1
     assert "\n" not in errors[0]
+    assert list(run.info["failures"]) == errors
     run = execute(Evaluation(request_for(models=[InMemory("m", fixed)]), folder), folder)
     clean = row(run, attack="clean", metric="miou")
     assert (clean.status, clean.n_images) == ("ok", 12)
@@ -247,6 +249,46 @@ def test_unknown_data_set_options():
         DataSpec("toy", root="x").load()
     with pytest.raises(UsageError, match="needs its folder"):
         DataSpec("camvid").load()
+
+
+def _stored_shards(store):
+    if not store.exists():
+        return 0
+    try:
+        return sqlite3.connect(store).execute("SELECT COUNT(*) FROM shards").fetchone()[0]
+    except sqlite3.OperationalError:
+        return 0
+
+
+@pytest.mark.slow
+def test_ctrl_c_leaves_a_run_that_resumes(tmp_path):
+    arguments = [
+        "evaluate",
+        "-m",
+        "toy-multi",
+        "-d",
+        "toy",
+        "--plugin",
+        str(TOY),
+        "--batch-size",
+        "1",
+        "--workers",
+        "2",
+    ]
+    command = [sys.executable, "-m", "robustbench_seg", *arguments, "-o", str(tmp_path / "run")]
+    environment = {**os.environ, "TOY_DELAY": "0.05"}
+    process = subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    while not _stored_shards(tmp_path / "run" / "store.sqlite"):
+        time.sleep(0.2)
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert "give the command again" in err.splitlines()[-1]
+    resumed = subprocess.run(command, env={**os.environ}, check=True, capture_output=True, text=True)
+    assert not resumed.stderr.startswith("0/")
 
 
 @pytest.mark.slow

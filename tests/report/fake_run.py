@@ -247,11 +247,8 @@ def _scene(height: int = 96, width: int = 192) -> tuple[np.ndarray, np.ndarray, 
     label = np.where((np.abs(x - 96) > 55) & (y < 60) & (y > 12), 2, label)
     label = np.where((np.abs(x - 120) < 14) & (np.abs(y - 58) < 9), 7, label)
     label = np.where((np.abs(x - 70) < 4) & (np.abs(y - 56) < 13), 6, label)
-    palette = np.array(
-        [(128, 64, 128), (244, 35, 232), (70, 70, 70), (153, 153, 153), (107, 142, 35), (70, 130, 180)]
-        + [(220, 20, 60), (0, 0, 142)],
-        np.uint8,
-    )
+    colours = ("804080", "f423e8", "464646", "999999", "6b8e23", "4682b4", "dc143c", "00008e")
+    palette = np.array([list(bytes.fromhex(colour)) for colour in colours], np.uint8)
     tones = np.array([90, 130, 110, 60, 80, 200, 150, 50])
     image = tones[label][..., None] + np.random.default_rng(3).normal(0, 5, (height, width, 3)) + (y / 4)[..., None]
     return np.clip(image, 0, 255).astype(np.uint8), palette[label], (255 * (y / height)).astype(np.uint8)

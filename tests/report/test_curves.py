@@ -70,7 +70,8 @@ def test_points_are_the_numbers_of_the_summary(run: FakeRun, semantic: View) -> 
     lines = [line for line in figure.axes[0].lines if to_hex(line.get_color()) == colour]
     assert list(lines[0].get_xdata()) == list(GRID)
     assert list(lines[0].get_ydata()) == pytest.approx(table["ratio"].tolist())
-    bands = [c for c in figure.axes[0].collections if to_hex(c.get_facecolor()[0]) == colour]
+    fills = [fill for fill in figure.axes[0].collections if len(fill.get_facecolor())]
+    bands = [fill for fill in fills if to_hex(fill.get_facecolor()[0]) == colour]
     low = bands[0].get_paths()[0].vertices[:, 1].min()
     assert low == pytest.approx(table["ratio_low"].min())
 
@@ -131,9 +132,9 @@ def test_names_cannot_break_a_figure(semantic: View) -> None:
     renamed = tuple(replace(row, model=names[MODELS.index(row.model)]) for row in semantic.rows)
     plot = by_perturbation(replace(semantic, rows=renamed), EPSILON, looks(names), own=True)
     assert draw.png(plot).startswith(b"\x89PNG")
-    labels = [text.get_text() for text in drawn(plot).legends[0].texts]
-    assert labels[0].startswith(" _hidden$a_b")
-    assert len(labels[0]) < 50
+    first = next(iter(entries(plot)))
+    assert first.startswith(" _hidden$a_b")
+    assert len(first) < 50
 
 
 def test_figures_are_the_same_bytes_and_leave_matplotlib_alone(semantic: View) -> None:

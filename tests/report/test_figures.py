@@ -27,10 +27,11 @@ def test_one_single_task_model_needs_no_comparison(tmp_path) -> None:
 
 
 def test_file_names_stay_distinct_and_in_their_folder(run: FakeRun) -> None:
-    table = run.summary.query("task == 'semantic' and attack in ('clean', 'gaussian')")
+    noise = "task == 'semantic' and attack in ('clean', 'gaussian') and model == 'street-multitask'"
+    table = run.summary.query(noise)
     both = [table.assign(dataset=name) for name in ("../a/b", "../a b", "c")]
     names = [f.name for part in [views([r for t in both for r in rows(t)])] for f in figures(part)]
-    assert len(names) == len(set(names)) == 12
+    assert len(names) == len(set(names)) == 6
     assert not any("/" in name or " " in name for name in names)
 
 

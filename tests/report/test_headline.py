@@ -18,9 +18,10 @@ def only(view: View, keep) -> View:
 
 
 def test_a_sentence_a_model_and_one_that_compares(both: list[View]) -> None:
+    noise = "of its mIoU under Gaussian noise at ε = 1"
     assert headlines(both[0]) == [
-        "On street, street-mobilenetv2 keeps 98 % of its mIoU under Gaussian noise at ε = 1 and 40 % under PGD at ε = 1.",
-        "On street, street-multitask keeps 99.2 % of its mIoU under Gaussian noise at ε = 1 and 56 % under PGD at ε = 1.",
+        f"On street, street-mobilenetv2 keeps 98 % {noise} and 40 % under PGD at ε = 1.",
+        f"On street, street-multitask keeps 99.2 % {noise} and 56 % under PGD at ε = 1.",
         "On street, under PGD at ε = 1, street-multitask is hurt less than street-mobilenetv2: "
         "Q of mIoU 0.563 [0.512, 0.605] against 0.401 [0.350, 0.441]; the intervals do not overlap.",
     ]
@@ -60,3 +61,8 @@ def test_a_total_loss_is_quoted_and_a_failed_cell_is_not(both: list[View]) -> No
     assert "0.0 % under PGD at ε = 1" in headlines(replace(both[0], rows=lost))[0]
     failed = tuple(replace(row, status="failed") if row.attack == "pgd" else row for row in both[0].rows)
     assert "PGD" not in " ".join(headlines(replace(both[0], rows=failed)))
+
+
+def test_large_growth_is_in_whole_per_cent(both: list[View]) -> None:
+    doubled = tuple(replace(row, ratio=0.463) if row.attack == "pgd" else row for row in both[1].rows)
+    assert headlines(replace(both[1], rows=doubled))[0].endswith("grows by 116 % under PGD at ε = 1.")

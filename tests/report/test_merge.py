@@ -32,11 +32,13 @@ def test_only_shared_names_get_their_run(two: list[FakeRun]) -> None:
 def test_run_names_are_as_short_as_they_can_be() -> None:
     assert run_names([Path("/a/x"), Path("/b/y")]) == ["x", "y"]
     assert run_names([Path("/a/x"), Path("/b/x")]) == ["a/x", "b/x"]
-    with pytest.raises(UsageError, match="'/a/../a/x' is given twice"):
+    with pytest.raises(UsageError, match=r"'/a/\.\./a/x' is given twice"):
         run_names([Path("/a/../a/x"), Path("/a/x")])
 
 
 def test_comparison_files(two: list[FakeRun], tmp_path: Path) -> None:
+    noise = "task == 'semantic' and objective == ''"
+    two = [replace(run, summary=run.summary.query(noise), classes=run.classes.query(noise)) for run in two]
     path = write_comparison(two, tmp_path / "new" / "folder")
     assert path == tmp_path / "new" / "folder" / "comparison.html"
     page = parse(path.read_text(encoding="utf-8"))
@@ -74,9 +76,11 @@ def test_no_run_is_a_usage_error(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(two: list[FakeRun], tmp_path: Path) -> None:
+    noise = "task == 'semantic' and attack in ('clean', 'gaussian')"
+    run = replace(two[0], summary=two[0].summary.query(noise), classes=two[0].classes.query(noise))
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be made"):
-        write_report(two[0], tmp_path / "file")
+        write_report(run, tmp_path / "file")
     (tmp_path / "figures" / "q_street_semantic_epsilon.png").mkdir(parents=True)
     with pytest.raises(InputError, match="cannot be written"):
-        write_report(two[0], tmp_path)
+        write_report(run, tmp_path)

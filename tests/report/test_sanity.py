@@ -8,8 +8,6 @@ from robustbench_seg.report.finding import Finding
 from robustbench_seg.report.sanity import verdict
 from tests.report.fake_run import FakeRun, fake_run
 
-FAILED_IN_FAKE = "Some cells failed"
-
 
 @pytest.fixture(scope="module")
 def sound() -> FakeRun:

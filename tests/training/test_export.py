@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from robustbench_seg.registry import Entry
 from robustbench_seg.training.batches import Source
 from robustbench_seg.training.export import export
 from robustbench_seg.training.loop import LOG, train
-from robustbench_seg.training.run import run_recipe
+from robustbench_seg.training.run import open_data, run_recipe
 from robustbench_seg.training.validate import validate
 
 
@@ -33,10 +34,24 @@ def test_the_card_measures_the_rounded_weights(tmp_path, recipe, toy, make_toy):
     assert (folder / LOG).read_bytes() == (tmp_path / "run" / LOG).read_bytes()
 
 
-def test_run_recipe(tmp_path, recipe_file, make_toy):
+@pytest.fixture
+def registered(monkeypatch, make_toy):
+    """The toy set under the name `toy`, in a registry that is put back afterwards."""
     starts = {"train": 0, "val": 50}
-    if "toy" not in DATASETS:
-        DATASETS.add(Entry("toy", "test", "", lambda: lambda root, split: make_toy(4, starts[split])))
-    target = tmp_path / "toy"
-    card = run_recipe(recipe_file, tmp_path / "run", folder=target)
+
+    def opener(root, split, size=(64, 64)):
+        return make_toy(4, starts[split], size)
+
+    monkeypatch.setattr(DATASETS, "_entries", dict(DATASETS._all()))
+    DATASETS.add(Entry("toy", "test", "", lambda: opener))
+
+
+def test_run_recipe(tmp_path, recipe, registered):
+    card = run_recipe(recipe, tmp_path / "run", tmp_path / "toy")
     assert catalogue.load("toy", tmp_path).sha256 == card.sha256
+
+
+def test_data_is_made_at_the_recipes_size(recipe, registered):
+    data = open_data(replace(recipe.data, size=(32, 96)), "val")
+    assert data[0].image.shape == (32, 96, 3)
+    assert open_data(recipe.data, "val")[0].image.shape == (64, 64, 3)

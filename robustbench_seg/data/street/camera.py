@@ -46,7 +46,7 @@ class Camera:
         return 0.5 / self.focal
 
     def rays(self) -> tuple[Float32, Float32]:
-        """x' (2W+1,) and y' (2H+1,) of a grid of two samples a pixel; odd indices are pixel centres."""
+        """The x' (2W+1,) and y' (2H+1,) of a grid of two samples a pixel; odd indices are pixel centres."""
         height, width = self.size
         x, y = (np.arange(2 * n + 1) / 2 - n / 2 for n in (width, height))
         return (x / self.focal).astype(np.float32), (y / self.focal).astype(np.float32)

@@ -40,9 +40,9 @@ class Shadows:
         y = (sy - np.float32(self.window.start[1])) / np.float32(self.window.step[1])
         inside = (x >= 0) & (x < _TEXELS - 1) & (y >= 0) & (y < _TEXELS - 1)
         x, y = np.where(inside, x, 0), np.where(inside, y, 0)
-        column, row = x.astype(np.int32), y.astype(np.int32)
-        x, y = x - column, y - row
-        at = row * _TEXELS + column
+        left, top = np.floor(x), np.floor(y)
+        x, y = x - left, y - top
+        at = top.astype(np.int64) * _TEXELS + left.astype(np.int64)
         flat = self.height.ravel()
         corners = [(flat[at + step] < height).astype(np.float32) for step in (0, 1, _TEXELS, _TEXELS + 1)]
         upper = corners[0] + (corners[1] - corners[0]) * x
@@ -108,9 +108,9 @@ def contact_at(cells: Float32, x: Float32, y: Float32) -> Float32:
     column, row = (x - np.float32(_LEFT)) / np.float32(_CELL), (y - np.float32(_NEAR)) / np.float32(_CELL)
     inside = (column >= 0) & (column < _CELLS[1] - 1) & (row >= 0) & (row < _CELLS[0] - 1)
     column, row = np.where(inside, column, 0), np.where(inside, row, 0)
-    i, j = row.astype(np.int32), column.astype(np.int32)
-    row, column = row - i, column - j
-    at, flat = i * _CELLS[1] + j, cells.ravel()
+    top, start = np.floor(row), np.floor(column)
+    row, column = row - top, column - start
+    at, flat = top.astype(np.int64) * _CELLS[1] + start.astype(np.int64), cells.ravel()
     upper = flat[at] * (1 - column) + flat[at + 1] * column
     lower = flat[at + _CELLS[1]] * (1 - column) + flat[at + _CELLS[1] + 1] * column
     return np.where(inside, upper * (1 - row) + lower * row, np.float32(1))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 Float32 = npt.NDArray[np.float32]
+Values = npt.NDArray[np.floating[Any]]
+"""float32 throughout; numpy's own annotations lose that where Python numbers mix in."""
 Int = npt.NDArray[np.int32]
 
 _SIZE = 256
@@ -52,7 +56,7 @@ _SCALES = (_SIZE / 2.0 ** np.arange(_LEVELS)).astype(np.float32)
 _TABLE = np.random.default_rng(1955).random(4096).astype(np.float32)
 
 
-def fractal(u: Float32, v: Float32, footprint: Float32, tile: float) -> Float32:
+def fractal(u: Values, v: Values, footprint: Values, tile: float) -> Float32:
     """Noise of unit deviation at (u, v) m, repeating every `tile` m, without detail finer than `footprint` m."""
     level = np.clip(np.log2(footprint * np.float32(_SIZE / tile) + 1e-6), 0, _LEVELS - 1).astype(np.int32)
     scale = _SCALES[level] / np.float32(tile)
@@ -83,24 +87,24 @@ def cell_hash(i: npt.NDArray[np.int64], j: npt.NDArray[np.int64], salt: npt.NDAr
     return result
 
 
-def stripes(x: Float32, width: Float32, duty: Float32 | float) -> Float32:
+def stripes(x: Values, width: Values, duty: Values | float) -> Values:
     """The share of [x - width/2, x + width/2] with fraction below `duty`: stripes of period 1, box-filtered."""
     width = np.maximum(width, _THIN)
     half = width * np.float32(0.5)
-    result: Float32 = (_covered(x + half, duty) - _covered(x - half, duty)) / width
+    result: Values = (_covered(x + half, duty) - _covered(x - half, duty)) / width
     return result
 
 
-def band(x: Float32, width: Float32, low: Float32 | float, high: Float32 | float) -> Float32:
+def band(x: Values, width: Values, low: Values | float, high: Values | float) -> Values:
     """The share of [x - width/2, x + width/2] that lies in [low, high]."""
     width = np.maximum(width, _THIN)
     half = width * np.float32(0.5)
     inside = np.minimum(x + half, high) - np.maximum(x - half, low)
-    result: Float32 = np.clip(inside / width, 0, 1)
+    result: Values = np.clip(inside / width, 0, 1)
     return result
 
 
-def _covered(x: Float32, duty: Float32 | float) -> Float32:
-    whole: Float32 = np.floor(x)
-    result: Float32 = whole * duty + np.minimum(x - whole, duty)
+def _covered(x: Values, duty: Values | float) -> Values:
+    whole: Values = np.floor(x)
+    result: Values = whole * duty + np.minimum(x - whole, duty)
     return result

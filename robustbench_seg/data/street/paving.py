@@ -10,7 +10,7 @@ import numpy.typing as npt
 from robustbench_seg.data.street.ground import beside, strip_of
 from robustbench_seg.data.street.noise import band, cell_hash, fractal, stripes
 from robustbench_seg.data.street.scene import Colour, Ground
-from robustbench_seg.data.street.textures import mix
+from robustbench_seg.data.street.spots import mix
 
 Float32 = npt.NDArray[np.float32]
 Int8 = npt.NDArray[np.int8]
@@ -93,7 +93,8 @@ def _zebra(ground: Ground, s: GroundSpots, across: Float32) -> Float32:
         return np.zeros_like(across)
     bars = band(s.y, s.dy, ground.zebra, ground.zebra + 3.2) * stripes(across * _BAR, s.dx * _BAR, 0.5)
     stop = band(s.y, s.dy, ground.zebra - 1.6, ground.zebra - 1.1) * (across > 0)
-    return np.maximum(bars, stop) * (s.distance < np.float32(-0.25))
+    result: Float32 = np.maximum(bars, stop) * (s.distance < np.float32(-0.25))
+    return result
 
 
 def _paving(ground: Ground, s: GroundSpots) -> Float32:

@@ -15,7 +15,8 @@ from robustbench_seg.data.street.paving import SIDEWALK_CLASS, classes_of
 from robustbench_seg.data.street.projection import balls_seen, facets_seen
 from robustbench_seg.data.street.raster import Grid
 from robustbench_seg.data.street.scene import Light, Scene
-from robustbench_seg.data.street.shading import Shader, Surfaces, surfaces_of
+from robustbench_seg.data.street.shading import Shader
+from robustbench_seg.data.street.surfaces import Surfaces, surfaces_of
 
 Float32 = npt.NDArray[np.float32]
 Triple = tuple[Float32, Float32, Float32]
@@ -45,7 +46,7 @@ def render(scene: Scene, offset: int, size: tuple[int, int]) -> Frame:
     """The frame at `offset` with `size` (H,W)."""
     camera = camera_at(scene, offset, size)
     boxes, plates, balls = boxes_of(scene.parts, offset), plates_of(scene.parts, offset), balls_of(scene.parts, offset)
-    surfaces = surfaces_of(boxes, plates, balls)
+    surfaces = surfaces_of(camera, scene.ground, boxes, plates, balls)
     x, y = camera.rays()
     rays = _world_rays(camera, x, y)
     ground = cast_ground(scene.ground, camera.centre, rays)

@@ -37,9 +37,7 @@ class Material(IntEnum):
     SPOKES = 14
     BODY = 15
     MESH = 16
-    ROAD = 17
-    RAISED = 18
-    KERB = 19
+    GROUND = 17
 
 
 class Symbol(IntEnum):
