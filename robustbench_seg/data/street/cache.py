@@ -23,7 +23,7 @@ from robustbench_seg.data.base import Sample
 
 Packed = dict[str, npt.NDArray[np.generic]]
 
-_UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError)
+_UNREADABLE = (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError)
 _STEPS = np.float32(32767)
 
 
