@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from robustbench_seg.errors import InputError, UsageError
+from robustbench_seg.registries import ATTACKS
 from robustbench_seg.registry import one_line, unknown
 
 DEFAULT_EPSILONS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
@@ -104,11 +105,21 @@ def _known_keys(where: str, table: Mapping[str, Any], known: Sequence[str]) -> N
 
 
 def from_options(attacks: Sequence[str], epsilons: Sequence[tuple[float, ...]]) -> Protocol:
-    """The protocol that `-a` and `-e` make: one list of radii for all, or one an attack, or the default grid."""
+    """The protocol that `-a` and `-e` make: one list of radii for all, or one an attack.
+
+    Without radii an attack that can do without runs unbounded, the others on the default grid.
+    """
     if epsilons and len(epsilons) not in (1, len(attacks)):
         raise UsageError(f"{len(epsilons)} -e for {len(attacks)} -a; give one -e for all or one each")
-    grids = list(epsilons) if len(epsilons) == len(attacks) else list(epsilons or [()]) * len(attacks)
+    if len(epsilons) == len(attacks):
+        grids = list(epsilons)
+    else:
+        grids = [epsilons[0] if epsilons else _default_grid(name) for name in attacks]
     return Protocol("custom", tuple(AttackPlan(name, grid) for name, grid in zip(attacks, grids, strict=True)))
+
+
+def _default_grid(name: str) -> tuple[float, ...]:
+    return () if "none" in ATTACKS.get(name).norms else DEFAULT_EPSILONS
 
 
 def narrow(protocol: Protocol, attacks: Sequence[str], epsilons: Sequence[float]) -> Protocol:

@@ -32,7 +32,6 @@ class Perturbation(ABC):
 
     norms: ClassVar[tuple[str, ...]] = ("linf", "rms")
     default_objectives: ClassVar[tuple[str, ...]] = ("each task",)
-    needs_epsilon: ClassVar[bool] = True
 
     @abstractmethod
     def run(self, problem: Problem, budget: Budget) -> Tensor:

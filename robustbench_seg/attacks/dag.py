@@ -30,7 +30,6 @@ class DAG(IterativeAttack):
 
     norms: ClassVar[tuple[str, ...]] = ("none", "linf", "rms")
     default_objectives: ClassVar[tuple[str, ...]] = ("semantic",)
-    needs_epsilon: ClassVar[bool] = False
 
     steps: int = 200
     gamma: float = 0.5

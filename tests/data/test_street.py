@@ -105,8 +105,8 @@ def test_points_of_a_flat_surface_lie_across_its_normal(domain, index):
         flat &= np.diff(semantic.astype(int), axis=axis - 1) == 0
         off = np.abs((step * one).sum(0))[flat] / distance[flat]
 
-        assert flat.mean() > 0.25
-        assert np.quantile(off, 0.98) < 1e-4
+        assert flat.mean() > 0.1
+        assert np.quantile(off, 0.95) < 1e-5, "but for parallel planes side by side"
 
 
 @pytest.mark.parametrize(("domain", "index"), ALL)

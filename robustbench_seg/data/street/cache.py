@@ -54,7 +54,7 @@ class Cache:
             return make()
         path = self.folder / f"{name}.npz"
         try:
-            with np.load(path, allow_pickle=False) as stored:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 return {key: stored[key] for key in stored.files}
         except _UNREADABLE:
             made = make()
