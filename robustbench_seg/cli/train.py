@@ -15,7 +15,7 @@ from robustbench_seg.cli.options import load_plugins, plugin_option
 @click.option("--data", "root", metavar="ROOT", help="Folder of the recipe's data set.")
 @click.option("--device", default="auto", show_default=True)
 @click.option("--work", type=click.Path(path_type=Path), help="Checkpoints and log (default runs/train/NAME-SCALE).")
-@click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder for card and weights (default WORK/model).")
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder for card and weights (default WORK/NAME).")
 @plugin_option
 def train_command(
     recipe: str,
@@ -34,22 +34,17 @@ def train_command(
     from robustbench_seg.cli.progress import training_progress
     from robustbench_seg.harness.evaluation import resolve_device
     from robustbench_seg.harness.execute import make_folder
-    from robustbench_seg.harness.spec import DataSpec
-    from robustbench_seg.training.export import export
-    from robustbench_seg.training.loop import train
     from robustbench_seg.training.recipe import read_recipe
+    from robustbench_seg.training.run import run_recipe
 
     chosen = read_recipe(_recipe_file(recipe), scale)
-    device = resolve_device(device)
     work = work or Path("runs") / "train" / f"{chosen.name}-{scale}"
-    out = out or work / "model"
+    out = out or work / chosen.name
     make_folder(work)
     make_folder(out)
-    sets = [DataSpec(chosen.data.dataset, root, split).load() for split in (chosen.data.train, chosen.data.val)]
     with training_progress() as report:
-        outcome = train(chosen, sets[0], sets[1], work, device=device, progress=report)
-    card = export(chosen, sets[1], work, out, device=device)
-    click.echo(f"best at step {outcome.step}; card and weights in {out}")
+        card = run_recipe(chosen, work, out, root=root, device=resolve_device(device), progress=report)
+    click.echo(f"{card.training.selection}; card and weights in {out}")
     for task, metrics in card.metrics.items():
         click.echo(f"  {task}: " + ", ".join(f"{name} {value:.4f}" for name, value in metrics.items()))
 

@@ -1,1 +1,1 @@
-
+"""Data sets: the embedded world, real data, class files."""

@@ -39,8 +39,11 @@ class DataSpec:
     root: str | None = None
     split: str | None = None
 
-    def load(self) -> Dataset:
-        """Open it with what its factory's signature takes; errors are one line."""
+    def load(self, **preferred: Any) -> Dataset:
+        """Open it with what its factory's signature takes; errors are one line.
+
+        `preferred` options are passed where the factory has them and dropped where it has not.
+        """
         factory = DATASETS.get(self.name)
         given = {key: value for key, value in (("root", self.root), ("split", self.split)) if value is not None}
         parameters = inspect.signature(factory).parameters
@@ -49,7 +52,7 @@ class DataSpec:
                 raise UsageError(f"data set '{self.name}' takes no {key}, not '{value}'; leave it out")
         if "root" in parameters and parameters["root"].default is inspect.Parameter.empty and "root" not in given:
             raise UsageError(f"data set '{self.name}' needs its folder; write -d {self.name}:FOLDER")
-        return factory(**given)
+        return factory(**given, **{key: value for key, value in preferred.items() if key in parameters})
 
     @classmethod
     def parse(cls, text: str, split: str | None = None) -> DataSpec:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 from pathlib import Path
 
 from robustbench_seg.data.base import Dataset
+from robustbench_seg.harness.spec import DataSpec
 from robustbench_seg.models.card import Card
-from robustbench_seg.registries import DATASETS
 from robustbench_seg.training.export import export
 from robustbench_seg.training.loop import Progress, train
 from robustbench_seg.training.recipe import DataRecipe, Recipe
@@ -33,8 +32,5 @@ def run_recipe(
 
 def open_data(recipe: DataRecipe, split: str, root: str | None = None) -> Dataset:
     """A split of the recipe's data set, made at the recipe's size where the data set can be."""
-    opener = DATASETS.get(recipe.dataset)
     # Rendering at a size keeps detail that resizing cannot add.
-    if recipe.size and "size" in inspect.signature(opener).parameters:
-        return opener(root, split, size=(recipe.size[0], recipe.size[1]))
-    return opener(root, split)
+    return DataSpec(recipe.dataset, root, split).load(**({"size": recipe.size} if recipe.size else {}))

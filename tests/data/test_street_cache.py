@@ -87,12 +87,12 @@ def test_a_full_disk_costs_time_only(data, tmp_path, monkeypatch):
 def test_processes_share_a_folder(tmp_path):
     runs = [
         subprocess.Popen([sys.executable, "-c", READ, str(tmp_path)], stdout=subprocess.PIPE, text=True)
-        for _ in range(3)
+        for _ in range(2)
     ]
     outputs = {run.communicate()[0] for run in runs}
     plain = Street("street", "val", length=4, cache=False)
 
-    assert [run.returncode for run in runs] == [0, 0, 0]
+    assert [run.returncode for run in runs] == [0, 0]
     assert outputs == {3 * f"{[int(plain[index].image.sum()) for index in range(4)]}\n"}
     assert [path.suffix for path in files(tmp_path)] == [".npz"] * 4
 

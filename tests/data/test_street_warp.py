@@ -11,7 +11,7 @@ from robustbench_seg.data.street.render import render
 from robustbench_seg.data.street.town import make_scene
 
 SIZE = (96, 192)
-SCENES = 6
+SCENES = 4
 
 
 @dataclass
@@ -80,9 +80,9 @@ def test_neighbours_predict_each_other(domain):
     geometry, colour, unwarped = (np.concatenate(found) for found in (geometry, colour, unwarped))
 
     assert np.mean(shares) > 0.35, "enough of the picture is compared"
-    assert np.quantile(geometry, 0.7) < 1e-4, "1/depth is affine on planes, so bilinear sampling of it is exact"
-    assert np.median(colour) < 1.2
-    assert colour.mean() < 3
+    assert np.quantile(geometry, 0.7) < 1e-5, "1/depth is affine on planes, so bilinear sampling of it is exact"
+    assert np.median(colour) < 1.3
+    assert colour.mean() < 2.8
     assert np.quantile(colour, 0.9) < 8
     assert unwarped.mean() > 4 * colour.mean()
 
@@ -95,11 +95,11 @@ def test_the_comparison_notices_a_fault(domain, fault):
         now, after = views(domain, index)
         pose = after.pose.copy()
         pose[:3, 3] += np.array([0.05, 0.15, 0.05]) * (fault == "pose")
-        depth = now.depth * (1.1 if fault == "depth" else 1.0)
+        depth = now.depth * (1.2 if fault == "depth" else 1.0)
         image, error, valid = warp(now, after, now.depth, after.pose)
         bad, bad_error, bad_valid = warp(now, after, depth, pose)
         both = valid & bad_valid & (error < 0.02)
         right.append(np.abs(image - now.image).mean(2)[both])
         wrong.append(np.abs(bad - now.image).mean(2)[both])
         assert np.median(bad_error[bad_valid]) > 3e-3
-    assert np.concatenate(wrong).mean() > 1.3 * np.concatenate(right).mean()
+    assert np.concatenate(wrong).mean() > 1.4 * np.concatenate(right).mean()

@@ -40,6 +40,15 @@ class Dice:
         """One of the choices, all alike likely."""
         return choices[int(self.random() * len(choices))]
 
+    def weighted(self, choices: Sequence[tuple[T, float]]) -> T:
+        """One of the choices, likely as its weight says; the weights add up to 1."""
+        left = self.random()
+        for choice, weight in choices:
+            left -= weight
+            if left < 0:
+                return choice
+        return choices[-1][0]
+
     def whole(self, low: int, high: int) -> int:
         """A whole number from low to high, both included."""
         return low + int(self.random() * (high - low + 1))

@@ -44,7 +44,7 @@ def _row(plan: Plan, side: int) -> None:
 
 def _lot(plan: Plan, side: int, y: float, length: float, front: float) -> None:
     dice = plan.dice
-    kind = _pick_weighted(plan)
+    kind = dice.weighted(plan.domain.lots)
     edge = plan.walk_end(side) + 0.35
     middle = y + length / 2
     if kind in ("block", "house"):
@@ -60,15 +60,6 @@ def _lot(plan: Plan, side: int, y: float, length: float, front: float) -> None:
         else:
             add_fence(plan.parts, dice, place, length, dice.shade(dice.pick(plan.domain.fences), 0.04))
         _garden(plan, side, y, length, edge + 1.5)
-
-
-def _pick_weighted(plan: Plan) -> str:
-    at = plan.dice.random()
-    for kind, share in plan.domain.lots:
-        at -= share
-        if at < 0:
-            return kind
-    return plan.domain.lots[0][0]
 
 
 def _building(plan: Plan, side: int, middle: float, length: float, front: float) -> None:

@@ -8,6 +8,12 @@ from robustbench_seg.data.street.scene import Colour, Item, Material, Parts, loo
 BUILDING, WALL, FENCE, VEGETATION = 2, 3, 4, 8
 
 
+def scaled(colour: Colour, factor: float) -> Colour:
+    """A lighter or darker colour."""
+    red, green, blue = (min(c * factor, 1.0) for c in colour)
+    return red, green, blue
+
+
 def add_block(parts: Parts, dice: Dice, place: Item, size: Colour, colour: Colour, roof: Colour) -> None:
     """A town house of `size` (depth, length, height) with windows, sometimes shops, a cornice or a pitched roof."""
     item = parts.add(place._replace(label=BUILDING))
@@ -21,23 +27,17 @@ def add_block(parts: Parts, dice: Dice, place: Item, size: Colour, colour: Colou
         front = look(Material.SHOP, dice.shade(colour), dice.uniform(2.6, 4.0))
         parts.box(item, (0, 0, 0), (depth + 0.1, length, base), front)
     else:
-        plinth = look(Material.PLAIN, tuple_scaled(colour, 0.62))
+        plinth = look(Material.PLAIN, scaled(colour, 0.62))
         parts.box(item, (0, 0, 0), (depth + 0.12, length + 0.02, dice.uniform(0.5, 1.1)), plinth)
-    trim = look(Material.PLAIN, tuple_scaled(colour, 1.12))
+    trim = look(Material.PLAIN, scaled(colour, 1.12))
     parts.box(item, (0, 0, height - 0.35), (depth + 0.5, length + 0.02, 0.4), trim)
     if dice.chance(0.6):
         parts.box(item, (0, 0, height + 0.05), (depth + 0.3, length, dice.uniform(2, 3.5)), tiles, None, (0.15, 1.0))
     if dice.chance(0.5):
         for _ in range(dice.whole(1, 2)):
             at = (dice.uniform(-0.2, 0.2) * depth, dice.uniform(-0.4, 0.4) * length, height)
-            parts.box(item, at, (0.7, 0.9, dice.uniform(3.0, 4.6)), look(Material.PLAIN, tuple_scaled(roof, 0.8)))
+            parts.box(item, at, (0.7, 0.9, dice.uniform(3.0, 4.6)), look(Material.PLAIN, scaled(roof, 0.8)))
     parts.contact(item, depth / 2, length / 2, 0.5)
-
-
-def tuple_scaled(colour: Colour, factor: float) -> Colour:
-    """A lighter or darker colour."""
-    red, green, blue = (min(c * factor, 1.0) for c in colour)
-    return red, green, blue
 
 
 def add_house(parts: Parts, dice: Dice, place: Item, size: Colour, colour: Colour, roof: Colour) -> None:
@@ -52,7 +52,7 @@ def add_house(parts: Parts, dice: Dice, place: Item, size: Colour, colour: Colou
     eaves = (depth + 0.7, length + 0.7, rise)
     if dice.chance(0.7):
         parts.box(item, (0, 0, height), (depth, length, rise * 0.96), look(Material.PLAIN, colour), None, gable)
-        parts.box(item, (0, 0, height - 0.12), (eaves[0], eaves[1], 0.2), look(Material.PLAIN, tuple_scaled(roof, 0.7)))
+        parts.box(item, (0, 0, height - 0.12), (eaves[0], eaves[1], 0.2), look(Material.PLAIN, scaled(roof, 0.7)))
         parts.box(item, (0, 0, height + 0.08), eaves, tiles, None, gable)
     else:
         parts.box(item, (0, 0, height), eaves, tiles, None, (0.3, 0.3))
@@ -68,7 +68,7 @@ def add_wall(parts: Parts, dice: Dice, place: Item, length: float, colour: Colou
     height = dice.uniform(1.3, 2.5)
     blocks = look(Material.STONE, colour, dice.uniform(0.6, 1.1), dice.uniform(0.32, 0.5))
     parts.box(item, (0, 0, 0), (0.3, length, height), blocks)
-    coping = look(Material.PLAIN, tuple_scaled(colour, 0.7))
+    coping = look(Material.PLAIN, scaled(colour, 0.7))
     parts.box(item, (0, 0, height), (0.46, length + 0.1, 0.14), coping)
     parts.contact(item, 0.2, length / 2, 0.5)
 
@@ -80,14 +80,14 @@ def add_fence(parts: Parts, dice: Dice, place: Item, length: float, colour: Colo
     height = (dice.uniform(1.1, 1.7), dice.uniform(1.3, 2.0), dice.uniform(0.9, 1.1))[kind]
     board = look(Material.SLATS, colour, dice.uniform(0.26, 0.42))
     wire = look(Material.MESH, (0.16, 0.34, 0.24), dice.uniform(0.5, 0.8))
-    rail = look(Material.PLAIN, tuple_scaled(colour, 1.15))
+    rail = look(Material.PLAIN, scaled(colour, 1.15))
     if kind < 2:
         parts.box(item, (0, 0, 0.06), (0.07, length, height), (board, wire)[kind], rail)
     else:
         for level in (0.3, 0.66, 1.0):
             parts.box(item, (0, 0, level * height - 0.19), (0.08, length, 0.19), rail)
     spacing = length / max(round(length / 2.4), 1)
-    post = tuple_scaled(colour, 0.8) if kind != 1 else (0.14, 0.28, 0.20)
+    post = scaled(colour, 0.8) if kind != 1 else (0.14, 0.28, 0.20)
     for k in range(round(length / spacing) + 1):
         at = -length / 2 + k * spacing
         parts.box(item, (0, at, 0), (0.15, 0.15, height + 0.15), look(Material.PLAIN, post))
@@ -110,7 +110,7 @@ def add_tree(parts: Parts, dice: Dice, place: Item, size: float, colour: Colour)
                 item,
                 (0, 0, level),
                 (radius, radius, 0.85 * size),
-                look(Material.LEAVES, tuple_scaled(colour, 0.62 + 0.07 * k)),
+                look(Material.LEAVES, scaled(colour, 0.62 + 0.07 * k)),
             )
         return
     for k in range(dice.whole(3, 5)):

@@ -128,10 +128,17 @@ def _persons(plan: Plan) -> None:
             continue
         speed = dice.uniform(0.08, 0.16) if dice.chance(0.7) else 0.0
         _walker(plan, plan.beside(side, distance, y, heading=dice.pick((-1, 1)), speed=speed))
-    zebra = plan.ground.zebra
-    count = dice.whole(1, 3) if zebra is not None and dice.chance(0.7) else int(dice.chance(0.25))
+    _across_road(plan)
+
+
+def _across_road(plan: Plan) -> None:
+    """Persons who cross the road, on a zebra crossing or where no vehicle is."""
+    dice, zebra = plan.dice, plan.ground.zebra
+    if not dice.chance(0.25 if zebra is None else 0.7):
+        return
     y = zebra + 1.6 if zebra is not None else dice.uniform(9, 25)
-    for _ in range(count):
+    plan.take("walkers", y - 1.6, y + 1.6)
+    for _ in range(dice.whole(1, 1 if zebra is None else 3)):
         across = dice.uniform(-plan.ground.left + 0.5, plan.ground.right - 0.5)
         place = plan.on_road(across, y + dice.uniform(-1.1, 1.1))
         way, speed = dice.pick((-1, 1)), dice.uniform(0.08, 0.15)

@@ -61,8 +61,11 @@ class Plan:
 
     def take(self, lane: str, low: float, high: float) -> bool:
         """Claims a stretch of a lane; False where some of it is taken."""
-        stretches = self.taken.setdefault(lane, [])
-        if any(low < end and start < high for start, end in stretches):
+        if not self.is_free(lane, low, high):
             return False
-        stretches.append((low, high))
+        self.taken.setdefault(lane, []).append((low, high))
         return True
+
+    def is_free(self, lane: str, low: float, high: float) -> bool:
+        """Whether nobody has claimed any of a stretch of a lane."""
+        return not any(low < end and start < high for start, end in self.taken.get(lane, ()))

@@ -22,26 +22,29 @@ def add_traffic(plan: Plan) -> None:
 
 
 def _clear(plan: Plan, y: float, half: float) -> bool:
+    """Whether a stretch of road is free of the zebra crossing and of persons."""
     zebra = plan.ground.zebra
-    return zebra is None or y + half < zebra - 0.3 or y - half > zebra + 3.5
+    crossed = zebra is not None and y + half > zebra - 0.3 and y - half < zebra + 3.5
+    return not crossed and plan.is_free("walkers", y - half, y + half)
 
 
 def _parked(plan: Plan, side: int) -> None:
     dice = plan.dice
-    across = side * (plan.kerb(side) - 1.08)
-    y = dice.uniform(2, 12)
+    across, heading = side * (plan.kerb(side) - 1.08), side
     density = dice.uniform(0.45, 0.95)
+    y = dice.uniform(0, 10)
     while y < 75:
-        half = 2.6
-        near = plan.in_crossing(side, y - half - 4, y + half + 4)
+        large = dice.chance(0.08)
+        half = 5.9 if large else 2.5
+        y += half
+        near = plan.in_crossing(side, y - half - 1.5, y + half + 1.5)
         if dice.chance(density) and not near and _clear(plan, y, half):
-            if dice.chance(0.09):
-                half = 4.6
-                _large(plan, across - side * 0.15, y + 2, 1 if side > 0 else -1, 0.0)
+            if large:
+                _large(plan, across - side * 0.15, y, heading, 0.0)
             else:
-                place = plan.on_road(across, y, heading=1 if side > 0 else -1)
+                place = plan.on_road(across, y, heading=heading)
                 add_car(plan.parts, dice, place.x, y, place.yaw + dice.uniform(-0.03, 0.03))
-        y += 2 * half + dice.uniform(0.2, 1.2)
+        y += half + dice.uniform(0.2, 1.2)
 
 
 def _large(plan: Plan, across: float, y: float, heading: int, speed: float) -> None:
@@ -62,11 +65,11 @@ def _lane(plan: Plan, side: int, k: int) -> None:
         y += half
         if dice.chance(plan.domain.traffic) and _clear(plan, y, half):
             if large:
-                _large(plan, across, y + 1.0, side, speed)
+                _large(plan, across, y, side, speed)
+                plan.take(f"cycle{side}", y - half - 1, y + half + 1)
             else:
                 place = plan.on_road(across + dice.uniform(-0.2, 0.2), y, heading=side, speed=speed)
                 add_car(plan.parts, dice, place.x, y, place.yaw, place.vx, place.vy)
-            plan.take(f"lane{side}", y - half, y + half)
         y += half + dice.uniform(2, 16)
 
 
@@ -78,7 +81,7 @@ def _cyclists(plan: Plan) -> None:
             parked = 2.1 if plan.parking[(side + 1) // 2] else 0.0
             across = side * (plan.kerb(side) - parked - 0.6)
             place = plan.on_road(across, y, heading=side, speed=dice.uniform(0.15, 0.4))
-            if plan.take(f"cycle{side}", y - 1.6, y + 1.6):
+            if _clear(plan, y, 1.0) and plan.take(f"cycle{side}", y - 1.6, y + 1.6):
                 add_bicycle(plan.parts, dice, place, ridden=True)
 
 
