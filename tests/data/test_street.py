@@ -246,7 +246,7 @@ def test_the_fingerprint_names_what_the_data_is():
 def test_the_registry_opens_it(name):
     data = DATASETS.get(name)(split="test")
     assert (data.name, data.split, len(data)) == (name, "test", 200)
-    assert list(inspect.signature(DATASETS.get(name)).parameters) == ["root", "split"]
+    assert list(inspect.signature(DATASETS.get(name)).parameters) == ["split", "size"]
 
 
 @pytest.mark.parametrize(
@@ -263,11 +263,9 @@ def test_wrong_arguments_are_named(arguments, message):
         Street(**arguments)
 
 
-def test_wrong_offsets_and_roots_are_named():
+def test_wrong_offsets_are_named():
     with pytest.raises(UsageError, match="offset 2"):
         Street(cache=False).frame(0, 2)
-    with pytest.raises(UsageError, match="leave out 'somewhere'"):
-        DATASETS.get("street")("somewhere")
     with pytest.raises(IndexError):
         Street(length=3, cache=False)[3]
 

@@ -107,17 +107,11 @@ class Street(Dataset):
         return root / "street" / _SOURCES[:16] / f"{self.name}-{self.split}-{self.size[0]}x{self.size[1]}"
 
 
-def open_street(root: str | None = None, split: str = "val") -> Street:
-    """The data set `street`; it has no folder, so `root` must not be given."""
-    return _open("street", root, split)
+def open_street(split: str = "val", size: tuple[int, int] = SIZE) -> Street:
+    """The data set `street`: a dense inner city."""
+    return Street("street", split, size)
 
 
-def open_street_b(root: str | None = None, split: str = "val") -> Street:
-    """The data set `street-b`; it has no folder, so `root` must not be given."""
-    return _open("street-b", root, split)
-
-
-def _open(name: str, root: str | None, split: str) -> Street:
-    if root is not None:
-        raise UsageError(f"data set '{name}' is generated and has no folder; leave out '{root}'")
-    return Street(name, split)
+def open_street_b(split: str = "val", size: tuple[int, int] = SIZE) -> Street:
+    """The data set `street-b`: a suburb, seen by another camera."""
+    return Street("street-b", split, size)

@@ -122,7 +122,7 @@ def _persons(plan: Plan) -> None:
     for _ in range(dice.whole(*plan.domain.crowd)):
         side = dice.pick((-1, 1))
         start, end = plan.walk_start(side), plan.walk_end(side)
-        y = 5 + 30 * dice.random() ** 1.3
+        y = 4.5 + 22 * dice.random() ** 1.3
         distance = dice.uniform(start + 0.9, max(start + 1.0, end - 0.4))
         if plan.in_crossing(side, y - 0.5, y + 0.5):
             continue

@@ -76,8 +76,8 @@ def _lane(plan: Plan, side: int, k: int) -> None:
 def _cyclists(plan: Plan) -> None:
     dice = plan.dice
     for side in (1, -1):
-        for _ in range(dice.whole(1, 2) if dice.chance(0.6 if side > 0 else 0.45) else 0):
-            y = dice.uniform(6, 22)
+        for _ in range(dice.whole(1, 3) if dice.chance(0.65 if side > 0 else 0.5) else 0):
+            y = dice.uniform(5.5, 18)
             parked = 2.1 if plan.parking[(side + 1) // 2] else 0.0
             across = side * (plan.kerb(side) - parked - 0.6)
             place = plan.on_road(across, y, heading=side, speed=dice.uniform(0.15, 0.4))
