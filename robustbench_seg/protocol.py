@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -85,10 +84,9 @@ def _read_plan(where: str, table: Mapping[str, Any]) -> AttackPlan:
 
 def check_epsilon(value: object, where: str) -> float:
     """A radius in grey values; InputError where it is not a number in 0..255."""
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not math.isfinite(float(value)) or not 0 <= float(value) <= 255:  # type: ignore[arg-type]
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value <= 255:
         raise InputError(f"{where}: epsilon {value!r} must be a number of grey values from 0 to 255")
-    return float(value)  # type: ignore[arg-type]
+    return float(value)
 
 
 def _text(where: str, table: Mapping[str, Any], key: str) -> str:
@@ -132,7 +130,7 @@ def narrow(protocol: Protocol, attacks: Sequence[str], epsilons: Sequence[float]
     for epsilon in epsilons:
         if not any(epsilon in plan.epsilons for plan in kept):
             have = sorted({e for plan in kept for e in plan.epsilons})
-            listed = ", ".join(f"{e:g}" for e in have)
+            listed = ", ".join(f"{e:g}" for e in have) or "none"
             raise UsageError(f"protocol '{protocol.name}' has no epsilon {epsilon:g}; it has {listed}")
     if epsilons:
         kept = [

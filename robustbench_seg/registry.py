@@ -15,7 +15,7 @@ import importlib.util
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -29,14 +29,14 @@ _origin = contextvars.ContextVar("origin", default="python")
 class Entry:
     """A name, where it comes from, one line about it, and how to load the target.
 
-    `announced` entries (entry points) may be followed by the decorator in the very module they name.
+    `announced` is the module an entry point names: a decorator in that very module is the same entry.
     """
 
     name: str
     origin: str
     summary: str
     load: Callable[[], object]
-    announced: bool = False
+    announced: str = ""
 
 
 class Registry(Generic[T]):
@@ -62,8 +62,10 @@ class Registry(Generic[T]):
         """Add an entry; UsageError where the name is taken by another target."""
         known = self._all()
         taken = known.get(entry.name)
-        if taken is None or (taken.announced and taken.origin == entry.origin):
+        if taken is None:
             known[entry.name] = entry
+        elif taken.announced and taken.announced == getattr(entry.load(), "__module__", None):
+            known[entry.name] = replace(entry, origin=taken.origin)
         elif taken.load() is not entry.load():
             raise UsageError(
                 f"{self.kind} '{entry.name}' from {entry.origin} is already registered by {taken.origin}; rename one"
@@ -97,8 +99,13 @@ class Registry(Generic[T]):
     def _all(self) -> dict[str, Entry]:
         if self._entries is None:
             self._entries = {}
-            for entry in (*self._discover(), *_entry_points(f"robustseg.{self.plural}")):
-                self.add(entry)
+            try:
+                for entry in (*self._discover(), *_entry_points(f"robustseg.{self.plural}")):
+                    self.add(entry)
+            except BaseException:
+                # Half a registry must not look whole at the next call.
+                self._entries = None
+                raise
         return self._entries
 
 
@@ -144,9 +151,9 @@ def run_file(path: Path, what: str) -> object:
     except UsageError:
         del sys.modules[name]
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[name]
-        frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
+        frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == spec.origin]
         line = f" line {frames[-1].lineno}" if frames else ""
         raise InputError(f"{what} '{path}'{line}: {type(error).__name__}: {one_line(error)}") from error
     return module
@@ -169,7 +176,7 @@ def _registering(origin: str) -> Iterator[None]:
 def _entry_points(group: str) -> Iterator[Entry]:
     for point in importlib.metadata.entry_points(group=group):
         owner = f"{point.dist.name} {point.dist.version}" if point.dist else "entry point"
-        yield Entry(point.name, owner, point.value, _point_loader(point, owner), announced=True)
+        yield Entry(point.name, owner, point.value, _point_loader(point, owner), announced=point.module)
 
 
 def _point_loader(point: importlib.metadata.EntryPoint, owner: str) -> Callable[[], object]:

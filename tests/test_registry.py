@@ -246,14 +246,12 @@ def test_a_plugin_that_raises_is_named_with_its_line(plugin, text, message):
         load_plugin(file)
 
 
-@pytest.mark.xfail(strict=True, reason="run_file compares an absolute file name with the path as given")
 def test_a_plugin_given_by_a_relative_path_is_named_with_its_line(plugin, monkeypatch):
     monkeypatch.chdir(plugin("x = 1\n1 / 0\n").parent)
     with pytest.raises(InputError, match=r"plugin 'my_plugin.py' line 2: ZeroDivisionError"):
         load_plugin("my_plugin.py")
 
 
-@pytest.mark.xfail(strict=True, reason="the decorator loads the entry point of its own module, half imported")
 def test_a_package_that_decorates_what_it_announces_can_be_imported_first(attacks, package):
     __import__(package)
     assert attacks.entry("both_ways").summary == "Announced and decorated."
