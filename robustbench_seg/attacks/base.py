@@ -63,7 +63,7 @@ class Perturbation(ABC):
 
         Raises UsageError for a norm the perturbation does not have or a radius that is not finite and >= 0.
         """
-        norm = norm or self._default_norm(epsilons)
+        norm = norm or self.default_norm(bounded=math.inf not in epsilons)
         if norm not in self.norms:
             raise UsageError(f"norm '{norm}' is not one of {type(self).__name__}'s: {', '.join(self.norms)}")
         for epsilon in epsilons:
@@ -77,9 +77,9 @@ class Perturbation(ABC):
             for budget, x in _frozen_between(problem, iter(self.run_grid(problem, budgets))):
                 yield budget.epsilon, _enforce(budget, x, problem.active)
 
-    def _default_norm(self, epsilons: Sequence[float]) -> str:
-        """The first norm that has a radius, where there is one to keep."""
-        return next((n for n in self.norms if (n == "none") == (math.inf in epsilons)), self.norms[0])
+    def default_norm(self, bounded: bool) -> str:
+        """The first norm with a radius where there is one to keep, else without; the first where none fits."""
+        return next((norm for norm in self.norms if (norm != "none") == bounded), self.norms[0])
 
     def __call__(self, problem: Problem, epsilon: float, norm: str | None = None) -> Tensor:
         """The perturbed images of one radius."""

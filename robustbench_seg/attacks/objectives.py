@@ -17,6 +17,7 @@ from torch import Tensor
 
 from robustbench_seg.classes import VOID, ClassSet
 from robustbench_seg.errors import UsageError
+from robustbench_seg.registries import TASKS
 from robustbench_seg.tasks.base import Outputs, Task
 from robustbench_seg.tasks.depth import median_ratio
 
@@ -193,6 +194,8 @@ def fill_from_nearest(values: Tensor, mask: Tensor) -> Tensor:
 
 
 def _hide(argument: str, task: Task) -> Objective:
+    if not argument:
+        raise UsageError("objective 'hide:' needs a class, as in hide:person@semantic")
     return Hide(argument, task)
 
 
@@ -212,10 +215,13 @@ _PREFIXES: dict[str, tuple[Callable[[str, Task], Objective], tuple[str, ...]]] =
 def parse_objective(text: str, tasks: Mapping[str, Task]) -> list[Objective]:
     """The objectives a name stands for, given the tasks at hand; one a task where it names none (`hide:person`).
 
-    A task that is not among `tasks` gives an empty list (the caller notes it); a malformed name raises UsageError.
+    A task that is not among `tasks` gives an empty list (the caller notes it); a name that means nothing raises
+    UsageError.
     """
     prefix, colon, rest = text.partition(":")
     if not colon:
+        if text not in tasks:
+            TASKS.entry(text)  # a near miss is an error, a task that this model lacks is not
         return [TaskLoss(tasks[text])] if text in tasks else []
     if prefix not in _PREFIXES:
         raise UsageError(

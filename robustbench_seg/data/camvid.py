@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from robustbench_seg.classes import CAMVID11, VOID
-from robustbench_seg.data.folder import FileDataset, LabelFiles, Reader, list_files
+from robustbench_seg.data.files import FileDataset, LabelFiles, Reader, list_files
 from robustbench_seg.data.images import Colour, bad_file, read_colour_labels, read_mapped_labels
 from robustbench_seg.errors import UsageError
 from robustbench_seg.registry import unknown

@@ -1,4 +1,4 @@
-"""A user's own images and labels: `Folder`, and `FileDataset`, what data sets kept as files share.
+"""A user's own images and labels.
 
 ROOT/dataset.toml           what the labels mean
 ROOT/images/NAME.jpg        or ROOT/SPLIT/images/...
@@ -8,18 +8,12 @@ ROOT/depth/NAME.png         16-bit counts of depth_unit metres, or .npy
 
 from __future__ import annotations
 
-import hashlib
 import math
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from robustbench_seg.classes import VOID, ClassSet
-from robustbench_seg.data.base import Dataset, Sample
 from robustbench_seg.data.classfile import (
     CLASS_KEYS,
     check_keys,
@@ -30,80 +24,20 @@ from robustbench_seg.data.classfile import (
     read_toml,
     unknown_in,
 )
+from robustbench_seg.data.files import FileDataset, LabelFiles, Reader, entries, list_files
 from robustbench_seg.data.images import (
     IMAGE_SUFFIXES,
     Colour,
     bad_file,
     read_colour_labels,
     read_depth,
-    read_image,
     read_mapped_labels,
 )
-
-Reader = Callable[[Path], npt.NDArray[np.generic]]
 
 _KEYS = (*CLASS_KEYS, "ids", "void", "depth_unit", "group")
 _PARTS = ("images", "labels", "depth")
 _RAW_IDS = frozenset(map(str, range(256)))
 _DEPTH_SUFFIXES = IMAGE_SUFFIXES | {".npy"}
-
-
-@dataclass(frozen=True)
-class LabelFiles:
-    """The files of one task by sample id, and how one is read to an (H,W) array."""
-
-    paths: Mapping[str, Path]
-    read: Reader
-
-
-class FileDataset(Dataset):
-    """Samples kept as files, an image and one file a task each, matched by id.
-
-    Args:
-        root: what file names are relative to in the fingerprint.
-        images: the image of every sample by id.
-        labels: the label files by task; every sample has one.
-        also: other files that decide what the labels mean; they enter the fingerprint.
-
-    Raises:
-        InputError: a sample without a label, or a label without an image.
-    """
-
-    def __init__(
-        self, root: Path, images: Mapping[str, Path], labels: Mapping[str, LabelFiles], also: Iterable[Path] = ()
-    ) -> None:
-        for task, files in labels.items():
-            _check_pairs(task, images, files.paths)
-        self._root = root
-        self._images = images
-        self._labels = labels
-        self._also = tuple(also)
-        self._digest = ""
-        self.ids = sorted(images)
-        self.tasks = tuple(labels)
-
-    def __getitem__(self, index: int) -> Sample:
-        """The sample at `index`; InputError where a file is wrong or a label differs in size from its image."""
-        name = self.ids[index]
-        image = read_image(self._images[name])
-        labels: dict[str, object] = {}
-        for task, files in self._labels.items():
-            values = files.read(files.paths[name])
-            if values.shape != image.shape[:2]:
-                raise bad_file(
-                    files.paths[name],
-                    f"is {_size(values.shape)}, its image {self._images[name]} {_size(image.shape)}",
-                    "make both the same size, as stored (EXIF orientation is ignored)",
-                )
-            labels[task] = values
-        return Sample(name, image, labels)
-
-    def fingerprint(self) -> str:
-        """The sha256 of every file's relative name, size and content, computed once."""
-        if not self._digest:
-            parts = [self._images, *(files.paths for files in self._labels.values())]
-            self._digest = _digest(self._root, [*self._also, *(path for part in parts for path in part.values())])
-        return self._digest
 
 
 class Folder(FileDataset):
@@ -136,72 +70,6 @@ class Folder(FileDataset):
         self.groups = [name.rpartition("/")[0] if nested else name for name in self.ids]
 
 
-def list_files(folder: Path, suffixes: frozenset[str] = IMAGE_SUFFIXES, *, nested: bool = False) -> dict[str, Path]:
-    """The files of a folder by id: the name without suffix, or `CLIP/NAME` where `nested`.
-
-    Hidden files and other suffixes are left out.
-
-    Raises:
-        InputError: no such folder, none of the files in it, two of one id, or a depth of folders not asked for.
-    """
-    clips = [entry for entry in _entries(folder) if entry.is_dir()]
-    loose = [entry for entry in _entries(folder) if _is_kind(entry, suffixes)]
-    if nested and loose:
-        raise bad_file(loose[0], 'is in no clip, dataset.toml says group = "folder"', "move it to a folder of its clip")
-    if clips and not nested:
-        raise bad_file(clips[0], "is a folder among files", 'move it, or say group = "folder" in dataset.toml')
-    found: dict[str, Path] = {}
-    for path in (inner for clip in clips for inner in _entries(clip)) if nested else loose:
-        if path.is_dir():
-            raise bad_file(path, "is a folder in a clip's folder", "keep clips one level deep: CLIP/NAME")
-        if not _is_kind(path, suffixes):
-            continue
-        name = path.relative_to(folder).with_suffix("").as_posix()
-        if name in found:
-            raise bad_file(path, f"has the name of {found[name].name} beside it", "keep one of them")
-        found[name] = path
-    if not found:
-        raise bad_file(folder, "holds no files of a known kind", f"use {', '.join(sorted(suffixes))}")
-    return found
-
-
-def _entries(folder: Path) -> list[Path]:
-    try:
-        return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
-    except OSError as error:
-        raise bad_file(folder, f"cannot be listed ({error.strerror})", "check the folder and its permissions") from None
-
-
-def _is_kind(path: Path, suffixes: frozenset[str]) -> bool:
-    return path.suffix.lower() in suffixes and not path.is_dir()
-
-
-def _check_pairs(task: str, images: Mapping[str, Path], labels: Mapping[str, Path]) -> None:
-    bare = sorted(images.keys() - labels.keys())
-    if bare:
-        others = f" (nor have {len(bare) - 1} others)" if len(bare) > 1 else ""
-        raise bad_file(images[bare[0]], f"has no {task} labels of its name{others}", "add them or remove the image")
-    orphans = sorted(labels.keys() - images.keys())
-    if orphans:
-        raise bad_file(labels[orphans[0]], "has no image of its name", "add the image or remove the label")
-
-
-def _digest(root: Path, paths: Iterable[Path]) -> str:
-    whole = hashlib.sha256()
-    for path in sorted(set(paths)):
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise bad_file(path, f"cannot be read ({error.strerror})", "check the path and its permissions") from None
-        content = hashlib.sha256(data).hexdigest()
-        whole.update(f"{path.relative_to(root).as_posix()}\0{len(data)}\0{content}\n".encode())
-    return whole.hexdigest()
-
-
-def _size(shape: tuple[int, ...]) -> str:
-    return f"{shape[1]}x{shape[0]}"
-
-
 def _read_config(root: Path, config: Path) -> dict[str, object]:
     if not root.is_dir():
         raise bad_file(root, "is no folder", "give the folder that holds dataset.toml and images/")
@@ -217,7 +85,7 @@ def _read_config(root: Path, config: Path) -> dict[str, object]:
 def _split_folder(root: Path, split: str | None) -> Path:
     if split is not None and (root / split / "images").is_dir():
         return root / split
-    splits = [entry.name for entry in _entries(root) if entry.name not in _PARTS and (entry / "images").is_dir()]
+    splits = [entry.name for entry in entries(root) if entry.name not in _PARTS and (entry / "images").is_dir()]
     if splits and split is not None:
         raise unknown_in(root, "split", split, splits)
     if splits and not (root / "images").is_dir():

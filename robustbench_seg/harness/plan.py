@@ -157,7 +157,7 @@ def _families(
     where: str, plan: AttackPlan, tasks: Mapping[str, Task], alignment: Alignment | None
 ) -> tuple[list[Family], list[str]]:
     attack = make_attack(plan)
-    norm = plan.norm or _default_norm(attack, plan)
+    norm = plan.norm or attack.default_norm(bounded=bool(plan.epsilons))
     if norm not in attack.norms:
         raise UsageError(f"{plan.name}: norm '{norm}' is not one of {', '.join(attack.norms)}")
     if (norm == "none") != (not plan.epsilons):
@@ -178,11 +178,6 @@ def _families(
         else:
             families.append(Family(plan.name, objective.name, norm, epsilons, plan.params))
     return families, notes
-
-
-def _default_norm(attack: Perturbation, plan: AttackPlan) -> str:
-    bounded = [norm for norm in attack.norms if norm != "none"]
-    return bounded[0] if plan.epsilons else attack.norms[0]
 
 
 def _cannot(objective: Objective, tasks: Mapping[str, Task], alignment: Alignment | None) -> str:

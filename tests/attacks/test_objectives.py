@@ -60,7 +60,6 @@ def generator_0():
         ("hide:traffic light@semantic", ["hide:traffic light@semantic"]),
         ("swap:person,car", ["swap:person,car@semantic"]),
         ("swap:person , car@semantic", ["swap:person,car@semantic"]),
-        ("normals", []),
     ],
 )
 def test_names(text, names):
@@ -80,6 +79,8 @@ def test_a_model_without_the_task_has_no_such_objective():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("semantc", "did you mean semantic"),
+        ("hide:", "'hide:' needs a class"),
         ("lose:person", "unknown kind 'lose:'; known: hide, swap"),
         ("hide:person@normals", "'hide:' works on semantic, depth, not 'normals'"),
         ("swap:person,car@depth", "'swap:' works on semantic, not 'depth'"),
