@@ -45,10 +45,10 @@ def needs(argument):
 @pytest.fixture
 def code(tmp_path, monkeypatch):
     (tmp_path / "helper.py").write_text("CLASSES = 11\n")
-    (tmp_path / "mynet.py").write_text(CODE)
+    (tmp_path / "checkpointnet.py").write_text(CODE)
     monkeypatch.setattr("sys.path", list(__import__("sys").path))
     monkeypatch.delitem(__import__("sys").modules, "helper", raising=False)
-    return tmp_path / "mynet.py"
+    return tmp_path / "checkpointnet.py"
 
 
 def _state():
@@ -137,12 +137,12 @@ def test_keys_that_do_not_fit_are_listed(code, tmp_path):
     ("spec", "error", "message"),
     [
         ("{folder}/none.py:Net", InputError, "no such file"),
-        ("{folder}/mynet.py:Nett", UsageError, "did you mean Net"),
-        ("{folder}/mynet.py:number", InputError, "neither a factory"),
-        ("{folder}/mynet.py:wrong", InputError, "returned str"),
-        ("{folder}/mynet.py:broken", InputError, "KeyError"),
-        ("{folder}/mynet.py:leaves", InputError, "SystemExit"),
-        ("{folder}/mynet.py:needs", InputError, "missing 1 required"),
+        ("{folder}/checkpointnet.py:Nett", UsageError, "did you mean Net"),
+        ("{folder}/checkpointnet.py:number", InputError, "neither a factory"),
+        ("{folder}/checkpointnet.py:wrong", InputError, "returned str"),
+        ("{folder}/checkpointnet.py:broken", InputError, "KeyError"),
+        ("{folder}/checkpointnet.py:leaves", InputError, "SystemExit"),
+        ("{folder}/checkpointnet.py:needs", InputError, "missing 1 required"),
         ("{folder}/syntax.py:Net", InputError, "SyntaxError"),
         ("{folder}/exits.py:Net", InputError, "SystemExit"),
         ("no_such_package.nets:Net", InputError, "No module named"),
@@ -163,7 +163,7 @@ def test_factories_that_fail(code, spec, error, message):
 def test_an_instance_and_an_importable_factory(code, monkeypatch):
     monkeypatch.chdir(code.parent)
     assert load_own(f"{code}:instance", classes="camvid11").module.net.body.out_channels == 11
-    assert load_own("mynet:Net", classes=CAMVID11).module.net.body.out_channels == 11
+    assert load_own("checkpointnet:Net", classes=CAMVID11).module.net.body.out_channels == 11
 
 
 def test_class_count_is_named(code):
