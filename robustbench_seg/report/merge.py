@@ -11,7 +11,8 @@ from typing import Any
 import pandas as pd
 
 from robustbench_seg.errors import UsageError
-from robustbench_seg.report.rows import Panel, Run, unique
+from robustbench_seg.harness.run import Panel
+from robustbench_seg.report.rows import Run, unique
 
 
 @dataclass(frozen=True)

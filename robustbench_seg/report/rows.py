@@ -10,33 +10,11 @@ from typing import Any, Protocol
 
 import pandas as pd
 
+from robustbench_seg.harness.run import Panel
+
 CLEAN = "clean"
 OUTCOMES = ("targets_changed", "targets_reached")
 """Metrics that count what a targeted attack reached, as shares of its targets."""
-
-
-class Panel(Protocol):
-    """Pictures of one image in one cell; `attack` is empty for the clean one, `epsilon` is in grey values.
-
-    Kinds of `pngs`: `image`, `label:TASK`, `perturbed`, `perturbation` (amplified), `prediction:TASK`.
-    """
-
-    @property
-    def model(self) -> str: ...  # noqa: D102
-    @property
-    def dataset(self) -> str: ...  # noqa: D102
-    @property
-    def image(self) -> str: ...  # noqa: D102
-    @property
-    def attack(self) -> str: ...  # noqa: D102
-    @property
-    def objective(self) -> str: ...  # noqa: D102
-    @property
-    def norm(self) -> str: ...  # noqa: D102
-    @property
-    def epsilon(self) -> float | None: ...  # noqa: D102
-    @property
-    def pngs(self) -> Mapping[str, bytes]: ...  # noqa: D102
 
 
 class Run(Protocol):

@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from robustbench_seg.harness.run import Panel
+
 NAN = float("nan")
 KEYS = ["model", "dataset", "attack", "objective", "norm", "epsilon", "task", "metric"]
 NUMBERS = ["direction", "value", "clean", "ratio", "ratio_low", "ratio_high"]
@@ -25,27 +27,15 @@ NAMES = ("road", "sidewalk", "building", "pole", "vegetation", "sky", "person", 
 
 
 @dataclass(frozen=True)
-class FakePanel:
-    model: str
-    dataset: str
-    image: str
-    attack: str
-    objective: str
-    norm: str
-    epsilon: float | None
-    pngs: dict[str, bytes]
-
-
-@dataclass(frozen=True)
 class FakeRun:
     folder: Path
     summary: pd.DataFrame
     classes: pd.DataFrame
     costs: pd.DataFrame
     info: dict[str, Any]
-    pictures: list[FakePanel] = field(default_factory=list)
+    pictures: list[Panel] = field(default_factory=list)
 
-    def panels(self) -> list[FakePanel]:
+    def panels(self) -> list[Panel]:
         return self.pictures
 
 
@@ -254,7 +244,7 @@ def _scene(height: int = 96, width: int = 192) -> tuple[np.ndarray, np.ndarray, 
     return np.clip(image, 0, 255).astype(np.uint8), palette[label], (255 * (y / height)).astype(np.uint8)
 
 
-def _panels(models: tuple[Model, ...]) -> list[FakePanel]:
+def _panels(models: tuple[Model, ...]) -> list[Panel]:
     image, label, depth = _scene()
     deep = np.stack([depth, depth // 2, 128 - depth // 3], -1).astype(np.uint8)
     rng = np.random.default_rng(0)
@@ -264,7 +254,7 @@ def _panels(models: tuple[Model, ...]) -> list[FakePanel]:
             predictions = {"semantic": label, "depth": deep}
             clean = {"image": _png(image)} | {f"label:{task}": _png(predictions[task]) for task in model.tasks}
             clean |= {f"prediction:{task}": _png(predictions[task]) for task in model.tasks}
-            found.append(FakePanel(model.name, "street", name, "", "", "", 0.0, clean))
+            found.append(Panel(model.name, "street", name, "", "", "", 0.0, clean))
             for attack, objective, norm, epsilon in (
                 ("gaussian", "", "rms", 4.0),
                 ("pgd", "semantic", "linf", 4.0),
@@ -279,5 +269,5 @@ def _panels(models: tuple[Model, ...]) -> list[FakePanel]:
                 for task in model.tasks:
                     broken = np.roll(predictions[task], int(rng.integers(5, 40)), 1)
                     pngs[f"prediction:{task}"] = _png(broken)
-                found.append(FakePanel(model.name, "street", name, attack, objective, norm, epsilon, pngs))
+                found.append(Panel(model.name, "street", name, attack, objective, norm, epsilon, pngs))
     return found
