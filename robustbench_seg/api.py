@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from robustbench_seg.classes import CITYSCAPES19, ClassSet
@@ -19,6 +18,7 @@ from robustbench_seg.harness.execute import execute
 from robustbench_seg.harness.run import Run
 from robustbench_seg.harness.spec import DataSpec, InMemory, ModelSpec
 from robustbench_seg.models.base import LoadedModel
+from robustbench_seg.models.weights import digest
 from robustbench_seg.protocol import Protocol
 from robustbench_seg.registries import PROTOCOLS
 
@@ -52,6 +52,7 @@ def evaluate(
         models=[_model(model, tasks, classes)],
         datasets=[DataSpec.parse(dataset) if isinstance(dataset, str) else InMemory(dataset.name, dataset)],
         protocol=PROTOCOLS.get(protocol) if isinstance(protocol, str) else protocol,
+        in_process=True,
         **options,
     )
     folder = Path(tempfile.mkdtemp(prefix="robustseg-")) if out is None else Path(out)
@@ -63,16 +64,13 @@ def _model(model: str | nn.Module | LoadedModel, tasks: Sequence[str], classes: 
         return ModelSpec(model)
     if isinstance(model, nn.Module):
         name = type(model).__name__
-        model = LoadedModel(name, model, tuple(tasks), classes, False, _digest(model), "python")
+        model = LoadedModel(name, model, tuple(tasks), classes, False, _identity(model, classes), "python")
     if not isinstance(model, LoadedModel):
         raise UsageError(f"model {model!r} is neither a name, an nn.Module nor a LoadedModel")
-    return InMemory(model.name, model)
+    return InMemory(model.name, model, copied=True)
 
 
-def _digest(module: nn.Module) -> str:
-    """A digest of parameters and buffers, for the run's identity."""
-    digest = hashlib.sha256(repr(module).encode())
-    for key, value in module.state_dict().items():
-        digest.update(key.encode())
-        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
+def _identity(module: nn.Module, classes: ClassSet) -> str:
+    """A digest of the network, its weights and its classes, for the run's identity."""
+    how = (repr(module), classes.names, classes.maps, digest(module))
+    return hashlib.sha256(repr(how).encode()).hexdigest()

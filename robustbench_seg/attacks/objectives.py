@@ -15,7 +15,7 @@ import torch
 from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
-from robustbench_seg.classes import VOID, ClassSet
+from robustbench_seg.classes import VOID, ClassSet, canonical
 from robustbench_seg.errors import UsageError
 from robustbench_seg.registries import TASKS
 from robustbench_seg.tasks.base import Outputs, Task
@@ -108,7 +108,7 @@ class Hide(Objective):
         active = mask.flatten(1).any(1) & ~mask.flatten(1).all(1)
         target = fill_from_nearest(self._prediction(scene, prediction), mask)
         task = self.task
-        return Goal(lambda outputs: -task.loss(outputs[task.key], target), active, skips=True)
+        return Goal(lambda outputs: -task.distance(outputs[task.key], target), active, skips=True)
 
     def _prediction(self, scene: Scene, labels: Tensor) -> Tensor:
         return labels if self.task.name == "semantic" else scene.outputs[self.task.key]
@@ -203,6 +203,8 @@ def _swap(argument: str, task: Task) -> Objective:
     first, comma, second = argument.partition(",")
     if not comma or not first or not second:
         raise UsageError(f"objective 'swap:{argument}' needs two classes, as in swap:person,car@semantic")
+    if canonical(first) == canonical(second):
+        raise UsageError(f"objective 'swap:{argument}' names one class twice; give two")
     return Swap(first.strip(), second.strip(), task)
 
 

@@ -216,7 +216,8 @@ def _print_estimate(found: Any, evaluation: Any, as_json: bool) -> None:
     for note in evaluation.plan.notes:
         click.echo(f"note: {note}")
     click.echo(
-        f"{found.cells} cells over {found.images} images: {found.gradients} gradients, {found.forwards} forwards; "
+        f"{found.cells} cells over {found.images} images: {found.gradients} gradients, "
+        f"{found.forwards} scoring forwards; "
         f"about {_duration(found.seconds)} with {evaluation.workers} worker(s), {found.megabytes:.1f} MB"
     )
 

@@ -87,7 +87,9 @@ class _Comparison:
         self._cell, self._clean, self._classes, self._weights = cell, clean, classes, weights
         failed = {result.image for result in clean.results if result.error}
         self._used = [r for r in cell.results if not r.error and not r.skipped and r.image not in failed]
-        self._status = "failed" if any(result.error for result in cell.results) or failed else "ok"
+        # A cell of an interrupted run, with images still to do, is no whole cell either.
+        whole = len(cell.results) == len(clean.results) == weights.shape[1]
+        self._status = "ok" if whole and not failed and not any(r.error for r in cell.results) else "failed"
         self._cache: dict[str, tuple[npt.NDArray[np.bool_], Values, Values, Values, Values] | None] = {}
 
     def overall(self, task: Task) -> Iterator[Row]:
@@ -156,8 +158,8 @@ def ratio(metric: Metric, attacked: Floats, clean: Floats) -> Floats:
 
 
 def _numbers(metric: Metric, attacked: Floats, clean: Floats, attacked_r: Floats, clean_r: Floats) -> list[float]:
-    low, high = interval(ratio(metric, attacked_r, clean_r))
     q = float(ratio(metric, attacked, clean)[0])
+    low, high = interval(ratio(metric, attacked_r, clean_r))
     return (
         [float(attacked[0]), float(clean[0]), q, low, high]
         if np.isfinite(q)

@@ -23,6 +23,8 @@ def resample_weights(groups: Sequence[str], seed: int, resamples: int = RESAMPLE
     blocks of 20 consecutive frames are drawn (Künsch 1989), shorter ones where there are not four blocks.
     """
     names, index = np.unique(np.asarray(groups), return_inverse=True)
+    if len(groups) < 2:
+        return np.full((resamples, len(groups)), np.nan), "one image: no interval"
     draw = generator(seed, "bootstrap")
     if len(names) >= MIN_GROUPS:
         counts = draw.multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples)
@@ -38,15 +40,16 @@ def resample_weights(groups: Sequence[str], seed: int, resamples: int = RESAMPLE
 
 
 def _blocks(index: npt.NDArray[np.intp], length: int, draw: np.random.Generator, resamples: int) -> Floats:
-    """Draw blocks that do not cross from one group to the next until n images are reached."""
+    """Draw blocks until n images are reached; a block that passes the end of its clip goes on at its beginning."""
     n = len(index)
-    starts = [s for s in range(n - length + 1) if index[s] == index[s + length - 1]]
-    starts = starts or list(range(n - length + 1))
-    per_resample = -(-n // length)
-    chosen = np.asarray(starts)[draw.integers(0, len(starts), (resamples, per_resample))]
-    members = (chosen[..., None] + np.arange(length)).reshape(resamples, -1)[:, :n]
+    # Images of a clip are consecutive (see `Dataset.groups`), so a clip is its first image and its size.
+    first = np.unique(index, return_index=True)[1][index]
+    size = np.bincount(index)[index]
+    starts = draw.integers(0, n, (resamples, -(-n // length)))
+    within = (starts - first[starts])[..., None] + np.arange(length)
+    members = first[starts][..., None] + within % size[starts][..., None]
     weights = np.zeros((resamples, n))
-    np.add.at(weights, (np.arange(resamples)[:, None], members), 1.0)
+    np.add.at(weights, (np.arange(resamples)[:, None], members.reshape(resamples, -1)[:, :n]), 1.0)
     return weights
 
 

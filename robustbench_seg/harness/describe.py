@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from robustbench_seg.harness.evaluation import Evaluation
+from robustbench_seg.harness.plan import load_tasks
 from robustbench_seg.harness.provenance import provenance
 from robustbench_seg.harness.store import SCHEMA
 from robustbench_seg.models.base import LoadedModel
@@ -24,6 +25,7 @@ def describe(evaluation: Evaluation, intervals: Mapping[str, str], failures: Map
         "models": [_describe_model(model) for model in evaluation.models],
         "datasets": [_describe_dataset(evaluation, i) for i in range(len(evaluation.datasets))],
         "protocol": _describe_protocol(request.protocol),
+        "metrics": _describe_metrics(evaluation),
         "intervals": dict(intervals),
         "notes": list(plan.notes),
         "failures": dict(failures),
@@ -60,7 +62,7 @@ def _describe_dataset(evaluation: Evaluation, index: int) -> dict[str, Any]:
         "name": dataset.name,
         "split": getattr(spec, "split", None),
         "n_images": used,
-        "fingerprint": evaluation.identity["datasets"][dataset.name],
+        "fingerprint": evaluation.identity["datasets"][index][1],
         "terms": dataset.terms,
         "groups": len(set(dataset.groups[:used])),
     }
@@ -95,3 +97,9 @@ def _describe_protocol(protocol: Protocol) -> dict[str, Any]:
             for a in protocol.attacks
         ],
     }
+
+
+def _describe_metrics(evaluation: Evaluation) -> dict[str, dict[str, str]]:
+    """How images are pooled into each metric, by task."""
+    tasks = load_tasks(list(dict.fromkeys(task for pair in evaluation.plan.pairs for task in pair.tasks)))
+    return {name: {metric.name: metric.pooling for metric in task.metrics} for name, task in tasks.items()}

@@ -26,18 +26,18 @@ from robustbench_seg.registry import load_plugin
 
 @dataclass(frozen=True)
 class Job:
-    """Everything a worker needs to take units: specs to load, the plan, settings, plugins."""
+    """Everything a worker needs to take units: specs to load, the plan, settings, plugins.
+
+    `in_process` keeps the work in threads of this process, for what another one could not see: objects in memory,
+    attacks registered from Python, scripts that must not be imported twice.
+    """
 
     models: Sequence[ModelSpec | InMemory]
     datasets: Sequence[DataSpec | InMemory]
     plan: Plan
     settings: Settings
     plugins: Sequence[str] = ()
-
-    @property
-    def travels(self) -> bool:
-        """Whether the job can be sent to another process (nothing in it lives in this one's memory)."""
-        return not any(isinstance(spec, InMemory) for spec in (*self.models, *self.datasets))
+    in_process: bool = False
 
 
 class Worker:
@@ -83,7 +83,7 @@ def _work(unit: Unit) -> list[FamilyResult]:
 
 
 def run_local(job: Job, units: Iterable[Unit], workers: int) -> Iterator[list[FamilyResult]]:
-    """Results of the units as they are ready; processes where the job can travel, threads otherwise.
+    """Results of the units as they are ready; processes, or threads where the job stays in this one.
 
     Every worker has the plan's number of threads, so the count of workers changes no number.
     """
@@ -99,7 +99,7 @@ def run_local(job: Job, units: Iterable[Unit], workers: int) -> Iterator[list[Fa
 
 
 def _executor(job: Job, workers: int) -> Executor:
-    if workers == 1 or not job.travels:
+    if workers == 1 or job.in_process:
         return ThreadPoolExecutor(workers, initializer=_start, initargs=(job, False))
     context = get_context("spawn")
     return ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(job, True))

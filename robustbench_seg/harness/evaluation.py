@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from robustbench_seg.attacks.victim import Victim, frozen
-from robustbench_seg.data.base import Dataset
+from robustbench_seg.data.base import Dataset, Sample
 from robustbench_seg.errors import InputError, RobustsegError, UsageError
 from robustbench_seg.harness.batch import collate
 from robustbench_seg.harness.engine import Job
@@ -49,6 +49,7 @@ class Request:
     workers: int = 0
     save_images: bool = False
     plugins: Sequence[str] = ()
+    in_process: bool = False
     given: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -92,7 +93,7 @@ class Evaluation:
             self._panel_images(),
             folder / "images" if request.save_images else None,
         )
-        return Job(request.models, request.datasets, self.plan, settings, request.plugins)
+        return Job(request.models, request.datasets, self.plan, settings, request.plugins, request.in_process)
 
     @property
     def outline(self) -> Outline:
@@ -121,14 +122,14 @@ class Evaluation:
 
     def _batch_size(self) -> int:
         """As many images as a batch's share of pixels holds, from the first image of each data set."""
-        pixels = max(int(np.prod(dataset[0].image.shape[:2])) for dataset in self.datasets if len(dataset))
+        pixels = max(int(np.prod(first_sample(dataset)[1].image.shape[:2])) for dataset in self.datasets)
         budget = _PIXELS_A_BATCH if self.device == "cpu" else 16 * _PIXELS_A_BATCH
         return max(1, min(64, budget // pixels))
 
     def _preflight(self, pair: Pair) -> tuple[float, float]:
         model, dataset = self.models[pair.model], self.datasets[pair.dataset]
         tasks = load_tasks(pair.tasks)
-        (batch,) = collate([(0, dataset[0])], tasks, pair.alignment, self.device)
+        (batch,) = collate([first_sample(dataset)], tasks, pair.alignment, self.device)
         victim = Victim(model.module.to(self.device), pair.tasks, pair.alignment, self.request.precision)
         task = next(iter(tasks.values()))
         threads = torch.get_num_threads()
@@ -199,6 +200,17 @@ def _refuse_twice(kind: str, names: Sequence[str]) -> None:
     for name in names:
         if names.count(name) > 1:
             raise UsageError(f"{kind} '{name}' is given twice; give it once")
+
+
+def first_sample(dataset: Dataset) -> tuple[int, Sample]:
+    """The first image that can be read, with its index; InputError where none can."""
+    problem: Exception | None = None
+    for index in range(len(dataset)):
+        try:
+            return index, dataset[index]
+        except Exception as error:
+            problem = problem or error
+    raise InputError(f"data set '{dataset.name}' has no image that can be read: {problem}") from problem
 
 
 def resolve_device(name: str) -> str:

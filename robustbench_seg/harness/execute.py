@@ -37,8 +37,9 @@ def execute(
     """
     make_folder(folder)
     with Store(folder / "store.sqlite") as store:
-        store.write_meta("identity", evaluation.identity)
+        # The outline first: a folder with an identity can be resumed and reported.
         store.write_meta("outline", evaluation.outline.to_json())
+        store.write_meta("identity", evaluation.identity)
         units = list(evaluation.plan.units(store.done()))
         if units:
             evaluation.preflight()

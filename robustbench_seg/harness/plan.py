@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -206,8 +205,8 @@ def identity(
 ) -> dict[str, Any]:
     """What makes two runs the same run: model, data, protocol, seed, precision, batch, threads."""
     return {
-        "models": {model.name: model.sha256 for model in models},
-        "datasets": {dataset.name: dataset.fingerprint() for dataset in datasets},
+        "models": [[model.name, model.sha256] for model in models],
+        "datasets": [[dataset.name, dataset.fingerprint()] for dataset in datasets],
         "protocol": protocol.name,
         "attacks": [_family_text(pair, family) for pair in plan.pairs for family in pair.families],
         "seed": plan.seed,
@@ -223,8 +222,3 @@ def _family_text(pair: Pair, family: Family) -> str:
     return (
         f"{pair.model}/{pair.dataset} {family.attack} {family.objective} {family.norm} [{grid}] {params} {pair.tasks}"
     )
-
-
-def digest(value: Any) -> str:
-    """A hex digest of a JSON value."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

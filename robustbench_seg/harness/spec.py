@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -69,10 +70,11 @@ class InMemory:
 
     name: str
     value: Any
+    copied: bool = False
 
     def load(self) -> Any:
-        """The object itself."""
-        return self.value
+        """The object itself, or a copy for a worker of its own (models: their state is changed while they run)."""
+        return copy.deepcopy(self.value) if self.copied else self.value
 
 
 def is_own_model(name: str) -> bool:

@@ -203,7 +203,8 @@ class _BatchWork:
                 )
             )
             if context.settings.image_folder is not None and name != CLEAN:
-                self._save(context.settings.image_folder / context.model.name.replace("/", "_") / name, i, images[i])
+                parts = (context.model.name.replace("/", "_"), context.dataset.name.replace("/", "_"), name)
+                self._save(context.settings.image_folder.joinpath(*parts), i, images[i])
         return CellResult(epsilon, tuple(results), *meter.read())
 
     def _scales(self, outputs: Outputs) -> Mapping[str, Tensor]:
@@ -225,7 +226,7 @@ class _BatchWork:
 
     def _save(self, folder: Path, i: int, image: Tensor) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{Path(self.batch.ids[i]).name}.png").write_bytes(panels.picture(image))
+        (folder / f"{self.batch.ids[i].replace('/', '_')}.png").write_bytes(panels.picture(image))
 
 
 def _panel_epsilon(family: Family) -> float | None:

@@ -178,7 +178,7 @@ def probe(adapter: nn.Module, size: tuple[int, int] = (128, 192)) -> None:
     What else the network raises is left to the run: it may only take images of another size.
     """
     try:
-        with torch.inference_mode():
+        with torch.no_grad():
             adapter(torch.full((1, 3, *size), 0.5))
     except InputError:
         raise

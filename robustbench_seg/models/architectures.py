@@ -8,14 +8,14 @@ from typing import Any
 
 from torch import nn
 
-from robustbench_seg.errors import UsageError
+from robustbench_seg.errors import InputError, UsageError
 from robustbench_seg.models.encoders import Encoder
 from robustbench_seg.models.fpn import FPNDecoder
 from robustbench_seg.models.klingner import UDecoder
 from robustbench_seg.models.multitask import MultiTaskNet
 from robustbench_seg.models.normalization import Normalization
 from robustbench_seg.models.strict import from_table
-from robustbench_seg.registry import unknown
+from robustbench_seg.registry import one_line, unknown
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,11 @@ def build(name: str, parameters: Mapping[str, Any], request: Request, where: str
     if name not in ARCHITECTURES:
         raise UsageError(f"{where}: {unknown('architecture', name, ARCHITECTURES)}")
     entry = ARCHITECTURES[name]
-    return entry.builder(from_table(entry.parameters, parameters, f"{where}: [{name}]"), request)
+    chosen = from_table(entry.parameters, parameters, f"{where}: [{name}]")
+    try:
+        return entry.builder(chosen, request)
+    except (RuntimeError, ValueError, IndexError, TypeError, AssertionError, ZeroDivisionError) as error:
+        raise InputError(f"{where}: {name} cannot be built from {parameters}: {one_line(error)}") from error
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,10 @@ def load_checkpoint(checkpoint: Checkpoint, name: str | None = None) -> LoadedMo
 
 def _identity(checkpoint: Checkpoint, net: nn.Module) -> str:
     """A digest of the weights and of how the network is called: with other options it is another model."""
-    how = (checkpoint.input, checkpoint.outputs, checkpoint.classes.names, checkpoint.median_scaling, digest(net))
+    source = Path(checkpoint.factory.rpartition(":")[0])
+    code = source.read_bytes() if source.suffix == ".py" else b""
+    classes = (checkpoint.classes.names, checkpoint.classes.maps)
+    how = (checkpoint.input, checkpoint.outputs, classes, checkpoint.median_scaling, digest(net), code)
     return hashlib.sha256(repr(how).encode()).hexdigest()
 
 

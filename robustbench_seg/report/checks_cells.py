@@ -30,8 +30,11 @@ def gradients_flow(evidence: Evidence) -> Finding:
         return Finding("note", "Gradients not checked", "The run has no attack that uses gradients.")
     dead = [f"{place_text(row)}, {cell_text(row)}" for row in attacked if row.n_unchanged == row.n_images]
     if dead:
-        text = f"{len(dead)} of {len(attacked)} attacked cells left every image as it was: {listed(dead)}."
-        return Finding("fail", "Gradients are zero", text)
+        text = (
+            f"{len(dead)} of {len(attacked)} attacked cells left every image as it was, because gradients are zero or "
+            f"no image has a target: {listed(dead)}."
+        )
+        return Finding("fail", "Attacks that changed nothing", text)
     most = max(attacked, key=lambda row: row.n_unchanged / row.n_images)
     text = f"{len(attacked)} attacked cells; in the worst, {most.n_unchanged} of {most.n_images} images are unchanged."
     return Finding("ok", "Gradients are not zero", text)

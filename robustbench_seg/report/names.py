@@ -82,12 +82,18 @@ def labels(rows: Iterable[Row]) -> dict[tuple[str, str, str], str]:
     """A distinct name for every series of one task: what it attacks where that is not the task, norms where unclear."""
     series = {row.series: row for row in rows if row.attack != CLEAN}
     names = {
-        key: (perturbation_name if row.is_own else full_name)(row.attack, row.objective) for key, row in series.items()
+        key: (perturbation_name if row.is_own else full_name)(row.attack, row.objective) + _scaled(row)
+        for key, row in series.items()
     }
     plain = list(names.values())
     return {
         key: name if plain.count(name) == 1 else f"{name}, {NORMS.get(key[2], key[2])}" for key, name in names.items()
     }
+
+
+def _scaled(row: Row) -> str:
+    # DAG stops by itself; at an epsilon it is its direction that is evaluated, and the reader must know.
+    return " (direction)" if row.attack == "dag" and row.norm != "none" else ""
 
 
 def full_name(attack: str, objective: str) -> str:

@@ -55,6 +55,10 @@ class Task(ABC):
     def loss(self, output: Tensor, label: Tensor) -> Tensor:
         """The per-image loss (N,), the mean over valid elements; 0 with zero gradient where none is valid."""
 
+    def distance(self, output: Tensor, target: Tensor) -> Tensor:
+        """The loss (N,) to a target that is itself an output, over all its elements."""
+        return self.loss(output, target)
+
     @abstractmethod
     def valid(self, label: Tensor) -> Tensor:
         """Which images (N,) have at least one valid label element."""

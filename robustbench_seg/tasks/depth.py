@@ -49,9 +49,11 @@ class Depth(Task):
 
     def loss(self, output: Tensor, label: Tensor) -> Tensor:
         """RMSE in metres over an image's valid pixels (UniNet 2021 trains and attacks depth with it)."""
-        mean = masked_mean((output - label).square(), _mask(label))
-        # The root has no gradient at 0: an image without valid pixels must give zero, not NaN.
-        return torch.where(mean > 0, mean, torch.ones_like(mean)).sqrt() * (mean > 0)
+        return _root(masked_mean((output - label).square(), _mask(label)))
+
+    def distance(self, output: Tensor, target: Tensor) -> Tensor:
+        """RMSE over all pixels, in whatever unit the two have."""
+        return _root((output - target).square().flatten(1).mean(1))
 
     def valid(self, label: Tensor) -> Tensor:
         """Images with at least one valid pixel."""
@@ -99,8 +101,15 @@ def median_ratio(output: Tensor, label: Tensor) -> Tensor:
     ratios = []
     for prediction, truth in zip(output.detach(), label, strict=True):
         keep = _mask(truth)
-        ratios.append(truth[keep].median() / prediction[keep].median() if keep.any() else truth.new_ones(()))
+        ratios.append(
+            truth[keep].median() / prediction[keep].median().clamp(min=1e-9) if keep.any() else truth.new_ones(())
+        )
     return torch.stack(ratios)
+
+
+def _root(mean: Tensor) -> Tensor:
+    # The root has no gradient at 0: an image without valid pixels must give zero, not NaN.
+    return torch.where(mean > 0, mean, torch.ones_like(mean)).sqrt() * (mean > 0)
 
 
 def _mask(label: Tensor) -> Tensor:

@@ -104,6 +104,10 @@ class Recipe:
             raise ValueError(f"ema: must be at least 0 and below 1, not {self.ema}")
         if not self.tasks:
             raise ValueError("tasks: name at least one, such as semantic = 1.0")
+        if min(self.crop, default=1) < 1 or min(self.data.size, default=1) < 1:
+            raise ValueError("crop and data.size: both sides must be at least 1")
+        if min(self.optimiser.encoder_lr, self.optimiser.decoder_lr) < 0:
+            raise ValueError("optimiser: learning rates must not be negative")
         if len(self.crop) not in (0, 2) or len(self.data.size) not in (0, 2):
             raise ValueError("crop and data.size: give [height, width] or leave it out")
 

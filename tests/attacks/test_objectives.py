@@ -79,6 +79,7 @@ def test_a_model_without_the_task_has_no_such_objective():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("swap:car,car", "names one class twice"),
         ("semantc", "did you mean semantic"),
         ("hide:", "'hide:' needs a class"),
         ("lose:person", "unknown kind 'lose:'; known: hide, swap"),
@@ -305,3 +306,12 @@ def test_attacks_on_saturated_logits_stay_finite(worlds, attack, objective):
         x = attack(world.problem(attack, objective), 4.0, norm)
         assert x.isfinite().all()
         assert not torch.equal(x, world.images)
+
+
+def test_hiding_in_depth_does_not_depend_on_the_unit():
+    depth = TASKS["depth"]
+    generator = torch.Generator().manual_seed(0)
+    prediction, target = (torch.rand((2, 6, 8), generator=generator) for _ in range(2))
+    metres = depth.distance(prediction, target)
+    assert metres == pytest.approx((prediction - target).square().mean((1, 2)).sqrt())
+    assert depth.distance(1e-4 * prediction, 1e-4 * target) == pytest.approx(1e-4 * metres, rel=1e-4)

@@ -41,6 +41,18 @@ def test_blocks_do_not_cross_clips():
     assert set(np.unique(weights[:, :40].sum(1))) <= {0.0, 20.0, 40.0, 60.0, 80.0}
 
 
+def test_frames_of_short_clips_are_drawn_as_often_as_others():
+    groups = ["a"] * 5 + ["b"] * 10 + ["c"] * 100
+    weights, _ = resample_weights(groups, 0)
+    assert weights.mean(0) == pytest.approx(np.ones(115), abs=0.25)
+
+
+def test_one_image_has_no_interval():
+    weights, text = resample_weights(["a"], 0)
+    assert np.isnan(weights).all()
+    assert "no interval" in text
+
+
 def test_too_few_frames_are_admitted():
     _, text = resample_weights(["clip"] * 20, 0)
     assert "too narrow" in text

@@ -133,6 +133,27 @@ def test_other_arguments_on_the_same_folder_are_refused(run_in, tmp_path, change
         run_in(tmp_path / "run", "toy-single", **change)
 
 
+def test_models_in_another_order_are_refused(run_in, tmp_path):
+    run_in(tmp_path / "run", "toy-single", "toy-multi", limit=2, tasks=["semantic"])
+    with pytest.raises(UsageError, match="models was"):
+        run_in(tmp_path / "run", "toy-multi", "toy-single", limit=2, tasks=["semantic"])
+
+
+def test_a_kill_before_the_identity_is_stored_starts_afresh(run_in, tmp_path):
+    run_in(tmp_path / "run", "toy-single", limit=2)
+    with sqlite3.connect(tmp_path / "run" / "store.sqlite") as store:
+        store.execute("DELETE FROM meta WHERE key = 'identity'")
+    run_in(tmp_path / "run", "toy-single", limit=2)
+
+
+def test_a_half_filled_store_is_not_reported_as_whole(run_in, tmp_path):
+    run_in(tmp_path / "run", "toy-single")
+    with sqlite3.connect(tmp_path / "run" / "store.sqlite") as store:
+        store.execute("DELETE FROM results WHERE image > 5")
+    table = rebuild(tmp_path / "run").summary
+    assert set(table.status) == {"failed"}
+
+
 def test_two_workers_give_the_same_bytes(run_in, tmp_path):
     run_in(tmp_path / "one", workers=1)
     run_in(tmp_path / "two", workers=2)
@@ -216,6 +237,13 @@ def test_python_call_returns_a_summary(tmp_path):
     )
     assert set(run.summary.task) == {"semantic", "depth"}
     assert module.training
+    again = evaluate(
+        module, DATASETS.get("toy")(), "quick", tasks=("semantic", "depth"), classes=CAMVID11, batch_size=1, workers=2
+    )
+    alone = evaluate(
+        module, DATASETS.get("toy")(), "quick", tasks=("semantic", "depth"), classes=CAMVID11, batch_size=1, workers=1
+    )
+    assert again.summary.equals(alone.summary)
     assert all(parameter.requires_grad for parameter in module.parameters())
 
 
@@ -223,7 +251,7 @@ def test_intervals_and_notes_are_recorded(run_in, tmp_path):
     info = run_in(tmp_path / "run", "toy-single").info
     assert "bootstrap" in info["intervals"]["toy"]
     assert info["notes"] == []
-    assert info["identity"]["models"] == {"toy-single": "0" * 64}
+    assert info["identity"]["models"] == [["toy-single", "0" * 64]]
 
 
 def test_panels_hold_pictures_of_two_images(run_in, tmp_path):

@@ -101,7 +101,7 @@ def test_an_attack_that_improves_its_task_rises_noise_may(sound: FakeRun) -> Non
 
 def test_zero_gradients(sound: FakeRun) -> None:
     where = "attack == 'pgd' and objective == 'semantic' and epsilon == 4 and model == 'street-multitask'"
-    dead = found(change(sound, where, n_unchanged=200))["Gradients are zero"]
+    dead = found(change(sound, where, n_unchanged=200))["Attacks that changed nothing"]
     assert dead.level == "fail"
     assert "1 of 56 attacked cells" in dead.text
     assert "street-multitask on street, PGD on semantic at ε = 4" in dead.text

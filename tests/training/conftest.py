@@ -9,13 +9,13 @@ from robustbench_seg.classes import ClassSet
 from robustbench_seg.data.base import Dataset, Sample
 from robustbench_seg.training.recipe import Recipe, read_recipe
 
-CLASSES = ClassSet("toy", ("dark", "bright", "never"), ((0, 0, 0), (255, 255, 255), (9, 9, 9)))
+CLASSES = ClassSet("tiny", ("dark", "bright", "never"), ((0, 0, 0), (255, 255, 255), (9, 9, 9)))
 
 
 class Toy(Dataset):
     """Bright rectangles on dark ground; bright is 5 m away, dark 20 m, the first row is unlabelled."""
 
-    name = "toy"
+    name = "tiny"
     classes = CLASSES
     tasks = ("semantic", "depth")
     terms = "made up"
@@ -41,7 +41,7 @@ class Toy(Dataset):
 
 
 RECIPE = """
-name = "toy"
+name = "tiny"
 summary = "a toy"
 licence = "Apache-2.0"
 steps = 6
@@ -56,7 +56,7 @@ encoder = "resnet18"
 encoder_args = { channels = [8, 8, 16, 16], layers = [1, 1, 1, 1], stem_type = "deep", stem_width = 8 }
 widths = [16, 16, 8, 8]
 [data]
-dataset = "toy"
+dataset = "tiny"
 [tasks]
 semantic = 1.0
 depth = 0.5

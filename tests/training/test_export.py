@@ -20,11 +20,11 @@ from robustbench_seg.training.validate import validate
 def test_the_card_measures_the_rounded_weights(tmp_path, recipe, toy, make_toy):
     val = make_toy(3, 50)
     train(recipe, toy, val, tmp_path / "run")
-    folder = tmp_path / "models" / "toy"
+    folder = tmp_path / "models" / "tiny"
     card = export(recipe, val, tmp_path / "run", folder)
-    model = catalogue.load("toy", folder.parent)
+    model = catalogue.load("tiny", folder.parent)
     measured = validate(model.module, Source(val, ("semantic", "depth")), torch.device("cpu"))
-    assert card == catalogue.card("toy", folder.parent)
+    assert card == catalogue.card("tiny", folder.parent)
     assert card.metrics["semantic"]["miou"] == pytest.approx(measured["semantic"]["miou"], abs=1e-4)
     assert card.metrics["depth"]["delta1"] == pytest.approx(measured["depth"]["delta1"], abs=1e-4)
     assert card.sha256 == hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
@@ -43,12 +43,12 @@ def registered(monkeypatch, make_toy):
         return make_toy(4, starts[split], size)
 
     monkeypatch.setattr(DATASETS, "_entries", dict(DATASETS._all()))
-    DATASETS.add(Entry("toy", "test", "", lambda: opener))
+    DATASETS.add(Entry("tiny", "test", "", lambda: opener))
 
 
 def test_run_recipe(tmp_path, recipe, registered):
-    card = run_recipe(recipe, tmp_path / "run", tmp_path / "toy")
-    assert catalogue.load("toy", tmp_path).sha256 == card.sha256
+    card = run_recipe(recipe, tmp_path / "run", tmp_path / "tiny")
+    assert catalogue.load("tiny", tmp_path).sha256 == card.sha256
 
 
 def test_data_is_made_at_the_recipes_size(recipe, registered):

@@ -27,7 +27,7 @@ def test_paper_scale_overrides(recipe_file):
         ("steps = 6", "steps = 0", "at least 1"),
         ("steps = 6", "steps = 6.5", "steps: must be"),
         ("steps = 6", "stepps = 6", "did you mean steps"),
-        ('name = "toy"', "name = ", "not valid TOML"),
+        ('name = "tiny"', "name = ", "not valid TOML"),
         ("semantic = 1.0\ndepth = 0.5", "", "tasks: name at least one"),
         ("semantic = 1.0", 'semantic = "1"', r"tasks\.semantic"),
         ("scale = [0.8, 1.25]", "scale = [0.8]", "must have 2 entries"),
