@@ -39,7 +39,7 @@ def registered(monkeypatch, make_toy):
     """The toy set under the name `toy`, in a registry that is put back afterwards."""
     starts = {"train": 0, "val": 50}
 
-    def opener(root, split, size=(64, 64)):
+    def opener(split, size=(64, 64)):
         return make_toy(4, starts[split], size)
 
     monkeypatch.setattr(DATASETS, "_entries", dict(DATASETS._all()))
