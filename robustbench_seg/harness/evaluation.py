@@ -101,7 +101,7 @@ class Evaluation:
         return Outline(
             tuple(self._outline_pair(pair) for pair in self.plan.pairs),
             {self.datasets[pair.dataset].name: self._groups(pair) for pair in self.plan.pairs},
-            {dataset.name: {str(i): dataset.ids[i] for i in self._panel_images()} for dataset in self.datasets},
+            {self.datasets[pair.dataset].name: self._ids(pair) for pair in self.plan.pairs},
             self.request.seed,
         )
 
@@ -158,6 +158,9 @@ class Evaluation:
 
     def _groups(self, pair: Pair) -> list[str]:
         return list(self.datasets[pair.dataset].groups[: pair.n_images])
+
+    def _ids(self, pair: Pair) -> list[str]:
+        return list(self.datasets[pair.dataset].ids[: pair.n_images])
 
     def _outline_pair(self, pair: Pair) -> PairOutline:
         dataset = self.datasets[pair.dataset]

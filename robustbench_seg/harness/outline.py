@@ -22,11 +22,11 @@ class PairOutline:
 
 @dataclass(frozen=True)
 class Outline:
-    """Pairs in the order of the store, the group of every image by data set, the ids of pictured images, the seed."""
+    """Pairs in the order of the store, the id and group of every image by data set, the seed."""
 
     pairs: tuple[PairOutline, ...]
     groups: Mapping[str, Sequence[str]]
-    pictured: Mapping[str, Mapping[str, str]]
+    ids: Mapping[str, Sequence[str]]
     seed: int
 
     def to_json(self) -> dict[str, Any]:
@@ -46,4 +46,4 @@ class Outline:
             )
             for pair in value["pairs"]
         )
-        return cls(pairs, value["groups"], value["pictured"], value["seed"])
+        return cls(pairs, value["groups"], value["ids"], value["seed"])

@@ -84,7 +84,7 @@ class Run:
             for p, f, c, image, pngs in store.panels():
                 pair = outline.pairs[p]
                 family = pair.families[f]
-                name = outline.pictured[pair.dataset].get(str(image), str(image))
+                name = outline.ids[pair.dataset][image]
                 attack = family.attack if f else ""
                 panels.append(
                     Panel(
