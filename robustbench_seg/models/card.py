@@ -147,7 +147,7 @@ def load_folder(folder: Path) -> LoadedModel:
         classes=classes_of(card, folder / CARD),
         median_scaling=card.median_scaling,
         sha256=card.sha256,
-        origin=str(folder),
+        origin="catalogue",
         summary=card.summary,
         terms=card.training.terms,
     )
