@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+_CODE = ("robustbench_seg", "attacks", "models", "pyproject.toml")
 _LIBRARIES = ("torch", "torchvision", "timm", "numpy", "pandas", "scipy", "matplotlib", "safetensors")
 
 
@@ -25,13 +26,13 @@ def provenance(device: str) -> dict[str, Any]:
 
 
 def commit() -> str:
-    """The commit of the checkout the package runs from, with `+dirty` where files differ; empty if installed."""
+    """The commit of the checkout the package runs from, with `+dirty` where its code differs; empty if installed."""
     root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return ""
     try:
         head = _git(root, "rev-parse", "HEAD")
-        return head + ("+dirty" if _git(root, "status", "--porcelain", "--untracked-files=no") else "")
+        return head + ("+dirty" if _git(root, "status", "--porcelain", "--untracked-files=no", "--", *_CODE) else "")
     except (OSError, subprocess.SubprocessError):
         return ""
 
