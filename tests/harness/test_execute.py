@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from torch import nn
 
 from robustbench_seg import evaluate
@@ -15,9 +16,10 @@ from robustbench_seg.classes import CAMVID11
 from robustbench_seg.errors import InputError, UsageError
 from robustbench_seg.harness.evaluation import Evaluation
 from robustbench_seg.harness.execute import execute, rebuild
-from robustbench_seg.harness.spec import DataSpec, InMemory
+from robustbench_seg.harness.spec import DataSpec, InMemory, ModelSpec
 from robustbench_seg.harness.store import Store
 from robustbench_seg.models.base import LoadedModel
+from robustbench_seg.registries import DATASETS
 
 TOY = Path(__file__).parents[1] / "plugins" / "toy.py"
 
@@ -137,6 +139,40 @@ def test_models_in_another_order_are_refused(run_in, tmp_path):
     run_in(tmp_path / "run", "toy-single", "toy-multi", limit=2, tasks=["semantic"])
     with pytest.raises(UsageError, match="models was"):
         run_in(tmp_path / "run", "toy-multi", "toy-single", limit=2, tasks=["semantic"])
+
+
+def test_an_edited_class_map_is_another_model(tmp_path):
+    (tmp_path / "net.py").write_text("import torch\ndef build():\n    return torch.nn.Conv2d(3, 2, 1)\n")
+    classes = tmp_path / "two.toml"
+    hashes = []
+    for other in ("sky", "car"):
+        classes.write_text(f'classes = ["a", "b"]\n[maps.camvid11]\nroad = "a"\n{other} = "b"\n')
+        torch.manual_seed(0)
+        hashes.append(ModelSpec(f"{tmp_path}/net.py:build", {"classes": str(classes)}).load().sha256)
+    assert hashes[0] != hashes[1]
+
+
+def test_saved_images_of_two_data_sets_lie_apart(request_for, tmp_path):
+    class Other(DATASETS.get("toy")):
+        name = "other"
+
+    sets = [InMemory("toy", DATASETS.get("toy")()), InMemory("other", Other())]
+    request = request_for("toy-single", datasets=sets, save_images=True, limit=1, in_process=True)
+    execute(Evaluation(request, tmp_path / "run"), tmp_path / "run")
+    assert {path.name for path in (tmp_path / "run" / "images" / "toy-single").iterdir()} == {"toy", "other"}
+
+
+def test_a_broken_first_image_is_a_failed_image(request_for, tmp_path):
+    class Broken(DATASETS.get("toy")):
+        def __getitem__(self, index):
+            if index == 0:
+                raise OSError("cannot be read")
+            return super().__getitem__(index)
+
+    request = request_for("toy-single", datasets=[InMemory("toy", Broken())], in_process=True)
+    run = execute(Evaluation(request, tmp_path / "run"), tmp_path / "run")
+    clean = row(run, attack="clean", metric="miou")
+    assert (clean.status, clean.n_images) == ("failed", 11)
 
 
 def test_a_kill_before_the_identity_is_stored_starts_afresh(run_in, tmp_path):
