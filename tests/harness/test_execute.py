@@ -372,3 +372,24 @@ def test_killed_at_random_moments_the_summary_is_the_same(tmp_path):
         process.wait()
     subprocess.run([*command, str(tmp_path / "cut")], check=True, env=environment)
     assert (tmp_path / "cut" / "summary.csv").read_bytes() == expected
+
+
+def test_a_script_without_a_guard_evaluates_with_its_own_attack(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import sys\n"
+        "from dataclasses import dataclass\n"
+        "from robustbench_seg import ATTACKS, evaluate\n"
+        "from robustbench_seg.attacks.fgsm import FGSM\n"
+        "from robustbench_seg.protocol import AttackPlan, Protocol\n"
+        "from robustbench_seg.registry import load_plugin\n"
+        f"load_plugin({str(TOY)!r})\n"
+        "@ATTACKS.register('mine')\n"
+        "@dataclass(frozen=True)\n"
+        "class Mine(FGSM):\n"
+        "    pass\n"
+        "run = evaluate('toy-single', 'toy', Protocol('p', (AttackPlan('mine', (8.0,)),)), batch_size=2, workers=2)\n"
+        "print(set(run.summary.status))\n"
+    )
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "{'ok'}", done.stderr

@@ -201,3 +201,19 @@ def test_options_that_contradict(code):
         load_own(f"{code}:Net", outputs=["semantic=0", "semantic=1"])
     with pytest.raises(RobustsegError, match="camvid11"):
         load_own(f"{code}:Net", classes="camvid12")
+
+
+def test_a_net_that_caches_a_tensor_at_its_first_call_still_has_gradients(tmp_path):
+    (tmp_path / "lazynet.py").write_text(
+        "import torch\n"
+        "class Lazy(torch.nn.Module):\n"
+        "    grid = None\n"
+        "    def forward(self, x):\n"
+        "        if self.grid is None:\n"
+        "            self.grid = x.new_ones(1, 11, 1, 1) * 2\n"
+        "        return x.mean(1, keepdim=True) * self.grid\n"
+    )
+    module = load_own(f"{tmp_path}/lazynet.py:Lazy", classes=CAMVID11).module
+    images = torch.rand(1, 3, 64, 64, requires_grad=True)
+    module(images)["semantic"].sum().backward()
+    assert images.grad is not None
