@@ -34,6 +34,9 @@ _DATASETS = {
 _TASKS = {
     "semantic": ("semantic:Semantic", "semantic segmentation: mIoU over the data set"),
     "depth": ("depth:Depth", "monocular depth: RMSE and the usual errors"),
+    "detection": ("detection:Detection", "object detection: COCO AP of boxes"),
+    "instance": ("instance:Instance", "instance segmentation: COCO AP of masks"),
+    "instance_depth": ("instance_depth:InstanceDepth", "median depth of each instance: L1 and relative error"),
 }
 
 

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from robustbench_seg.attacks.budget import BUDGETS, Budget
-from robustbench_seg.attacks.objectives import Goal, Objective, Scene, parse_objective
+from robustbench_seg.attacks.grammar import parse_objective
+from robustbench_seg.attacks.objectives import Goal, Objective, Scene
 from robustbench_seg.attacks.problem import Problem
 from robustbench_seg.errors import UsageError
 from robustbench_seg.tasks.base import Task

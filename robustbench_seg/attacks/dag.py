@@ -10,7 +10,8 @@ from torch import Tensor
 
 from robustbench_seg.attacks.budget import GREY, Budget, max_normalised
 from robustbench_seg.attacks.iterative import IterativeAttack
-from robustbench_seg.attacks.objectives import AnyWrong, Goal, Objective, Scene, TaskLoss
+from robustbench_seg.attacks.margins import LOGITS, AnyWrong, Swap
+from robustbench_seg.attacks.objectives import Goal, Objective, Scene, TaskLoss
 from robustbench_seg.errors import UsageError
 from robustbench_seg.tasks.base import Task
 
@@ -26,6 +27,7 @@ class DAG(IterativeAttack):
     Args:
         steps: the most iterations (the paper: 200 for segmentation, 150 for detection).
         gamma: step size in grey values.
+        floor: the probability from which a detector's location counts as a target; the paper takes all (0).
     """
 
     norms: ClassVar[tuple[str, ...]] = ("none", "linf", "rms")
@@ -33,26 +35,31 @@ class DAG(IterativeAttack):
 
     steps: int = 200
     gamma: float = 0.5
+    floor: float = 0.0
 
     def __post_init__(self) -> None:
         if self.steps < 1:
             raise UsageError(f"steps {self.steps} must be >= 1")
         if not 0 < self.gamma < 256:
             raise UsageError(f"gamma {self.gamma} must be a positive number of grey values")
+        if not 0 <= self.floor < 1:
+            raise UsageError(f"floor {self.floor} must be a probability from 0 to below 1")
 
     def objectives(self, wanted: Sequence[str] | None, tasks: Mapping[str, Task]) -> list[Objective]:
         """Objectives on class logits; UsageError for another task's loss."""
         found = super().objectives(wanted, tasks)
         for objective in found:
-            if isinstance(objective, TaskLoss) and objective.task.key != "semantic":
-                raise UsageError(f"dag has no objective '{objective.name}': it needs classes to change, as in semantic")
+            changes_classes = isinstance(objective, Swap) or objective.name in LOGITS
+            if not changes_classes:
+                known = ", ".join(LOGITS)
+                raise UsageError(f"dag has no objective '{objective.name}': it needs classes to change, as in {known}")
         return found
 
     def goal(self, objective: Objective, scene: Scene) -> Goal:
-        """A bare task means: every correct pixel to a random wrong class."""
+        """A bare task means: every correct pixel or location to a random wrong class."""
         if isinstance(objective, TaskLoss):
             return AnyWrong(objective.task).goal(scene)
-        return objective.goal(scene)
+        return objective.goal(scene, self.floor) if isinstance(objective, Swap) else objective.goal(scene)
 
     def count(self, epsilon: float) -> int:
         """The same cap for every radius."""

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from robustbench_seg.classes import Alignment
+from robustbench_seg.detection.dense import DenseInstances
 from robustbench_seg.errors import InputError
 from robustbench_seg.tasks.base import Outputs
 
@@ -30,20 +31,20 @@ class Victim:
 
     Args:
         module: takes (N,3,H,W) float32 in [0,1], returns a dict of `semantic` logits (N,C,h,w), `depth` (N,h,w) metres.
-        tasks: the output keys to use; others are dropped.
-        alignment: how logits merge into the data set's classes; None where there is no `semantic`.
+        keys: the outputs to use (tensors, and a `DenseInstances` under `instances`); others are dropped.
+        alignment: how logits merge into the data set's classes; None where no task has classes.
         precision: `fp32` or `bf16` (autocast; outputs come back in float32).
     """
 
     def __init__(
         self,
         module: nn.Module,
-        tasks: Sequence[str],
+        keys: Sequence[str],
         alignment: Alignment | None = None,
         precision: str = "fp32",
     ) -> None:
         self.module = module
-        self.tasks = tuple(tasks)
+        self.keys = tuple(dict.fromkeys(keys))
         self.alignment = alignment
         self.precision = precision
         self.cost = Cost()
@@ -83,10 +84,12 @@ class Victim:
         with torch.autocast(images.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             # A copy, because some nets normalise their input in place.
             raw = self.module(images.clone())
-        return {task: self._output(task, raw, images) for task in self.tasks}
+        return {key: self._output(key, raw, images) for key in self.keys}
 
-    def _output(self, task: str, raw: object, images: Tensor) -> Tensor:
+    def _output(self, task: str, raw: object, images: Tensor) -> Tensor | DenseInstances:
         value = raw.get(task) if isinstance(raw, Mapping) else None
+        if isinstance(value, DenseInstances):
+            return merge_instances(value.float(), self.alignment)
         if not isinstance(value, Tensor):
             raise InputError(f"the model's output has no tensor '{task}'; map it with --output {task}=KEY")
         dense = value.float() if value.dim() == 4 else value.float().unsqueeze(1)
@@ -101,14 +104,28 @@ class Victim:
 
 def merge_logits(logits: Tensor, alignment: Alignment | None) -> Tensor:
     """The maximum over each class's member channels: (N,M,H,W) -> (N,C,H,W)."""
-    if alignment is None:
-        return logits
-    if alignment.channels not in (None, logits.shape[1]):
-        raise InputError(f"the model gives {logits.shape[1]} channels for {alignment.channels} classes; see --classes")
-    if alignment.is_identity:
+    if alignment is None or _is_same(alignment, logits.shape[1]):
         return logits
     merged = [logits[:, list(members)].amax(1) for members in alignment.logit_members]
     return torch.stack(merged, 1)
+
+
+def merge_instances(dense: DenseInstances, alignment: Alignment | None) -> DenseInstances:
+    """The same for the class logits (N,L,M) of dense instances."""
+    if alignment is None or _is_same(alignment, dense.classes.shape[2]):
+        return dense
+    return dense.merged(alignment.logit_members)
+
+
+def _is_same(alignment: Alignment, channels: int) -> bool:
+    if alignment.channels not in (None, channels):
+        raise InputError(f"the model gives {channels} channels for {alignment.channels} classes; see --classes")
+    return alignment.is_identity
+
+
+def finite(output: Tensor | DenseInstances) -> Tensor:
+    """Which images (N,) have a finite output throughout."""
+    return output.isfinite().flatten(1).all(1) if isinstance(output, Tensor) else output.finite()
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ _COMMANDS = {
     "evaluate": ("evaluate", "Evaluate models under attacks and leave a report."),
     "report": ("report", "Rebuild a run's figures and page."),
     "plot": ("plot", "Compare several runs or models."),
+    "relationships": ("relationships", "What attacking one task does to the others."),
     "list": ("listing", "List models, attacks, datasets, protocols or tasks."),
     "show": ("listing", "Show one of them in full."),
     "train": ("train", "Train a model from a recipe."),

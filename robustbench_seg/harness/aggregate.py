@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,8 @@ _REALISED = ["snr_db", "rms", "linf", "n_images", "n_unchanged", "status"]
 SUMMARY = [*_KEYS, "task", "metric", *_NUMBERS, *_REALISED]
 CLASSES = [*_KEYS, "task", "metric", "class", *_NUMBERS, *_REALISED]
 COSTS = [*_KEYS, "forwards", "backwards", "seconds", "peak_memory_mb"]
+
+_DIRECTIONS = {True: "higher", False: "lower", None: ""}
 
 Row = dict[str, Any]
 NAN = float("nan")
@@ -48,6 +50,7 @@ def tabulate(store: Store) -> Tables:
     for p, pair in enumerate(outline.pairs):
         tasks = load_tasks(pair.tasks)
         clean = store.cell(p, 0, 0)
+        reference = _Reference(clean, resampling[pair.dataset][0])
         for f, family in enumerate(pair.families):
             for c, epsilon in enumerate(family.epsilons):
                 cell = store.cell(p, f, c) if f else clean
@@ -55,7 +58,7 @@ def tabulate(store: Store) -> Tables:
                     continue
                 key = _key(pair, family, epsilon)
                 costs.append(key | dict(zip(COSTS[len(_KEYS) :], store.costs(p, f, c), strict=True)))
-                comparison = _Comparison(cell, clean, pair.classes, resampling[pair.dataset][0])
+                comparison = _Comparison(cell, reference, pair.classes)
                 for task in tasks.values():
                     summary += [key | row for row in comparison.overall(task)]
                     classes += [key | row for row in comparison.per_class(task)]
@@ -80,15 +83,40 @@ def _key(pair: PairOutline, family: Family, epsilon: float | None) -> Row:
     return dict(zip(_KEYS, values, strict=True))
 
 
+@dataclass
+class _Reference:
+    """The clean images of a pair. Most cells are compared on the same ones, so their values are kept."""
+
+    clean: StoredCell
+    weights: Floats
+    _kept: dict[tuple[str, tuple[int, ...]], tuple[npt.NDArray[np.bool_], Values, Values]] = field(default_factory=dict)
+
+    def values(self, task: Task, images: Sequence[int]) -> tuple[npt.NDArray[np.bool_], Values, Values]:
+        """Scored classes, values and resampled values over these images."""
+        key = (task.name, tuple(images))
+        if key not in self._kept:
+            statistics: list[Statistics] = [self.clean.statistics[task.name][i] for i in images]
+            scored = task.scored(statistics)
+            ones = np.ones((1, len(images)))
+            values = task.values(statistics, ones, scored)
+            self._kept[key] = scored, values, task.values(statistics, self.resamples(task, images), scored)
+        return self._kept[key]
+
+    def resamples(self, task: Task, images: Sequence[int]) -> Floats:
+        """The weightings (R,n) of these images that the task's intervals take."""
+        return self.weights[: task.resamples, images]
+
+
 class _Comparison:
     """One cell against the clean one over the images that have a value in both."""
 
-    def __init__(self, cell: StoredCell, clean: StoredCell, classes: Sequence[str], weights: Floats) -> None:
-        self._cell, self._clean, self._classes, self._weights = cell, clean, classes, weights
+    def __init__(self, cell: StoredCell, reference: _Reference, classes: Sequence[str]) -> None:
+        self._cell, self._reference, self._classes = cell, reference, classes
+        clean = reference.clean
         failed = {result.image for result in clean.results if result.error}
         self._used = [r for r in cell.results if not r.error and not r.skipped and r.image not in failed]
         # A cell of an interrupted run, with images still to do, is no whole cell either.
-        whole = len(cell.results) == len(clean.results) == weights.shape[1]
+        whole = len(cell.results) == len(clean.results) == reference.weights.shape[1]
         self._status = "ok" if whole and not failed and not any(r.error for r in cell.results) else "failed"
         self._cache: dict[str, tuple[npt.NDArray[np.bool_], Values, Values, Values, Values] | None] = {}
 
@@ -138,21 +166,20 @@ class _Comparison:
     def _compute(self, task: Task) -> tuple[npt.NDArray[np.bool_], Values, Values, Values, Values]:
         indices = [result.image for result in self._used]
         attacked: list[Statistics] = [self._cell.statistics[task.name][i] for i in indices]
-        clean: list[Statistics] = [self._clean.statistics[task.name][i] for i in indices]
-        scored = task.scored(clean)
-        ones = np.ones((1, len(indices)))
-        weights = self._weights[:, indices]
+        scored, clean, clean_resampled = self._reference.values(task, indices)
         return (
             scored,
-            task.values(attacked, ones, scored),
-            task.values(clean, ones, scored),
-            task.values(attacked, weights, scored),
-            task.values(clean, weights, scored),
+            task.values(attacked, np.ones((1, len(indices))), scored),
+            clean,
+            task.values(attacked, self._reference.resamples(task, indices), scored),
+            clean_resampled,
         )
 
 
 def ratio(metric: Metric, attacked: Floats, clean: Floats) -> Floats:
     """The metric ratio Q (Klingner 2020, eq. 10): attacked/clean, inverted where lower is better; NaN without one."""
+    if metric.higher_is_better is None:
+        return np.full_like(attacked, np.nan)
     top, bottom = (attacked, clean) if metric.higher_is_better else (clean, attacked)
     return np.divide(top, bottom, out=np.full_like(top, np.nan), where=bottom > 0)
 
@@ -174,7 +201,7 @@ def _numbers(metric: Metric, attacked: Floats, clean: Floats, attacked_r: Floats
 
 
 def _direction(metric: Metric) -> str:
-    return "higher" if metric.higher_is_better else "lower"
+    return _DIRECTIONS[metric.higher_is_better]
 
 
 def _realised(used: Sequence[ImageResult], status: str) -> Row:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +14,10 @@ from robustbench_seg.attacks.objectives import Scene
 from robustbench_seg.attacks.problem import generator
 from robustbench_seg.classes import Alignment, ClassSet
 from robustbench_seg.data.base import Sample
-from robustbench_seg.tasks.base import Outputs, Task
+from robustbench_seg.detection.truth import InstanceLabels, from_sample
+from robustbench_seg.tasks.base import Labels, Outputs, Task
+
+INSTANCES = "instances"
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +27,7 @@ class Batch:
     indices: tuple[int, ...]
     ids: tuple[str, ...]
     images: Tensor
-    labels: Mapping[str, Tensor]
+    labels: Labels
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -58,12 +62,19 @@ def _stack(
     )
 
 
-def _labels(samples: Sequence[Sample], key: str, alignment: Alignment | None) -> Tensor:
+def _labels(samples: Sequence[Sample], key: str, alignment: Alignment | None) -> Any:
+    if key == INSTANCES:
+        return _instances([sample.labels[key] for sample in samples], alignment)
     stacked = np.stack([np.asarray(sample.labels[key]) for sample in samples])
     if key != "semantic":
         return torch.from_numpy(stacked)
     mapped = stacked if alignment is None else alignment.label_map[stacked]
     return torch.from_numpy(mapped.astype(np.int64))
+
+
+def _instances(labels: Sequence[Any], alignment: Alignment | None) -> InstanceLabels:
+    label_map = None if alignment is None else alignment.label_map
+    return InstanceLabels(tuple(from_sample(label, label_map) for label in labels))
 
 
 def scene(

@@ -130,7 +130,9 @@ class Evaluation:
         model, dataset = self.models[pair.model], self.datasets[pair.dataset]
         tasks = load_tasks(pair.tasks)
         (batch,) = collate([first_sample(dataset)], tasks, pair.alignment, self.device)
-        victim = Victim(model.module.to(self.device), pair.tasks, pair.alignment, self.request.precision)
+        victim = Victim(
+            model.module.to(self.device), [task.key for task in tasks.values()], pair.alignment, self.request.precision
+        )
         task = next(iter(tasks.values()))
         threads = torch.get_num_threads()
         torch.set_num_threads(self.plan.threads)

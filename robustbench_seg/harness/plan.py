@@ -132,7 +132,8 @@ def plan_pair(
     if not names:
         return None, [*notes, f"{where}: no task in common, left out"]
     tasks = load_tasks(names)
-    alignment = align(model.classes, dataset.classes) if "semantic" in tasks else None
+    named = any(task.has_classes for task in tasks.values())
+    alignment = align(model.classes, dataset.classes) if named else None
     if alignment is not None and alignment.missing:
         notes.append(f"{where}: the model has no class for {', '.join(alignment.missing)}; those pixels are void")
     if alignment is not None:

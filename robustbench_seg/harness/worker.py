@@ -16,7 +16,7 @@ from robustbench_seg.attacks.base import Perturbation
 from robustbench_seg.attacks.budget import GREY
 from robustbench_seg.attacks.objectives import Goal, Scene
 from robustbench_seg.attacks.problem import Problem
-from robustbench_seg.attacks.victim import Victim, frozen
+from robustbench_seg.attacks.victim import Victim, finite, frozen
 from robustbench_seg.classes import ClassSet
 from robustbench_seg.data.base import Dataset, Sample
 from robustbench_seg.harness import panels
@@ -58,7 +58,8 @@ class PairContext:
         module = self.model.module.to(self.settings.device)
         if self.settings.compile:
             module.compile()
-        self.victim = Victim(module, self.pair.tasks, self.pair.alignment, self.settings.precision)
+        keys = [task.key for task in self.tasks.values()]
+        self.victim = Victim(module, keys, self.pair.alignment, self.settings.precision)
         self.classes = self.pair.alignment.classes if self.pair.alignment else self.dataset.classes
 
     def families(self, unit: Unit) -> list[FamilyResult]:
@@ -142,7 +143,9 @@ class _BatchWork:
         return [cells[epsilon] for epsilon in epsilons]
 
     def _problem(self, attack: Perturbation, family: Family) -> tuple[Problem, Goal | None]:
-        key = (type(attack).goal.__qualname__, family.objective)
+        # An attack with goals of its own may shape them by its parameters; all others share the objective's.
+        own = repr(attack) if type(attack).goal is not Perturbation.goal else ""
+        key = (own, family.objective)
         if key not in self._problems:
             goal = None
             if family.objective:
@@ -185,11 +188,11 @@ class _BatchWork:
         tables = measure(batch, outputs, context.tasks, len(context.classes), self._scales(outputs))
         outcome = {} if goal is None or goal.outcome is None else goal.outcome(outputs)
         counts = {key: value.tolist() for key, value in outcome.items()}
+        known = torch.stack([finite(output) for output in outputs.values()]).all(0).tolist()
         results = []
         for i, index in enumerate(batch.indices):
-            finite = all(bool(torch.isfinite(output[i]).all()) for output in outputs.values())
             result = _realised(index, batch.images[i], images[i])
-            if not finite:
+            if not known[i]:
                 results.append(replace(result, error="the model's output is not finite"))
                 continue
             drawn = index in context.settings.panel_images and epsilon == (0.0 if name == CLEAN else panel_epsilon)
@@ -214,13 +217,12 @@ class _BatchWork:
 
     def _draw(self, i: int, image: Tensor, outputs: Outputs, clean: bool) -> dict[str, bytes]:
         classes = self.context.classes
-        keys = [task.key for task in self.context.tasks.values() if panels.is_drawable(task.key)]
-        drawn = {
-            f"prediction:{key}": panels.rendered(key, panels.predicted(key, outputs[key][i]), classes) for key in keys
-        }
+        drawers = {key: panels.DRAWERS[key] for key in self.context.victim.keys if key in panels.DRAWERS}
+        drawn = {f"prediction:{key}": drawer.output(outputs[key], i, image, classes) for key, drawer in drawers.items()}
         if clean:
-            labels = {f"label:{key}": panels.rendered(key, self.batch.labels[key][i], classes) for key in keys}
-            return {**drawn, **labels, "image": panels.picture(image)}
+            labels = self.batch.labels
+            given = {f"label:{key}": drawer.label(labels[key], i, image, classes) for key, drawer in drawers.items()}
+            return {**drawn, **given, "image": panels.picture(image)}
         perturbation = panels.amplified(image - self.batch.images[i])
         return {**drawn, "perturbed": panels.picture(image), "perturbation": perturbation}
 

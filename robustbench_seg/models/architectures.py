@@ -2,56 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from torch import nn
 
 from robustbench_seg.errors import InputError, UsageError
+from robustbench_seg.models import baselines as baselines
+from robustbench_seg.models.architecture import ARCHITECTURES, Request, architecture
 from robustbench_seg.models.encoders import Encoder
 from robustbench_seg.models.fpn import FPNDecoder
+from robustbench_seg.models.instance_head import InstanceParameters
 from robustbench_seg.models.klingner import UDecoder
 from robustbench_seg.models.multitask import MultiTaskNet
-from robustbench_seg.models.normalization import Normalization
 from robustbench_seg.models.strict import from_table
+from robustbench_seg.models.uninet import DecoderParameters, UniNet
 from robustbench_seg.registry import one_line, unknown
-
-
-@dataclass(frozen=True)
-class Request:
-    """What every architecture needs besides its own parameters."""
-
-    tasks: Sequence[str]
-    num_classes: int
-    normalization: Normalization
-
-
-Builder = Callable[[Any, Request], nn.Module]
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """A named network family: the dataclass of its parameters and the function that builds it."""
-
-    name: str
-    parameters: type[Any]
-    builder: Builder
-
-
-ARCHITECTURES: dict[str, Architecture] = {}
-
-
-def architecture(name: str, parameters: type[Any]) -> Callable[[Builder], Builder]:
-    """Registers a builder `(parameters, request) -> module`; a collision raises ValueError."""
-
-    def register(builder: Builder) -> Builder:
-        if name in ARCHITECTURES:
-            raise ValueError(f"architecture {name!r} is already registered")
-        ARCHITECTURES[name] = Architecture(name, parameters, builder)
-        return builder
-
-    return register
 
 
 def build(name: str, parameters: Mapping[str, Any], request: Request, where: str) -> nn.Module:
@@ -87,6 +54,16 @@ class FPNParameters:
     head_kernel: int = 1
 
 
+@dataclass(frozen=True)
+class UniNetParameters:
+    """The shared decoder's sizes and the instance head's; the paper's are the default."""
+
+    encoder: str = "dla34"
+    encoder_args: dict[str, Any] = field(default_factory=dict)
+    decoder: DecoderParameters = field(default_factory=DecoderParameters)
+    instances: InstanceParameters = field(default_factory=InstanceParameters)
+
+
 @architecture("klingner", KlingnerParameters)
 def klingner(parameters: KlingnerParameters, request: Request) -> nn.Module:
     """Klingner 2020: a U-decoder a task on a shared encoder."""
@@ -112,4 +89,13 @@ def fpn(parameters: FPNParameters, request: Request) -> nn.Module:
         request.num_classes,
         request.normalization,
         parameters.head_kernel,
+    )
+
+
+@architecture("uninet", UniNetParameters)
+def uninet(parameters: UniNetParameters, request: Request) -> nn.Module:
+    """UniNet 2021: a shared decoder for pixel tasks and an instance head."""
+    encoder = Encoder(parameters.encoder, parameters.encoder_args)
+    return UniNet(
+        encoder, parameters.decoder, parameters.instances, request.tasks, request.num_classes, request.normalization
     )

@@ -13,7 +13,8 @@ from torch import nn
 from robustbench_seg.classes import CLASS_SETS, ClassSet
 from robustbench_seg.data.classfile import CLASS_KEYS, check_keys, parse_classes
 from robustbench_seg.errors import InputError, RobustsegError
-from robustbench_seg.models.architectures import Request, build
+from robustbench_seg.models.architecture import Request
+from robustbench_seg.models.architectures import build
 from robustbench_seg.models.base import LoadedModel, frozen
 from robustbench_seg.models.normalization import Normalization
 from robustbench_seg.models.strict import from_table, read_toml

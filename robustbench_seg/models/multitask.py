@@ -53,16 +53,19 @@ class MultiTaskNet(nn.Module):
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """One output a task."""
         height, width = images.shape[-2:]
-        padding = (0, _missing(width), 0, _missing(height))
-        x = self.normalize(images)
-        if any(padding):
-            x = F.pad(x, padding, mode="replicate")
+        x = padded(self.normalize(images))
         features = self.encoder(x)
         size = (x.shape[-2], x.shape[-1])
         return {
             task: self.heads[task](decoder(features), size)[..., :height, :width]
             for task, decoder in self.decoders.items()
         }
+
+
+def padded(x: Tensor) -> Tensor:
+    """Images (N,3,H,W) padded below and to the right by their edge, to multiples of 32 and at least 64."""
+    padding = (0, _missing(x.shape[-1]), 0, _missing(x.shape[-2]))
+    return F.pad(x, padding, mode="replicate") if any(padding) else x
 
 
 def _missing(length: int) -> int:

@@ -15,7 +15,21 @@ ATTACKS = {
     "hide": "Hiding",
 }
 NORMS = {"linf": "L∞", "rms": "RMS", "none": "unbounded"}
-TASKS = {"semantic": "semantic segmentation"}
+TASKS = {
+    "semantic": "semantic segmentation",
+    "detection": "object detection",
+    "instance": "instance segmentation",
+    "instance_depth": "instance depth",
+}
+GROUPS = {
+    "semantic": "semantic",
+    "detection": "semantic",
+    "instance": "semantic",
+    "depth": "geometric",
+    "normals": "geometric",
+    "instance_depth": "geometric",
+}
+"""Which side of UniNet 2021's split a task stands on, known without loading the task."""
 METRICS = {
     "miou": ("mIoU", ""),
     "pixel_accuracy": ("pixel accuracy", ""),
@@ -28,11 +42,15 @@ METRICS = {
     "delta3": ("δ < 1.25³", ""),
     "ap": ("AP", ""),
     "ap50": ("AP50", ""),
+    "l1": ("L1 error", "m"),
+    "cls_loss": ("classification loss", ""),
+    "reg_loss": ("regression loss", ""),
+    "aspect_ratio": ("width / height", ""),
 }
 CLASS_METRICS = {"miou": "IoU"}
 """What a metric is called when it is of one class."""
 
-CURVES = {"semantic": "miou", "depth": "rmse", "detection": "ap", "instance": "ap"}
+CURVES = {"semantic": "miou", "depth": "rmse", "detection": "ap", "instance": "ap", "instance_depth": "l1"}
 """The metric Q is drawn of, by task; a task that is not here has its first metric drawn."""
 
 _DETAILS = {"hide": "{}", "swap": "{}", "loss": "loss {}", "group": "{} tasks"}

@@ -5,26 +5,38 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-Outputs = Mapping[str, Tensor]
+Outputs = Mapping[str, Any]
+"""Model outputs by key: tensors, and a `DenseInstances` under `instances`."""
+Labels = Mapping[str, Any]
+"""Labels of a batch by key: tensors, and `InstanceLabels` under `instances`."""
+Group = Literal["semantic", "geometric"]
 Statistics = Mapping[str, npt.NDArray[np.float64]]
 Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A number a task reports: its direction, unit and how images are pooled into it."""
+    """A number a task reports: its direction (None: neither, so no ratio), unit and how images are pooled into it."""
 
     name: str
-    higher_is_better: bool
+    higher_is_better: bool | None
     unit: str
     pooling: str
+
+
+@dataclass(frozen=True)
+class RawLoss:
+    """One of the losses a task is trained with, and the group of losses it is attacked in (None: in neither)."""
+
+    name: str
+    group: Group | None
 
 
 @dataclass(frozen=True)
@@ -41,30 +53,45 @@ class Values:
 class Task(ABC):
     """One task of a perception model. Stateless: every method is a pure function of its arguments.
 
-    `key` is the key of its model output and label, `group` says whether it counts as semantic or geometric,
-    `metrics` lists what it reports, `curve` names the metric Q is drawn of.
+    `key` is the key of its model output and label, `group` says whether it counts as semantic or geometric, `metrics`
+    lists what it reports, `curve` names the metric Q is drawn of, `raw` the losses it is made of (one with the task's
+    own name where it is empty), `has_classes` whether it predicts classes of a class set, `resamples` how many
+    weightings an interval takes at most.
     """
 
     name: str
     key: str
-    group: Literal["semantic", "geometric"]
+    group: Group
     metrics: tuple[Metric, ...]
     curve: str
+    raw: ClassVar[tuple[RawLoss, ...]] = ()
+    has_classes: ClassVar[bool] = False
+    resamples: ClassVar[int] = 1000
 
     @abstractmethod
-    def loss(self, output: Tensor, label: Tensor) -> Tensor:
+    def loss(self, output: Any, label: Any) -> Tensor:
         """The per-image loss (N,), the mean over valid elements; 0 with zero gradient where none is valid."""
 
-    def distance(self, output: Tensor, target: Tensor) -> Tensor:
+    @property
+    def raw_losses(self) -> tuple[RawLoss, ...]:
+        """What `losses` gives."""
+        return self.raw or (RawLoss(self.name, self.group),)
+
+    def losses(self, output: Any, label: Any) -> Mapping[str, Tensor]:
+        """The raw losses (N,) by name; their sum is `loss`."""
+        (only,) = self.raw_losses
+        return {only.name: self.loss(output, label)}
+
+    def distance(self, output: Any, target: Any) -> Tensor:
         """The loss (N,) to a target that is itself an output, over all its elements."""
         return self.loss(output, target)
 
     @abstractmethod
-    def valid(self, label: Tensor) -> Tensor:
+    def valid(self, label: Any) -> Tensor:
         """Which images (N,) have at least one valid label element."""
 
     @abstractmethod
-    def statistics(self, output: Tensor, labels: Mapping[str, Tensor], num_classes: int) -> list[Statistics]:
+    def statistics(self, output: Any, labels: Labels, num_classes: int) -> list[Statistics]:
         """Sufficient statistics, one mapping of float64 arrays an image; void elements are left out."""
 
     @abstractmethod

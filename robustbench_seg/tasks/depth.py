@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from robustbench_seg.tasks.base import (
     Floats,
+    Labels,
     Metric,
     Statistics,
     Task,
@@ -59,7 +60,7 @@ class Depth(Task):
         """Images with at least one valid pixel."""
         return _mask(label).flatten(1).any(1)
 
-    def statistics(self, output: Tensor, labels: Mapping[str, Tensor], num_classes: int) -> list[Statistics]:
+    def statistics(self, output: Tensor, labels: Labels, num_classes: int) -> list[Statistics]:
         """Error sums (C+1, 8): a row a semantic class of the label and a last row for all; see `_ERRORS`."""
         label = labels[self.key]
         regions = labels.get("semantic")

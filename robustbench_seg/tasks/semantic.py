@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from robustbench_seg.classes import VOID
-from robustbench_seg.tasks.base import Floats, Metric, Statistics, Task, Values, masked_mean, stack
+from robustbench_seg.tasks.base import Floats, Labels, Metric, RawLoss, Statistics, Task, Values, masked_mean, stack
 
 
 class Semantic(Task):
@@ -29,6 +29,8 @@ class Semantic(Task):
         Metric("pixel_accuracy", True, "", "share of all labelled pixels"),
     )
     curve = "miou"
+    has_classes = True
+    raw = (RawLoss("seg", "semantic"),)
 
     def loss(self, output: Tensor, label: Tensor) -> Tensor:
         """Unweighted cross-entropy, the mean over an image's labelled pixels."""
@@ -38,7 +40,7 @@ class Semantic(Task):
         """Images with at least one labelled pixel."""
         return (label != VOID).flatten(1).any(1)
 
-    def statistics(self, output: Tensor, labels: Mapping[str, Tensor], num_classes: int) -> list[Statistics]:
+    def statistics(self, output: Tensor, labels: Labels, num_classes: int) -> list[Statistics]:
         """The confusion matrix (C,C) of each image, rows are labels and columns predictions."""
         matrices = confusion(output.argmax(1), labels[self.key], num_classes)
         return [{"confusion": matrix.cpu().double().numpy()} for matrix in matrices]

@@ -8,22 +8,27 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from robustbench_seg.data.base import Dataset
 from robustbench_seg.errors import InputError
-from robustbench_seg.models.architectures import Request, build
+from robustbench_seg.models.architecture import Request
+from robustbench_seg.models.architectures import build
 from robustbench_seg.models.normalization import Normalization
+from robustbench_seg.registry import unknown
 from robustbench_seg.tasks.base import Task
-from robustbench_seg.training.batches import Source, training_batch
+from robustbench_seg.training.batches import Source, label_key, training_batch
 from robustbench_seg.training.init import load_encoder
-from robustbench_seg.training.losses import TRAINED, class_weights
+from robustbench_seg.training.losses import AUXILIARY, BALANCES, TRAINED, LossSettings, class_weights
+from robustbench_seg.training.mask_basis import fit_masks
 from robustbench_seg.training.recipe import OptimiserRecipe, Recipe
+from robustbench_seg.training.rules import RULES
 from robustbench_seg.training.schedule import factor
 from robustbench_seg.training.state import Average, Row, State, detached, read_state, write_atomically
 from robustbench_seg.training.validate import validate
@@ -32,6 +37,8 @@ Progress = Callable[[int, int, float], None]
 """Called after every step with (steps done, steps, loss)."""
 
 STATE, BEST, LOG = "state.pt", "best.pt", "log.csv"
+DEEP = "deep"
+"""The output under which a network in training lists what it predicts on the way, each level at its own size."""
 _OPTIMISERS: dict[str, type[torch.optim.Optimizer]] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
 
@@ -51,7 +58,7 @@ class Run:
     recipe: Recipe
     train: Source
     val: Source
-    weights: Tensor | None
+    settings: LossSettings
     device: torch.device
     out: Path
 
@@ -100,17 +107,27 @@ def build_module(recipe: Recipe, num_classes: int, where: str = "recipe") -> nn.
 
 
 def _prepare(recipe: Recipe, train_set: Dataset, val_set: Dataset, out: Path, device: torch.device) -> Run:
-    tasks = tuple(recipe.tasks)
-    source, val = (Source(d, tasks, recipe.data.cache, recipe.data.size) for d in (train_set, val_set))
+    tasks, size = tuple(recipe.tasks), recipe.data.size
+    _refuse_unknown(recipe)
+    source = Source(train_set, (*tasks, *recipe.auxiliary), recipe.data.cache, size)
+    val = Source(val_set, tasks, recipe.data.cache, size)
     weights = None
     if recipe.class_weights and "semantic" in tasks:
         weights = class_weights(source, len(train_set.classes)).to(device)
-    return Run(recipe, source, val, weights, device, out)
+    return Run(recipe, source, val, LossSettings(weights, recipe.depth_loss), device, out)
+
+
+def _refuse_unknown(recipe: Recipe) -> None:
+    for kind, asked, known in (("task", recipe.tasks, TRAINED), ("auxiliary task", recipe.auxiliary, AUXILIARY)):
+        for name in asked:
+            if name not in known:
+                raise InputError(f"recipe {recipe.name}: {unknown(f'trainable {kind}', name, known)}")
 
 
 def _initial_state(run: Run) -> State:
     # Channels-last halves the time of MobileNet's convolutions on a CPU.
     module = build_module(run.recipe, len(run.train.dataset.classes))
+    fit_masks(module, run.train)
     module = module.to(run.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = Average(module, run.recipe.ema) if run.recipe.ema else None
     return State(module.train(), _optimiser(module, run.recipe.optimiser), average, _identity(run))
@@ -141,9 +158,7 @@ def _step(run: Run, state: State) -> float:
         group["lr"] = group["peak"] * factor(recipe.schedule, state.step, recipe.steps)
     state.module.train()
     outputs = state.module(images.to(run.device, memory_format=torch.channels_last))
-    loss = torch.zeros((), device=run.device)
-    for task, weight in recipe.tasks.items():
-        loss = loss + weight * TRAINED[task].loss(outputs[task], labels[task].to(run.device), run.weights)
+    loss = _loss(run, outputs, {key: label.to(run.device) for key, label in labels.items()})
     if not torch.isfinite(loss):
         raise InputError(f"the loss is not finite at step {state.step}; lower the recipe's learning rates")
     state.optimiser.zero_grad()
@@ -153,6 +168,27 @@ def _step(run: Run, state: State) -> float:
     if state.average is not None:
         state.average.update(state.module, state.step)
     return loss.item()
+
+
+def _loss(run: Run, outputs: Mapping[str, Any], labels: Mapping[str, Any]) -> Tensor:
+    """The balanced losses of the final outputs, and the weighted sum of those predicted on the way."""
+    recipe = run.recipe
+    final = {name: value for task in recipe.tasks for name, value in _weighted(run, task, outputs, labels).items()}
+    loss = BALANCES[recipe.balance](final) if final else torch.zeros((), device=run.device, requires_grad=True)
+    for level in outputs.get(DEEP, ()):
+        for task, output in level.items():
+            size = (output.shape[-2], output.shape[-1])
+            own = {key: RULES[key].resize(label, size) for key, label in labels.items() if key == label_key(task)}
+            loss = loss + sum(_weighted(run, task, level, own).values())
+    return loss
+
+
+def _weighted(run: Run, task: str, outputs: Mapping[str, Any], labels: Mapping[str, Any]) -> dict[str, Tensor]:
+    weights = {**run.recipe.tasks, **run.recipe.auxiliary}
+    compute = TRAINED[task].losses if task in TRAINED else AUXILIARY[task]
+    key = label_key(task)
+    losses = compute(outputs[key], labels[key], run.settings)
+    return {name: weights[task] * value for name, value in losses.items()}
 
 
 def _measure(run: Run, state: State, loss: float) -> None:

@@ -74,9 +74,11 @@ class AugmentRecipe:
 class Recipe:
     """What `robustseg train` reads.
 
-    `tasks` maps a task to its loss weight, the first one chooses the best checkpoint; `crop` is (H,W) and empty for
-    the whole image; `ema` is the decay of the averaged weights that are validated and exported, 0 for none;
-    `validate_every` steps the model is measured and the state saved.
+    `tasks` maps a task to its loss weight, the first one chooses the best checkpoint; `auxiliary` does so for what is
+    only predicted in training (normals, edges); `balance` says how losses are combined: their weighted sum, or their
+    geometric mean (UniNet 2021), which no weight changes; `depth_loss` is the kind of loss depth is trained with;
+    `crop` is (H,W) and empty for the whole image; `ema` is the decay of the averaged weights that are validated and
+    exported, 0 for none; `validate_every` steps the model is measured and the state saved.
     """
 
     name: str
@@ -88,6 +90,9 @@ class Recipe:
     steps: int
     batch: int
     validate_every: int
+    auxiliary: dict[str, float] = field(default_factory=dict)
+    balance: Literal["sum", "geometric"] = "sum"
+    depth_loss: Literal["log_l1", "log_rmse"] = "log_l1"
     class_weights: bool = True
     crop: tuple[int, ...] = ()
     ema: float = 0.0

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import torch
 from torch import nn
 
-from robustbench_seg.classes import VOID
-from robustbench_seg.tasks.base import Statistics
+from robustbench_seg.tasks.base import Statistics, Task
 from robustbench_seg.training.batches import Source, collate
 from robustbench_seg.training.losses import TRAINED
 
@@ -17,10 +14,9 @@ Scores = dict[str, dict[str, float]]
 
 
 def validate(module: nn.Module, source: Source, device: torch.device, batch: int = 4) -> Scores:
-    """`{task: {metric: value}}` at full resolution; the model's training mode is left as it was."""
-    num_classes = len(source.dataset.classes)
-    statistics: dict[str, list[Statistics]] = {task: [] for task in source.tasks}
-    present = np.zeros(num_classes, np.bool_)
+    """`{task: {metric: value}}` of the source's tasks at full resolution; the model's mode is left as it was."""
+    tasks = [TRAINED[name].task for name in source.tasks]
+    statistics: dict[str, list[Statistics]] = {task.name: [] for task in tasks}
     training = module.training
     module.eval()
     with torch.inference_mode():
@@ -29,22 +25,12 @@ def validate(module: nn.Module, source: Source, device: torch.device, batch: int
             images, labels = collate(items)
             labels = {key: label.to(device) for key, label in labels.items()}
             outputs = module(images.to(device))
-            present |= _present(labels, num_classes)
-            for task, found in statistics.items():
-                found += TRAINED[task].task.statistics(outputs[task], labels, num_classes)
+            for task in tasks:
+                statistics[task.name] += task.statistics(outputs[task.key], labels, len(source.dataset.classes))
     module.train(training)
-    return {task: _overall(task, found, present) for task, found in statistics.items()}
+    return {task.name: _overall(task, statistics[task.name]) for task in tasks}
 
 
-def _present(labels: Mapping[str, torch.Tensor], num_classes: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    if "semantic" not in labels:
-        return np.zeros(num_classes, np.bool_)
-    label = labels["semantic"]
-    return (torch.bincount(label[label != VOID], minlength=num_classes) > 0).cpu().numpy()
-
-
-def _overall(
-    task: str, statistics: list[Statistics], present: np.ndarray[tuple[int], np.dtype[np.bool_]]
-) -> dict[str, float]:
-    values = TRAINED[task].task.values(statistics, np.ones((1, len(statistics))), present)
+def _overall(task: Task, statistics: list[Statistics]) -> dict[str, float]:
+    values = task.values(statistics, np.ones((1, len(statistics))), task.scored(statistics))
     return {name: float(value[0]) for name, value in values.overall.items()}

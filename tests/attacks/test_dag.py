@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from robustbench_seg.attacks.dag import DAG
-from robustbench_seg.attacks.objectives import parse_objective
+from robustbench_seg.attacks.grammar import parse_objective
 from robustbench_seg.errors import UsageError
 
 PERSON, CAR, ROAD = 2, 3, 0

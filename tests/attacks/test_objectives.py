@@ -9,16 +9,10 @@ from torch import Tensor
 
 from robustbench_seg.attacks.dag import DAG
 from robustbench_seg.attacks.fgsm import FGSM
-from robustbench_seg.attacks.objectives import (
-    AnyWrong,
-    Hide,
-    Scene,
-    Swap,
-    TaskLoss,
-    fill_from_nearest,
-    margin_goal,
-    parse_objective,
-)
+from robustbench_seg.attacks.grammar import parse_objective
+from robustbench_seg.attacks.hiding import Hide, fill_from_nearest
+from robustbench_seg.attacks.margins import LOGITS, AnyWrong, Swap, margin_goal
+from robustbench_seg.attacks.objectives import Scene, TaskLoss
 from robustbench_seg.attacks.pgd import PGD
 from robustbench_seg.attacks.problem import generator
 from robustbench_seg.classes import CITYSCAPES19
@@ -84,7 +78,7 @@ def test_a_model_without_the_task_has_no_such_objective():
         ("hide:", "'hide:' needs a class"),
         ("lose:person", "unknown kind 'lose:'; known: hide, swap"),
         ("hide:person@normals", "'hide:' works on semantic, depth, not 'normals'"),
-        ("swap:person,car@depth", "'swap:' works on semantic, not 'depth'"),
+        ("swap:person,car@depth", "'swap:' works on semantic, detection, not 'depth'"),
         ("swap:person", "'swap:person' needs two classes"),
         ("swap:,car", "'swap:,car' needs two classes"),
         ("swap:person,", "'swap:person,' needs two classes"),
@@ -240,7 +234,7 @@ def test_swapping_raises_the_rival_where_it_is_one_of_the_two(street, generator_
 
 def test_changed_targets_leave_the_loss(street):
     clean = street["semantic"].argmax(1)
-    goal = margin_goal("semantic", clean, (clean + 1) % 19, clean == PERSON)
+    goal = margin_goal(LOGITS["semantic"], clean, (clean + 1) % 19, clean == PERSON)
     changed = {"semantic": logits_of(torch.where(clean == PERSON, 0, clean)).requires_grad_(True)}
     loss = goal.loss(changed)
     (gradient,) = torch.autograd.grad(loss.sum(), changed["semantic"])

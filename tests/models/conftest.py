@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from robustbench_seg.models.architectures import Request, build
+from robustbench_seg.models.architecture import Request
+from robustbench_seg.models.architectures import build
 from robustbench_seg.models.card import (
     SCHEMA,
     WEIGHTS,

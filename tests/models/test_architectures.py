@@ -1,7 +1,8 @@
 import pytest
 
 from robustbench_seg.errors import InputError
-from robustbench_seg.models.architectures import Request, build
+from robustbench_seg.models.architecture import Request
+from robustbench_seg.models.architectures import build
 from robustbench_seg.models.normalization import Normalization
 
 

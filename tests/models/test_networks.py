@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from robustbench_seg.errors import InputError, RobustsegError
-from robustbench_seg.models.architectures import ARCHITECTURES, Architecture, Request, architecture, build
+from robustbench_seg.models.architecture import ARCHITECTURES, Architecture, Request, architecture
+from robustbench_seg.models.architectures import build
 from robustbench_seg.models.encoders import Encoder
 from robustbench_seg.models.normalization import PRESETS, Normalization
 

@@ -4,7 +4,8 @@ import pytest
 
 from robustbench_seg._shipped import shipped
 from robustbench_seg.errors import InputError, RobustsegError, UsageError
-from robustbench_seg.models.architectures import Request, build
+from robustbench_seg.models.architecture import Request
+from robustbench_seg.models.architectures import build
 from robustbench_seg.models.normalization import Normalization
 from robustbench_seg.training.recipe import read_recipe
 

@@ -1,0 +1,1 @@
+"""Instances: labels, dense predictions of an FCOS head, assignment, losses, matching and average precision."""

@@ -1,0 +1,105 @@
+"""Labelled instances of one image and of a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import overload
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torchvision.ops import masks_to_boxes
+
+from robustbench_seg.classes import VOID
+
+MIN_SIDE = 8
+MIN_PIXELS = 24
+"""Instances whose box is shorter on both sides, or with fewer visible pixels, are neither learnt nor scored."""
+
+
+@dataclass(frozen=True, eq=False)
+class Instances:
+    """The instances of one image.
+
+    `boxes` (K,4) float32 xyxy px from outer edge to outer edge, `labels` (K,) int64 class ids (void 255),
+    `masks` (K,H,W) bool, `depth` (K,) float32 median metres (0 where unknown).
+    """
+
+    boxes: Tensor
+    labels: Tensor
+    masks: Tensor
+    depth: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @cached_property
+    def ignored(self) -> Tensor:
+        """Which (K,) are too small to count, or of a class that is not scored."""
+        longer = (self.boxes[:, 2:] - self.boxes[:, :2]).amax(1) if len(self) else self.depth
+        return (longer < MIN_SIDE) | (self.masks.flatten(1).sum(1) < MIN_PIXELS) | (self.labels == VOID)
+
+    def to(self, device: str | torch.device) -> Instances:
+        """The same on another device."""
+        return Instances(self.boxes.to(device), self.labels.to(device), self.masks.to(device), self.depth.to(device))
+
+
+@dataclass(frozen=True, eq=False)
+class InstanceLabels:
+    """The instances of a batch, image by image."""
+
+    images: tuple[Instances, ...]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __iter__(self) -> Iterator[Instances]:
+        return iter(self.images)
+
+    @overload
+    def __getitem__(self, index: int) -> Instances: ...
+    @overload
+    def __getitem__(self, index: slice) -> InstanceLabels: ...
+    def __getitem__(self, index: int | slice) -> Instances | InstanceLabels:
+        """One image's, or the labels of some of the images."""
+        return InstanceLabels(self.images[index]) if isinstance(index, slice) else self.images[index]
+
+    def to(self, device: str | torch.device) -> InstanceLabels:
+        """The same on another device."""
+        return InstanceLabels(tuple(image.to(device) for image in self.images))
+
+
+def from_sample(label: Mapping[str, object], label_map: npt.NDArray[np.generic] | None = None) -> Instances:
+    """The `instances` label of a `Sample` as tensors, its classes renumbered by `label_map` (256 entries)."""
+    labels = np.asarray(label["labels"], np.int64)
+    mapped = labels if label_map is None else label_map[labels].astype(np.int64)
+    return Instances(
+        torch.from_numpy(np.array(label["boxes"], np.float32)),
+        torch.from_numpy(mapped),
+        torch.from_numpy(np.array(label["masks"], np.bool_)),
+        torch.from_numpy(np.array(label["depth"], np.float32)),
+    )
+
+
+def from_map(items: Tensor, labels: Tensor, depth: Tensor) -> Instances:
+    """Instances of a map (H,W) whose pixels hold 1 + the index of the instance they show, 0 for none.
+
+    `labels` (K,) and `depth` (K,) are those of the indices; instances without a pixel are left out.
+    """
+    shown = torch.unique(items)
+    shown = shown[shown > 0].long()
+    masks = items[None] == shown[:, None, None]
+    boxes = masks_to_boxes(masks) if len(shown) else items.new_zeros((0, 4)).float()
+    boxes[:, 2:] += 1  # torchvision's boxes end at the last pixel, ours at its outer edge
+    return Instances(boxes.float(), labels[shown - 1].long(), masks, depth[shown - 1].float())
+
+
+def to_map(instances: Instances) -> Tensor:
+    """The inverse of `from_map`, (H,W) int64; where masks overlap the nearer instance is seen."""
+    items = torch.zeros(instances.masks.shape[1:], dtype=torch.int64)
+    for index in instances.depth.argsort(descending=True).tolist():
+        items[instances.masks[index]] = index + 1
+    return items

@@ -1,0 +1,1 @@
+"""Task relationships through attacks (UniNet 2021): what attacking one task does to the others."""

@@ -1,0 +1,48 @@
+"""Writing what relates the tasks: figures, relationships.csv and relationships.html."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from robustbench_seg.errors import UsageError
+from robustbench_seg.harness.run import write_table, write_text
+from robustbench_seg.report.merge import merge, run_names
+from robustbench_seg.report.relationships.effects import effects_table
+from robustbench_seg.report.relationships.page import page
+from robustbench_seg.report.relationships.study import study
+from robustbench_seg.report.rows import Run, unique
+from robustbench_seg.report.write import _made, _write_png
+
+
+def write_relationships(runs: Sequence[Run], out: Path | None = None, reference: float | None = None) -> Path:
+    """Write figures/relationships_*.png, relationships.csv and relationships.html; the path of the page.
+
+    `out` is by default the folder of the first run, `reference` the radius shown first in grey values (None: 1, and 2
+    for hiding, as in UniNet 2021; the nearest that was run). Models of one name in several runs are told apart by
+    run. Raises UsageError where no attack with an objective or no model with two tasks was run.
+    """
+    if not runs:
+        raise UsageError("no run to relate tasks in; give at least one run folder")
+    folder = out or runs[0].folder
+    merged = merge(runs, folder)
+    found = study(runs, merged, _names(runs, merged), reference)
+    html, figures = page(found, f"Task relationships: {', '.join(run_names([run.folder for run in runs]))}")
+    pictures = _made(folder / "figures")
+    for figure in figures:
+        _write_png(figure, pictures)
+    write_table(effects_table(found.effects), folder / "relationships.csv")
+    write_text(html, folder / "relationships.html")
+    return folder / "relationships.html"
+
+
+def _names(runs: Sequence[Run], merged: Run) -> list[Mapping[str, str]]:
+    """The models of every run, and what each is called in the merged one."""
+    found: list[Mapping[str, str]] = []
+    first = 0
+    for run in runs:
+        last = first + len(run.summary)
+        shown = merged.summary["model"].iloc[first:last]
+        found.append(dict(zip(unique(run.summary["model"].tolist()), unique(shown.tolist()), strict=True)))
+        first = last
+    return found

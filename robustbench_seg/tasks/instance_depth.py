@@ -1,0 +1,66 @@
+"""Depth of instances: one number each, against the median depth of the pixels that show it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from robustbench_seg.detection.dense import DenseInstances
+from robustbench_seg.detection.losses import assigned_depth_errors, instance_depth_loss
+from robustbench_seg.detection.truth import InstanceLabels
+from robustbench_seg.tasks.base import Floats, Labels, Metric, Statistics, Task, Values, stack
+from robustbench_seg.tasks.detection import no_distance, pooled_mean
+
+_POOLING = "mean over the locations assigned to an instance, all images together"
+
+
+class InstanceDepth(Task):
+    """Depth in metres at the locations of `DenseInstances` against the instances' median depth.
+
+    Locations are those that the labels assign, so the number says how far away things seem, found or not.
+    """
+
+    name = "instance_depth"
+    key = "instances"
+    group = "geometric"
+    metrics = (Metric("l1", False, "m", _POOLING), Metric("abs_rel", False, "", _POOLING))
+    curve = "l1"
+
+    def loss(self, output: DenseInstances, label: InstanceLabels) -> Tensor:
+        """The mean absolute error (N,) in metres (UniNet 2021)."""
+        return instance_depth_loss(output, label)
+
+    def distance(self, output: DenseInstances, target: DenseInstances) -> Tensor:
+        """None is defined: UsageError."""
+        raise no_distance(self.name)
+
+    def valid(self, label: InstanceLabels) -> Tensor:
+        """Images with an instance that counts and whose depth is known."""
+        return torch.stack([(~image.ignored & (image.depth > 0)).any() for image in label])
+
+    def statistics(self, output: DenseInstances, labels: Labels, num_classes: int) -> list[Statistics]:
+        """`errors` (C+1,3): sums of metres, of metres over truth, and counts; a row a class, the last for all."""
+        errors = assigned_depth_errors(output, labels[self.key], num_classes)
+        truth = [np.bincount(image.labels[~image.ignored].cpu(), minlength=num_classes) for image in labels[self.key]]
+        return [
+            {"errors": table, "truth": known.astype(np.float64)}
+            for table, known in zip(errors.detach().cpu().double().numpy(), truth, strict=True)
+        ]
+
+    def scored(self, statistics: Sequence[Statistics]) -> npt.NDArray[np.bool_]:
+        """Classes with an instance that counts."""
+        return np.asarray(stack(statistics, "truth").sum(0) > 0)
+
+    def values(self, statistics: Sequence[Statistics], weights: Floats, scored: npt.NDArray[np.bool_]) -> Values:
+        """Both errors, each per class too."""
+        errors = stack(statistics, "errors")
+        tables = {"l1": pooled_mean(errors[..., [0, 2]], weights), "abs_rel": pooled_mean(errors[..., [1, 2]], weights)}
+        hidden = np.where(scored, 0.0, np.nan)
+        return Values(
+            {name: table[:, -1] for name, table in tables.items()},
+            {name: table[:, :-1] + hidden for name, table in tables.items()},
+        )
