@@ -53,12 +53,16 @@ def test_klingners_grid():
 
 def test_uninets_grid():
     protocol = PROTOCOLS.get("uninet2021")
-    assert grids(protocol) == {"pgd": (1.0,), "dag": (), "hide": (2.0,)}
-    pgd, dag, hide = protocol.attacks
-    assert pgd.objectives is None, "each task is attacked"
-    assert dag.objectives == ("swap:person,car",)
-    assert dag.params == {"steps": 200, "gamma": 0.5}
-    assert hide.objectives == ("hide:person",)
+    pgd, equal_snr, boxes, pixels, hide = protocol.attacks
+    assert 1.0 in pgd.epsilons, "figure 3"
+    assert equal_snr.norm == "rms"
+    assert pgd.objectives == equal_snr.objectives
+    assert {"each task", "group:semantic", "group:geometric", "group:all"} <= set(pgd.objectives)
+    assert boxes.objectives == ("swap:person,car@detection",)
+    assert boxes.params == {"steps": 150, "gamma": 0.5}
+    assert pixels.objectives == ("swap:person,car@semantic",)
+    assert pixels.params == {"steps": 200, "gamma": 0.5}
+    assert (hide.objectives, hide.epsilons) == (("hide:person",), (2.0,))
 
 
 def test_quick_has_all_families_at_a_few_strengths():

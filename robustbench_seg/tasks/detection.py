@@ -57,8 +57,8 @@ class Detection(Task):
         raise no_distance(self.name)
 
     def valid(self, label: InstanceLabels) -> Tensor:
-        """Images with an instance that counts."""
-        return has_instance(label)
+        """All images: that there is nothing to find is a label too, and what is found there is wrong."""
+        return torch.ones(len(label), dtype=torch.bool, device=label[0].labels.device)
 
     def statistics(self, output: DenseInstances, labels: Labels, num_classes: int) -> list[Statistics]:
         """Matches of boxes (see `match`), and `cls` and `reg` (C,2), sums and counts of the losses of each class."""

@@ -171,15 +171,16 @@ def _step(run: Run, state: State) -> float:
 
 
 def _loss(run: Run, outputs: Mapping[str, Any], labels: Mapping[str, Any]) -> Tensor:
-    """The balanced losses of the final outputs, and the weighted sum of those predicted on the way."""
+    """The balanced losses of the final outputs, and the weighted sum of those predicted on the way, a mean a level."""
     recipe = run.recipe
     final = {name: value for task in recipe.tasks for name, value in _weighted(run, task, outputs, labels).items()}
     loss = BALANCES[recipe.balance](final) if final else torch.zeros((), device=run.device, requires_grad=True)
-    for level in outputs.get(DEEP, ()):
+    levels = outputs.get(DEEP, ())
+    for level in levels:
         for task, output in level.items():
             size = (output.shape[-2], output.shape[-1])
             own = {key: RULES[key].resize(label, size) for key, label in labels.items() if key == label_key(task)}
-            loss = loss + sum(_weighted(run, task, level, own).values())
+            loss = loss + sum(_weighted(run, task, level, own).values()) / len(levels)
     return loss
 
 

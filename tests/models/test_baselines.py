@@ -9,14 +9,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-import robustbench_seg.models.baselines  # noqa: F401 - registers the architectures
 from robustbench_seg.errors import InputError
 from robustbench_seg.models.architecture import Request
 from robustbench_seg.models.architectures import build
 from robustbench_seg.models.attention import Distillation, GatedMessage
 from robustbench_seg.models.catalogue import folders
 from robustbench_seg.models.crossstitch import CrossStitch, CrossStitchNet, stages
-from robustbench_seg.models.deephead import Fuse, finished
+from robustbench_seg.models.deephead import Fuse, coarse, finished
 from robustbench_seg.models.encoders import Encoder
 from robustbench_seg.models.mtan import StageAttention
 from robustbench_seg.models.mtinet import FeaturePropagation
@@ -39,7 +38,8 @@ NANO = {
     "mtan": {"width": 8, "skip_finest": 0},
     "crossstitch": {"width": 8},
 }
-DEEP = {"mtl": 0, "padnet": 1, "mtinet": 4, "mtan": 0, "crossstitch": 0}
+DEEP = {"mtl": (), "padnet": (2,), "mtinet": (4, 8, 16, 32), "mtan": (), "crossstitch": ()}
+"""The strides of what is predicted on the way."""
 TWO = Request(("semantic", "depth"), 5, PRESETS["imagenet"])
 FIVE = Request(("semantic", "depth", "detection", "instance", "instance_depth"), 5, PRESETS["imagenet"])
 LARGEST = {"nano": 3e6, "paper": 110e6}
@@ -76,14 +76,15 @@ def test_outputs_at_any_size(name, size):
 def test_deep_supervision_only_while_training(name):
     net = make(name).train()
     levels = net(torch.rand(2, 3, 31, 65)).get("deep", ())
-    assert len(levels) == DEEP[name]
-    for level in levels:
+    assert len(levels) == len(DEEP[name])
+    for level, stride in zip(levels, DEEP[name], strict=True):
+        height, width = -(-31 // stride), -(-65 // stride)
         assert set(level) == {"semantic", "depth", *AUXILIARY}
-        assert level["semantic"].shape == (2, 5, 31, 65)
-        assert level["depth"].shape == level["edges"].shape == (2, 31, 65)
+        assert level["semantic"].shape == (2, 5, height, width)
+        assert level["depth"].shape == level["edges"].shape == (2, height, width)
         assert level["depth"].min() >= NEAR
-        assert level["normals"].shape == (2, 3, 31, 65)
-        torch.testing.assert_close(level["normals"].square().sum(1), torch.ones(2, 31, 65))
+        assert level["normals"].shape == (2, 3, height, width)
+        torch.testing.assert_close(level["normals"].square().sum(1), torch.ones(2, height, width))
     assert "deep" not in net.eval()(torch.rand(1, 3, 31, 65))
 
 
@@ -310,6 +311,8 @@ def test_encoders_are_found_by_name():
 def test_outputs_are_cropped_from_the_padded_image():
     raw = {"edges": torch.arange(8.0).view(1, 1, 2, 4)}
     assert finished(raw, (2, 4), (1, 3))["edges"].tolist() == [[[0.0, 1.0, 2.0]]]
+    # At half the image's size, five columns are two and a half cells; the half one stays.
+    assert coarse(raw, (4, 8), (2, 5))["edges"].tolist() == [[[0.0, 1.0, 2.0]]]
 
 
 @pytest.mark.parametrize("scale", ["nano", "paper"])

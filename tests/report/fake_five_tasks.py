@@ -163,7 +163,7 @@ HIDDEN = {
 PERSON = {
     "detection": ("ap", 0.3523),
     "instance": ("ap", 0.1646),
-    "semantic": ("miou", 0.7775),
+    "semantic": ("miou", 0.7771),
     "depth": ("rmse", 5.02),
     "instance_depth": ("abs_rel", 0.16),
 }

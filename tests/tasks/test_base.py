@@ -2,17 +2,53 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
+from robustbench_seg.detection.dense import DenseInstances
+from robustbench_seg.detection.truth import InstanceLabels
 from robustbench_seg.registries import TASKS
 from robustbench_seg.tasks.base import masked_mean, stack, weighted_mean
+from tests.tasks.made_instances import Found, Known, labelled, predicted
 
 OUTPUTS = {"semantic": torch.randn(3, 4, 5, 6, generator=torch.Generator().manual_seed(0))}
 OUTPUTS["depth"] = 3 + OUTPUTS["semantic"].abs().sum(1)
 LABELS = {"semantic": torch.arange(90).view(3, 5, 6) % 4, "depth": 4.0 + torch.arange(90).view(3, 5, 6) % 7}
-VOID = {"semantic": 255, "depth": 0}
+BOXES = ((8, 8, 40, 40), (48, 16, 88, 56), (8, 32, 32, 56), (56, 8, 88, 24))
+SCENES = [[(box, (i + shift) % 4) for i, box in enumerate(BOXES)] for shift in range(3)]
+OUTPUTS["instances"] = predicted([[Found(box, label, depth=9.0) for box, label in scene] for scene in SCENES])
+LABELS["instances"] = labelled([[Known(box, label) for box, label in scene] for scene in SCENES])
+LEAVES = {"detection": "boxes", "instance": "codes", "instance_depth": "depth"}
+"""What of the dense instances a task's loss depends on."""
+
+
+def without(key, labels, i):
+    """The labels with nothing in image i."""
+    if key == "instances":
+        return InstanceLabels(tuple(labelled([[]])[0] if j == i else image for j, image in enumerate(labels)))
+    return labels.clone().index_fill_(0, torch.tensor(i), {"semantic": 255, "depth": 0}[key])
+
+
+def one(value, i):
+    """Image i alone of an output or label."""
+    if not isinstance(value, DenseInstances):
+        return value[i : i + 1]
+    names = ("classes", "boxes", "centerness", "codes", "depth")
+    return dataclasses.replace(value, **{name: getattr(value, name)[i : i + 1] for name in names})
+
+
+def with_gradient(task):
+    """The task's output, and the tensor its loss is differentiated by."""
+    if task.key != "instances":
+        leaf = OUTPUTS[task.key].clone().requires_grad_(True)
+        return leaf, leaf
+    name = LEAVES[task.name]
+    # Moved off its target, where the loss would be flat.
+    leaf = (getattr(OUTPUTS["instances"], name) + 0.5).requires_grad_(True)
+    return dataclasses.replace(OUTPUTS["instances"], **{name: leaf}), leaf
 
 
 @pytest.fixture(params=TASKS.names())
@@ -44,7 +80,7 @@ def test_statistics_are_each_images_own(task):
     together = task.statistics(OUTPUTS[task.key], LABELS, 4)
     for i, image in enumerate(together):
         labels = {key: label[i : i + 1] for key, label in LABELS.items()}
-        (alone,) = task.statistics(OUTPUTS[task.key][i : i + 1], labels, 4)
+        (alone,) = task.statistics(one(OUTPUTS[task.key], i), labels, 4)
         assert image.keys() == alone.keys()
         for key, value in image.items():
             assert value.dtype == np.float64
@@ -52,16 +88,22 @@ def test_statistics_are_each_images_own(task):
 
 
 def test_the_loss_of_an_image_is_its_own_and_void_is_zero(task):
-    labels = LABELS[task.key].clone()
-    labels[1] = VOID[task.key]
-    output = OUTPUTS[task.key].clone().requires_grad_(True)
+    labels = without(task.key, LABELS[task.key], 1)
+    output, leaf = with_gradient(task)
     loss = task.loss(output, labels)
     assert loss.shape == (3,)
-    assert loss[1] == 0
-    (gradient,) = torch.autograd.grad(loss[0], output)
+    (gradient,) = torch.autograd.grad(loss[0], leaf, retain_graph=True)
     assert gradient[0].count_nonzero() > 0
     assert gradient[1:].count_nonzero() == 0
-    assert task.valid(labels).tolist() == [True, False, True]
+    if task.name != "detection":  # there, nothing to find is a label like any other
+        assert loss[1] == 0
+        assert task.valid(labels).tolist() == [True, False, True]
+
+
+def test_raw_losses_add_up_to_the_loss(task):
+    raw = task.losses(OUTPUTS[task.key], LABELS[task.key])
+    assert list(raw) == [loss.name for loss in task.raw_losses]
+    torch.testing.assert_close(sum(raw.values()), task.loss(OUTPUTS[task.key], LABELS[task.key]))
 
 
 # the helpers

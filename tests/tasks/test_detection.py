@@ -124,9 +124,10 @@ def test_classes_that_are_not_scored_have_no_value():
         assert np.isnan(value[0]).tolist() == [True, False, True, True], name
 
 
-def test_images_with_an_instance_that_counts_are_valid():
+def test_an_image_with_nothing_to_find_is_labelled_too():
     known = [[Known(TALL, 0), Known(SMALL, 1)], [Known(SMALL, 0)], [Known(TALL, VOID)], []]
-    assert TASK.valid(labelled(known)).tolist() == [True, False, False, False]
+    assert TASK.valid(labelled(known)).tolist() == [True, True, True, True]
+    assert TASK.loss(predicted([[Found(TALL, 0)]] * 4), labelled(known))[3] > 0
 
 
 def test_the_loss_is_the_sum_of_the_raw_losses():

@@ -35,7 +35,7 @@ def norm_pairs(families: Sequence[Family]) -> list[tuple[Matrix, Matrix]]:
 def norm_sentence(first: Matrix, second: Matrix) -> str:
     """What changes from one norm to another."""
     names = [NORMS.get(matrix.setting.norm, matrix.setting.norm) for matrix in (first, second)]
-    ours = f"{first.setting.where}, {first.setting.how} {strength(first.epsilon)}"
+    ours = f"{first.setting.where}, {first.setting.at(first.epsilon)}"
     text = f"{ours}, against {names[1]} {strength(second.epsilon)}: the rank correlation of the two matrices is "
     text += f"{agreement(first, second, off_diagonal=False).text()}, and "
     text += f"{agreement(first, second, off_diagonal=True).text()} over the tasks that were not attacked"
@@ -71,7 +71,7 @@ def model_table(families: Sequence[Family]) -> Table | None:
         others = {matrix.epsilon: matrix for matrix in second.matrices}
         for matrix in first.matrices:
             if matrix.epsilon in others:
-                how = f"{first.setting.dataset}, {first.setting.how} {strength(matrix.epsilon)}"
+                how = f"{first.setting.dataset}, {first.setting.at(matrix.epsilon)}"
                 names = f"{first.setting.model} and {second.setting.model}"
                 lines.append(Line(names, how, text_cells(*_both(matrix, others[matrix.epsilon]))))
     caption = "Spearman's rank correlation of the matrices of two models"

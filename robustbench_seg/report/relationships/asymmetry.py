@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from robustbench_seg.report.cells import Cell, Line, Table, text_cells
-from robustbench_seg.report.names import strength
 from robustbench_seg.report.relationships.contrast import Contrast, Draws, Estimate, Side, contrast
 from robustbench_seg.report.relationships.matrix import Matrix, Setting
 from robustbench_seg.report.relationships.objectives import GEOMETRIC, SEMANTIC, UNGROUPED, group
@@ -44,10 +43,7 @@ MATRIX_CONTRASTS = (individual, grouped)
 
 def contrast_table(caption: str, found: Sequence[Placed], heads: tuple[str, str]) -> Table | None:
     """A line a contrast: both mean losses, their difference, the cells averaged and the method."""
-    lines = [
-        Line(f"{setting.where}, {setting.how} {strength(epsilon)}", one.title, _cells(one))
-        for setting, epsilon, one in found
-    ]
+    lines = [Line(f"{setting.where}, {setting.at(epsilon)}", one.title, _cells(one)) for setting, epsilon, one in found]
     columns = (*heads, "difference", "cells", "interval of the difference")
     return Table(caption, "attack", columns, tuple(lines)) if lines else None
 

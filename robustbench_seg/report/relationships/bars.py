@@ -9,7 +9,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from robustbench_seg.report.names import strength
 from robustbench_seg.report.relationships.canvas import COLOURS, SHADES, WIDTH, shade_regions, titled, wrapped
 from robustbench_seg.report.relationships.matrix import Matrix
 from robustbench_seg.report.relationships.objectives import (
@@ -41,7 +40,7 @@ def bars_figure(matrix: Matrix) -> Figure | None:
     panels = [(title, chosen) for title, chosen in _panels(matrix) if chosen]
     if not panels:
         return None
-    where = f"{matrix.setting.where}: {matrix.setting.how} {strength(matrix.epsilon)}"
+    where = f"{matrix.setting.where}: {matrix.setting.at(matrix.epsilon)}"
     canvas = titled(where)
     canvas.set_size_inches(WIDTH, _HEIGHT * len(panels) + 0.5)
     grid = canvas.subplots(len(panels), 1, squeeze=False, sharey=True, sharex=True)[:, 0]

@@ -8,7 +8,7 @@ from functools import partial
 from matplotlib.figure import Figure
 
 from robustbench_seg.report.figures import FigureFile, _stems
-from robustbench_seg.report.names import ATTACKS, epsilon_text, strength
+from robustbench_seg.report.names import ATTACKS, epsilon_text
 from robustbench_seg.report.relationships.agreement import norm_pairs, radius_figure
 from robustbench_seg.report.relationships.bars import bars_figure
 from robustbench_seg.report.relationships.canvas import png
@@ -80,7 +80,7 @@ def radius_files(families: Sequence[Family]) -> list[FigureFile]:
 
 
 def _files(kind: str, matrices: Sequence[Matrix], makers: Sequence[Maker], text: str) -> list[FigureFile]:
-    captions = [f"{m.setting.where}, {m.setting.how} {strength(m.epsilon)}. {text}." for m in matrices]
+    captions = [f"{m.setting.where}, {m.setting.at(m.epsilon)}. {text}." for m in matrices]
     places = [(m.setting.where, m.setting.how) for m in matrices]
     return _drawn(kind, places, ["_".join(m.setting) for m in matrices], makers, captions)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 
-from robustbench_seg.report.names import strength, task_name
+from robustbench_seg.report.names import task_name
 from robustbench_seg.report.relationships.asymmetry import Placed
 from robustbench_seg.report.relationships.contrast import Contrast, Draws
 from robustbench_seg.report.relationships.hiding import Hiding, hiding_contrast
@@ -45,8 +45,8 @@ def findings(study: Study) -> dict[str, list[str]]:
 def between(foremost: Sequence[Family]) -> list[str]:
     """How alike the models' matrices are at the radii shown first."""
     return [
-        f"{first.setting.model} and {second.setting.model} on {first.setting.dataset}, {first.setting.how} "
-        f"{strength(first.chosen.epsilon)}: the rank correlation of their matrices is "
+        f"{first.setting.model} and {second.setting.model} on {first.setting.dataset}, "
+        f"{first.setting.at(first.chosen.epsilon)}: the rank correlation of their matrices is "
         f"{agreement(first.chosen, second.chosen, off_diagonal=True).text()} over the tasks that were not attacked and "
         f"{agreement(first.chosen, second.chosen, off_diagonal=False).text()} over all cells."
         for first, second in itertools.combinations(foremost, 2)
@@ -122,7 +122,7 @@ def hidden(hiding: Hiding, draws: Draws) -> Iterator[str]:
         return
     first, second, difference = _numbers(found)
     yield (
-        f"{hiding.setting.how} {strength(hiding.epsilon)}: hiding {hiding.label} in segmentation takes {first} of the "
+        f"{hiding.setting.at(hiding.epsilon)}: hiding {hiding.label} in segmentation takes {first} of the "
         f"depth performance on {hiding.label}, hiding it in depth takes {second} of the segmentation performance; "
         f"difference {difference}. {_stronger(found)}"
     )
@@ -174,11 +174,11 @@ def _first_norms(families: Sequence[Family]) -> list[Family]:
 
 
 def _start(matrix: Matrix) -> str:
-    return f"{matrix.setting.how} {strength(matrix.epsilon)}"
+    return f"{matrix.setting.at(matrix.epsilon)}"
 
 
 def _place(placed: Placed) -> str:
-    return f"{placed[0].how} {strength(placed[1])}"
+    return f"{placed[0].at(placed[1])}"
 
 
 def _named(tasks: Sequence[str]) -> str:

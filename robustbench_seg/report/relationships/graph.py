@@ -14,7 +14,6 @@ from matplotlib.patches import Circle, FancyArrowPatch
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from robustbench_seg.report.names import strength
 from robustbench_seg.report.relationships.canvas import COLOURS, SHADES, titled, wrapped
 from robustbench_seg.report.relationships.matrix import Matrix
 from robustbench_seg.report.relationships.objectives import group
@@ -60,7 +59,7 @@ def graph_figure(matrix: Matrix) -> Figure | None:
     heights = [y for _, y in places.values()]
     margin = _NODE + 0.06
     span = max(heights) - min(heights) + 2 * margin
-    canvas = titled(f"{matrix.setting.where}: {matrix.setting.how} {strength(matrix.epsilon)}", _SIZE)
+    canvas = titled(f"{matrix.setting.where}: {matrix.setting.at(matrix.epsilon)}", _SIZE)
     canvas.set_size_inches(_SIZE, _SIZE * span / (2 * (_RADIUS + margin)) + 0.7)
     axes = canvas.subplots()
     axes.set_title("A → B: the share of B that is lost when A is attacked by its own loss", fontsize=9)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from robustbench_seg.classes import canonical
 from robustbench_seg.report.cells import DASH, Cell, Line, Table, ratio_cell
-from robustbench_seg.report.names import CURVES, class_metric_name, metric_text, strength, task_name
+from robustbench_seg.report.names import CURVES, class_metric_name, metric_text, task_name
 from robustbench_seg.report.relationships.contrast import Contrast, Draws, Side, contrast
 from robustbench_seg.report.relationships.effects import whole
 from robustbench_seg.report.relationships.matrix import Setting, nearest
@@ -79,7 +79,7 @@ def hiding_table(hiding: Hiding) -> Table:
     heads = tuple(head for _ in hiding.targets for head in ("clean", "ratio, attacked"))
     groups = tuple((f"hidden from {task_name(target)}", 2) for target in hiding.targets)
     snr = tuple(cell for target in hiding.targets for cell in (Cell(""), Cell(_snr(hiding, target))))
-    where = f"{hiding.setting.where}: {hiding.label} hidden, {hiding.setting.how} {strength(hiding.epsilon)}"
+    where = f"{hiding.setting.where}: {hiding.label} hidden, {hiding.setting.at(hiding.epsilon)}"
     return Table(where, "measured on that class", heads, (*lines, Line("realised SNR", "", snr)), groups)
 
 

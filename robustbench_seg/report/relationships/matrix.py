@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from robustbench_seg.report.names import ATTACKS, NORMS
+from robustbench_seg.report.names import ATTACKS, NORMS, strength
 from robustbench_seg.report.relationships.objectives import OWN, kind, ordered_objectives, ordered_tasks
 from robustbench_seg.report.rows import Row, unique
 
@@ -35,7 +35,13 @@ class Setting(NamedTuple):
     @property
     def how(self) -> str:
         """Attack and norm."""
-        return f"{ATTACKS.get(self.attack, self.attack)} ({NORMS.get(self.norm, self.norm)})"
+        # DAG stops by itself; in a norm it is its direction that is evaluated, and the reader must know.
+        direction = "direction, " if self.attack == "dag" and self.norm != "none" else ""
+        return f"{ATTACKS.get(self.attack, self.attack)} ({direction}{NORMS.get(self.norm, self.norm)})"
+
+    def at(self, epsilon: float | None) -> str:
+        """Attack, norm and radius."""
+        return self.how if epsilon is None else f"{self.how} {strength(epsilon)}"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from robustbench_seg.report.cells import Line, Table, ratio_cell
 from robustbench_seg.report.figures import FigureFile
-from robustbench_seg.report.names import metric_name, strength, task_name
+from robustbench_seg.report.names import metric_name, task_name
 from robustbench_seg.report.pictures import data_uri, gallery
 from robustbench_seg.report.relationships.agreement import model_table, norm_pairs, norm_sentence, radius_table
 from robustbench_seg.report.relationships.asymmetry import BACKWARD, FORWARD, contrast_table
@@ -102,7 +102,7 @@ def matrix_table(matrix: Matrix) -> Table:
         Line(objective_name(one), kind(one), tuple(ratio_cell(matrix.cell(one, task)) for task in matrix.tasks))
         for one in matrix.objectives
     ]
-    caption = f"{matrix.setting.where}, {matrix.setting.how} {strength(matrix.epsilon)}"
+    caption = f"{matrix.setting.where}, {matrix.setting.at(matrix.epsilon)}"
     return Table(caption, "attacked", heads, tuple(lines), spans)
 
 

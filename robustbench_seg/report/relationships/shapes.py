@@ -14,8 +14,8 @@ _BEFORE, _AFTER = "#9ecae1", "#08519c"
 
 
 def swap_figure(swap: Swap) -> Figure | None:
-    """Bars of both classes before and after; mean shapes have a line at 1. None where nothing was measured."""
-    if not swap.metrics:
+    """Bars of both classes before and after; mean shapes have a line at 1. None for a single metric."""
+    if len(swap.metrics) < 2:
         return None
     canvas = titled(swap.title)
     canvas.set_size_inches(max(4.6, WIDTH * len(swap.metrics) / 4), 2.9)

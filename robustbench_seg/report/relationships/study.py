@@ -79,7 +79,7 @@ def study(runs: Sequence[Run], merged: Run, names: Sequence[Mapping[str, str]], 
         tuple(swaps(classes)),
         tuple(row for row in table if row.metric in OUTCOMES and place(row) in places),
         {},
-        tuple(_pictured(runs, names)),
+        tuple(panel for panel in _pictured(runs, names) if (panel.model, panel.dataset) in places),
         merged.info,
         (*_left_out(tasks), *_failures(found)),
     )

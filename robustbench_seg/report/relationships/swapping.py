@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from robustbench_seg.classes import canonical
 from robustbench_seg.report.cells import DASH, Cell, Line, Table, empty, ratio_cell
-from robustbench_seg.report.names import class_metric_name, metric_text, strength, task_name
+from robustbench_seg.report.names import class_metric_name, metric_text, task_name
 from robustbench_seg.report.relationships.contrast import Draws, Estimate, key
 from robustbench_seg.report.relationships.effects import whole
 from robustbench_seg.report.relationships.matrix import Setting
@@ -41,7 +41,7 @@ class Swap:
     def title(self) -> str:
         """Where, what and how."""
         pair = " ↔ ".join(self.labels)
-        return f"{self.setting.where}: {pair} in {task_name(self.target)}, {self.setting.how} {strength(self.epsilon)}"
+        return f"{self.setting.where}: {pair} in {task_name(self.target)}, {self.setting.at(self.epsilon)}"
 
     @property
     def metrics(self) -> list[str]:
@@ -90,9 +90,7 @@ def shape_sentence(swap: Swap, draws: Draws, outcomes: Sequence[Row] = ()) -> st
     rows = [swap.cells.get((label, SHAPE)) for label in swap.labels]
     if any(row is None for row in rows):
         return ""
-    start = (
-        f"{' ↔ '.join(swap.labels)} swapped in {task_name(swap.target)}, {swap.setting.how} {strength(swap.epsilon)}"
-    )
+    start = f"{' ↔ '.join(swap.labels)} swapped in {task_name(swap.target)}, {swap.setting.at(swap.epsilon)}"
     known = [row for row in rows if row is not None and row.clean is not None and row.value is not None]
     if len(known) < len(rows):
         return f"{start}: no box of one of the classes is left, so shapes cannot be compared."
