@@ -35,7 +35,8 @@ def crops(masks: Tensor, boxes: Tensor) -> Tensor:
         return boxes.new_zeros((0, SIDE * SIDE))
     index = torch.arange(len(masks), device=boxes.device, dtype=boxes.dtype)[:, None]
     cut = roi_align(masks[:, None].to(boxes.dtype), torch.cat([index, boxes], 1), SIDE, aligned=True)
-    return cut.flatten(1)
+    flat: Tensor = cut.flatten(1)
+    return flat
 
 
 def fit(samples: Tensor, count: int) -> MaskBasis:

@@ -7,9 +7,12 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from robustbench_seg.attacks.victim import Victim, frozen
+from robustbench_seg.attacks.victim import Victim, finite, frozen
 from robustbench_seg.classes import align
+from robustbench_seg.detection.dense import DenseInstances
 from robustbench_seg.errors import InputError
+from robustbench_seg.harness.cost import measure_cost
+from robustbench_seg.harness.plan import load_tasks
 from robustbench_seg.models.base import LoadedModel
 from robustbench_seg.registry import one_line
 from robustbench_seg.tasks.base import Outputs
@@ -17,12 +20,13 @@ from robustbench_seg.tasks.base import Outputs
 _SIZE = (75, 101)
 
 
-def check_model(model: LoadedModel) -> Iterator[str]:
-    """Lines on what the model is and gives; InputError with the reason where it cannot be attacked."""
+def check_model(model: LoadedModel, size: tuple[int, int], device: str) -> Iterator[str]:
+    """Lines on what the model is, gives and costs at `size`; InputError with the reason where it cannot be attacked."""
     parameters = sum(parameter.numel() for parameter in model.module.parameters())
     yield f"{model.name}: {parameters / 1e6:.2f} M parameters, tasks {', '.join(model.tasks)}, from {model.origin}"
-    alignment = align(model.classes, model.classes) if "semantic" in model.tasks else None
-    victim = Victim(model.module, model.tasks, alignment)
+    tasks = load_tasks(model.tasks)
+    alignment = align(model.classes, model.classes) if any(task.has_classes for task in tasks.values()) else None
+    victim = Victim(model.module, [task.key for task in tasks.values()], alignment)
     images = torch.rand((1, 3, *_SIZE), generator=torch.Generator().manual_seed(0))
     try:
         with frozen(model.module):
@@ -32,16 +36,28 @@ def check_model(model: LoadedModel) -> Iterator[str]:
         raise
     except Exception as error:
         raise InputError(f"model '{model.name}' fails on a {_SIZE} image: {one_line(error)[:300]}") from error
-    for task, output in outputs.items():
-        if not bool(torch.isfinite(output).all()):
-            raise InputError(f"model '{model.name}': output '{task}' is not finite; check --normalize and --weights")
-        low, high = output.min().item(), output.max().item()
-        yield f"{task}: {tuple(output.shape[1:])} for a {_SIZE} image, values {low:.3g} to {high:.3g}"
+    for key, output in outputs.items():
+        if not bool(finite(output).all()):
+            raise InputError(f"model '{model.name}': output '{key}' is not finite; check --normalize and --weights")
+        yield f"{key}: {_described(output)}"
     if not bool(gradient.any()):
         raise InputError(f"model '{model.name}': the gradient at its input is zero; does it detach its input?")
     yield f"gradient at the input: RMS {gradient.square().mean().sqrt().item():.3g}; ok"
+    yield f"cost at {measure_cost(model.module.to(device), size, device).text()}"
+
+
+def _described(output: Tensor | DenseInstances) -> str:
+    if isinstance(output, DenseInstances):
+        return f"{output.classes.shape[1]} candidates of {output.classes.shape[2]} classes for a {_SIZE} image"
+    low, high = output.min().item(), output.max().item()
+    return f"{tuple(output.shape[1:])} for a {_SIZE} image, values {low:.3g} to {high:.3g}"
 
 
 def _spread(outputs: Outputs) -> Tensor:
     """A per-image number that every output enters."""
-    return torch.stack([value.square().flatten(1).mean(1) for value in outputs.values()]).sum(0)
+    parts = [part for value in outputs.values() for part in _tensors(value)]
+    return torch.stack([part.square().flatten(1).mean(1) for part in parts]).sum(0)
+
+
+def _tensors(output: Tensor | DenseInstances) -> list[Tensor]:
+    return [output] if isinstance(output, Tensor) else [output.classes, output.boxes, output.centerness]

@@ -32,7 +32,7 @@ class FigureFile:
 def figures(views: Sequence[View]) -> list[FigureFile]:
     """All figures of these views; a model looks the same in all of them."""
     styles = looks(unique([model for view in views for model in view.models]))
-    stems = _stems([f"{view.dataset}_{view.task}" for view in views])
+    stems = file_stems([f"{view.dataset}_{view.task}" for view in views])
     return [
         FigureFile(f"q_{stem}_{suffix}.png", (view.dataset, view.task), caption, png(plot))
         for stem, view in zip(stems, views, strict=True)
@@ -58,7 +58,7 @@ def _caption(what: str, shown: str, axis: Axis) -> str:
     return f"{what}: {shown}, {_AXIS_TEXTS[axis.key]}. Bands are 95 % intervals."
 
 
-def _stems(names: Sequence[str]) -> list[str]:
+def file_stems(names: Sequence[str]) -> list[str]:
     """File names for names, distinct even where they differ in special characters only."""
     plain = [re.sub(r"[^A-Za-z0-9.-]+", "_", name).strip("._") or "figure" for name in names]
     return [stem if plain.count(stem) == 1 else f"{stem}_{i}" for i, stem in enumerate(plain)]

@@ -45,7 +45,7 @@ def other_pivots(rows: Sequence[Row], shown: View) -> list[Table]:
 
 
 def targets(rows: Sequence[Row]) -> Table | None:
-    """What targeted attacks (DAG) reached: the share of target pixels that changed, and that became the rival."""
+    """What targeted attacks (DAG) reached: the share of targets that changed, and that became the rival."""
     cells: dict[tuple[object, ...], dict[str, Row]] = {}
     for row in rows:
         if row.metric in OUTCOMES:
@@ -55,18 +55,18 @@ def targets(rows: Sequence[Row]) -> Table | None:
         row = next(iter(found.values()))
         shares = tuple(share_cell(found.get(metric)) for metric in OUTCOMES)
         lines.append(_cell_line(row, (*shares, Cell(str(row.n_images)))))
-    caption = "Share of the target pixels that left their class, and that reached the class they were pushed to"
+    caption = "Share of the targets that left their class, and that reached the class they were pushed to"
     return Table(caption, "attack", ("changed", "reached", "images"), tuple(lines)) if lines else None
 
 
 def hidden_classes(class_rows: Sequence[Row]) -> Table | None:
     """What is left of a hidden class: its own metric, clean and attacked, in every task measured."""
-    cells: dict[tuple[object, ...], dict[str, Row]] = {}
+    cells: dict[tuple[object, ...], dict[tuple[str, str], Row]] = {}
     for row in class_rows:
         kind, _, rest = row.objective.partition(":")
         if kind == "hide" and canonical(rest.partition("@")[0]) == canonical(row.label):
-            cells.setdefault((row.model, row.dataset, *row.series, row.epsilon), {})[row.metric] = row
-    metrics = unique([metric for found in cells.values() for metric in found])
+            cells.setdefault((row.model, row.dataset, *row.series, row.epsilon), {})[row.task, row.metric] = row
+    metrics = list(dict.fromkeys(metric for found in cells.values() for metric in found))
     lines = []
     for found in cells.values():
         row = next(iter(found.values()))
@@ -75,7 +75,7 @@ def hidden_classes(class_rows: Sequence[Row]) -> Table | None:
         ]
         lines.append(_cell_line(row, (*values, Cell(str(row.n_images)))))
     heads = (*[text for _ in metrics for text in ("clean", "attacked")], "images")
-    groups = (*[(f"{class_metric_name(metric)} of the hidden class", 2) for metric in metrics], ("", 1))
+    groups = (*[(f"{class_metric_name(metric)} of {task_name(task)}", 2) for task, metric in metrics], ("", 1))
     caption = "The hidden class alone, over the images whose clean prediction has it"
     return Table(caption, "attack", heads, tuple(lines), groups) if lines else None
 

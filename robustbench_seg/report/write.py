@@ -31,14 +31,15 @@ def write_comparison(runs: Sequence[Run], out: Path) -> Path:
 def _write(run: Run, out: Path, name: str, title: str) -> Path:
     shown = views(rows(run.summary))
     drawn = figures(shown)
-    folder = _made(out / "figures")
+    folder = made_folder(out / "figures")
     for figure in drawn:
-        _write_png(figure, folder)
+        write_png(figure, folder)
     write_text(page(run, shown, drawn, title), out / name)
     return out / name
 
 
-def _made(folder: Path) -> Path:
+def made_folder(folder: Path) -> Path:
+    """The folder, created; InputError where it cannot be."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -46,7 +47,8 @@ def _made(folder: Path) -> Path:
     return folder
 
 
-def _write_png(figure: FigureFile, folder: Path) -> None:
+def write_png(figure: FigureFile, folder: Path) -> None:
+    """Write one figure into the folder; InputError where it cannot be."""
     path = folder / figure.name
     try:
         path.write_bytes(figure.png)

@@ -67,7 +67,7 @@ def test_headline_in_plain_words(page: Page) -> None:
 
 
 def test_targets_and_hidden_classes(run: FakeRun, page: Page) -> None:
-    targets = cells(page, "Share of the target pixels")
+    targets = cells(page, "Share of the targets")
     assert targets["street-mobilenetv2 on streetDAG on semantic without an ε"] == ["97.3 %", "81.2 %", "200"]
     hidden = cells(page, "The hidden class alone")
     line = hidden["street-multitask on streetHiding person on depth at ε = 4"]

@@ -7,7 +7,7 @@ from functools import partial
 
 from matplotlib.figure import Figure
 
-from robustbench_seg.report.figures import FigureFile, _stems
+from robustbench_seg.report.figures import FigureFile, file_stems
 from robustbench_seg.report.names import ATTACKS, epsilon_text
 from robustbench_seg.report.relationships.agreement import norm_pairs, radius_figure
 from robustbench_seg.report.relationships.bars import bars_figure
@@ -90,7 +90,7 @@ def _drawn(
 ) -> list[FigureFile]:
     """The files of figures that have something to draw; their names tell them apart, `places` say where they stand."""
     files = []
-    for place, stem, make, caption in zip(places, _stems(names), makers, captions, strict=True):
+    for place, stem, make, caption in zip(places, file_stems(names), makers, captions, strict=True):
         picture = png(make)
         if picture is not None:
             files.append(FigureFile(f"relationships_{kind}_{stem}.png", place, caption, picture))

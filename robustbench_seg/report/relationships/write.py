@@ -12,7 +12,7 @@ from robustbench_seg.report.relationships.effects import effects_table
 from robustbench_seg.report.relationships.page import page
 from robustbench_seg.report.relationships.study import study
 from robustbench_seg.report.rows import Run, unique
-from robustbench_seg.report.write import _made, _write_png
+from robustbench_seg.report.write import made_folder, write_png
 
 
 def write_relationships(runs: Sequence[Run], out: Path | None = None, reference: float | None = None) -> Path:
@@ -28,9 +28,9 @@ def write_relationships(runs: Sequence[Run], out: Path | None = None, reference:
     merged = merge(runs, folder)
     found = study(runs, merged, _names(runs, merged), reference)
     html, figures = page(found, f"Task relationships: {', '.join(run_names([run.folder for run in runs]))}")
-    pictures = _made(folder / "figures")
+    pictures = made_folder(folder / "figures")
     for figure in figures:
-        _write_png(figure, pictures)
+        write_png(figure, pictures)
     write_table(effects_table(found.effects), folder / "relationships.csv")
     write_text(html, folder / "relationships.html")
     return folder / "relationships.html"

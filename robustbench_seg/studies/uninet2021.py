@@ -1,0 +1,125 @@
+"""The study of UniNet 2021: `python -m robustbench_seg.studies.uninet2021`."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from robustbench_seg.harness.evaluation import Evaluation, Request, resolve_device
+from robustbench_seg.harness.execute import execute, make_folder
+from robustbench_seg.harness.run import Run, write_table, write_text
+from robustbench_seg.harness.spec import DataSpec, ModelSpec
+from robustbench_seg.models.catalogue import folders
+from robustbench_seg.registries import PROTOCOLS
+from robustbench_seg.report.cells import Line, Table, text_cells
+from robustbench_seg.report.names import task_name
+from robustbench_seg.report.pictures import data_uri
+from robustbench_seg.report.relationships.study import Study, study
+from robustbench_seg.report.relationships.write import write_relationships
+from robustbench_seg.report.write import write_report
+from robustbench_seg.studies.uninet2021_findings import judged
+from robustbench_seg.studies.uninet2021_models import Measured, measure, models_table, table_1, table_2
+
+ATTACKED = ("street-uninet", "street-mtinet-pp")
+"""The five-task models; the paper repeats its attacks on MTI-Net++."""
+PUBLISHED = Path(__file__).with_suffix(".toml")
+_REPORT = Path(__file__).parents[1] / "report"
+
+
+@click.command()
+@click.option("-o", "--out", type=click.Path(path_type=Path), default=Path("reports/uninet2021"), show_default=True)
+@click.option("--limit", type=click.IntRange(min=1), help="Only the first N images.")
+@click.option("--device", default="auto", show_default=True)
+@click.option("--workers", type=int, default=0, help="0: one a core.")
+@click.option("--pictures/--no-pictures", default=True)
+def main(out: Path, limit: int | None, device: str, workers: int, pictures: bool) -> None:
+    """Attack the five-task models as the paper does, and write the study, the report and the relationships into OUT.
+
+    Given again it resumes, and rebuilds the pages.
+    """
+    make_folder(out)
+    published = tomllib.loads(PUBLISHED.read_text(encoding="utf-8"))
+    run = _attacked(out, limit, device, workers)
+    write_report(run)
+    write_relationships([run])
+    named = [name for rows in (published["ours1"], published["ours2"]) for names in rows.values() for name in names]
+    found = measure(list(dict.fromkeys([*named, *ATTACKED])), resolve_device(device))
+    write_table(models_table(found), out / "models.csv")
+    write_text(page(run, found, published), out / "study.html")
+    click.echo(f"study: {out / 'study.html'}")
+
+
+def _attacked(out: Path, limit: int | None, device: str, workers: int) -> Run:
+    request = Request(
+        models=[ModelSpec(name) for name in ATTACKED if name in folders()],
+        datasets=[DataSpec.parse("street")],
+        protocol=PROTOCOLS.get("uninet2021"),
+        limit=limit,
+        device=device,
+        workers=workers,
+        given={"study": "uninet2021", "limit": limit},
+    )
+    return execute(Evaluation(request, out), out, lambda progress: click.echo(f"{progress.done} of {progress.total}"))
+
+
+def page(run: Run, found: Mapping[str, Measured], published: Mapping[str, Any]) -> str:
+    """The study as HTML."""
+    names = [{name: name for name in run.summary["model"].unique().tolist()}]
+    related = study([run], run, names, None)
+    return (
+        _environment()
+        .get_template("uninet2021.html.j2")
+        .render(
+            title="UniNet 2021: five tasks, and what attacking one does to the others",
+            judged=judged(related),
+            tables=[
+                table_1(published["table1"], published["ours1"], found),
+                table_2(published["table2"], published["ours2"], found),
+                *_tables_3(related, published["table3"]),
+            ],
+            info=run.info,
+            device=next(iter(found.values())).cost.device if found else "",
+            images=max((row.n_images for row in related.effects), default=0),
+        )
+    )
+
+
+def _tables_3(related: Study, published: Mapping[str, Sequence[float]]) -> list[Table]:
+    """Table 3 of every model: the ratios of the hidden class, ours and the paper's."""
+    found = []
+    for hiding in related.shown_hidings:
+        lines = []
+        for task in hiding.tasks:
+            cells = []
+            for target, number in zip(("semantic", "depth"), published.get(task, ("", "")), strict=True):
+                row = hiding.cells.get((target, task))
+                ours = "–" if row is None or row.ratio is None else f"{row.ratio:.2f} [{row.low:.2f}, {row.high:.2f}]"
+                cells += [ours, f"{number:.2f}" if number != "" else "–"]
+            lines.append(Line(task_name(task), "", text_cells(*cells)))
+        heads = ("ours", "paper", "ours", "paper")
+        spans = (("hidden in segmentation", 2), ("hidden in depth", 2))
+        caption = f"Table 3: share left of {hiding.label}, {hiding.setting.model}, {hiding.setting.at(hiding.epsilon)}"
+        found.append(Table(caption, "measured", heads, tuple(lines), spans))
+    return found
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader([Path(__file__).parent / "templates", _REPORT / "templates"]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["data_uri"] = data_uri
+    environment.filters["keys"] = list
+    return environment
+
+
+if __name__ == "__main__":
+    main()
