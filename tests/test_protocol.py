@@ -53,7 +53,7 @@ def test_klingners_grid():
 
 def test_uninets_grid():
     protocol = PROTOCOLS.get("uninet2021")
-    pgd, equal_snr, boxes, pixels, hide = protocol.attacks
+    pgd, equal_snr, boxes, pixels, hide, hide_equal_snr = protocol.attacks
     assert 1.0 in pgd.epsilons, "figure 3"
     assert equal_snr.norm == "rms"
     assert pgd.objectives == equal_snr.objectives
@@ -62,7 +62,8 @@ def test_uninets_grid():
     assert boxes.params == {"steps": 150, "gamma": 0.5}
     assert pixels.objectives == ("swap:person,car@semantic",)
     assert pixels.params == {"steps": 200, "gamma": 0.5}
-    assert (hide.objectives, hide.epsilons) == (("hide:person",), (2.0,))
+    assert (hide.norm, hide.objectives, hide.epsilons) == ("linf", ("hide:person",), (2.0,))
+    assert (hide_equal_snr.norm, hide_equal_snr.params) == ("rms", hide.params)
 
 
 def test_quick_has_all_families_at_a_few_strengths():

@@ -53,7 +53,7 @@ CLASS_METRICS = {"miou": "IoU"}
 CURVES = {"semantic": "miou", "depth": "rmse", "detection": "ap", "instance": "ap", "instance_depth": "l1"}
 """The metric Q is drawn of, by task; a task that is not here has its first metric drawn."""
 
-_DETAILS = {"hide": "{}", "swap": "{}", "loss": "loss {}", "group": "{} tasks"}
+_DETAILS = {"hide": "{}", "swap": "{}", "loss": "on the {} loss", "group": "on {} tasks"}
 
 
 def task_name(task: str) -> str:
@@ -118,4 +118,4 @@ def full_name(attack: str, objective: str) -> str:
     """A perturbation with the task it attacks: `PGD on depth`, `Hiding person on semantic`."""
     target = aim(objective)
     name = perturbation_name(attack, objective)
-    return f"{name} on {target}" if target and ":" not in target else name
+    return f"{name} on {target.replace('_', ' ')}" if target and ":" not in target else name

@@ -21,8 +21,8 @@ def test_names_cover_what_ships() -> None:
         ("pgd", "semantic", "PGD", "PGD on semantic"),
         ("hide", "hide:person@depth", "Hiding person", "Hiding person on depth"),
         ("dag", "swap:person,car@semantic", "DAG person ↔ car", "DAG person ↔ car on semantic"),
-        ("pgd", "loss:cls", "PGD loss cls", "PGD loss cls"),
-        ("pgd", "group:geometric", "PGD geometric tasks", "PGD geometric tasks"),
+        ("pgd", "loss:cls", "PGD on the cls loss", "PGD on the cls loss"),
+        ("pgd", "group:geometric", "PGD on geometric tasks", "PGD on geometric tasks"),
         ("mi_fgsm", "new:thing@edges", "mi_fgsm new:thing", "mi_fgsm new:thing on edges"),
     ],
 )

@@ -108,7 +108,7 @@ def test_pictures_of_classes_and_groups_alone(html: str, page: Page) -> None:
     assert "street-val-0009" not in page.text
     assert "solo" not in page.tables
     assert 'alt="Hiding person on depth at ε = 2: perturbation"' in html
-    assert 'alt="PGD semantic tasks at ε = 1: perturbation"' in html
+    assert 'alt="PGD on semantic tasks at ε = 1: perturbation"' in html
     assert 'alt="PGD on semantic at ε = 1: perturbation"' not in html
     assert page.tables["uninet"][0][1:] == [
         "input",
