@@ -27,8 +27,8 @@ from robustbench_seg.training.loop import DEEP, Run, _loss
 from tests.tasks.made_instances import Found, Known, labelled, predicted
 
 PLAIN = LossSettings()
-TALL, WIDE = (8, 8, 24, 56), (40, 12, 88, 52)
-KNOWN = [[Known(TALL, 1, 12.0), Known(WIDE, 2, 0.0)], [Known(TALL, 1, 30.0), Known(WIDE, 2, 20.0)], []]
+TALL, WIDE, FLAT = (8, 8, 24, 56), (40, 12, 88, 52), (40, 54, 88, 64)
+KNOWN = [[Known(TALL, 1, 12.0), Known(WIDE, 2, 0.0)], [Known(TALL, 1, 30.0), Known(WIDE, 2, 20.0), Known(FLAT, 2, 25.0)], []]
 FOUND = [[Found(TALL, 1), Found(WIDE, 2)], [Found((44, 16, 92, 60), 2)], [Found(TALL, 1)]]
 
 
