@@ -17,10 +17,11 @@ from robustbench_seg.harness.spec import DataSpec, ModelSpec
 from robustbench_seg.models.catalogue import folders
 from robustbench_seg.registries import PROTOCOLS
 from robustbench_seg.report.cells import Line, Table, text_cells
+from robustbench_seg.report.merge import merge
 from robustbench_seg.report.names import task_name
 from robustbench_seg.report.pictures import data_uri
 from robustbench_seg.report.relationships.study import Study, study
-from robustbench_seg.report.relationships.write import write_relationships
+from robustbench_seg.report.relationships.write import shown_names, write_relationships
 from robustbench_seg.report.write import write_report
 from robustbench_seg.studies.uninet2021_findings import judged
 from robustbench_seg.studies.uninet2021_models import Measured, measure, models_table, table_1, table_2
@@ -36,27 +37,28 @@ _REPORT = Path(__file__).parents[1] / "report"
 @click.option("--limit", type=click.IntRange(min=1), help="Only the first N images.")
 @click.option("--device", default="auto", show_default=True)
 @click.option("--workers", type=int, default=0, help="0: one a core.")
-@click.option("--pictures/--no-pictures", default=True)
+@click.option("--pictures/--no-pictures", default=True, help="Leave pictures out of the pages.")
 def main(out: Path, limit: int | None, device: str, workers: int, pictures: bool) -> None:
-    """Attack the five-task models as the paper does, and write the study, the report and the relationships into OUT.
+    """Attack the five-task models as the paper does; write a run a model, their relationships and the study into OUT.
 
     Given again it resumes, and rebuilds the pages.
     """
     make_folder(out)
     published = tomllib.loads(PUBLISHED.read_text(encoding="utf-8"))
-    run = _attacked(out, limit, device, workers)
-    write_report(run)
-    write_relationships([run])
+    runs = [_attacked(name, out / name, limit, device, workers) for name in ATTACKED if name in folders()]
+    for run in runs:
+        write_report(Run(run.folder, pictures))
+    write_relationships([Run(run.folder, pictures) for run in runs], out)
     named = [name for rows in (published["ours1"], published["ours2"]) for names in rows.values() for name in names]
     found = measure(list(dict.fromkeys([*named, *ATTACKED])), resolve_device(device))
     write_table(models_table(found), out / "models.csv")
-    write_text(page(run, found, published), out / "study.html")
+    write_text(page(runs, out, found, published), out / "study.html")
     click.echo(f"study: {out / 'study.html'}")
 
 
-def _attacked(out: Path, limit: int | None, device: str, workers: int) -> Run:
+def _attacked(name: str, folder: Path, limit: int | None, device: str, workers: int) -> Run:
     request = Request(
-        models=[ModelSpec(name) for name in ATTACKED if name in folders()],
+        models=[ModelSpec(name)],
         datasets=[DataSpec.parse("street")],
         protocol=PROTOCOLS.get("uninet2021"),
         limit=limit,
@@ -64,13 +66,15 @@ def _attacked(out: Path, limit: int | None, device: str, workers: int) -> Run:
         workers=workers,
         given={"study": "uninet2021", "limit": limit},
     )
-    return execute(Evaluation(request, out), out, lambda progress: click.echo(f"{progress.done} of {progress.total}"))
+    return execute(
+        Evaluation(request, folder), folder, lambda done: click.echo(f"{name}: {done.done} of {done.total} units")
+    )
 
 
-def page(run: Run, found: Mapping[str, Measured], published: Mapping[str, Any]) -> str:
+def page(runs: Sequence[Run], out: Path, found: Mapping[str, Measured], published: Mapping[str, Any]) -> str:
     """The study as HTML."""
-    names = [{name: name for name in run.summary["model"].unique().tolist()}]
-    related = study([run], run, names, None)
+    merged = merge(runs, out)
+    related = study(runs, merged, shown_names(runs, merged), None)
     return (
         _environment()
         .get_template("uninet2021.html.j2")
@@ -82,7 +86,8 @@ def page(run: Run, found: Mapping[str, Measured], published: Mapping[str, Any]) 
                 table_2(published["table2"], published["ours2"], found),
                 *_tables_3(related, published["table3"]),
             ],
-            info=run.info,
+            runs=[run.folder.name for run in runs],
+            made=max(str(run.info.get("created", "")) for run in runs),
             device=next(iter(found.values())).cost.device if found else "",
             images=max((row.n_images for row in related.effects), default=0),
         )

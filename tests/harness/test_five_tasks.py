@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from robustbench_seg import evaluate
 from robustbench_seg.classes import CITYSCAPES19
 from robustbench_seg.data.street.dataset import Street
+from robustbench_seg.detection.rle import from_runs
+from robustbench_seg.detection.truth import from_sample
 from robustbench_seg.harness.execute import rebuild
 from robustbench_seg.harness.run import Run
 from robustbench_seg.harness.store import Store
@@ -25,6 +27,7 @@ from robustbench_seg.models.normalization import PRESETS
 from robustbench_seg.protocol import AttackPlan, Protocol
 from robustbench_seg.registries import TASKS
 from robustbench_seg.report.relationships.write import write_relationships
+from robustbench_seg.training.batches import Source
 from robustbench_seg.training.export import export
 from robustbench_seg.training.loop import STATE, train
 from robustbench_seg.training.mask_basis import fit_masks
@@ -33,7 +36,7 @@ from robustbench_seg.training.state import read_state
 
 FIVE = ("semantic", "depth", "detection", "instance", "instance_depth")
 INSTANCES = ("detection", "instance", "instance_depth")
-SIZE, COUNT = (32, 64), 4
+SIZE, COUNT = (32, 64), 3
 NANO = {
     "encoder": "resnet18",
     "encoder_args": {"channels": [8, 8, 16, 16], "layers": [1, 1, 1, 1], "stem_type": "deep", "stem_width": 8},
@@ -43,8 +46,8 @@ NANO = {
 PROTOCOL = Protocol(
     "five",
     (
-        AttackPlan("gaussian", (4.0,)),
-        AttackPlan("pgd", (2.0,), objectives=("each task", "group:all", "loss:cls")),
+        AttackPlan("gaussian", (1.0,)),
+        AttackPlan("pgd", (1.0,), objectives=("each task", "group:all", "loss:cls")),
         AttackPlan("dag", (), objectives=("swap:person,car@detection",), params={"steps": 3}),
         AttackPlan("hide", (2.0,), params={"steps": 2}),
     ),
@@ -60,7 +63,7 @@ def street(tmp_path_factory) -> Street:
 
 def untrained(tasks=FIVE, source=None) -> nn.Module:
     """A network that finds something: its classes differ from place to place, and are sure enough to be detected."""
-    torch.manual_seed(1)
+    torch.manual_seed(8)
     net = build("uninet", NANO, Request(tasks, 19, PRESETS["imagenet"]), "test")
     if source is not None:
         fit_masks(net, source)
@@ -77,8 +80,6 @@ def loaded(net: nn.Module, tasks=FIVE, name="nano") -> LoadedModel:
 
 @pytest.fixture(scope="module")
 def model(street) -> LoadedModel:
-    from robustbench_seg.training.batches import Source
-
     return loaded(untrained(source=Source(street, FIVE)))
 
 
@@ -124,14 +125,13 @@ def test_there_is_something_to_attack(run):
     assert clean["detection", "aspect_ratio"] > 0
     assert clean["detection", "cls_loss"] > 0
     assert clean["instance_depth", "l1"] > 0
-    assert (of(run.summary, attack="hide").n_images > 0).all()
-    assert not of(run.summary, attack="dag").value.isna().all()
+    assert set(of(run.summary, attack="hide").n_images) == {COUNT}, "a person is predicted in every image"
+    assert of(run.summary, attack="dag", metric="targets_changed").value.item() > 0
 
 
 @pytest.mark.parametrize(
     ("objective", "task", "metric"),
     [
-        ("semantic", "semantic", "miou"),
         ("depth", "depth", "rmse"),
         ("instance_depth", "instance_depth", "l1"),
         ("loss:cls", "detection", "cls_loss"),
@@ -150,13 +150,11 @@ def test_every_attack_moves_every_image_that_has_a_target(run, street):
     for objective, moved in (("detection", COUNT), ("group:all", COUNT), ("instance", sum(with_instance))):
         rows = of(table, attack="pgd", objective=objective)
         assert set(rows.n_unchanged) == {COUNT - moved}
-        assert rows.linf.max() <= 2 + 1e-4
+        assert rows.linf.max() <= 1 + 1e-4
     assert set(of(table, attack="dag").linf <= 1.5 + 1e-4) == {True}, "three steps of half a grey value"
 
 
 def _truths(street):
-    from robustbench_seg.detection.truth import from_sample
-
     return [from_sample(street[i].labels["instances"]) for i in range(COUNT)]
 
 
@@ -187,9 +185,16 @@ def test_classes_have_rows_of_instances_too(run, street):
 
 def test_batch_sizes_agree(run, model, street, tmp_path):
     """As design promises of them: what was not attacked within 1e-4, attacked within .2 point of mIoU."""
-    one = evaluate(model, street, PROTOCOL, out=tmp_path / "one", batch_size=1, workers=1, device="cpu").summary
-    two = run.summary
+    chosen = (
+        AttackPlan("gaussian", (1.0,)),
+        AttackPlan("pgd", (1.0,), objectives=("detection", "group:all")),
+        *PROTOCOL.attacks[2:],
+    )
+    protocol = Protocol("some", chosen)
+    one = evaluate(model, street, protocol, out=tmp_path / "one", batch_size=1, workers=1, device="cpu").summary
     keys = ["attack", "objective", "norm", "epsilon", "task", "metric"]
+    two = run.summary[~((run.summary.attack == "pgd") & ~run.summary.objective.isin(["detection", "group:all"]))]
+    two = two.reset_index(drop=True)
     assert one[keys].equals(two[keys])
     assert one.value.isna().equals(two.value.isna())
     away = (one.value - two.value).abs() / two.value.abs().clip(lower=1e-9)
@@ -213,9 +218,13 @@ def test_tables_come_from_the_store_alone(run, tmp_path):
 
 def test_detections_are_kept_for_the_tables(run):
     with Store(run.folder / "store.sqlite") as store:
-        stored = [image["detection"] for image in store.cell(0, 0, 0).statistics.values()]
-    assert sum(len(image["scores"]) for image in stored) > 0
-    assert all(image["boxes"].shape == (len(image["scores"]), 4) for image in stored)
+        stored = store.cell(0, 0, 0).statistics
+    assert set(stored) == set(FIVE)
+    for image in range(COUNT):
+        boxes, masks = stored["detection"][image], stored["instance"][image]
+        assert boxes["boxes"].shape == (len(boxes["scores"]), 4)
+        assert from_runs(masks).shape == (len(boxes["scores"]), *SIZE)
+        assert len(boxes["scores"]) > 0
 
 
 def test_pictures_of_instances_are_kept(run):
@@ -275,14 +284,14 @@ class NotFinite(nn.Module):
         return {**outputs, "instances": dataclasses.replace(dense, **{self.part: values})}
 
 
-@pytest.mark.parametrize("part", ["classes", "boxes", "centerness", "codes", "depth"])
+@pytest.mark.parametrize("part", ["classes", "boxes", "depth"])
 def test_predictions_that_are_not_finite_fail_their_image_alone(model, street, tmp_path, part):
     image = torch.from_numpy(street[1].image).permute(2, 0, 1).float() / 255
     broken = loaded(NotFinite(model.module, image, part))
-    protocol = Protocol("small", (AttackPlan("pgd", (1.0,), objectives=("semantic",)),))
-    run = evaluate(broken, street, protocol, out=tmp_path, batch_size=COUNT, workers=1, device="cpu")
+    protocol = Protocol("small", (AttackPlan("fgsm", (1.0,), objectives=("semantic",)),))
+    run = evaluate(broken, street, protocol, out=tmp_path, batch_size=2, workers=1, device="cpu", limit=2)
     assert set(run.summary.status) == {"failed"}
-    assert set(run.summary.n_images) == {COUNT - 1}
+    assert set(run.summary.n_images) == {1}
     with Store(run.folder / "store.sqlite") as store:
         failed = {result.image: result.error for result in store.cell(0, 0, 0).results if result.error}
     assert list(failed) == [1]
@@ -328,10 +337,10 @@ def test_training_resumes_bit_for_bit_and_its_export_loads(tmp_path, street):
     whole = train(recipe(), frames, street, tmp_path / "whole")
     with pytest.raises(StopHereError):
         train(recipe(), frames, street, tmp_path / "cut", progress=_stop)
-    first = train(recipe(steps=2), frames, street, tmp_path / "cut")
+    resumed = train(recipe(), frames, street, tmp_path / "cut")
     states = [read_state(tmp_path / name / STATE) for name in ("whole", "cut")]
     assert _equal(states[0]["module"], states[1]["module"])
-    assert _equal(whole.module.state_dict(), first.module.state_dict())
+    assert _equal(whole.module.state_dict(), resumed.module.state_dict())
     assert whole.module.instances.components.count_nonzero() > 0
     card = export(recipe(), street, tmp_path / "whole", tmp_path / "nano")
     assert tuple(card.tasks) == FIVE

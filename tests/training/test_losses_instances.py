@@ -14,6 +14,7 @@ from robustbench_seg.detection.dense import DenseInstances
 from robustbench_seg.detection.losses import Comparison, detection_losses, instance_depth_loss, mask_loss
 from robustbench_seg.registries import TASKS
 from robustbench_seg.training.batches import Source
+from robustbench_seg.training.loop import DEEP, Run, _loss
 from robustbench_seg.training.losses import (
     AUXILIARY,
     BALANCES,
@@ -23,12 +24,15 @@ from robustbench_seg.training.losses import (
     log_depth_rmse,
     weighted_sum,
 )
-from robustbench_seg.training.loop import DEEP, Run, _loss
 from tests.tasks.made_instances import Found, Known, labelled, predicted
 
 PLAIN = LossSettings()
 TALL, WIDE, FLAT = (8, 8, 24, 56), (40, 12, 88, 52), (40, 54, 88, 64)
-KNOWN = [[Known(TALL, 1, 12.0), Known(WIDE, 2, 0.0)], [Known(TALL, 1, 30.0), Known(WIDE, 2, 20.0), Known(FLAT, 2, 25.0)], []]
+KNOWN = [
+    [Known(TALL, 1, 12.0), Known(WIDE, 2, 0.0)],
+    [Known(TALL, 1, 30.0), Known(WIDE, 2, 20.0), Known(FLAT, 2, 25.0)],
+    [],
+]
 FOUND = [[Found(TALL, 1), Found(WIDE, 2)], [Found((44, 16, 92, 60), 2)], [Found(TALL, 1)]]
 
 

@@ -26,7 +26,7 @@ def write_relationships(runs: Sequence[Run], out: Path | None = None, reference:
         raise UsageError("no run to relate tasks in; give at least one run folder")
     folder = out or runs[0].folder
     merged = merge(runs, folder)
-    found = study(runs, merged, _names(runs, merged), reference)
+    found = study(runs, merged, shown_names(runs, merged), reference)
     html, figures = page(found, f"Task relationships: {', '.join(run_names([run.folder for run in runs]))}")
     pictures = made_folder(folder / "figures")
     for figure in figures:
@@ -36,7 +36,7 @@ def write_relationships(runs: Sequence[Run], out: Path | None = None, reference:
     return folder / "relationships.html"
 
 
-def _names(runs: Sequence[Run], merged: Run) -> list[Mapping[str, str]]:
+def shown_names(runs: Sequence[Run], merged: Run) -> list[Mapping[str, str]]:
     """The models of every run, and what each is called in the merged one."""
     found: list[Mapping[str, str]] = []
     first = 0
