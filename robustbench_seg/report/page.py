@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from robustbench_seg.report.cells import Table, joined
 from robustbench_seg.report.costs import cost_tables
@@ -15,8 +12,9 @@ from robustbench_seg.report.figures import FigureFile
 from robustbench_seg.report.finding import LEVELS
 from robustbench_seg.report.headline import headlines
 from robustbench_seg.report.names import task_name
-from robustbench_seg.report.pictures import data_uri, gallery
-from robustbench_seg.report.rows import Row, Run, rows, unique
+from robustbench_seg.report.pictures import gallery
+from robustbench_seg.report.rendering import environment
+from robustbench_seg.report.rows import Row, Run, rows
 from robustbench_seg.report.sanity import verdict
 from robustbench_seg.report.tables import hidden_classes, other_pivots, per_class, pivot, targets
 from robustbench_seg.report.views import View
@@ -44,7 +42,7 @@ def page(run: Run, shown: Sequence[View], figures: Sequence[FigureFile], title: 
     class_rows = rows(run.classes[run.classes["metric"].isin(metrics)])
     findings = verdict(run)
     return (
-        _environment()
+        environment()
         .get_template("report.html.j2")
         .render(
             title=title,
@@ -99,21 +97,3 @@ def _facts(info: Mapping[str, Any]) -> list[tuple[str, str]]:
         "runs": ", ".join(info.get("runs", {})),
     }
     return [(name, str(value)) for name, value in facts.items() if value not in (None, "")]
-
-
-def _keys(mappings: Sequence[Mapping[str, Any]]) -> list[str]:
-    return unique([key for mapping in mappings for key in mapping])
-
-
-def _environment() -> Environment:
-    """Every value is escaped: model names, notes and paths are the user's input."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["data_uri"] = data_uri
-    environment.filters["keys"] = _keys
-    return environment

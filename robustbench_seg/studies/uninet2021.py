@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from robustbench_seg.harness.evaluation import Evaluation, Request, resolve_device
 from robustbench_seg.harness.execute import execute, make_folder
@@ -19,9 +18,9 @@ from robustbench_seg.registries import PROTOCOLS
 from robustbench_seg.report.cells import Line, Table, text_cells
 from robustbench_seg.report.merge import merge
 from robustbench_seg.report.names import task_name
-from robustbench_seg.report.pictures import data_uri
 from robustbench_seg.report.relationships.study import Study, study
 from robustbench_seg.report.relationships.write import shown_names, write_relationships
+from robustbench_seg.report.rendering import environment
 from robustbench_seg.report.write import write_report
 from robustbench_seg.studies.uninet2021_findings import judged
 from robustbench_seg.studies.uninet2021_models import Measured, measure, models_table, table_1, table_2
@@ -29,7 +28,7 @@ from robustbench_seg.studies.uninet2021_models import Measured, measure, models_
 ATTACKED = ("street-uninet", "street-mtinet-pp")
 """The five-task models; the paper repeats its attacks on MTI-Net++."""
 PUBLISHED = Path(__file__).with_suffix(".toml")
-_REPORT = Path(__file__).parents[1] / "report"
+_TEMPLATES = Path(__file__).parent / "templates"
 
 
 @click.command()
@@ -76,7 +75,7 @@ def page(runs: Sequence[Run], out: Path, found: Mapping[str, Measured], publishe
     merged = merge(runs, out)
     related = study(runs, merged, shown_names(runs, merged), None)
     return (
-        _environment()
+        environment(_TEMPLATES)
         .get_template("uninet2021.html.j2")
         .render(
             title="UniNet 2021: five tasks, and what attacking one does to the others",
@@ -111,19 +110,6 @@ def _tables_3(related: Study, published: Mapping[str, Sequence[float]]) -> list[
         caption = f"Table 3: share left of {hiding.label}, {hiding.setting.model}, {hiding.setting.at(hiding.epsilon)}"
         found.append(Table(caption, "measured", heads, tuple(lines), spans))
     return found
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader([Path(__file__).parent / "templates", _REPORT / "templates"]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["data_uri"] = data_uri
-    environment.filters["keys"] = list
-    return environment
 
 
 if __name__ == "__main__":

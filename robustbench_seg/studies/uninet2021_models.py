@@ -22,10 +22,11 @@ _BETTER = {"lower": "lower is better", "higher": "higher is better"}
 
 @dataclass(frozen=True)
 class Measured:
-    """A catalogue model: its clean curve metric by task (from its card, on val), and its cost."""
+    """A catalogue model: its clean curve metric by task and its training steps (from its card), and its cost."""
 
     name: str
     values: Mapping[str, float]
+    steps: int
     cost: ModelCost
 
 
@@ -38,7 +39,7 @@ def measure(names: Sequence[str], device: str) -> dict[str, Measured]:
         own = card(name)
         values = {task: own.metrics[task][TASKS.get(task).curve] for task in own.tasks}
         module = load(name).module.to(device)
-        found[name] = Measured(name, values, measure_cost(module, own.evaluation.size, device))
+        found[name] = Measured(name, values, own.training.steps, measure_cost(module, own.evaluation.size, device))
     return found
 
 
@@ -48,6 +49,7 @@ def models_table(found: Mapping[str, Measured]) -> pd.DataFrame:
         {
             "model": one.name,
             **{f"{task}_{TASKS.get(task).curve}": one.values.get(task) for task in TASK_ORDER},
+            "steps": one.steps,
             "gmac": one.cost.macs / 1e9,
             "parameters": one.cost.parameters,
             "images_per_second": one.cost.images_per_second,
@@ -95,9 +97,19 @@ def table_1(
             _cell(1 / sum(1 / c.images_per_second for c in costs) if costs else None, "{:.0f}", f"{numbers[4]:g}"),
             _cell(_joules(costs), "{:.2f}", f"{numbers[5]:g}"),
             _cell(gain, "{:+.2f}", f"{numbers[6]:+.2f}"),
+            Cell(", ".join(dict.fromkeys(str(one.steps) for one in mine)) or DASH),
         )
         lines.append(Line(row, ", ".join(one.name for one in mine) or "not trained here", cells))
-    heads = ("segmentation mIoU", "depth RMSE", "GMAC", "M parameters", "images/s", "J an image", "Δ_MTL, %")
+    heads = (
+        "segmentation mIoU",
+        "depth RMSE",
+        "GMAC",
+        "M parameters",
+        "images/s",
+        "J an image",
+        "Δ_MTL, %",
+        "steps trained",
+    )
     return Table("Table 1: ours, and the published number under it", "network", heads, tuple(lines))
 
 

@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from robustbench_seg.report.cells import Line, Table, ratio_cell
 from robustbench_seg.report.figures import FigureFile
 from robustbench_seg.report.names import metric_name, task_name
-from robustbench_seg.report.pictures import data_uri, gallery
+from robustbench_seg.report.pictures import gallery
 from robustbench_seg.report.relationships.agreement import model_table, norm_pairs, norm_sentence, radius_table
 from robustbench_seg.report.relationships.asymmetry import BACKWARD, FORWARD, contrast_table
 from robustbench_seg.report.relationships.figures import (
@@ -35,10 +33,11 @@ from robustbench_seg.report.relationships.objectives import (
 )
 from robustbench_seg.report.relationships.study import Study
 from robustbench_seg.report.relationships.swapping import Swap, shape_sentence, swap_table
+from robustbench_seg.report.rendering import environment
 from robustbench_seg.report.rows import Row, unique
 from robustbench_seg.report.tables import targets
 
-_TEMPLATES = (Path(__file__).parent / "templates", Path(__file__).parents[1] / "templates")
+_TEMPLATES = Path(__file__).parent / "templates"
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ def page(study: Study, title: str) -> tuple[str, list[FigureFile]]:
     matrices, bars, graphs = heat_files(study), bar_files(study), graph_files(study)
     norms, radii, shapes = norm_files(study), radius_files(study.families), swap_files(study.swaps)
     html = (
-        _environment()
+        environment(_TEMPLATES)
         .get_template("relationships.html.j2")
         .render(
             title=title,
@@ -168,17 +167,3 @@ def _tasks(study: Study) -> list[tuple[str, str]]:
         if names:
             found.append((SIDE_NAMES[side], ", ".join(unique(names))))
     return found
-
-
-def _environment() -> Environment:
-    """Every value is escaped: model names, notes and paths are the user's input."""
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["data_uri"] = data_uri
-    environment.filters["keys"] = lambda mappings: unique([key for mapping in mappings for key in mapping])
-    return environment
