@@ -10,7 +10,7 @@ from torch import Tensor
 
 from robustbench_seg.attacks.budget import GREY, Budget, max_normalised
 from robustbench_seg.attacks.iterative import IterativeAttack
-from robustbench_seg.attacks.margins import LOGITS, AnyWrong, Swap
+from robustbench_seg.attacks.margins import LOGITS, AnyWrong, ClassChange
 from robustbench_seg.attacks.objectives import Goal, Objective, Scene, TaskLoss
 from robustbench_seg.errors import UsageError
 from robustbench_seg.tasks.base import Task
@@ -27,7 +27,7 @@ class DAG(IterativeAttack):
     Args:
         steps: the most iterations (the paper: 200 for segmentation, 150 for detection).
         gamma: step size in grey values.
-        floor: the probability from which a detector's location counts as a target; the paper takes all (0).
+        floor: the least probability of a detector's location that counts as a target; the paper takes all (0).
     """
 
     norms: ClassVar[tuple[str, ...]] = ("none", "linf", "rms")
@@ -49,17 +49,15 @@ class DAG(IterativeAttack):
         """Objectives on class logits; UsageError for another task's loss."""
         found = super().objectives(wanted, tasks)
         for objective in found:
-            changes_classes = isinstance(objective, Swap) or objective.name in LOGITS
-            if not changes_classes:
+            if not isinstance(objective, ClassChange) and objective.name not in LOGITS:
                 known = ", ".join(LOGITS)
                 raise UsageError(f"dag has no objective '{objective.name}': it needs classes to change, as in {known}")
         return found
 
     def goal(self, objective: Objective, scene: Scene) -> Goal:
         """A bare task means: every correct pixel or location to a random wrong class."""
-        if isinstance(objective, TaskLoss):
-            return AnyWrong(objective.task).goal(scene)
-        return objective.goal(scene, self.floor) if isinstance(objective, Swap) else objective.goal(scene)
+        chosen = AnyWrong(objective.task) if isinstance(objective, TaskLoss) else objective
+        return chosen.goal(scene, self.floor) if isinstance(chosen, ClassChange) else chosen.goal(scene)
 
     def count(self, epsilon: float) -> int:
         """The same cap for every radius."""

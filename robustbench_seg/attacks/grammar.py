@@ -49,9 +49,12 @@ def parse_objective(text: str, tasks: Tasks) -> list[Objective]:
 
 @dataclass(frozen=True)
 class _OnTasks:
-    """Objectives of the form `kind:ARGUMENT@TASK`, one a supported task where none is named."""
+    """Objectives of the form `kind:ARGUMENT@TASK`, one a supported task where none is named.
 
-    make: Callable[[str, Task], Objective]
+    `read` checks the argument, whatever tasks there are, and says how to make an objective of it.
+    """
+
+    read: Callable[[str], Callable[[Task], Objective]]
     supported: tuple[str, ...]
 
     def __call__(self, text: str, rest: str, tasks: Tasks) -> list[Objective]:
@@ -60,22 +63,23 @@ class _OnTasks:
             kind = text.partition(":")[0]
             raise UsageError(f"objective '{text}': '{kind}:' works on {', '.join(self.supported)}, not '{task}'")
         wanted = (task,) if at else self.supported
-        return [self.make(argument.strip(), tasks[name]) for name in wanted if name in tasks]
+        make = self.read(argument.strip())
+        return [make(tasks[name]) for name in wanted if name in tasks]
 
 
-def _hide(argument: str, task: Task) -> Objective:
+def _hide(argument: str) -> Callable[[Task], Objective]:
     if not argument:
         raise UsageError("objective 'hide:' needs a class, as in hide:person@semantic")
-    return Hide(argument, task)
+    return lambda task: Hide(argument, task)
 
 
-def _swap(argument: str, task: Task) -> Objective:
+def _swap(argument: str) -> Callable[[Task], Objective]:
     first, comma, second = argument.partition(",")
     if not comma or not first or not second:
         raise UsageError(f"objective 'swap:{argument}' needs two classes, as in swap:person,car@semantic")
     if canonical(first) == canonical(second):
         raise UsageError(f"objective 'swap:{argument}' names one class twice; give two")
-    return Swap(first.strip(), second.strip(), task)
+    return lambda task: Swap(first.strip(), second.strip(), task)
 
 
 def _loss(text: str, rest: str, tasks: Tasks) -> list[Objective]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -26,7 +27,7 @@ class Logits(Protocol):
         """The true classes (N,...)."""
 
     def above(self, logits: Tensor, floor: float) -> Tensor:
-        """Which elements (N,...) are predicted with more confidence than `floor`."""
+        """Which elements (N,...) are predicted with a probability of at least `floor`."""
 
 
 @dataclass(frozen=True)
@@ -66,15 +67,23 @@ class LocationLogits:
         return labels
 
     def above(self, logits: Tensor, floor: float) -> Tensor:
-        """Where the most likely class has a probability above `floor`."""
-        return logits.amax(1).sigmoid() > floor
+        """Where the most likely class has at least that probability."""
+        return logits.amax(1).sigmoid() >= floor
 
 
 LOGITS: Mapping[str, Logits] = {"semantic": PixelLogits(), "detection": LocationLogits()}
 """The tasks whose classes can be changed."""
 
 
-class Swap(Objective):
+class ClassChange(Objective):
+    """An objective on class logits, whose targets may need a confidence."""
+
+    @abstractmethod
+    def goal(self, scene: Scene, floor: float = 0.0) -> Goal:
+        """The goal for one batch; elements less confident than `floor` are no targets."""
+
+
+class Swap(ClassChange):
     """Swap two classes: raise each one's rival logit where the clean prediction is one of them.
 
     The dense adversary generation of Xie et al. 2017 with the permutation of UniNet 2021, eq. 4; active are the
@@ -103,7 +112,7 @@ class Swap(Objective):
         return margin_goal(self.logits, current, rival, targets)
 
 
-class AnyWrong(Objective):
+class AnyWrong(ClassChange):
     """Turn every correctly predicted element into a random wrong class (the original, untargeted DAG)."""
 
     def __init__(self, task: Task) -> None:
@@ -111,13 +120,15 @@ class AnyWrong(Objective):
         self.needs = (task.name,)
         self.logits = LOGITS[task.name]
 
-    def goal(self, scene: Scene) -> Goal:
+    def goal(self, scene: Scene, floor: float = 0.0) -> Goal:
         """Only labelled elements that are predicted right on the clean image are targets."""
         label, count = self.logits.labels(scene), len(scene.classes)
-        clean = self.logits.of(scene.outputs).argmax(1)
+        logits = self.logits.of(scene.outputs)
+        clean = logits.argmax(1)
         shifts = [g.integers(1, count, label.shape[1:]) for g in scene.generators("rival")]
         rival = (label + torch.from_numpy(np.stack(shifts)).to(label.device)) % count
-        return margin_goal(self.logits, label, rival, (label != VOID) & (clean == label))
+        targets = (label != VOID) & (clean == label) & self.logits.above(logits, floor)
+        return margin_goal(self.logits, label, rival, targets)
 
 
 def margin_goal(source: Logits, current: Tensor, rival: Tensor, targets: Tensor) -> Goal:

@@ -88,7 +88,7 @@ class Victim:
 
     def _output(self, task: str, raw: object, images: Tensor) -> Tensor | DenseInstances:
         value = raw.get(task) if isinstance(raw, Mapping) else None
-        if isinstance(value, DenseInstances):
+        if isinstance(value, DenseInstances) and len(value) == len(images):
             return merge_instances(value.float(), self.alignment)
         if not isinstance(value, Tensor):
             raise InputError(f"the model's output has no tensor '{task}'; map it with --output {task}=KEY")

@@ -42,9 +42,11 @@ def crops(masks: Tensor, boxes: Tensor) -> Tensor:
 def fit(samples: Tensor, count: int) -> MaskBasis:
     """The basis of `count` principal components of square masks (M,SIDE²); zeros where the samples span fewer."""
     mean = samples.mean(0)
-    _, _, axes = torch.linalg.svd((samples - mean).double(), full_matrices=False)
+    _, sizes, axes = torch.linalg.svd((samples - mean).double(), full_matrices=False)
     components = samples.new_zeros(count, samples.shape[1])
-    kept = axes[:count].to(samples.dtype)
+    # Directions in which nothing varies are arbitrary, and another machine would choose others.
+    spanned = int((sizes > 1e-8 * max(float(sizes[0]), 1.0)).sum())
+    kept = axes[: min(count, spanned)].to(samples.dtype)
     # The sign of a singular vector is arbitrary: fix it, so that every machine learns the same codes.
     signs = kept.gather(1, kept.abs().argmax(1, keepdim=True)).sign()
     components[: len(kept)] = kept * signs

@@ -75,7 +75,7 @@ class InstanceLabels:
 def from_sample(label: Mapping[str, object], label_map: npt.NDArray[np.generic] | None = None) -> Instances:
     """The `instances` label of a `Sample` as tensors, its classes renumbered by `label_map` (256 entries)."""
     labels = np.asarray(label["labels"], np.int64)
-    mapped = labels if label_map is None else label_map[labels].astype(np.int64)
+    mapped = labels.copy() if label_map is None else label_map[labels].astype(np.int64)
     return Instances(
         torch.from_numpy(np.array(label["boxes"], np.float32)),
         torch.from_numpy(mapped),

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from PIL import Image
 from torch import Tensor
 from torchvision.utils import draw_bounding_boxes, draw_segmentation_masks
@@ -102,7 +103,10 @@ class InstanceDrawer:
         if masks is not None and len(masks):
             canvas = draw_segmentation_masks(canvas, masks.cpu(), alpha=0.6, colors=colours)
         if len(boxes):
-            canvas = draw_bounding_boxes(canvas, boxes.cpu().round(), colors=colours, width=1)
+            # Boxes end at the outer edge of their last pixel, drawn ones in it.
+            edges = boxes.cpu().round() - boxes.new_tensor([0.0, 0.0, 1.0, 1.0]).cpu()
+            edges[:, 2:] = torch.maximum(edges[:, 2:], edges[:, :2])
+            canvas = draw_bounding_boxes(canvas, edges, colors=colours, width=1)
         return png(canvas.permute(1, 2, 0).numpy())
 
 

@@ -166,12 +166,14 @@ def _families(
     epsilons: tuple[float | None, ...] = plan.epsilons or (None,)
     if not attack.default_objectives:
         return [Family(plan.name, "", norm, epsilons, plan.params)], []
-    objectives = attack.objectives(plan.objectives, tasks)
-    if not objectives:
-        asked = ", ".join(plan.objectives or attack.default_objectives)
-        return [], [f"{where}: {plan.name} left out, no output to pursue {asked}"]
-    families, notes = [], []
-    for objective in objectives:
+    families = []
+    asked = plan.objectives or attack.default_objectives
+    notes = [
+        f"{where}: {plan.name} {name} left out, the model has no output for it"
+        for name in asked
+        if not attack.objectives([name], tasks)
+    ]
+    for objective in attack.objectives(plan.objectives, tasks):
         reason = _cannot(objective, tasks, alignment)
         if reason:
             notes.append(f"{where}: {plan.name} {objective.name} left out, {reason}")

@@ -125,7 +125,6 @@ class UniNet(nn.Module):
         self.normalize = Normalize(normalization)
         self.encoder = encoder
         self.skip_finest = parameters.skip_finest
-        self.extra = ExtraStages(encoder.channels[-1], parameters.extra_width, parameters.extra)
         own = encoder.channels[parameters.skip_finest :]
         channels, width = (*own, *[parameters.extra_width] * parameters.extra), parameters.width
         levels = len(channels) - 1
@@ -134,6 +133,8 @@ class UniNet(nn.Module):
             for task in tasks
             if task in PIXEL_TASKS
         }
+        # Instances are found in the encoder's levels: without a pixel task nothing looks further.
+        self.extra = ExtraStages(own[-1], parameters.extra_width, parameters.extra if pixel else 0)
         self.decoder = SharedDecoder(channels, width, parameters.bottleneck) if pixel else None
         self.heads = nn.ModuleDict(pixel)
         found = [task for task in tasks if task in INSTANCE_TASKS]

@@ -92,7 +92,7 @@ def train(
             losses.clear()
     module = state.measured
     module.load_state_dict(read_state(out / BEST)["module"])
-    return Outcome(module.eval(), state.best_step, float(state.best or math.nan))
+    return Outcome(module.eval(), state.best_step, math.nan if state.best is None else state.best)
 
 
 def build_module(recipe: Recipe, num_classes: int, where: str = "recipe") -> nn.Module:

@@ -67,9 +67,13 @@ def log_depth_rmse(depth: Tensor, label: Tensor) -> Tensor:
 
 
 def _log_errors(depth: Tensor, label: Tensor) -> Tensor:
-    keep = (label > MIN_DEPTH) & (label < MAX_DEPTH)
+    keep = _valid(label)
     # Selected before the logarithm: log 0 of an invalid pixel must not reach the gradient.
     return depth[keep].log() - label[keep].log()
+
+
+def _valid(label: Tensor) -> Tensor:
+    return (label > MIN_DEPTH) & (label < MAX_DEPTH)
 
 
 _DEPTH: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {"log_l1": log_depth_l1, "log_rmse": log_depth_rmse}
@@ -80,7 +84,8 @@ def _semantic(logits: Tensor, label: Tensor, settings: LossSettings) -> Losses:
 
 
 def _depth(depth: Tensor, label: Tensor, settings: LossSettings) -> Losses:
-    return {"depth": _DEPTH[settings.depth](depth, label)} if (label > MIN_DEPTH).any() else {}
+    has_any = bool(_valid(label).any())
+    return {"depth": _DEPTH[settings.depth](depth, label)} if has_any else {}
 
 
 def _detection(dense: DenseInstances, truth: InstanceLabels, settings: LossSettings) -> Losses:

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from robustbench_seg.detection.masks import crops, fit
+from robustbench_seg.errors import InputError
 from robustbench_seg.models.instance_head import InstanceHead
 from robustbench_seg.training.batches import Source
 
@@ -25,5 +26,9 @@ def fit_masks(module: nn.Module, source: Source) -> None:
         kept = ~truth.ignored
         found.append((crops(truth.masks[kept], truth.boxes[kept]) >= 0.5).float())
     samples = torch.cat(found)
+    if not len(samples):
+        raise InputError(
+            f"data set {source.dataset.name} has no instance to learn masks from in its first {IMAGES} images"
+        )
     for head in heads:
         head.set_basis(fit(samples, len(head.components)))

@@ -159,3 +159,9 @@ def test_dag_takes_swaps_and_classes():
         "detection",
         "semantic",
     ]
+
+
+@pytest.mark.parametrize("text", ["hide:", "swap:person@detection", "swap:person,pedestrian@detection", "swap:,car"])
+def test_a_malformed_name_is_refused_also_where_no_task_fits(text):
+    with pytest.raises(UsageError):
+        parse_objective(text, {})

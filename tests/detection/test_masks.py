@@ -58,3 +58,7 @@ def test_no_instances():
     empty = torch.zeros(0, 4)
     assert crops(torch.zeros(0, 6, 6, dtype=torch.bool), empty).shape == (0, SIDE * SIDE)
     assert paste(basis.decode(torch.zeros(0, 4)), empty, (6, 6)).shape == (0, 6, 6)
+
+
+def test_equal_samples_span_nothing():
+    assert fit(torch.ones(5, SIDE * SIDE), 3).components.abs().sum() == 0

@@ -112,6 +112,13 @@ def test_every_cell_measures_every_task_with_every_metric(run):
     assert run.info["notes"] == []
 
 
+def test_what_a_model_has_no_output_for_is_noted(street, tmp_path):
+    two = loaded(untrained(("semantic", "detection")), ("semantic", "detection"))
+    plans = (AttackPlan("fgsm", (1.0,), objectives=("semantic", "depth", "loss:mask", "group:geometric")),)
+    notes = evaluate(two, street, Protocol("p", plans), out=tmp_path / "run", workers=1, device="cpu").info["notes"]
+    assert [note.partition("fgsm ")[2].split()[0] for note in notes] == ["depth", "loss:mask", "group:geometric"]
+
+
 def test_every_objective_was_run(run):
     table = run.summary
     assert list(of(table, attack="pgd").objective.unique()) == [*FIVE, "group:all", "loss:cls"]
@@ -162,7 +169,7 @@ def test_what_has_no_direction_has_no_ratio(run):
     shape = of(run.summary, metric="aspect_ratio")
     assert shape.value.notna().all()
     assert shape[["ratio", "ratio_low", "ratio_high"]].isna().all(axis=None)
-    assert shape.direction.isna().all()
+    assert set(shape.direction) == {""}
     lines = (run.folder / "summary.csv").read_text().splitlines()
     columns = lines[0].split(",")
     (line,) = [line for line in lines[1:] if line.startswith("nano,street,clean") and ",aspect_ratio," in line]

@@ -67,8 +67,8 @@ def test_a_box_has_the_lightened_colour_of_its_class(index):
     coloured = (drawn != background()).any(2)
     left, top, right, bottom = BOX
     inside = np.zeros_like(coloured)
-    inside[top : bottom + 1, left : right + 1] = True
-    inside[top + 1 : bottom, left + 1 : right] = False
+    inside[top:bottom, left:right] = True
+    inside[top + 1 : bottom - 1, left + 1 : right - 1] = False
     assert np.array_equal(coloured, inside)
     assert (drawn[coloured] == lightened(index)).all()
 
@@ -79,7 +79,7 @@ def test_masks_are_tinted_and_each_thing_has_its_own_colour():
     for (left, top, right, bottom), index in ((BOX, 0), (OTHER, 2)):
         mixed = 0.4 * background()[0, 0] + 0.6 * np.array(lightened(index))
         assert np.abs(found[top + 2 : bottom - 2, left + 2 : right - 2] - mixed).max() <= 1
-        assert (found[top, left : right + 1] == lightened(index)).all()
+        assert (found[top, left:right] == lightened(index)).all()
     assert np.array_equal(found[60:], background()[60:])
 
 

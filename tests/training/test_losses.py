@@ -26,7 +26,7 @@ def test_nothing_labelled_gives_zero_and_no_gradient():
     logits = torch.randn(1, 3, 4, 4, requires_grad=True)
     depth = torch.rand(1, 4, 4, requires_grad=True)
     loss = weighted_cross_entropy(logits, torch.full((1, 4, 4), 255), torch.ones(3))
-    (loss + log_depth_l1(depth, torch.zeros(1, 4, 4), None)).backward()
+    (loss + log_depth_l1(depth, torch.zeros(1, 4, 4))).backward()
     assert logits.grad.abs().max() == 0
     assert depth.grad.abs().max() == 0
 
@@ -34,7 +34,7 @@ def test_nothing_labelled_gives_zero_and_no_gradient():
 def test_log_depth():
     label = torch.tensor([[[0.0, 2.0], [8.0, 100.0]]])
     depth = torch.tensor([[[5.0, 4.0], [4.0, 1.0]]])
-    torch.testing.assert_close(log_depth_l1(depth, label, None), torch.tensor(math.log(2)))
+    torch.testing.assert_close(log_depth_l1(depth, label), torch.tensor(math.log(2)))
 
 
 def test_class_weights(toy):

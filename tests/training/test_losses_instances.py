@@ -279,3 +279,8 @@ def test_auxiliary_tasks_are_learnt_on_the_way_with_their_weight(run, stub):
     plain = _loss(run(), outputs, labels)
     deep = _loss(run(auxiliary={"edges": 3.0}), {**outputs, DEEP: ({"edges": logits},)}, labels)
     torch.testing.assert_close(deep - plain, 3 * AUXILIARY["edges"](logits, labels["edges"], PLAIN)["edges"])
+
+
+def test_depth_beyond_the_range_is_no_label():
+    far = torch.full((1, 2, 2), 90.0)
+    assert TRAINED["depth"].losses(torch.full((1, 2, 2), 20.0), far, LossSettings()) == {}

@@ -6,6 +6,7 @@ import torch
 
 from robustbench_seg.data.base import Dataset, Sample
 from robustbench_seg.detection.masks import SIDE, crops, fit
+from robustbench_seg.errors import InputError
 from robustbench_seg.models.architecture import Request
 from robustbench_seg.models.architectures import build
 from robustbench_seg.models.normalization import PRESETS
@@ -138,3 +139,10 @@ def test_it_travels_with_the_weights_and_survives_their_rounding(source):
     back, right = basis.decode(basis.encode(masks)), exact.decode(exact.encode(masks))
     assert masks.shape == (12, SIDE * SIDE)
     torch.testing.assert_close(back, right, rtol=0, atol=1e-2)
+
+
+def test_nothing_to_learn_from_is_an_error(monkeypatch):
+    net = build("uninet", NANO, Request(("detection", "instance"), len(CLASSES), PRESETS["imagenet"]), "test")
+    monkeypatch.setattr("robustbench_seg.detection.truth.MIN_PIXELS", 10**6)
+    with pytest.raises(InputError, match="ellipses has no instance to learn masks from"):
+        fit_masks(net, Source(Ellipses(2), ("detection", "instance")))
