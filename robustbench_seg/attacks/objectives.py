@@ -99,10 +99,11 @@ class RawLosses(Objective):
         tasks = {task.name: task for task, _ in self.parts}
         valid = {name: task.valid(scene.labels[task.key]) for name, task in tasks.items()}
         known = torch.stack([valid[task.name] for task, _ in self.parts])
+        scales = {name: scene.scale(task) for name, task in tasks.items()}
 
         def loss(outputs: Outputs) -> Tensor:
             losses = {
-                name: task.losses(scene.scale(task)(outputs[task.key]), scene.labels[task.key])
+                name: task.losses(scales[name](outputs[task.key]), scene.labels[task.key])
                 for name, task in tasks.items()
             }
             return self.combine(torch.stack([losses[task.name][raw] for task, raw in self.parts]), known)

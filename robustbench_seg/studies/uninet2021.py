@@ -46,7 +46,8 @@ def main(out: Path, limit: int | None, device: str, workers: int, pictures: bool
     published = tomllib.loads(PUBLISHED.read_text(encoding="utf-8"))
     runs = [_attacked(name, out / name, limit, device, workers) for name in ATTACKED if name in folders()]
     for run in runs:
-        write_report(Run(run.folder, pictures))
+        # The pictures that matter here are on the page of relationships.
+        write_report(Run(run.folder, pictures=False))
     write_relationships([Run(run.folder, pictures) for run in runs], out)
     named = [name for rows in (published["ours1"], published["ours2"]) for names in rows.values() for name in names]
     found = measure(list(dict.fromkeys([*named, *ATTACKED])), resolve_device(device))
