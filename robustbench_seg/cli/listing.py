@@ -85,7 +85,7 @@ def _show_protocol(entry: Entry) -> list[str]:
 
 def _show_task(entry: Entry) -> list[str]:
     task: Any = entry.load()
-    arrows = {True: "higher is better", False: "lower is better"}
+    arrows = {True: "higher is better", False: "lower is better", None: "neither is better"}
     lines = [(task.__doc__ or "").strip(), f"group: {task.group}"]
     return lines + [f"{m.name} [{m.unit or '1'}]: {arrows[m.higher_is_better]}, {m.pooling}" for m in task.metrics]
 

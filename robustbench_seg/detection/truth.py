@@ -100,6 +100,8 @@ def from_map(items: Tensor, labels: Tensor, depth: Tensor) -> Instances:
 def to_map(instances: Instances) -> Tensor:
     """The inverse of `from_map`, (H,W) int64; where masks overlap the nearer instance is seen."""
     items = torch.zeros(instances.masks.shape[1:], dtype=torch.int64)
-    for index in instances.depth.argsort(descending=True).tolist():
+    # Unknown depth (0) is taken for far: it must not hide what is known to be near.
+    far = torch.where(instances.depth > 0, instances.depth, torch.inf)
+    for index in far.argsort(descending=True, stable=True).tolist():
         items[instances.masks[index]] = index + 1
     return items

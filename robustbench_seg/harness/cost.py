@@ -63,14 +63,14 @@ def measure_cost(module: nn.Module, size: tuple[int, int], device: str) -> Model
 def _timed(module: nn.Module, image: torch.Tensor, device: str) -> float:
     start = time.perf_counter()
     module(image)
-    if device != "cpu":
+    if device.startswith("cuda"):
         torch.cuda.synchronize(device)
     return time.perf_counter() - start
 
 
 def _energy(module: nn.Module, image: torch.Tensor, device: str) -> float | None:
     """Mean power times time; None without a GPU that reports its power (through pynvml)."""
-    if device == "cpu":
+    if not device.startswith("cuda"):
         return None
     try:
         torch.cuda.power_draw(device)

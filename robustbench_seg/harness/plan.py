@@ -148,6 +148,8 @@ def plan_pair(
         found, left_out = _families(where, attack_plan, tasks, alignment)
         families += found
         notes += left_out
+    if set(names) != set(model.tasks) and any(family.objective.startswith("group:") for family in families):
+        notes.append(f"{where}: groups of losses are those of {', '.join(names)} alone")
     _refuse_duplicates(protocol, families)
     n_images = len(dataset) if limit is None else min(limit, len(dataset))
     return Pair(*index, tuple(names), alignment, tuple(families), n_images), notes
@@ -169,7 +171,7 @@ def _families(
     families = []
     asked = plan.objectives or attack.default_objectives
     notes = [
-        f"{where}: {plan.name} {name} left out, the model has no output for it"
+        f"{where}: {plan.name} {name} left out, no task measured here has it"
         for name in asked
         if not attack.objectives([name], tasks)
     ]

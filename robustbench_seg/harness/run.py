@@ -15,6 +15,9 @@ from robustbench_seg.errors import InputError
 
 _TEXT = ("model", "dataset", "attack", "objective", "norm", "task", "metric", "class", "direction", "status")
 
+_ALWAYS = ("model", "dataset", "attack", "objective", "norm", "epsilon")
+"""Columns that every table has."""
+
 
 @dataclass(frozen=True)
 class Panel:
@@ -101,6 +104,9 @@ class Run:
             raise InputError(f"'{self.folder}' has no {name}; is it a run folder? evaluate writes one") from error
         except (ValueError, OSError) as error:
             raise InputError(f"'{path}' is damaged ({error}); rebuild it with `robustseg evaluate`") from error
+        missing = [column for column in _ALWAYS if column not in table.columns]
+        if missing:
+            raise InputError(f"'{path}' is damaged (no column {missing[0]}); rebuild it with `robustseg evaluate`")
         text = [column for column in _TEXT if column in table.columns]
         return table.assign(**{column: table[column].fillna("") for column in text})
 

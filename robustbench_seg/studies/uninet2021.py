@@ -27,6 +27,7 @@ from robustbench_seg.studies.uninet2021_models import Measured, measure, models_
 
 ATTACKED = ("street-uninet", "street-mtinet-pp")
 """The five-task models; the paper repeats its attacks on MTI-Net++."""
+PROTOCOL = "uninet2021"
 PUBLISHED = Path(__file__).with_suffix(".toml")
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -60,7 +61,7 @@ def _attacked(name: str, folder: Path, limit: int | None, device: str, workers: 
     request = Request(
         models=[ModelSpec(name)],
         datasets=[DataSpec.parse("street")],
-        protocol=PROTOCOLS.get("uninet2021"),
+        protocol=PROTOCOLS.get(PROTOCOL),
         limit=limit,
         device=device,
         workers=workers,
@@ -90,8 +91,16 @@ def page(runs: Sequence[Run], out: Path, found: Mapping[str, Measured], publishe
             made=max(str(run.info.get("created", "")) for run in runs),
             device=next(iter(found.values())).cost.device if found else "",
             images=max((row.n_images for row in related.effects), default=0),
+            sizes=_sizes(found),
+            hide=next(plan.params for plan in PROTOCOLS.get(PROTOCOL).attacks if plan.name == "hide"),
         )
     )
+
+
+def _sizes(found: Mapping[str, Measured]) -> str:
+    """The smallest and the largest network in millions of parameters."""
+    counts = [one.cost.parameters / 1e6 for one in found.values()] or [0.0]
+    return f"{min(counts):.2f} to {max(counts):.2f}"
 
 
 def _tables_3(related: Study, published: Mapping[str, Sequence[float]]) -> list[Table]:

@@ -3,71 +3,85 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
 
 from robustbench_seg.harness.bootstrap import interval
 from robustbench_seg.report.names import task_name
-from robustbench_seg.report.relationships.contrast import Contrast, key
-from robustbench_seg.report.relationships.findings import between
-from robustbench_seg.report.relationships.hiding import hiding_contrast
-from robustbench_seg.report.relationships.matrix import Matrix, leading
-from robustbench_seg.report.relationships.objectives import EVERYTHING, GEOMETRIC, SEMANTIC, group, objective_name
-from robustbench_seg.report.relationships.rank import agreement
+from robustbench_seg.report.relationships.contrast import Draws, key, less_left
+from robustbench_seg.report.relationships.findings import rivals
+from robustbench_seg.report.relationships.matrix import Family, Matrix, leading
+from robustbench_seg.report.relationships.objectives import (
+    EVERYTHING,
+    GEOMETRIC,
+    GROUP,
+    OWN,
+    SEMANTIC,
+    group,
+    is_own,
+    kind,
+    objective_name,
+)
+from robustbench_seg.report.relationships.rank import spearman
 from robustbench_seg.report.relationships.study import Study
-from robustbench_seg.report.relationships.swapping import SHAPE, Swap
+from robustbench_seg.report.relationships.swapping import reached, shapes
 from robustbench_seg.report.rows import Row
 from robustbench_seg.studies.votes import Judged, Vote
 
-ALIKE = 0.7
-"""The rank correlation from which two models' matrices count as alike."""
+ALIKE = 0.5
+"""The rank correlation of two models' matrices from which their relationships count as alike."""
+MORE_UNDER_MTL = ("detection", "instance")
+"""The tasks that lose more under the multi-task loss than under their own in the paper (section 5.4)."""
+
+Judge = Callable[[Matrix, Draws], Iterator[Vote]]
 
 
 def judged(study: Study) -> list[Judged]:
     """All findings that the study's runs bear on, in the paper's order."""
-    matrices = [family.chosen for family in leading(study.families) if family.setting.norm == "linf"]
+    foremost = [family for family in leading(study.families) if family.setting.norm == "linf"]
     every = [
-        Judged("Semantic tasks interact among themselves, and so do geometric tasks", _each(groups, matrices)),
-        Judged("A task loses most under its own loss, among the tasks' own losses", _each(own_loss, matrices)),
-        Judged("The multi-task loss does not fool all tasks: a task's own loss takes more", _each(mtl, matrices)),
-        Judged("Semantic segmentation is the least affected task, whatever is attacked", _each(most_robust, matrices)),
+        Judged(finding, tuple(vote for family in foremost for vote in judge(family.chosen, study.draws)))
+        for finding, judge in _OF_A_MATRIX
+    ]
+    every += [
         Judged("Semantic tasks influence geometric tasks more than the reverse", tuple(asymmetry(study))),
-        Judged("Swapping classes swaps the shapes of boxes along with them", tuple(_shapes(study))),
-        Judged("The relationships do not depend on the architecture", tuple(_architectures(study))),
+        Judged("Swapping classes swaps the shapes of boxes along with them", tuple(boxes(study))),
+        Judged("The relationships do not depend on the architecture", tuple(architectures(foremost, study.draws))),
     ]
     return [one for one in every if one.votes]
 
 
-def _each(judge: Callable[[Matrix], Iterator[Vote]], matrices: Sequence[Matrix]) -> tuple[Vote, ...]:
-    return tuple(vote for matrix in matrices for vote in judge(matrix))
-
-
-def groups(matrix: Matrix) -> Iterator[Vote]:
+def groups(matrix: Matrix, draws: Draws) -> Iterator[Vote]:
     """Every task against the loss of its own group and of the other one (figure 3a)."""
     losses = {SEMANTIC: f"group:{SEMANTIC}", GEOMETRIC: f"group:{GEOMETRIC}"}
     for task in matrix.tasks:
         own, other = losses.get(group(task)), losses.get(_other(group(task)))
         if own and other and (pair := _pair(matrix, own, other, task)):
-            yield _vote(matrix, task, own, other, pair)
+            yield Vote(_text(matrix, task, own, other, pair), less_left(*pair, draws))
 
 
-def own_loss(matrix: Matrix) -> Iterator[Vote]:
-    """Every task under its own loss against the strongest of the other tasks' losses (figure 3b)."""
+def own_loss(matrix: Matrix, draws: Draws) -> Iterator[Vote]:
+    """Every task under its own loss against every other task's loss (figure 3b)."""
     for task in matrix.attacked_tasks:
-        rivals = matrix.rows((other, task) for other in matrix.attacked_tasks if other != task)
-        own = matrix.known(task, task)
-        if own and rivals:
-            rival = min(rivals, key=lambda row: row.ratio or 0.0)
-            yield _vote(matrix, task, task, rival.objective, (own, rival))
+        own, others = matrix.known(task, task), rivals(matrix, task)
+        if own and others:
+            signs = [less_left(own, other, draws) for other in others]
+            strongest = min(others, key=lambda row: row.ratio or 0.0)
+            sign = -1 if -1 in signs else min(signs)
+            yield Vote(_text(matrix, task, task, strongest.objective, (own, strongest)), sign)
 
 
-def mtl(matrix: Matrix) -> Iterator[Vote]:
-    """Every task under its own loss against the multi-task loss (figure 3b)."""
+def multi_task(matrix: Matrix, draws: Draws) -> Iterator[Vote]:
+    """Every task under its own loss against the multi-task loss, as the paper has it (figure 3b)."""
     for task in matrix.attacked_tasks:
         if pair := _pair(matrix, task, EVERYTHING, task):
-            yield _vote(matrix, task, task, EVERYTHING, pair)
+            expected = -1 if task in MORE_UNDER_MTL else 1
+            yield Vote(_text(matrix, task, task, EVERYTHING, pair), expected * less_left(*pair, draws))
 
 
-def most_robust(matrix: Matrix) -> Iterator[Vote]:
+def most_robust(matrix: Matrix, draws: Draws) -> Iterator[Vote]:
     """Segmentation against the task that keeps most of the others, under every loss (section 5.4)."""
     for objective in matrix.objectives:
         others = matrix.rows((objective, task) for task in matrix.tasks if task != "semantic")
@@ -78,56 +92,69 @@ def most_robust(matrix: Matrix) -> Iterator[Vote]:
                 f"{matrix.setting.model}, attacking {objective_name(objective)}: {task_name('semantic')} keeps "
                 f"{_share(own)}, {task_name(best.task)} {_share(best)}"
             )
-            yield Vote(text, _below(best, own))
+            yield Vote(text, less_left(best, own, draws))
+
+
+_OF_A_MATRIX: Sequence[tuple[str, Judge]] = (
+    ("Semantic tasks interact among themselves, and so do geometric tasks", groups),
+    ("A task loses most under its own loss, among the tasks' own losses", own_loss),
+    ("The multi-task loss takes more than a task's own loss only from detection and instance segmentation", multi_task),
+    ("Semantic segmentation is the least affected task, whatever is attacked", most_robust),
+)
 
 
 def asymmetry(study: Study) -> Iterator[Vote]:
-    """Own losses, group losses and hiding, in both directions (section 5.5)."""
+    """Own losses, group losses and hiding within the maximum norm, in both directions (section 5.5)."""
     for setting, _, one in study.directions():
-        if setting.norm == "linf" and not one.title.startswith("hiding"):
-            yield _direction(setting.model, one)
-    for hiding in study.shown_hidings:
-        if found := hiding_contrast(hiding, study.draws):
-            yield _direction(hiding.setting.model, found)
+        if setting.norm == "linf":
+            first, second = (estimate.text() for estimate in one.losses)
+            text = f"{setting.model}, {one.title}: semantic → geometric {first}, geometric → semantic {second} lost"
+            yield Vote(text, one.difference.sign)
 
 
-def _direction(model: str, one: Contrast) -> Vote:
-    first, second = (estimate.text() for estimate in one.losses)
-    text = f"{model}, {one.title}: semantic → geometric {first}, geometric → semantic {second} of the performance lost"
-    return Vote(text, one.difference.sign)
-
-
-def _shapes(study: Study) -> Iterator[Vote]:
-    """Boxes labelled with the class that was narrower stay narrower than the others after the swap (figure 5d)."""
+def boxes(study: Study) -> Iterator[Vote]:
+    """The shape of boxes labelled with each of two swapped classes (figure 5d)."""
     for swap in study.swaps:
-        if vote := _shape(swap, study):
-            yield vote
+        found = shapes(swap, study.draws)
+        for one, other in zip(found, reversed(found), strict=True):
+            sure = one.sign if one.after.low is not None else 0
+            text = (
+                f"{swap.setting.model}: {reached(swap, study.outcomes)}width / height of boxes labelled {one.text()}; "
+                f"{other.before:.3f} if labels alone had changed"
+            )
+            yield Vote(text, sure)
 
 
-def _shape(swap: Swap, study: Study) -> Vote | None:
-    rows = [swap.cells.get((label, SHAPE)) for label in swap.labels]
-    if any(row is None or row.clean is None or row.value is None for row in rows):
-        return None
-    narrow, wide = sorted((row for row in rows if row), key=lambda row: row.clean or 0.0)
-    facts = "; ".join(f"{row.label} {row.clean:.2f} before and {row.value:.2f} after" for row in (narrow, wide))
-    known = [study.draws.get(key(row)) for row in (narrow, wide)]
-    sign = 0
-    if known[0] is not None and known[1] is not None:
-        low, high = interval(known[1] - known[0])
-        sign = int(low > 0) - int(high < 0)
-    return Vote(
-        f"{swap.setting.model}, {' ↔ '.join(swap.labels)}: mean width / height of boxes so labelled: {facts}", sign
-    )
+def architectures(foremost: Sequence[Family], draws: Draws) -> Iterator[Vote]:
+    """The rank correlation of two models' matrices over tasks' own and group losses, tasks that were not attacked."""
+    for first, second in itertools.combinations(foremost, 2):
+        pairs = [
+            (row, other)
+            for objective in first.chosen.objectives
+            for task in first.chosen.tasks
+            if kind(objective) in (OWN, GROUP) and not is_own(objective, task)
+            if (row := first.chosen.known(objective, task)) and (other := second.chosen.known(objective, task))
+        ]
+        rho = spearman([row.ratio or 0.0 for row, _ in pairs], [other.ratio or 0.0 for _, other in pairs])
+        if rho is None:
+            continue
+        low, high = _rho_interval(pairs, draws)
+        text = (
+            f"{first.setting.model} and {second.setting.model}: rank correlation of what is left {rho:.2f} "
+            f"[{low:.2f}, {high:.2f}] (n = {len(pairs)}); alike from {ALIKE}"
+        )
+        yield Vote(text, int(low >= ALIKE) - int(high < ALIKE))
 
 
-def _architectures(study: Study) -> Iterator[Vote]:
-    """The rank correlation of two models' matrices."""
-    foremost = [family for family in leading(study.families) if family.setting.norm == "linf"]
-    for pair in itertools.combinations(foremost, 2):
-        for text in between(pair):
-            # There is no interval of a rank correlation here: a high one is for it, a negative one against it.
-            rho = agreement(pair[0].chosen, pair[1].chosen, off_diagonal=True).rho or 0.0
-            yield Vote(text.rstrip("."), int(rho >= ALIKE) - int(rho < 0))
+def _rho_interval(pairs: Sequence[tuple[Row, Row]], draws: Draws) -> tuple[float, float]:
+    """The interval of the rank correlation under the same resamples; NaN where a cell has none."""
+    known = [(draws.get(key(row)), draws.get(key(other))) for row, other in pairs]
+    if any(one is None or other is None for one, other in known):
+        return math.nan, math.nan
+    count = min(len(one) for pair in known for one in pair if one is not None)
+    columns = np.array([[one[:count] for one in pair if one is not None] for pair in known])
+    found = [spearman(*columns[:, :, r].T.tolist()) for r in range(count) if np.isfinite(columns[:, :, r]).all()]
+    return interval(np.array([rho for rho in found if rho is not None]))
 
 
 def _other(side: str) -> str:
@@ -139,20 +166,11 @@ def _pair(matrix: Matrix, first: str, second: str, task: str) -> tuple[Row, Row]
     return (one, other) if one and other else None
 
 
-def _vote(matrix: Matrix, task: str, first: str, second: str, pair: tuple[Row, Row]) -> Vote:
-    """For it where clearly less is left under the first loss than under the second."""
-    text = (
+def _text(matrix: Matrix, task: str, first: str, second: str, pair: tuple[Row, Row]) -> str:
+    return (
         f"{matrix.setting.model}, {task_name(task)} keeps {_share(pair[0])} under {objective_name(first)}, "
         f"{_share(pair[1])} under {objective_name(second)}"
     )
-    return Vote(text, _below(*pair))
-
-
-def _below(row: Row, other: Row) -> int:
-    """1 where the intervals tell that less is left in the one than in the other, -1 where more."""
-    if None in (row.ratio_low, row.ratio_high, other.ratio_low, other.ratio_high):
-        return 0
-    return int(row.high < other.low) - int(row.low > other.high)
 
 
 def _share(row: Row) -> str:

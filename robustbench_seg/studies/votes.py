@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-HOLDS, PARTLY, UNDECIDED, FAILS = "holds", "holds in part", "not decided", "does not hold"
+HOLDS, PARTLY, MIXED, UNDECIDED, FAILS = "holds", "holds in part", "mixed", "not decided", "does not hold"
 
 
 @dataclass(frozen=True)
@@ -25,14 +25,19 @@ class Judged:
 
     @property
     def verdict(self) -> str:
-        """Holds where all comparisons say so clearly, fails where none does and one clearly contradicts."""
+        """Holds where all comparisons clearly say so, in part where at least half do and none contradicts.
+
+        Fails where more contradict than agree, is mixed where some do both, and else not decided.
+        """
         agreeing = sum(vote.sign > 0 for vote in self.votes)
         against = sum(vote.sign < 0 for vote in self.votes)
         if agreeing == len(self.votes) > 0:
             return HOLDS
-        if agreeing:
-            return PARTLY
-        return FAILS if against else UNDECIDED
+        if against > agreeing:
+            return FAILS
+        if against:
+            return MIXED
+        return PARTLY if 2 * agreeing >= len(self.votes) > 0 else UNDECIDED
 
     @property
     def count(self) -> str:

@@ -18,7 +18,7 @@ from robustbench_seg.report.relationships.hiding import chosen, hiding_contrast,
 from robustbench_seg.report.relationships.matrix import Matrix, Setting, families, leading, nearest
 from robustbench_seg.report.relationships.objectives import group, is_own, kind, ordered_objectives, ordered_tasks
 from robustbench_seg.report.relationships.rank import FEWEST, agreement, spearman
-from robustbench_seg.report.relationships.swapping import shape_sentence, swap_table, swaps
+from robustbench_seg.report.relationships.swapping import shape_sentence, shapes, swap_table, swaps
 from robustbench_seg.report.rows import Row, rows
 from tests.report.fake_five_tasks import GEOMETRIC, HALF, HIDDEN, SEMANTIC, Model, five_tasks
 from tests.report.fake_five_tasks import TASKS as FIVE
@@ -78,7 +78,7 @@ def test_without_intervals_nothing_is_claimed() -> None:
     assert found is not None
     assert found.difference == Estimate(pytest.approx(0.15))
     assert "nothing is claimed" in direction((SETTING, 1.0, found))
-    (text,) = own_losses(matrix(ASYMMETRIC, half=None))
+    (text,) = own_losses(matrix(ASYMMETRIC, half=None), {})
     assert text.startswith("PGD (L∞) at ε = 1: 0 of 5 tasks lose clearly most")
 
 
@@ -234,13 +234,13 @@ def test_families_lead_with_pgd_in_linf(tmp_path: Path) -> None:
 
 def test_own_losses_and_the_multi_task_loss() -> None:
     cells = {(a, b): 0.4 if a == b else 0.8 for a in ("semantic", "depth") for b in ("semantic", "depth")}
-    (text,) = own_losses(matrix(cells))
+    (text,) = own_losses(matrix(cells), {})
     assert "2 of 2 tasks lose clearly most under their own loss (semantic segmentation, depth)" in text
-    (text,) = own_losses(matrix({**cells, ("depth", "semantic"): 0.45, ("semantic", "depth"): 0.3}))
+    (text,) = own_losses(matrix({**cells, ("depth", "semantic"): 0.45, ("semantic", "depth"): 0.3}), {})
     assert "0 of 2 tasks" in text
     assert "for semantic segmentation the intervals overlap" in text
     assert "depth loses more under another task's loss" in text
-    (text,) = multi_task_loss(matrix({**cells, ("group:all", "semantic"): 0.2, ("group:all", "depth"): 0.42}))
+    (text,) = multi_task_loss(matrix({**cells, ("group:all", "semantic"): 0.2, ("group:all", "depth"): 0.42}), {})
     assert "more than its own loss from semantic segmentation; an amount not told apart" in text
 
 
@@ -278,14 +278,18 @@ def test_swapped_shapes(tmp_path: Path) -> None:
     text = shape_sentence(on_detection, {}, outcomes)
     assert "81.0 % of the targets reached the other class" in text
     assert "person 0.440 before and 0.620 (no interval) after; car 1.830 before" in text
-    assert "the shapes swapped along with the classes as far as values without an interval tell" in text
+    assert "the shapes swapped along with the classes, as far as values without an interval tell" in text
     person, car = on_detection.cells["person", "aspect_ratio"], on_detection.cells["car", "aspect_ratio"]
     sure = {key(person): np.full(200, 0.62), key(car): np.full(200, 1.31)}
     assert shape_sentence(on_detection, sure).endswith("the shapes swapped along with the classes.")
     wide = {**sure, key(car): np.linspace(0.8, 1.6, 200)}
-    assert "does not tell whether shapes swapped along" in shape_sentence(on_detection, wide)
-    crossed = {**on_detection.cells, ("car", "aspect_ratio"): replace(car, value=0.7)}
+    assert "do not both tell clearly" in shape_sentence(on_detection, wide)
+    crossed = {
+        ("person", "aspect_ratio"): replace(person, value=1.7),
+        ("car", "aspect_ratio"): replace(car, value=0.5),
+    }
     assert "did not swap along" in shape_sentence(replace(on_detection, cells=crossed), {})
+    assert [one.sign for one in shapes(replace(on_detection, cells=crossed), {})] == [-1, -1]
     gone = {**on_detection.cells, ("car", "aspect_ratio"): replace(car, value=None)}
     assert "no box of one of the classes is left" in shape_sentence(replace(on_detection, cells=gone), {})
     lines = [(line.label, line.tag, *(cell.main for cell in line.cells)) for line in swap_table(on_detection).lines]

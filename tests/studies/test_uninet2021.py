@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tomllib
 
+import numpy as np
 import pytest
 
 from robustbench_seg.harness.cost import ModelCost
-from robustbench_seg.report.relationships.matrix import Matrix, Setting
+from robustbench_seg.report.relationships.contrast import key
+from robustbench_seg.report.relationships.matrix import Family, Matrix, Setting
 from robustbench_seg.report.rows import Row
 from robustbench_seg.studies.uninet2021 import PUBLISHED
-from robustbench_seg.studies.uninet2021_findings import groups, most_robust, mtl, own_loss
+from robustbench_seg.studies.uninet2021_findings import architectures, groups, most_robust, multi_task, own_loss
 from robustbench_seg.studies.uninet2021_models import Measured, delta, table_1, table_2
 from robustbench_seg.studies.votes import HOLDS, Judged
 
@@ -48,34 +51,55 @@ def signs(votes):
 
 
 def test_groups():
-    assert signs(groups(matrix(AS_IN_THE_PAPER))) == [1, 1, 1]
+    assert signs(groups(matrix(AS_IN_THE_PAPER), {})) == [1, 1, 1]
     swapped = AS_IN_THE_PAPER | {
         "group:semantic": AS_IN_THE_PAPER["group:geometric"],
         "group:geometric": AS_IN_THE_PAPER["group:semantic"],
     }
-    assert signs(groups(matrix(swapped))) == [-1, -1, -1]
-    assert signs(groups(matrix(AS_IN_THE_PAPER, width=0.5))) == [0, 0, 0]
+    assert signs(groups(matrix(swapped), {})) == [-1, -1, -1]
+    assert signs(groups(matrix(AS_IN_THE_PAPER, width=0.5), {})) == [0, 0, 0]
 
 
 def test_own_losses_against_the_strongest_rival():
-    assert signs(own_loss(matrix(AS_IN_THE_PAPER))) == [1, 1, 1]
-    assert signs(own_loss(matrix(AS_IN_THE_PAPER | {"depth": (0.5, 0.7, 0.3)}))) == [-1, 1, 1]
+    assert signs(own_loss(matrix(AS_IN_THE_PAPER), {})) == [1, 1, 1]
+    assert signs(own_loss(matrix(AS_IN_THE_PAPER | {"depth": (0.5, 0.7, 0.3)}), {})) == [-1, 1, 1]
 
 
 def test_the_multi_task_loss_takes_more_from_detection_only():
-    assert signs(mtl(matrix(AS_IN_THE_PAPER))) == [1, -1, 1]
+    assert signs(multi_task(matrix(AS_IN_THE_PAPER), {})) == [1, 1, 1]
+    assert signs(multi_task(matrix(AS_IN_THE_PAPER | {"group:all": (0.4, 0.4, 0.5)}), {})) == [-1, -1, 1]
+
+
+def test_paired_draws_decide_where_intervals_overlap():
+    wide = matrix(AS_IN_THE_PAPER, width=0.5)
+    noise = np.linspace(-0.5, 0.5, 200)
+    draws = {key(row): (row.ratio or 0.0) + noise for row in wide.cells.values()}
+    assert signs(groups(wide, draws)) == [1, 1, 1]
+
+
+def test_architectures_by_the_interval_of_their_rank_correlation():
+    first = matrix(AS_IN_THE_PAPER)
+    cells = {place: dataclasses.replace(row, model="other") for place, row in first.cells.items()}
+    other = dataclasses.replace(first, setting=WHERE._replace(model="other"), cells=cells)
+    families = [Family(one.setting, (one,), one) for one in (first, other)]
+    rows = [*first.cells.values(), *other.cells.values()]
+    same = {key(row): np.full(200, row.ratio) for row in rows}
+    assert signs(architectures(families, same)) == [1]
+    crossed = {key(row): np.full(200, row.ratio if row.model == "net" else 1 - (row.ratio or 0.0)) for row in rows}
+    assert signs(architectures(families, crossed)) == [-1]
+    assert signs(architectures(families, {})) == [0], "no interval, no claim"
 
 
 def test_segmentation_must_keep_most_under_every_loss():
-    votes = list(most_robust(matrix(AS_IN_THE_PAPER)))
+    votes = list(most_robust(matrix(AS_IN_THE_PAPER), {}))
     assert signs(votes) == [-1, 1, 1, -1, 1, 1]
     assert Judged("x", tuple(votes)).verdict != HOLDS
 
 
 def test_missing_cells_are_no_votes():
     holes = dict.fromkeys(AS_IN_THE_PAPER, (None, None, None))
-    for judge in (groups, own_loss, mtl, most_robust):
-        assert list(judge(matrix(holes))) == []
+    for judge in (groups, own_loss, multi_task, most_robust):
+        assert list(judge(matrix(holes), {})) == []
 
 
 def measured(name: str, **values: float) -> Measured:

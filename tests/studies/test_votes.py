@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from robustbench_seg.studies.votes import FAILS, HOLDS, PARTLY, UNDECIDED, Judged, Vote
+from robustbench_seg.studies.votes import FAILS, HOLDS, MIXED, PARTLY, UNDECIDED, Judged, Vote
 
 
 @pytest.mark.parametrize(
@@ -10,7 +10,10 @@ from robustbench_seg.studies.votes import FAILS, HOLDS, PARTLY, UNDECIDED, Judge
     [
         ((1, 1, 1), HOLDS),
         ((1, 0, 1), PARTLY),
-        ((1, -1, -1), PARTLY),
+        ((1, 0), PARTLY),
+        ((1, 0, 0), UNDECIDED),
+        ((1, -1), MIXED),
+        ((1, -1, -1), FAILS),
         ((0, 0), UNDECIDED),
         ((0, -1), FAILS),
         ((-1,), FAILS),

@@ -97,6 +97,21 @@ def contrast(title: str, first: Side, second: Side, draws: Draws) -> Contrast | 
     return Contrast(title, first, second, losses, _independent(*losses), 0)
 
 
+def less_left(row: Row, other: Row, draws: Draws) -> int:
+    """1 where clearly less is left (Q) in the one cell than in the other, -1 where more, 0 where it is open.
+
+    By the interval of the difference under the same resamples, else by intervals that do not overlap.
+    """
+    pair = draws.get(key(row)), draws.get(key(other))
+    if pair[0] is not None and pair[1] is not None:
+        count = min(len(pair[0]), len(pair[1]))
+        low, high = _interval(pair[1][:count] - pair[0][:count])
+        return int(low > 0) - int(high < 0)
+    if None in (row.ratio_low, row.ratio_high, other.ratio_low, other.ratio_high):
+        return 0
+    return int(row.high < other.low) - int(row.low > other.high)
+
+
 def mean_lost(rows: Sequence[Row]) -> float:
     """The mean of 1 - Q; every row must have a ratio."""
     return math.fsum(1 - (row.ratio or 0.0) for row in rows) / len(rows)
@@ -117,11 +132,15 @@ def _paired(title: str, first: Side, second: Side, draws: Draws) -> Contrast:
 
 
 def _estimate(value: float, samples: Floats) -> Estimate:
+    low, high = _interval(samples)
+    return Estimate(value) if math.isnan(low) else Estimate(value, low, high)
+
+
+def _interval(samples: Floats) -> tuple[float, float]:
     # The harness' interval, imported late: what lies beside it needs torch, a page without a store does not.
     from robustbench_seg.harness.bootstrap import interval
 
-    low, high = interval(samples)
-    return Estimate(value) if math.isnan(low) else Estimate(value, low, high)
+    return interval(samples)
 
 
 def _marginal(rows: Sequence[Row]) -> Estimate:

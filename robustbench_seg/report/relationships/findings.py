@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from robustbench_seg.report.names import task_name
 from robustbench_seg.report.relationships.asymmetry import Placed
-from robustbench_seg.report.relationships.contrast import Contrast, Draws
+from robustbench_seg.report.relationships.contrast import Contrast, Draws, less_left
 from robustbench_seg.report.relationships.hiding import Hiding, hiding_contrast
 from robustbench_seg.report.relationships.matrix import Family, Matrix, leading
 from robustbench_seg.report.relationships.objectives import EVERYTHING
@@ -27,7 +27,7 @@ def findings(study: Study) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for family in foremost:
         matrix = family.chosen
-        found[family.setting.where] = [*own_losses(matrix), *multi_task_loss(matrix)]
+        found[family.setting.where] = [*own_losses(matrix, study.draws), *multi_task_loss(matrix, study.draws)]
     for placed in study.cohesions():
         if placed[0] in settings:
             found[placed[0].where].append(cohesion(placed))
@@ -54,12 +54,12 @@ def between(foremost: Sequence[Family]) -> list[str]:
     ]
 
 
-def own_losses(matrix: Matrix) -> Iterator[str]:
+def own_losses(matrix: Matrix, draws: Draws) -> Iterator[str]:
     """Whether every task loses most under its own loss among the tasks' own losses."""
-    compared = {task: rivals for task in matrix.attacked_tasks if (rivals := _rivals(matrix, task))}
+    compared = {task: found for task in matrix.attacked_tasks if (found := rivals(matrix, task))}
     if not compared:
         return
-    ranks = {task: _rank(matrix, task, rivals) for task, rivals in compared.items()}
+    ranks = {task: _rank(matrix, task, found, draws) for task, found in compared.items()}
     clear, unclear, other = ([task for task, rank in ranks.items() if rank == level] for level in (2, 1, 0))
     text = f"{_start(matrix)}: {len(clear)} of {len(compared)} tasks lose clearly most under their own loss"
     text += f" ({_named(clear)})" if clear else ""
@@ -68,7 +68,7 @@ def own_losses(matrix: Matrix) -> Iterator[str]:
     yield text + "."
 
 
-def multi_task_loss(matrix: Matrix) -> Iterator[str]:
+def multi_task_loss(matrix: Matrix, draws: Draws) -> Iterator[str]:
     """Which tasks the loss of all tasks hurts more than their own does."""
     pairs = {
         task: (everything, own)
@@ -77,8 +77,8 @@ def multi_task_loss(matrix: Matrix) -> Iterator[str]:
     }
     if not pairs:
         return
-    more = [task for task, (everything, own) in pairs.items() if _is_below(everything, own)]
-    less = [task for task, (everything, own) in pairs.items() if _is_below(own, everything)]
+    more = [task for task, (everything, own) in pairs.items() if less_left(everything, own, draws) > 0]
+    less = [task for task, (everything, own) in pairs.items() if less_left(own, everything, draws) > 0]
     rest = [task for task in pairs if task not in (*more, *less)]
     parts = [
         f"{word} {_named(tasks)}"
@@ -145,25 +145,20 @@ def _numbers(one: Contrast) -> tuple[str, str, str]:
     return first, second, one.difference.text("points")
 
 
-def _rivals(matrix: Matrix, task: str) -> list[Row]:
+def rivals(matrix: Matrix, task: str) -> list[Row]:
     """The cells of a task under the other tasks' own losses; none where its own cell is missing."""
     if matrix.known(task, task) is None:
         return []
     return matrix.rows((other, task) for other in matrix.attacked_tasks if other != task)
 
 
-def _rank(matrix: Matrix, task: str, rivals: Sequence[Row]) -> int:
+def _rank(matrix: Matrix, task: str, others: Sequence[Row], draws: Draws) -> int:
     """2 where the own loss takes clearly most, 1 where it takes most, 0 where another takes more."""
     own = matrix.known(task, task)
     assert own is not None
-    if all(_is_below(own, row) for row in rivals):
+    if all(less_left(own, row, draws) > 0 for row in others):
         return 2
-    return int((own.ratio or 0.0) <= min(row.ratio or 0.0 for row in rivals))
-
-
-def _is_below(row: Row, other: Row) -> bool:
-    """Whether the intervals tell that less is left in the one than in the other."""
-    return row.ratio_high is not None and other.ratio_low is not None and row.ratio_high < other.ratio_low
+    return int((own.ratio or 0.0) <= min(row.ratio or 0.0 for row in others))
 
 
 def _first_norms(families: Sequence[Family]) -> list[Family]:

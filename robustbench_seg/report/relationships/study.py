@@ -15,7 +15,7 @@ from robustbench_seg.report.relationships.contrast import Contrast, Draws, Float
 from robustbench_seg.report.relationships.effects import effects, measured_tasks, place
 from robustbench_seg.report.relationships.hiding import REFERENCE as HIDING_REFERENCE
 from robustbench_seg.report.relationships.hiding import Hiding, chosen, hiding_contrast, hidings
-from robustbench_seg.report.relationships.matrix import REFERENCE, Family, Matrix, families
+from robustbench_seg.report.relationships.matrix import REFERENCE, Family, Matrix, families, leading
 from robustbench_seg.report.relationships.paired import draws, renamed
 from robustbench_seg.report.relationships.swapping import Swap, shape_keys, swaps
 from robustbench_seg.report.rows import CLEAN, OUTCOMES, Row, Run, rows, unique
@@ -100,7 +100,10 @@ def _wanted(made: Study) -> set[Key]:
     """The cells whose resamples the contrasts and shapes shown first need."""
     contrasts: list[Contrast] = [one for _, _, one in (*made.directions(), *made.cohesions())]
     cells = [row for one in contrasts for side in (one.first, one.second) for row in side.rows]
-    return {key(row) for row in (*cells, *(row for swap in made.swaps for row in shape_keys(swap)))}
+    compared = [
+        row for family in leading(made.families) for row in family.chosen.cells.values() if row.ratio is not None
+    ]
+    return {key(row) for row in (*cells, *compared, *(row for swap in made.swaps for row in shape_keys(swap)))}
 
 
 def _draws(runs: Sequence[Run], names: Sequence[Mapping[str, str]], wanted: set[Key]) -> dict[Key, Floats]:

@@ -82,25 +82,56 @@ def shape_keys(swap: Swap) -> list[Row]:
     return [row for (_, metric), row in swap.cells.items() if metric == SHAPE and row.value is not None]
 
 
+@dataclass(frozen=True)
+class Shape:
+    """Mean width / height of the boxes labelled as one class, before and after; `sign` says what became of it.
+
+    1: it stays clearly on its own side of the middle between the two classes' shapes before, so what was swapped took
+    the shape of its new class along; -1: it lies clearly on the other class's side, as if labels alone had changed.
+    """
+
+    label: str
+    before: float
+    after: Estimate
+    sign: int
+
+    def text(self) -> str:
+        """`person 0.45 before and 0.64 [0.60, 0.68] after`."""
+        low, high = self.after.low, self.after.high
+        interval = "(no interval)" if low is None or high is None else f"[{low:.3f}, {high:.3f}]"
+        return f"{self.label} {self.before:.3f} before and {self.after.value:.3f} {interval} after"
+
+
+def shapes(swap: Swap, draws: Draws) -> list[Shape]:
+    """The shapes of both classes (UniNet 2021, figure 5d); nothing where one of them has no box or they are equal."""
+    rows = [swap.cells.get((label, SHAPE)) for label in swap.labels]
+    known = [row for row in rows if row is not None and row.clean is not None and row.value is not None]
+    middle = sum(row.clean or 0.0 for row in known) / 2
+    if len(known) < len(rows) or known[0].clean == known[1].clean:
+        return []
+    found = []
+    for label, row in zip(swap.labels, known, strict=True):
+        after, before = _after(row, draws), row.clean or 0.0
+        found.append(Shape(label, before, after, _side(after, middle) * (1 if before > middle else -1)))
+    return found
+
+
 def shape_sentence(swap: Swap, draws: Draws, outcomes: Sequence[Row] = ()) -> str:
     """Whether shapes swapped along with the classes; empty where shapes were not measured.
 
     `draws` has the resampled shapes where the run has its store, `outcomes` are rows of `targets_reached`.
     """
-    rows = [swap.cells.get((label, SHAPE)) for label in swap.labels]
-    if any(row is None for row in rows):
+    if any((label, SHAPE) not in swap.cells for label in swap.labels):
         return ""
     start = f"{' ↔ '.join(swap.labels)} swapped in {task_name(swap.target)}, {swap.setting.at(swap.epsilon)}"
-    known = [row for row in rows if row is not None and row.clean is not None and row.value is not None]
-    if len(known) < len(rows):
+    found = shapes(swap, draws)
+    if not found:
         return f"{start}: no box of one of the classes is left, so shapes cannot be compared."
-    facts = "; ".join(_shape_text(label, row, draws) for label, row in zip(swap.labels, known, strict=True))
-    return f"{start}: {_reached(swap, outcomes)}mean width / height of boxes so labelled, {facts}. " + _verdict(
-        known, draws
-    )
+    facts = "; ".join(one.text() for one in found)
+    return f"{start}: {reached(swap, outcomes)}mean width / height of boxes so labelled, {facts}. {_verdict(found)}"
 
 
-def _reached(swap: Swap, outcomes: Sequence[Row]) -> str:
+def reached(swap: Swap, outcomes: Sequence[Row]) -> str:
     """How many of its targets the attack moved: a swap that moved few says little about shapes."""
     shares = [
         row.value
@@ -113,24 +144,17 @@ def _reached(swap: Swap, outcomes: Sequence[Row]) -> str:
     return f"{100 * shares[0]:.1f} % of the targets reached the other class; " if shares else ""
 
 
-def _verdict(rows: Sequence[Row], draws: Draws) -> str:
-    before = [_side(Estimate(row.clean or 0.0)) for row in rows]
-    if sum(before) != 0:
-        return "Before the swap the two do not lie on different sides of 1, so shapes say nothing here."
-    shapes = [_after(row, draws) for row in rows]
-    after = [_side(shape) for shape in shapes]
-    if 0 in after:
-        return "After it an interval includes 1, so this run does not tell whether shapes swapped along."
-    surely = "" if all(shape.low is not None for shape in shapes) else " as far as values without an interval tell"
-    if before == after:
-        return f"Both stay on their side of 1: the shapes swapped along with the classes{surely}."
-    return f"Not both stay on their side of 1: the shapes did not swap along with the classes{surely}."
-
-
-def _shape_text(label: str, row: Row, draws: Draws) -> str:
-    after = _after(row, draws)
-    interval = "(no interval)" if after.low is None else f"[{after.low:.3f}, {after.high:.3f}]"
-    return f"{label} {row.clean:.3f} before and {row.value:.3f} {interval} after"
+def _verdict(found: Sequence[Shape]) -> str:
+    signs = {one.sign for one in found}
+    surely = "" if all(one.after.low is not None for one in found) else ", as far as values without an interval tell"
+    if signs == {1}:
+        return (
+            "Both stay nearer to their own shape than to the other's: the shapes swapped along with the classes"
+            f"{surely}."
+        )
+    if signs == {-1}:
+        return f"Both have the other's shape now: the shapes did not swap along with the classes{surely}."
+    return "The two do not both tell clearly whether shapes swapped along with the classes."
 
 
 def _after(row: Row, draws: Draws) -> Estimate:
@@ -141,10 +165,10 @@ def _after(row: Row, draws: Draws) -> Estimate:
     return Estimate(row.value or 0.0, *interval(draws[key(row)]))
 
 
-def _side(shape: Estimate) -> int:
-    """-1 for upright boxes, 1 for wide ones, 0 where the interval includes 1."""
+def _side(shape: Estimate, middle: float) -> int:
+    """-1 for shapes below the middle, 1 for those above, 0 where the interval includes it."""
     low, high = (shape.value if bound is None else bound for bound in (shape.low, shape.high))
-    return int(low > 1) - int(high < 1)
+    return int(low > middle) - int(high < middle)
 
 
 def _cells(row: Row) -> tuple[Cell, Cell, Cell]:
