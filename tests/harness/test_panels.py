@@ -83,6 +83,13 @@ def test_masks_are_tinted_and_each_thing_has_its_own_colour():
     assert np.array_equal(found[60:], background()[60:])
 
 
+def test_the_surest_of_two_overlapping_masks_is_seen():
+    drawn = output(Found(BOX, 0, 0.9), Found((BOX[0], BOX[1], BOX[2] + 16, BOX[3]), 2, 0.5))
+    alone = output(Found(BOX, 0, 0.9))
+    inside = (slice(BOX[1] + 3, BOX[3] - 3), slice(BOX[0] + 3, BOX[2] - 3))
+    assert np.array_equal(drawn[inside], alone[inside])
+
+
 def test_a_mask_that_is_not_its_box():
     drawn = label(Known(OTHER, 2, round=True))
     tinted = drawn[32, 70]
