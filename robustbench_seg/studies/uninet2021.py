@@ -21,7 +21,6 @@ from robustbench_seg.report.names import task_name
 from robustbench_seg.report.relationships.study import Study, study
 from robustbench_seg.report.relationships.write import shown_names, write_relationships
 from robustbench_seg.report.rendering import environment
-from robustbench_seg.report.write import write_report
 from robustbench_seg.studies.uninet2021_findings import judged
 from robustbench_seg.studies.uninet2021_models import Measured, measure, models_table, table_1, table_2
 
@@ -46,9 +45,6 @@ def main(out: Path, limit: int | None, device: str, workers: int, pictures: bool
     make_folder(out)
     published = tomllib.loads(PUBLISHED.read_text(encoding="utf-8"))
     runs = [_attacked(name, out / name, limit, device, workers) for name in ATTACKED if name in folders()]
-    for run in runs:
-        # The pictures that matter here are on the page of relationships.
-        write_report(Run(run.folder, pictures=False))
     write_relationships([Run(run.folder, pictures) for run in runs], out)
     named = [name for rows in (published["ours1"], published["ours2"]) for names in rows.values() for name in names]
     found = measure(list(dict.fromkeys([*named, *ATTACKED])), resolve_device(device))
@@ -87,7 +83,6 @@ def page(runs: Sequence[Run], out: Path, found: Mapping[str, Measured], publishe
                 table_2(published["table2"], published["ours2"], found),
                 *_tables_3(related, published["table3"]),
             ],
-            runs=[run.folder.name for run in runs],
             made=max(str(run.info.get("created", "")) for run in runs),
             device=next(iter(found.values())).cost.device if found else "",
             images=max((row.n_images for row in related.effects), default=0),
