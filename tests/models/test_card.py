@@ -6,6 +6,7 @@ import torch
 from robustbench_seg.errors import InputError, UsageError
 from robustbench_seg.models import catalogue
 from robustbench_seg.models.card import CARD, WEIGHTS, read_card, write_card
+from robustbench_seg.registries import TASKS
 
 
 def _edit(folder, old: str, new: str) -> None:
@@ -105,7 +106,9 @@ def test_shipped_model(name):
     model = catalogue.load(name)
     card = catalogue.card(name)
     outputs = model.module(torch.full((1, 3, 64, 96), 0.5))
-    assert set(outputs) == set(card.tasks) == set(card.metrics)
-    assert outputs["semantic"].shape == (1, len(model.classes), 64, 96)
+    assert set(card.tasks) == set(card.metrics)
+    assert set(outputs) == {TASKS.get(task).key for task in card.tasks}
+    for key, shape in {"semantic": (1, len(model.classes), 64, 96), "depth": (1, 64, 96)}.items():
+        assert key not in outputs or outputs[key].shape == shape
     assert model.terms
     assert card.summary
