@@ -86,7 +86,7 @@ def _under(row: Row) -> str:
 
 def _quantity(view: View) -> str:
     name = metric_name(view.metric)
-    return name if view.metric in _UNMISTAKABLE else f"{view.task} {name}"
+    return name if view.metric in _UNMISTAKABLE else f"{view.task.replace('_', ' ')} {name}"
 
 
 def _percent(share: float) -> str:
