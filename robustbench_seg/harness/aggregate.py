@@ -50,7 +50,7 @@ def tabulate(store: Store) -> Tables:
     for p, pair in enumerate(outline.pairs):
         tasks = load_tasks(pair.tasks)
         clean = store.cell(p, 0, 0)
-        reference = _Reference(clean, resampling[pair.dataset][0])
+        reference = Reference(clean, resampling[pair.dataset][0])
         for f, family in enumerate(pair.families):
             for c, epsilon in enumerate(family.epsilons):
                 cell = store.cell(p, f, c) if f else clean
@@ -84,7 +84,7 @@ def _key(pair: PairOutline, family: Family, epsilon: float | None) -> Row:
 
 
 @dataclass
-class _Reference:
+class Reference:
     """The clean images of a pair. Most cells are compared on the same ones, so their values are kept."""
 
     clean: StoredCell
@@ -107,17 +107,23 @@ class _Reference:
         return self.weights[: task.resamples, images]
 
 
+def used_results(cell: StoredCell, clean: StoredCell) -> list[ImageResult]:
+    """The results of the images that count in a cell: neither failed, there or clean, nor skipped."""
+    failed = {result.image for result in clean.results if result.error}
+    return [r for r in cell.results if not r.error and not r.skipped and r.image not in failed]
+
+
 class _Comparison:
     """One cell against the clean one over the images that have a value in both."""
 
-    def __init__(self, cell: StoredCell, reference: _Reference, classes: Sequence[str]) -> None:
+    def __init__(self, cell: StoredCell, reference: Reference, classes: Sequence[str]) -> None:
         self._cell, self._reference, self._classes = cell, reference, classes
         clean = reference.clean
-        failed = {result.image for result in clean.results if result.error}
-        self._used = [r for r in cell.results if not r.error and not r.skipped and r.image not in failed]
+        self._used = used_results(cell, clean)
         # A cell of an interrupted run, with images still to do, is no whole cell either.
         whole = len(cell.results) == len(clean.results) == reference.weights.shape[1]
-        self._status = "ok" if whole and not failed and not any(r.error for r in cell.results) else "failed"
+        failed = any(result.error for result in (*clean.results, *cell.results))
+        self._status = "ok" if whole and not failed else "failed"
         self._cache: dict[str, tuple[npt.NDArray[np.bool_], Values, Values, Values, Values] | None] = {}
 
     def overall(self, task: Task) -> Iterator[Row]:

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from robustbench_seg.errors import InputError, UsageError
 from robustbench_seg.models.normalization import PRESETS, Normalization, Normalize
+from robustbench_seg.models.resize import resize
 
 MIN_INVERSE = 1e-6
 _DEFAULT_KEYS = ("out", "logits")
@@ -144,7 +144,7 @@ def _semantic(x: Tensor, spec: OutputSpec, size: tuple[int, int], num_classes: i
             f"output for semantic: {x.shape[1]} channels, but the class set has {num_classes} classes; "
             "give the matching --classes or --output semantic=KEY"
         )
-    return _resize(x, size)
+    return resize(x, size)
 
 
 def _depth(x: Tensor, spec: OutputSpec, size: tuple[int, int], num_classes: int) -> Tensor:
@@ -154,7 +154,7 @@ def _depth(x: Tensor, spec: OutputSpec, size: tuple[int, int], num_classes: int)
         raise InputError(
             f"output for depth: shape {tuple(x.shape)}, need (N,1,H,W) or (N,H,W); name another with depth=KEY"
         )
-    x = _resize(x, size)[:, 0]
+    x = resize(x, size)[:, 0]
     return x.clamp(min=MIN_INVERSE).reciprocal() if spec.inverse else x
 
 
@@ -162,10 +162,6 @@ _FINISH: dict[str, Callable[[Tensor, OutputSpec, tuple[int, int], int], Tensor]]
     "semantic": _semantic,
     "depth": _depth,
 }
-
-
-def _resize(x: Tensor, size: tuple[int, int]) -> Tensor:
-    return x if x.shape[-2:] == size else F.interpolate(x, size=size, mode="bilinear", align_corners=False)
 
 
 def _times(values: tuple[float, float, float], by: float) -> tuple[float, float, float]:

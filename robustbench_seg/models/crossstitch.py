@@ -36,7 +36,7 @@ class CrossStitch(nn.Module):
 
 
 class CrossStitchNet(nn.Module):
-    """Images (N,3,H,W) in [0,1] of any size to a dict of outputs at that size, as `deephead.DENSE_TASKS` says."""
+    """Images (N,3,H,W) in [0,1] of any size to a dict of outputs at that size, as `dense_tasks.DENSE_TASKS` says."""
 
     def __init__(
         self,

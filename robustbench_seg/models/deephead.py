@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from robustbench_seg.errors import InputError
+from robustbench_seg.models.dense_tasks import DENSE_TASKS
 from robustbench_seg.models.instance_head import INSTANCE_TASKS
-from robustbench_seg.models.uninet import metric_depth, resize
-
-
-@dataclass(frozen=True)
-class DenseTask:
-    """The raw `channels` a task needs of the number of classes, and how they become its output."""
-
-    channels: Callable[[int], int]
-    finish: Callable[[Tensor], Tensor]
-
-
-DENSE_TASKS: Mapping[str, DenseTask] = {
-    "semantic": DenseTask(lambda num_classes: num_classes, lambda logits: logits),
-    "depth": DenseTask(lambda num_classes: 1, metric_depth),
-    "normals": DenseTask(lambda num_classes: 3, lambda vectors: F.normalize(vectors, dim=1)),
-    "edges": DenseTask(lambda num_classes: 1, lambda logits: logits[:, 0]),
-}
-"""`semantic` logits (N,C,H,W), `depth` metres (N,H,W), `normals` unit vectors (N,3,H,W), `edges` logits (N,H,W)."""
+from robustbench_seg.models.resize import resize
 
 
 class Fuse(nn.Module):

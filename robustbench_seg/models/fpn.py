@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+
+from robustbench_seg.models.resize import resize
 
 
 class ConvBNReLU(nn.Sequential):
@@ -47,12 +48,8 @@ class FPNDecoder(nn.Module):
         top = laterals[-1] + self.context(used[-1].mean((2, 3), keepdim=True))
         levels = [top]
         for lateral in reversed(laterals[:-1]):
-            levels.insert(0, lateral + _resize(levels[0], lateral.shape[-2:]))
+            levels.insert(0, lateral + resize(levels[0], lateral.shape[-2:]))
         size = levels[0].shape[-2:]
-        smoothed = [_resize(smooth(x), size) for smooth, x in zip(self.smooth, levels, strict=True)]
+        smoothed = [resize(smooth(x), size) for smooth, x in zip(self.smooth, levels, strict=True)]
         fused: Tensor = self.fuse(torch.stack(smoothed).sum(0))
         return fused
-
-
-def _resize(x: Tensor, size: torch.Size) -> Tensor:
-    return x if x.shape[-2:] == size else F.interpolate(x, size=size, mode="bilinear", align_corners=False)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+
+from robustbench_seg.models.resize import resize
 
 MIN_DEPTH = 0.1
 MAX_DEPTH = 100.0
@@ -19,7 +20,7 @@ class SemanticHead(nn.Module):
 
     def forward(self, x: Tensor, size: tuple[int, int]) -> Tensor:
         """Logits (N,C,*size)."""
-        return _upsample(self.conv(x), size)
+        return resize(self.conv(x), size)
 
 
 class DepthHead(nn.Module):
@@ -34,13 +35,9 @@ class DepthHead(nn.Module):
 
     def forward(self, x: Tensor, size: tuple[int, int]) -> Tensor:
         """Metres (N,*size)."""
-        sigma = torch.sigmoid(_upsample(self.conv(x), size))
+        sigma = torch.sigmoid(resize(self.conv(x), size))
         inverse = 1 / MAX_DEPTH + (1 / MIN_DEPTH - 1 / MAX_DEPTH) * sigma
         return inverse.reciprocal().squeeze(1)
 
 
 HEADS: dict[str, type[SemanticHead] | type[DepthHead]] = {"semantic": SemanticHead, "depth": DepthHead}
-
-
-def _upsample(x: Tensor, size: tuple[int, int]) -> Tensor:
-    return x if x.shape[-2:] == size else F.interpolate(x, size=size, mode="bilinear", align_corners=False)

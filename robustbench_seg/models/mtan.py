@@ -47,7 +47,7 @@ class StageAttention(nn.ModuleList):
 
 
 class MTAN(nn.Module):
-    """Images (N,3,H,W) in [0,1] of any size to a dict of outputs at that size, as `deephead.DENSE_TASKS` says.
+    """Images (N,3,H,W) in [0,1] of any size to a dict of outputs at that size, as `dense_tasks.DENSE_TASKS` says.
 
     Masks are made of the stages' outputs, with which any encoder serves; the paper makes them of each stage's first
     block. The convolutions that carry a task's map to the next stage are shared by the tasks, as in the paper.

@@ -22,7 +22,7 @@ from robustbench_seg.models.encoders import Encoder
 from robustbench_seg.models.instance_head import INSTANCE_TASKS, InstanceHead, InstanceParameters
 from robustbench_seg.models.multitask import padded
 from robustbench_seg.models.normalization import Normalization, Normalize
-from robustbench_seg.models.uninet import resize
+from robustbench_seg.models.resize import resize
 
 TaskMaps = dict[str, Tensor]
 
@@ -97,8 +97,8 @@ class Scale(nn.Module):
 class MTINet(nn.Module):
     """Images (N,3,H,W) in [0,1] of any size to a dict of outputs at that size.
 
-    Each task's output as `deephead.DENSE_TASKS` says; `instances`, a `DenseInstances`, where instance tasks are asked
-    for; while training `deep`, a dict of all tasks and auxiliary ones a scale, fine to coarse, at its resolution.
+    Each task's output as `dense_tasks.DENSE_TASKS` says; `instances`, a `DenseInstances`, where instance tasks are
+    asked for; while training `deep`, a dict of all tasks and auxiliary ones a scale, fine to coarse, at its resolution.
     """
 
     def __init__(

@@ -18,7 +18,7 @@ from robustbench_seg.models.uninet import Bottleneck
 class PadNet(nn.Module):
     """Images (N,3,H,W) in [0,1] of any size to a dict of outputs at that size.
 
-    Each task's output as `deephead.DENSE_TASKS` says; while training `deep`, one dict with the first predictions of
+    Each task's output as `dense_tasks.DENSE_TASKS` says; while training `deep`, one dict with the first predictions of
     all tasks and auxiliary ones, at their resolution.
     """
 

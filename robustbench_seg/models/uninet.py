@@ -12,14 +12,13 @@ from timm.models.vovnet import OsaStage
 from torch import Tensor, nn
 
 from robustbench_seg.errors import InputError
+from robustbench_seg.models.dense_tasks import DENSE_TASKS
 from robustbench_seg.models.encoders import Encoder
 from robustbench_seg.models.fpn import ConvBNReLU
 from robustbench_seg.models.instance_head import INSTANCE_TASKS, InstanceHead, InstanceParameters
 from robustbench_seg.models.multitask import padded
 from robustbench_seg.models.normalization import Normalization, Normalize
-
-NEAR, FAR = 0.5, 100.0
-"""Metres at 0 and 1 of the normalised depth; the scale between is logarithmic."""
+from robustbench_seg.models.resize import resize
 
 
 @dataclass(frozen=True)
@@ -129,18 +128,18 @@ class UniNet(nn.Module):
         channels, width = (*own, *[parameters.extra_width] * parameters.extra), parameters.width
         levels = len(channels) - 1
         pixel: dict[str, nn.Module] = {
-            task: PixelHead(levels, width, parameters.head, *PIXEL_TASKS[task](num_classes))
+            task: PixelHead(levels, width, parameters.head, DENSE_TASKS[task].channels(num_classes), KERNELS[task])
             for task in tasks
-            if task in PIXEL_TASKS
+            if task in KERNELS
         }
         # Instances are found in the encoder's levels: without a pixel task nothing looks further.
         self.extra = ExtraStages(own[-1], parameters.extra_width, parameters.extra if pixel else 0)
         self.decoder = SharedDecoder(channels, width, parameters.bottleneck) if pixel else None
         self.heads = nn.ModuleDict(pixel)
         found = [task for task in tasks if task in INSTANCE_TASKS]
-        unknown = [task for task in tasks if task not in (*PIXEL_TASKS, *INSTANCE_TASKS)]
+        unknown = [task for task in tasks if task not in (*KERNELS, *INSTANCE_TASKS)]
         if unknown:
-            known = ", ".join((*PIXEL_TASKS, *INSTANCE_TASKS))
+            known = ", ".join((*KERNELS, *INSTANCE_TASKS))
             raise InputError(f"no head for task {unknown[0]!r}; the network's tasks are {known}")
         reductions = encoder.reductions[parameters.skip_finest :]
         self.instances = InstanceHead(own[1:4], reductions[1:4], instances, found, num_classes) if found else None
@@ -155,27 +154,12 @@ class UniNet(nn.Module):
         if self.decoder is not None:
             maps = self.decoder(features)
             size = (x.shape[-2], x.shape[-1])
-            outputs = {task: _FINISH[task](head(maps, size)[..., :height, :width]) for task, head in self.heads.items()}
+            raw = {task: head(maps, size)[..., :height, :width] for task, head in self.heads.items()}
+            outputs = {task: DENSE_TASKS[task].finish(values) for task, values in raw.items()}
         if self.instances is not None:
             outputs["instances"] = self.instances(features[1:4], (height, width))
         return outputs
 
 
-def metric_depth(values: Tensor) -> Tensor:
-    """Metres (N,H,W) of raw values (N,1,H,W): their sigmoid is the logarithm of depth between NEAR and FAR."""
-    ratio = torch.tensor(FAR / NEAR).log().item()
-    return NEAR * (ratio * values[:, 0].sigmoid()).exp()
-
-
-def resize(x: Tensor, size: Sequence[int]) -> Tensor:
-    """Bilinear, where the size differs."""
-    return x if x.shape[-2:] == tuple(size) else F.interpolate(x, size=size, mode="bilinear", align_corners=False)
-
-
-PIXEL_TASKS: Mapping[str, Any] = {
-    "semantic": lambda num_classes: (num_classes, 1),
-    "depth": lambda num_classes: (1, 3),
-}
-"""Channels and kernel of a task's last convolution."""
-
-_FINISH: Mapping[str, Any] = {"semantic": lambda logits: logits, "depth": metric_depth}
+KERNELS: Mapping[str, int] = {"semantic": 1, "depth": 3}
+"""The pixel tasks, and the kernel of each one's last convolution (UniNet 2021, figure 2)."""

@@ -16,12 +16,12 @@ from robustbench_seg.models.attention import Distillation, GatedMessage
 from robustbench_seg.models.catalogue import folders
 from robustbench_seg.models.crossstitch import CrossStitch, CrossStitchNet, stages
 from robustbench_seg.models.deephead import Fuse, coarse, finished
+from robustbench_seg.models.dense_tasks import FAR, NEAR
 from robustbench_seg.models.encoders import Encoder
 from robustbench_seg.models.mtan import StageAttention
 from robustbench_seg.models.mtinet import FeaturePropagation
 from robustbench_seg.models.mtl import MTLNet
 from robustbench_seg.models.normalization import PRESETS
-from robustbench_seg.models.uninet import FAR, NEAR
 from robustbench_seg.training.loop import build_module
 from robustbench_seg.training.recipe import read_recipe
 

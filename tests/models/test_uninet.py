@@ -11,8 +11,8 @@ from robustbench_seg.detection.truth import InstanceLabels, Instances
 from robustbench_seg.errors import InputError, RobustsegError
 from robustbench_seg.models.architecture import Request
 from robustbench_seg.models.architectures import build
+from robustbench_seg.models.dense_tasks import FAR, NEAR, metric_depth
 from robustbench_seg.models.normalization import PRESETS
-from robustbench_seg.models.uninet import FAR, NEAR, metric_depth
 from robustbench_seg.registries import TASKS
 
 FIVE = ("semantic", "depth", "detection", "instance", "instance_depth")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from robustbench_seg.report.relationships.contrast import Floats, Key
 
 if TYPE_CHECKING:
+    from robustbench_seg.harness.aggregate import Reference
     from robustbench_seg.harness.outline import Outline
     from robustbench_seg.harness.plan import Family
     from robustbench_seg.harness.store import Store, StoredCell
@@ -38,49 +39,40 @@ def resampled(store: Store, outline: Outline, pair: int, wanted: Collection[Key]
     cell sees the same resamples of the same images, so values at one index may be subtracted. R is the number of
     resamples of the task. Images count as in summary.csv: those with a value, clean and attacked.
     """
+    from robustbench_seg.harness.aggregate import Reference, used_results
     from robustbench_seg.harness.bootstrap import resample_weights
     from robustbench_seg.harness.plan import load_tasks
 
     names = outline.pairs[pair]
-    groups = [key for key in wanted if (key.model, key.dataset) == (names.model, names.dataset)]
-    if not groups:
+    asked = [key for key in wanted if (key.model, key.dataset) == (names.model, names.dataset)]
+    if not asked:
         return
     weights, _ = resample_weights(outline.groups[names.dataset], outline.seed)
     tasks = load_tasks(names.tasks)
-    clean = store.cell(pair, 0, 0)
-    cache: dict[tuple[str, tuple[int, ...]], _Reference] = {}
+    reference = Reference(store.cell(pair, 0, 0), weights)
     for f, family in enumerate(names.families):
         for c, epsilon in enumerate(family.epsilons):
-            asked = [key for key in groups if _is_of(key, family, epsilon)]
-            cell = store.cell(pair, f, c) if asked else clean
-            used = _used(cell, clean)
-            for key in asked if used else ():
-                task = tasks[key.task]
-                place = (task.name, used)
-                if place not in cache:
-                    cache[place] = _Reference(task, clean, used, weights)
-                yield key, cache[place].values(cell, key, names.classes)
+            keys = [key for key in asked if _is_of(key, family, epsilon)]
+            if not keys:
+                continue
+            cell = store.cell(pair, f, c)
+            used = [result.image for result in used_results(cell, reference.clean)]
+            for key in keys if used else ():
+                yield key, _values(reference, cell, used, key, tasks[key.task], names.classes)
 
 
-class _Reference:
-    """The clean metrics of one task over some images under each resample; the attacked ones are compared with it."""
+def _values(
+    reference: Reference, cell: StoredCell, used: Sequence[int], key: Key, task: Task, classes: Sequence[str]
+) -> Floats:
+    """(R,) of a cell in the key's metric, over all classes or of one."""
+    from robustbench_seg.harness.aggregate import ratio
 
-    def __init__(self, task: Task, clean: StoredCell, used: Sequence[int], weights: Floats) -> None:
-        statistics = [clean.statistics[task.name][image] for image in used]
-        self._task, self._used = task, used
-        self._weights = weights[: task.resamples, list(used)]
-        self._scored = task.scored(statistics)
-        self._clean = task.values(statistics, self._weights, self._scored)
-
-    def values(self, cell: StoredCell, key: Key, classes: Sequence[str]) -> Floats:
-        """(R,) of a cell in the key's metric, over all classes or of one."""
-        from robustbench_seg.harness.aggregate import ratio
-
-        statistics = [cell.statistics[self._task.name][image] for image in self._used]
-        found = self._task.values(statistics, self._weights, self._scored)
-        attacked, clean = (_of_key(values, key, classes) for values in (found, self._clean))
-        metric = self._task.metric(key.metric)
-        return attacked if metric.higher_is_better is None else ratio(metric, attacked, clean)
+    scored, _, clean = reference.values(task, used)
+    statistics = [cell.statistics[task.name][image] for image in used]
+    attacked = task.values(statistics, reference.resamples(task, used), scored)
+    values, before = (_of_key(one, key, classes) for one in (attacked, clean))
+    metric = task.metric(key.metric)
+    return values if metric.higher_is_better is None else ratio(metric, values, before)
 
 
 def _of_key(values: Values, key: Key, classes: Sequence[str]) -> Floats:
@@ -101,11 +93,6 @@ def _is_of(key: Key, family: Family, epsilon: float | None) -> bool:
 def written(epsilon: float | None) -> float | None:
     """A radius as it reads in summary.csv, with six significant digits."""
     return None if epsilon is None else float(f"{epsilon:.6g}")
-
-
-def _used(cell: StoredCell, clean: StoredCell) -> tuple[int, ...]:
-    failed = {result.image for result in clean.results if result.error}
-    return tuple(r.image for r in cell.results if not r.error and not r.skipped and r.image not in failed)
 
 
 def renamed(found: Mapping[Key, Floats], names: Mapping[str, str]) -> dict[Key, Floats]:
