@@ -29,6 +29,9 @@ _DATASETS = {
     "street": ("street.dataset:open_street", "procedural driving world, every label, nothing to download"),
     "street-b": ("street.dataset:open_street_b", "the same world with another look, camera and layout"),
     "camvid": ("camvid:CamVid", "CamVid, 11 classes; camvid:ROOT"),
+    "cityscapes": ("cityscapes:Cityscapes", "Cityscapes, 19 classes, depth and video; cityscapes:ROOT"),
+    "kitti": ("kitti.semantics:KITTI", "KITTI 2015, 19 classes and depth; kitti:ROOT"),
+    "kitti-raw": ("kitti.raw:KITTIRaw", "KITTI's recordings, video and depth of a listed split; kitti-raw:ROOT"),
     "folder": ("folder:Folder", "your own images and labels; folder:ROOT with a dataset.toml"),
 }
 _TASKS = {

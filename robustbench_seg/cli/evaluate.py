@@ -56,7 +56,7 @@ def own_options(command: Callable[..., None]) -> Callable[..., None]:
     "--model",
     "models",
     multiple=True,
-    help="Catalogue name, FILE.py:factory, package:factory or torchvision:NAME.",
+    help="Catalogue name, a folder DIR/NAME that train wrote, FILE.py:factory, package:factory or torchvision:NAME.",
 )
 @click.option("-d", "--dataset", "datasets", multiple=True, metavar="NAME[:ROOT]", help="Data set, with its folder.")
 @click.option("-p", "--protocol", help=f"Named protocol or a .toml file (default {DEFAULT_PROTOCOL}).")
@@ -155,7 +155,7 @@ def _names(specs: Sequence[Any]) -> str:
 
 def model_specs(names: Sequence[str], options: dict[str, Any]) -> list[ModelSpec]:
     """Models by name; UsageError where own-model options meet anything but one model of one's own."""
-    from robustbench_seg.harness.spec import ModelSpec, is_own_model
+    from robustbench_seg.harness.spec import is_own_model
 
     given = {key: options[key] for key in _OWN if options[key] not in (None, ())}
     own = [name for name in names if is_own_model(name)]
@@ -164,7 +164,14 @@ def model_specs(names: Sequence[str], options: dict[str, Any]) -> list[ModelSpec
         raise UsageError(f"{listed}: for exactly one -m of your own (FILE.py:factory), not {', '.join(names)}")
     if "input_scale" in given:
         given["input_scale"] = int(given["input_scale"])
-    return [ModelSpec(name, given if name in own else None) for name in names]
+    return [_model_spec(name, given if name in own else None) for name in names]
+
+
+def _model_spec(name: str, own: dict[str, Any] | None) -> ModelSpec:
+    from robustbench_seg.harness.spec import ModelSpec, is_model_folder
+
+    # A file may lie in a folder, so what is own is no folder.
+    return ModelSpec(Path(name).name, folder=name) if own is None and is_model_folder(name) else ModelSpec(name, own)
 
 
 def _data_spec(text: str, split: str | None) -> DataSpec:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -13,6 +15,9 @@ from robustbench_seg.cli.options import load_plugins, plugin_option
 @click.argument("recipe")
 @click.option("--scale", type=click.Choice(["nano", "paper"]), default="nano", show_default=True)
 @click.option("--data", "root", metavar="ROOT", help="Folder of the recipe's data set.")
+@click.option("--video", "video_root", metavar="ROOT", help="Folder of the data set of the recipe's [video].")
+@click.option("--seed", type=int, help="Another seed than the recipe's.")
+@click.option("--steps", type=click.IntRange(min=1), help="Another number of steps than the recipe's.")
 @click.option("--device", default="auto", show_default=True)
 @click.option("--work", type=click.Path(path_type=Path), help="Checkpoints and log (default runs/train/NAME-SCALE).")
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder for card and weights (default WORK/NAME).")
@@ -21,6 +26,9 @@ def train_command(
     recipe: str,
     scale: str,
     root: str | None,
+    video_root: str | None,
+    seed: int | None,
+    steps: int | None,
     device: str,
     work: Path | None,
     out: Path | None,
@@ -37,16 +45,22 @@ def train_command(
     from robustbench_seg.training.recipe import read_recipe
     from robustbench_seg.training.run import run_recipe
 
-    chosen = read_recipe(_recipe_file(recipe), scale)
+    given: dict[str, Any] = {key: value for key, value in (("seed", seed), ("steps", steps)) if value is not None}
+    chosen = replace(read_recipe(_recipe_file(recipe), scale), **given)
     work = work or Path("runs") / "train" / f"{chosen.name}-{scale}"
     out = out or work / chosen.name
     make_folder(work)
     make_folder(out)
     with training_progress() as report:
-        card = run_recipe(chosen, work, out, root=root, device=resolve_device(device), progress=report)
+        card = run_recipe(
+            chosen, work, out, root=root, video_root=video_root, device=resolve_device(device), progress=report
+        )
     click.echo(f"{card.training.selection}; card and weights in {out}")
     for task, metrics in card.metrics.items():
         click.echo(f"  {task}: " + ", ".join(f"{name} {value:.4f}" for name, value in metrics.items()))
+    if card.video and card.video.metrics:
+        values = ", ".join(f"{name} {value:.4f}" for name, value in card.video.metrics.items())
+        click.echo(f"  depth on {card.video.dataset}: {values}")
 
 
 def _recipe_file(text: str) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -56,3 +57,11 @@ class Dataset(ABC):
     @abstractmethod
     def fingerprint(self) -> str:
         """A hex digest of what the data is (file names, sizes and contents, or the generator's parameters)."""
+
+
+@runtime_checkable
+class Video(Protocol):
+    """What a data set has besides whose frames have neighbours in time."""
+
+    def neighbours(self, index: int) -> tuple[Sample, Sample]:
+        """The previous and the next frame; only `image` and `camera` must be there. InputError where one is missing."""

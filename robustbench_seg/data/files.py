@@ -103,6 +103,21 @@ def list_files(folder: Path, suffixes: frozenset[str] = IMAGE_SUFFIXES, *, neste
     return found
 
 
+def files_ending(folders: Iterable[Path], ending: str) -> dict[str, Path]:
+    """The files of some folders whose names end in `ending`, by name without it; empty where there are none.
+
+    Raises:
+        InputError: a folder cannot be listed, or two files of one name.
+    """
+    found: dict[str, Path] = {}
+    for path in (entry for folder in folders for entry in entries(folder) if entry.name.endswith(ending)):
+        name = path.name.removesuffix(ending)
+        if name in found:
+            raise bad_file(path, f"has the name of {found[name]}", "keep one of them")
+        found[name] = path
+    return found
+
+
 def entries(folder: Path) -> list[Path]:
     """What lies in a folder, sorted, hidden files left out; InputError where it cannot be read."""
     try:

@@ -23,7 +23,7 @@ from robustbench_seg.harness.plan import Pair, Plan, identity, load_tasks, plan_
 from robustbench_seg.harness.spec import DataSpec, InMemory, ModelSpec
 from robustbench_seg.harness.store import Store
 from robustbench_seg.harness.worker import Settings
-from robustbench_seg.models.base import LoadedModel
+from robustbench_seg.models.base import LoadedModel, restricted
 from robustbench_seg.protocol import Protocol
 from robustbench_seg.registry import one_line
 
@@ -130,9 +130,8 @@ class Evaluation:
         model, dataset = self.models[pair.model], self.datasets[pair.dataset]
         tasks = load_tasks(pair.tasks)
         (batch,) = collate([first_sample(dataset)], tasks, pair.alignment, self.device)
-        victim = Victim(
-            model.module.to(self.device), [task.key for task in tasks.values()], pair.alignment, self.request.precision
-        )
+        module = restricted(model.module, pair.tasks).to(self.device)
+        victim = Victim(module, [task.key for task in tasks.values()], pair.alignment, self.request.precision)
         task = next(iter(tasks.values()))
         threads = torch.get_num_threads()
         torch.set_num_threads(self.plan.threads)

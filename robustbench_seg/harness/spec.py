@@ -6,6 +6,7 @@ import copy
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from robustbench_seg.errors import UsageError
@@ -18,13 +19,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """A model of the catalogue or registry by name, or one's own (`own` holds the adapter's options)."""
+    """A model of the catalogue or registry by name, one's own (`own` holds the adapter's options), or a `folder`.
+
+    A folder holds a card and weights, as `robustseg train` writes them.
+    """
 
     name: str
     own: Mapping[str, Any] | None = None
+    folder: str | None = None
 
     def load(self) -> LoadedModel:
         """Load it; errors are one line."""
+        if self.folder is not None:
+            from robustbench_seg.models.card import load_folder
+
+            return load_folder(Path(self.folder))
         if self.own is None:
             return MODELS.get(self.name)()
         from robustbench_seg.models.checkpoint import load_own
@@ -75,6 +84,11 @@ class InMemory:
     def load(self) -> Any:
         """The object itself, or a copy for a worker of its own (models: their state is changed while they run)."""
         return copy.deepcopy(self.value) if self.copied else self.value
+
+
+def is_model_folder(name: str) -> bool:
+    """Whether a `-m` names a folder rather than an entry of the registry: it is written as a path (DIR/NAME)."""
+    return "/" in name or "\\" in name
 
 
 def is_own_model(name: str) -> bool:

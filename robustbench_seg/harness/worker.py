@@ -23,7 +23,7 @@ from robustbench_seg.harness import panels
 from robustbench_seg.harness.batch import Batch, collate, measure, scene
 from robustbench_seg.harness.plan import CLEAN, Family, Pair, Unit, load_tasks, make_attack
 from robustbench_seg.harness.results import CellResult, FamilyResult, ImageResult, pack
-from robustbench_seg.models.base import LoadedModel
+from robustbench_seg.models.base import LoadedModel, restricted
 from robustbench_seg.registry import one_line
 from robustbench_seg.tasks.base import Outputs, Task
 from robustbench_seg.tasks.depth import median_ratio
@@ -55,7 +55,7 @@ class PairContext:
 
     def __post_init__(self) -> None:
         self.tasks = load_tasks(self.pair.tasks)
-        module = self.model.module.to(self.settings.device)
+        module = restricted(self.model.module, self.pair.tasks).to(self.settings.device)
         if self.settings.compile:
             module.compile()
         keys = [task.key for task in self.tasks.values()]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import nn
@@ -35,3 +37,16 @@ class LoadedModel:
 def frozen(module: nn.Module) -> nn.Module:
     """The module in eval mode, fp32, without parameter gradients."""
     return module.eval().to(torch.float32).requires_grad_(False)
+
+
+@runtime_checkable
+class Restrictable(Protocol):
+    """A network that can leave out the heads of tasks that nobody asks for."""
+
+    def restricted(self, tasks: Sequence[str]) -> nn.Module:
+        """The same network, sharing its weights, with these tasks alone."""
+
+
+def restricted(module: nn.Module, tasks: Sequence[str]) -> nn.Module:
+    """The module with these tasks alone where it can be restricted, else as it is."""
+    return module.restricted(tasks) if isinstance(module, Restrictable) else module

@@ -60,6 +60,22 @@ class EvaluationCard:
 
 
 @dataclass(frozen=True)
+class VideoCard:
+    """The video that depth was learnt from without labels, and its metrics there, scaled to the labels' median.
+
+    `gradient_scale` is Klingner 2020's λ.
+    """
+
+    dataset: str
+    split: str
+    terms: str
+    batch: int
+    gradient_scale: float
+    evaluation: EvaluationCard | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Card:
     """`models/NAME/card.toml`; `[classes]` is a classes file's table, `[metrics.TASK]` hold plain numbers."""
 
@@ -76,6 +92,7 @@ class Card:
     evaluation: EvaluationCard
     metrics: dict[str, dict[str, float]]
     median_scaling: bool = False
+    video: VideoCard | None = None
 
     def __post_init__(self) -> None:
         if self.schema != SCHEMA:

@@ -27,7 +27,7 @@ SAFE_ARGS = (
 class Encoder(nn.Module):
     """A timm backbone; forward returns features fine to coarse, at strides `reductions` with `channels`."""
 
-    def __init__(self, name: str, args: Mapping[str, Any]) -> None:
+    def __init__(self, name: str, args: Mapping[str, Any], in_channels: int = 3) -> None:
         """Builds `timm.create_model(name, features_only=True, **args)` without pretrained weights."""
         super().__init__()
         # A name with a scheme such as hf-hub: would be downloaded.
@@ -37,7 +37,9 @@ class Encoder(nn.Module):
             if key not in SAFE_ARGS:
                 raise InputError(f"encoder_args: {unknown('key', key, SAFE_ARGS)}; correct or remove it")
         try:
-            self.body: nn.Module = timm.create_model(name, pretrained=False, features_only=True, **args)
+            self.body: nn.Module = timm.create_model(
+                name, pretrained=False, features_only=True, in_chans=in_channels, **args
+            )
         except (AssertionError, AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
             raise InputError(f"encoder {name!r} cannot be built with {dict(args)}: {one_line(error)}") from None
         info: Any = self.body.feature_info

@@ -35,9 +35,12 @@ class DepthHead(nn.Module):
 
     def forward(self, x: Tensor, size: tuple[int, int]) -> Tensor:
         """Metres (N,*size)."""
-        sigma = torch.sigmoid(resize(self.conv(x), size))
-        inverse = 1 / MAX_DEPTH + (1 / MIN_DEPTH - 1 / MAX_DEPTH) * sigma
-        return inverse.reciprocal().squeeze(1)
+        return inverse_depth(resize(self.conv(x), size)).reciprocal().squeeze(1)
+
+
+def inverse_depth(logits: Tensor) -> Tensor:
+    """The bounded inverse depth, 1/m, of a depth head's logits."""
+    return 1 / MAX_DEPTH + (1 / MIN_DEPTH - 1 / MAX_DEPTH) * torch.sigmoid(logits)
 
 
 HEADS: dict[str, type[SemanticHead] | type[DepthHead]] = {"semantic": SemanticHead, "depth": DepthHead}

@@ -30,13 +30,19 @@ class UDecoder(nn.Module):
         inputs = [channels[-1], *widths]
         self.reduce = nn.ModuleList(ConvELU(i, w) for i, w in zip(inputs, widths, strict=False))
         self.merge = nn.ModuleList(ConvELU(w + s, w) for w, s in zip(widths, skips, strict=False))
+        self.widths = tuple(widths)
         self.out_channels = widths[-1]
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """The map (N,widths[-1],h,w) of features given fine to coarse."""
-        x = features[-1]
+        return self.stages(features)[-1]
+
+    def stages(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """The maps of all stages, coarse to fine."""
+        x, maps = features[-1], []
         skips: list[Tensor | None] = [*reversed(features[:-1]), None]
         for reduce, merge, skip in zip(self.reduce, self.merge, skips, strict=False):
             x = F.interpolate(reduce(x), scale_factor=2.0, mode="nearest")
             x = merge(x if skip is None else torch.cat([x, skip], 1))
-        return x
+            maps.append(x)
+        return maps

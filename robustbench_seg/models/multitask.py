@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 
 import torch.nn.functional as F
@@ -60,6 +61,14 @@ class MultiTaskNet(nn.Module):
             task: self.heads[task](decoder(features), size)[..., :height, :width]
             for task, decoder in self.decoders.items()
         }
+
+    def restricted(self, tasks: Sequence[str]) -> MultiTaskNet:
+        """The same network, sharing its weights, with the decoders of these tasks alone."""
+        other = copy.copy(self)
+        # A shallow copy shares the table of submodules; what is replaced in it must not be the original's.
+        other._modules = dict(self._modules)
+        other.decoders = nn.ModuleDict({task: d for task, d in self.decoders.items() if task in tasks})
+        return other
 
 
 def padded(x: Tensor) -> Tensor:

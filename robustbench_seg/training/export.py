@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -17,21 +18,31 @@ from robustbench_seg.models.card import (
     Card,
     EvaluationCard,
     TrainingCard,
+    VideoCard,
     classes_table,
     write_card,
 )
 from robustbench_seg.models.weights import fit, read_safetensors, save_weights
 from robustbench_seg.training.batches import Source
-from robustbench_seg.training.loop import BEST, LOG, build_module
-from robustbench_seg.training.recipe import Recipe
+from robustbench_seg.training.loop import BEST, LOG, VideoSets, build_module
+from robustbench_seg.training.recipe import DataRecipe, Recipe, VideoRecipe
 from robustbench_seg.training.state import read_state
-from robustbench_seg.training.validate import Scores, validate
+from robustbench_seg.training.validate import Check, Scores, validate
 
 
-def export(recipe: Recipe, val_set: Dataset, out: Path, folder: Path, *, device: str | torch.device = "cpu") -> Card:
+def export(
+    recipe: Recipe,
+    val_set: Dataset,
+    out: Path,
+    folder: Path,
+    *,
+    video: VideoSets | None = None,
+    device: str | torch.device = "cpu",
+) -> Card:
     """Writes `weights.safetensors` (fp16), `card.toml` and `log.csv` of the run in `out` into `folder`.
 
-    The metrics on the card are those of the rounded weights as a user loads them.
+    The metrics on the card are those of the rounded weights as a user loads them. Depth learnt from `video` is
+    measured on `val_set` too where that has depth.
     """
     folder.mkdir(parents=True, exist_ok=True)
     module = build_module(recipe, len(val_set.classes))
@@ -40,46 +51,69 @@ def export(recipe: Recipe, val_set: Dataset, out: Path, folder: Path, *, device:
     sha256 = save_weights(module, folder / WEIGHTS)
     fit(module, read_safetensors(folder / WEIGHTS, sha256), str(folder / WEIGHTS))
     module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    source = Source(val_set, tuple(recipe.tasks), size=recipe.data.size)
-    scores = validate(module, source, torch.device(device))
-    card = _card(recipe, val_set, module, sha256, int(best["step"]), folder.name, scores)
+    tasks = tuple(task for task in recipe.outputs if task in val_set.tasks)
+    check = Check(Source(val_set, tasks, size=recipe.data.size), median_scaling=recipe.video is not None)
+    card = Card(
+        schema=SCHEMA,
+        name=folder.name,
+        summary=recipe.summary,
+        licence=recipe.licence,
+        tasks=recipe.outputs,
+        parameter_count=sum(parameter.numel() for parameter in module.parameters()),
+        sha256=sha256,
+        architecture=_architecture(recipe),
+        classes=classes_table(val_set.classes),
+        training=_training(recipe, val_set, int(best["step"])),
+        evaluation=_evaluation(recipe.data, val_set),
+        metrics=_rounded(validate(module, check, torch.device(device))),
+        median_scaling=check.median_scaling,
+        video=_video(recipe, video, module, torch.device(device)),
+    )
     write_card(card, folder)
     shutil.copyfile(out / LOG, folder / LOG)
     return card
 
 
-def _card(
-    recipe: Recipe, val_set: Dataset, module: nn.Module, sha256: str, step: int, name: str, scores: Scores
-) -> Card:
-    first = next(iter(recipe.tasks))
-    height, width = recipe.data.size or val_set[0].image.shape[:2]
+def _architecture(recipe: Recipe) -> ArchitectureCard:
     chosen = recipe.architecture
-    return Card(
-        schema=SCHEMA,
-        name=name,
-        summary=recipe.summary,
-        licence=recipe.licence,
-        tasks=tuple(recipe.tasks),
-        parameter_count=sum(parameter.numel() for parameter in module.parameters()),
-        sha256=sha256,
-        architecture=ArchitectureCard(chosen.name, chosen.normalization, chosen.parameters),
-        classes=classes_table(val_set.classes),
-        training=TrainingCard(
-            dataset=recipe.data.dataset,
-            split=recipe.data.train,
-            terms=val_set.terms,
-            recipe="recipe.toml",
-            selection=f"step {step}, best {first} on {recipe.data.val}, so the metrics are slightly optimistic",
-            init=chosen.init,
-            steps=recipe.steps,
-            batch=recipe.batch,
-            seed=recipe.seed,
-        ),
-        evaluation=EvaluationCard(recipe.data.dataset, recipe.data.val, len(val_set), (int(height), int(width))),
-        metrics={task: _rounded(values) for task, values in scores.items()},
+    return ArchitectureCard(chosen.name, chosen.normalization, chosen.parameters)
+
+
+def _training(recipe: Recipe, val_set: Dataset, step: int) -> TrainingCard:
+    first = next(iter(recipe.tasks))
+    return TrainingCard(
+        dataset=recipe.data.dataset,
+        split=recipe.data.train,
+        terms=val_set.terms,
+        recipe="recipe.toml",
+        selection=f"step {step}, best {first} on {recipe.data.val}, so the metrics are slightly optimistic",
+        init=recipe.architecture.init,
+        steps=recipe.steps,
+        batch=recipe.batch,
+        seed=recipe.seed,
     )
 
 
-def _rounded(values: dict[str, float]) -> dict[str, float]:
+def _evaluation(data: DataRecipe | VideoRecipe, val_set: Dataset) -> EvaluationCard:
+    height, width = data.size or val_set[0].image.shape[:2]
+    return EvaluationCard(data.dataset, data.val, len(val_set), (int(height), int(width)))
+
+
+def _video(recipe: Recipe, sets: VideoSets | None, module: nn.Module, device: torch.device) -> VideoCard | None:
+    video = recipe.video
+    if video is None or sets is None:
+        return None
+    card = VideoCard(video.dataset, video.train, sets.train.terms, video.batch, video.gradient_scale)
+    if "depth" not in sets.val.tasks:
+        return card
+    check = Check(Source(sets.val, ("depth",), size=video.size), median_scaling=True)
+    metrics = _rounded(validate(module, check, device))
+    return replace(card, evaluation=_evaluation(video, sets.val), metrics=metrics["depth"])
+
+
+def _rounded(scores: Scores) -> dict[str, dict[str, float]]:
     """Four decimals; a metric without data is left out."""
-    return {key: round(value, 4) for key, value in values.items() if not math.isnan(value)}
+    return {
+        task: {key: round(value, 4) for key, value in values.items() if not math.isnan(value)}
+        for task, values in scores.items()
+    }

@@ -8,10 +8,10 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -23,22 +23,22 @@ from robustbench_seg.models.architectures import build
 from robustbench_seg.models.normalization import Normalization
 from robustbench_seg.registry import unknown
 from robustbench_seg.tasks.base import Task
-from robustbench_seg.training.batches import Source, label_key, training_batch
+from robustbench_seg.training.batches import Source
 from robustbench_seg.training.init import load_encoder
-from robustbench_seg.training.losses import AUXILIARY, BALANCES, TRAINED, LossSettings, class_weights
+from robustbench_seg.training.losses import AUXILIARY, TRAINED, LossSettings, class_weights
 from robustbench_seg.training.mask_basis import fit_masks
 from robustbench_seg.training.recipe import OptimiserRecipe, Recipe
-from robustbench_seg.training.rules import RULES
 from robustbench_seg.training.schedule import factor
 from robustbench_seg.training.state import Average, Row, State, detached, read_state, write_atomically
-from robustbench_seg.training.validate import validate
+from robustbench_seg.training.supervised import Supervised
+from robustbench_seg.training.validate import Check, Scores, validate
+from robustbench_seg.training.video.clips import ClipSource
+from robustbench_seg.training.video.joint import Joint
 
 Progress = Callable[[int, int, float], None]
 """Called after every step with (steps done, steps, loss)."""
 
 STATE, BEST, LOG = "state.pt", "best.pt", "log.csv"
-DEEP = "deep"
-"""The output under which a network in training lists what it predicts on the way, each level at its own size."""
 _OPTIMISERS: dict[str, type[torch.optim.Optimizer]] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
 
@@ -52,15 +52,37 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class VideoSets:
+    """The data sets that depth is learnt from and, where it has depth, measured on."""
+
+    train: Dataset
+    val: Dataset
+
+
+class Method(Protocol):
+    """How a network learns: what is trained around it, and the loss of a step."""
+
+    def wrapped(self, network: nn.Module) -> nn.Module:
+        """The module that is trained."""
+
+    def network(self, module: nn.Module) -> nn.Module:
+        """What is validated and exported of it."""
+
+    def loss(self, module: nn.Module, step: int) -> Tensor:
+        """The scalar loss of a step, a pure function of it but for dropout."""
+
+
+@dataclass(frozen=True)
 class Run:
-    """What stays the same from step to step."""
+    """What stays the same from step to step. `checks` are what is validated on; the first chooses the checkpoint."""
 
     recipe: Recipe
+    method: Method
     train: Source
-    val: Source
-    settings: LossSettings
+    checks: tuple[Check, ...]
     device: torch.device
     out: Path
+    identity: str
 
 
 def train(
@@ -69,16 +91,19 @@ def train(
     val_set: Dataset,
     out: Path,
     *,
+    video: VideoSets | None = None,
     device: str | torch.device = "cpu",
     progress: Progress | None = None,
 ) -> Outcome:
     """Trains to the recipe's last step, from the state in `out` where there is one.
 
+    `video` are the data sets of the recipe's `[video]`.
+
     Writes `state.pt` and `log.csv` every `validate_every` steps and `best.pt` when the first task's curve metric
     improves. The same recipe and data give the same weights on the same machine, interrupted or not.
     """
     out.mkdir(parents=True, exist_ok=True)
-    run = _prepare(recipe, train_set, val_set, out, torch.device(device))
+    run = _prepare(recipe, train_set, val_set, video, out, torch.device(device))
     state = _initial_state(run)
     if (out / STATE).exists():
         state.restore(out / STATE)
@@ -90,7 +115,7 @@ def train(
         if state.step % recipe.validate_every == 0 or state.step == recipe.steps:
             _measure(run, state, sum(losses) / len(losses))
             losses.clear()
-    module = state.measured
+    module = run.method.network(state.measured)
     module.load_state_dict(read_state(out / BEST)["module"])
     return Outcome(module.eval(), state.best_step, math.nan if state.best is None else state.best)
 
@@ -99,22 +124,43 @@ def build_module(recipe: Recipe, num_classes: int, where: str = "recipe") -> nn.
     """The recipe's network with fresh weights from its seed, its encoder initialised as the recipe says."""
     torch.manual_seed(recipe.seed)
     chosen = recipe.architecture
-    request = Request(tuple(recipe.tasks), num_classes, Normalization.parse(chosen.normalization))
+    request = Request(recipe.outputs, num_classes, Normalization.parse(chosen.normalization))
     module = build(chosen.name, chosen.parameters, request, where)
     if chosen.init:
         load_encoder(module.get_submodule("encoder"), chosen.init)
     return module
 
 
-def _prepare(recipe: Recipe, train_set: Dataset, val_set: Dataset, out: Path, device: torch.device) -> Run:
+def _prepare(
+    recipe: Recipe, train_set: Dataset, val_set: Dataset, video: VideoSets | None, out: Path, device: torch.device
+) -> Run:
     tasks, size = tuple(recipe.tasks), recipe.data.size
     _refuse_unknown(recipe)
     source = Source(train_set, (*tasks, *recipe.auxiliary), recipe.data.cache, size)
-    val = Source(val_set, tasks, recipe.data.cache, size)
     weights = None
     if recipe.class_weights and "semantic" in tasks:
         weights = class_weights(source, len(train_set.classes)).to(device)
-    return Run(recipe, source, val, LossSettings(weights, recipe.depth_loss), device, out)
+    labelled = Supervised(recipe, source, LossSettings(weights, recipe.depth_loss), device)
+    checks = (Check(Source(val_set, tasks, recipe.data.cache, size)), *_video_checks(recipe, video))
+    return Run(
+        recipe, _method(labelled, video), source, checks, device, out, _identity(recipe, train_set, checks, video)
+    )
+
+
+def _method(labelled: Supervised, video: VideoSets | None) -> Method:
+    recipe = labelled.recipe.video
+    if recipe is None:
+        return labelled
+    if video is None:
+        raise InputError(f"recipe {labelled.recipe.name}: [video] needs its data sets")
+    return Joint(labelled, recipe, ClipSource(video.train, recipe.size, recipe.cache))
+
+
+def _video_checks(recipe: Recipe, video: VideoSets | None) -> tuple[Check, ...]:
+    if recipe.video is None or video is None or "depth" not in video.val.tasks:
+        return ()
+    source = Source(video.val, ("depth",), recipe.video.cache, recipe.video.size)
+    return (Check(source, median_scaling=True),)
 
 
 def _refuse_unknown(recipe: Recipe) -> None:
@@ -125,40 +171,37 @@ def _refuse_unknown(recipe: Recipe) -> None:
 
 
 def _initial_state(run: Run) -> State:
+    network = build_module(run.recipe, len(run.train.dataset.classes))
+    fit_masks(network, run.train)
     # Channels-last halves the time of MobileNet's convolutions on a CPU.
-    module = build_module(run.recipe, len(run.train.dataset.classes))
-    fit_masks(module, run.train)
-    module = module.to(run.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    module = run.method.wrapped(network).to(run.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = Average(module, run.recipe.ema) if run.recipe.ema else None
-    return State(module.train(), _optimiser(module, run.recipe.optimiser), average, _identity(run))
+    optimiser = _optimiser(module, run.method.network(module), run.recipe.optimiser)
+    return State(module.train(), optimiser, average, run.identity)
 
 
-def _optimiser(module: nn.Module, recipe: OptimiserRecipe) -> torch.optim.Optimizer:
-    encoder: list[nn.Parameter] = []
-    rest: list[nn.Parameter] = []
-    for name, parameter in module.named_parameters():
-        (encoder if name.startswith("encoder.") else rest).append(parameter)
+def _optimiser(module: nn.Module, network: nn.Module, recipe: OptimiserRecipe) -> torch.optim.Optimizer:
+    inside = {id(p) for name, p in network.named_parameters() if name.startswith("encoder.")}
+    parameters = list(module.parameters())
     groups = [
-        {"params": encoder, "peak": recipe.encoder_lr},
-        {"params": rest, "peak": recipe.decoder_lr},
+        {"params": [p for p in parameters if id(p) in inside], "peak": recipe.encoder_lr},
+        {"params": [p for p in parameters if id(p) not in inside], "peak": recipe.decoder_lr},
     ]
     return _OPTIMISERS[recipe.name](groups, lr=0.0, weight_decay=recipe.weight_decay)  # type: ignore[call-arg]
 
 
-def _identity(run: Run) -> str:
+def _identity(recipe: Recipe, train_set: Dataset, checks: Sequence[Check], video: VideoSets | None) -> str:
     """A digest of everything the weights depend on."""
-    parts = [dataclasses.asdict(run.recipe), run.train.dataset.fingerprint(), run.val.dataset.fingerprint()]
+    data = [train_set, *(check.source.dataset for check in checks), *((video.train,) if video else ())]
+    parts = [dataclasses.asdict(recipe), *(dataset.fingerprint() for dataset in data)]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def _step(run: Run, state: State) -> float:
     recipe = run.recipe
-    images, labels = training_batch(run.train, recipe, state.step)
     for group in state.optimiser.param_groups:
         group["lr"] = group["peak"] * factor(recipe.schedule, state.step, recipe.steps)
-    state.module.train()
-    outputs = state.module(images.to(run.device, memory_format=torch.channels_last))
-    loss = _loss(run, outputs, {key: label.to(run.device) for key, label in labels.items()})
+    loss = run.method.loss(state.module.train(), state.step)
     if not torch.isfinite(loss):
         raise InputError(f"the loss is not finite at step {state.step}; lower the recipe's learning rates")
     state.optimiser.zero_grad()
@@ -170,30 +213,11 @@ def _step(run: Run, state: State) -> float:
     return loss.item()
 
 
-def _loss(run: Run, outputs: Mapping[str, Any], labels: Mapping[str, Any]) -> Tensor:
-    """The balanced losses of the final outputs, and the weighted sum of those predicted on the way, a mean a level."""
-    recipe = run.recipe
-    final = {name: value for task in recipe.tasks for name, value in _weighted(run, task, outputs, labels).items()}
-    loss = BALANCES[recipe.balance](final) if final else torch.zeros((), device=run.device, requires_grad=True)
-    levels = outputs.get(DEEP, ())
-    for level in levels:
-        for task, output in level.items():
-            size = (output.shape[-2], output.shape[-1])
-            own = {key: RULES[key].resize(label, size) for key, label in labels.items() if key == label_key(task)}
-            loss = loss + sum(_weighted(run, task, level, own).values()) / len(levels)
-    return loss
-
-
-def _weighted(run: Run, task: str, outputs: Mapping[str, Any], labels: Mapping[str, Any]) -> dict[str, Tensor]:
-    weights = {**run.recipe.tasks, **run.recipe.auxiliary}
-    compute = TRAINED[task].losses if task in TRAINED else AUXILIARY[task]
-    key = label_key(task)
-    losses = compute(outputs[key], labels[key], run.settings)
-    return {name: weights[task] * value for name, value in losses.items()}
-
-
 def _measure(run: Run, state: State, loss: float) -> None:
-    scores = validate(state.measured, run.val, run.device)
+    network = run.method.network(state.measured)
+    scores: Scores = {}
+    for check in run.checks:
+        scores |= validate(network, check, run.device)
     row: Row = {"step": state.step, "loss": loss}
     row |= {f"{task}_{metric}": value for task, values in scores.items() for metric, value in values.items()}
     state.log.append(row)
@@ -201,7 +225,7 @@ def _measure(run: Run, state: State, loss: float) -> None:
     score = scores[task.name][task.curve]
     if _better(task, score, state.best):
         state.best, state.best_step = score, state.step
-        write_atomically(run.out / BEST, {"step": state.step, "module": detached(state.measured)})
+        write_atomically(run.out / BEST, {"step": state.step, "module": detached(network)})
     _write_log(run.out / LOG, state.log)
     state.save(run.out / STATE)
 

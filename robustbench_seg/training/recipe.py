@@ -12,6 +12,9 @@ from robustbench_seg.models.strict import from_table, read_toml
 
 Scale = Literal["nano", "paper"]
 
+_WHOLE = ("parameters", "encoder_args")
+"""Tables that an override replaces: what one encoder takes does not mix with what another does."""
+
 
 @dataclass(frozen=True)
 class ArchitectureRecipe:
@@ -35,6 +38,42 @@ class DataRecipe:
     val: str = "val"
     size: tuple[int, ...] = ()
     cache: bool = True
+
+
+@dataclass(frozen=True)
+class PoseRecipe:
+    """The pose network: its encoder, and the width of the convolutions after it."""
+
+    encoder: str = "resnet18"
+    encoder_args: dict[str, Any] = field(default_factory=dict)
+    width: int = 256
+
+
+@dataclass(frozen=True)
+class VideoRecipe:
+    """Depth learnt from video without labels (Klingner 2020), in one batch with the labelled images.
+
+    `dataset` has neighbouring frames; `size` is (H,W) and empty for its own, and must be that of the labelled crops.
+    `batch` clips a step; `gradient_scale` is λ: the encoder gets λ times the gradient of the labelled tasks and 1 - λ
+    times that of depth.
+    """
+
+    dataset: str
+    batch: int
+    gradient_scale: float
+    train: str = "train"
+    val: str = "val"
+    size: tuple[int, ...] = ()
+    cache: bool = True
+    pose: PoseRecipe = field(default_factory=PoseRecipe)
+
+    def __post_init__(self) -> None:
+        if self.batch < 1:
+            raise ValueError(f"batch: must be at least 1, not {self.batch}")
+        if not 0 <= self.gradient_scale <= 1:
+            raise ValueError(f"gradient_scale: must be from 0 to 1, not {self.gradient_scale}")
+        if len(self.size) not in (0, 2):
+            raise ValueError("size: give [height, width] or leave it out")
 
 
 @dataclass(frozen=True)
@@ -75,10 +114,11 @@ class Recipe:
     """What `robustseg train` reads.
 
     `tasks` maps a task to its loss weight, the first one chooses the best checkpoint; `auxiliary` does so for what is
-    only predicted in training (normals, edges); `balance` says how losses are combined: their weighted sum, or their
-    geometric mean (UniNet 2021), which no weight changes; `depth_loss` is the kind of loss depth is trained with;
-    `crop` is (H,W) and empty for the whole image; `ema` is the decay of the averaged weights that are validated and
-    exported, 0 for none; `validate_every` steps the model is measured and the state saved.
+    only predicted in training (normals, edges); `video` adds depth learnt from frames; `balance` says how losses are
+    combined: their weighted sum, or their geometric mean (UniNet 2021), which no weight changes; `depth_loss` is the
+    kind of loss depth is trained with; `crop` is (H,W) and empty for the whole image; `ema` is the decay of the
+    averaged weights that are validated and exported, 0 for none; `validate_every` steps the model is measured and the
+    state saved.
     """
 
     name: str
@@ -91,6 +131,7 @@ class Recipe:
     batch: int
     validate_every: int
     auxiliary: dict[str, float] = field(default_factory=dict)
+    video: VideoRecipe | None = None
     balance: Literal["sum", "geometric"] = "sum"
     depth_loss: Literal["log_l1", "log_rmse"] = "log_l1"
     class_weights: bool = True
@@ -115,11 +156,21 @@ class Recipe:
             raise ValueError("optimiser: learning rates must not be negative")
         if len(self.crop) not in (0, 2) or len(self.data.size) not in (0, 2):
             raise ValueError("crop and data.size: give [height, width] or leave it out")
+        if self.video and "depth" in self.tasks:
+            raise ValueError("tasks: depth is learnt from labels or from [video], not from both; remove one")
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The tasks of the network: those with labels, and depth where it is learnt from video."""
+        return (*self.tasks, "depth") if self.video else tuple(self.tasks)
 
 
 def read_recipe(path: Path, scale: str = "nano") -> Recipe:
-    """The recipe in `path`, with its `[paper]` overrides merged in at `scale` paper."""
-    table = read_toml(path)
+    """The recipe in `path`, with its `[paper]` overrides merged in at `scale` paper.
+
+    `base`, a path from the recipe's folder, names another recipe that this one's keys are merged into.
+    """
+    table = _read(path)
     overrides = table.pop("paper", None)
     if scale == "paper":
         if not isinstance(overrides, Mapping):
@@ -130,11 +181,21 @@ def read_recipe(path: Path, scale: str = "nano") -> Recipe:
     return from_table(Recipe, table, str(path))
 
 
+def _read(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """The table of a recipe, merged into that of its base."""
+    table = read_toml(path)
+    base = table.pop("base", None)
+    if base is None:
+        return table
+    if not isinstance(base, str) or (path.parent / base).resolve() in (path.resolve(), *seen):
+        raise InputError(f"{path}: base: must be the path of another recipe, not {base!r}")
+    return _merge(_read(path.parent / base, (*seen, path.resolve())), table)
+
+
 def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in over.items():
         old = merged.get(key)
-        # An architecture's parameters replace each other whole: those of another encoder do not mix.
-        nested = isinstance(old, Mapping) and isinstance(value, Mapping) and key != "parameters"
+        nested = isinstance(old, Mapping) and isinstance(value, Mapping) and key not in _WHOLE
         merged[key] = _merge(old, value) if nested else value  # type: ignore[arg-type]
     return merged

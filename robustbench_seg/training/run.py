@@ -8,8 +8,8 @@ from robustbench_seg.data.base import Dataset
 from robustbench_seg.harness.spec import DataSpec
 from robustbench_seg.models.card import Card
 from robustbench_seg.training.export import export
-from robustbench_seg.training.loop import Progress, train
-from robustbench_seg.training.recipe import DataRecipe, Recipe
+from robustbench_seg.training.loop import Progress, VideoSets, train
+from robustbench_seg.training.recipe import DataRecipe, Recipe, VideoRecipe
 
 
 def run_recipe(
@@ -18,19 +18,30 @@ def run_recipe(
     out: Path,
     *,
     root: str | None = None,
+    video_root: str | None = None,
     device: str = "cpu",
     progress: Progress | None = None,
 ) -> Card:
     """Trains in `work`, going on where it stopped, and writes card, weights and log into `out`.
 
-    `root` is the data set's folder.
+    `root` is the data set's folder, `video_root` that of the data set of `[video]`.
     """
     train_set, val_set = (open_data(recipe.data, split, root) for split in (recipe.data.train, recipe.data.val))
-    train(recipe, train_set, val_set, work, device=device, progress=progress)
-    return export(recipe, val_set, work, out, device=device)
+    video = open_video(recipe.video, video_root) if recipe.video else None
+    train(recipe, train_set, val_set, work, video=video, device=device, progress=progress)
+    return export(recipe, val_set, work, out, video=video, device=device)
 
 
-def open_data(recipe: DataRecipe, split: str, root: str | None = None) -> Dataset:
-    """A split of the recipe's data set, made at the recipe's size where the data set can be."""
+def open_data(recipe: DataRecipe | VideoRecipe, split: str, root: str | None = None, **options: object) -> Dataset:
+    """A split of the recipe's data set, made at the recipe's size where the data set can be.
+
+    `options` are passed where the data set has them.
+    """
     # Rendering at a size keeps detail that resizing cannot add.
-    return DataSpec(recipe.dataset, root, split).load(**({"size": recipe.size} if recipe.size else {}))
+    size = {"size": recipe.size} if recipe.size else {}
+    return DataSpec(recipe.dataset, root, split).load(**size, **options)
+
+
+def open_video(recipe: VideoRecipe, root: str | None = None) -> VideoSets:
+    """Both splits of the data set that depth is learnt from, the first without frames that lack a neighbour."""
+    return VideoSets(open_data(recipe, recipe.train, root, video=True), open_data(recipe, recipe.val, root))

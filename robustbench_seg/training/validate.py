@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from torch import nn
 
 from robustbench_seg.tasks.base import Statistics, Task
+from robustbench_seg.tasks.depth import median_ratio
 from robustbench_seg.training.batches import Source, collate
 from robustbench_seg.training.losses import TRAINED
 
 Scores = dict[str, dict[str, float]]
 
 
-def validate(module: nn.Module, source: Source, device: torch.device, batch: int = 4) -> Scores:
+@dataclass(frozen=True)
+class Check:
+    """What a network is measured on; `median_scaling` where its depth has no metres (see `LoadedModel`)."""
+
+    source: Source
+    median_scaling: bool = False
+
+
+def validate(module: nn.Module, check: Check, device: torch.device, batch: int = 4) -> Scores:
     """`{task: {metric: value}}` of the source's tasks at full resolution; the model's mode is left as it was."""
+    source = check.source
     tasks = [TRAINED[name].task for name in source.tasks]
     statistics: dict[str, list[Statistics]] = {task.name: [] for task in tasks}
     training = module.training
@@ -24,7 +36,10 @@ def validate(module: nn.Module, source: Source, device: torch.device, batch: int
             items = [source.read(i) for i in range(start, min(start + batch, len(source.dataset)))]
             images, labels = collate(items)
             labels = {key: label.to(device) for key, label in labels.items()}
-            outputs = module(images.to(device))
+            outputs = dict(module(images.to(device)))
+            if check.median_scaling and "depth" in outputs:
+                ratio = median_ratio(outputs["depth"], labels["depth"])
+                outputs["depth"] = outputs["depth"] * ratio.view(-1, 1, 1)
             for task in tasks:
                 statistics[task.name] += task.statistics(outputs[task.key], labels, len(source.dataset.classes))
     module.train(training)

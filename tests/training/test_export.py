@@ -14,7 +14,7 @@ from robustbench_seg.training.batches import Source
 from robustbench_seg.training.export import export
 from robustbench_seg.training.loop import LOG, train
 from robustbench_seg.training.run import open_data, run_recipe
-from robustbench_seg.training.validate import validate
+from robustbench_seg.training.validate import Check, validate
 
 
 def test_the_card_measures_the_rounded_weights(tmp_path, recipe, toy, make_toy):
@@ -23,7 +23,7 @@ def test_the_card_measures_the_rounded_weights(tmp_path, recipe, toy, make_toy):
     folder = tmp_path / "models" / "tiny"
     card = export(recipe, val, tmp_path / "run", folder)
     model = catalogue.load("tiny", folder.parent)
-    measured = validate(model.module, Source(val, ("semantic", "depth")), torch.device("cpu"))
+    measured = validate(model.module, Check(Source(val, ("semantic", "depth"))), torch.device("cpu"))
     assert card == catalogue.card("tiny", folder.parent)
     assert card.metrics["semantic"]["miou"] == pytest.approx(measured["semantic"]["miou"], abs=1e-4)
     assert card.metrics["depth"]["delta1"] == pytest.approx(measured["depth"]["delta1"], abs=1e-4)

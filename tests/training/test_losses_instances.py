@@ -14,7 +14,6 @@ from robustbench_seg.detection.dense import DenseInstances
 from robustbench_seg.detection.losses import Comparison, detection_losses, instance_depth_loss, mask_loss
 from robustbench_seg.registries import TASKS
 from robustbench_seg.training.batches import Source
-from robustbench_seg.training.loop import DEEP, Run, _loss
 from robustbench_seg.training.losses import (
     AUXILIARY,
     BALANCES,
@@ -24,6 +23,7 @@ from robustbench_seg.training.losses import (
     log_depth_rmse,
     weighted_sum,
 )
+from robustbench_seg.training.supervised import DEEP, Supervised
 from tests.tasks.made_instances import Found, Known, labelled, predicted
 
 PLAIN = LossSettings()
@@ -201,10 +201,10 @@ def test_weights_scale_the_geometric_loss_and_turn_no_gradient():
 def run(recipe, toy, tmp_path):
     """A run of the toy with a balance and auxiliary tasks: `run(balance=, auxiliary=)`."""
 
-    def make(**changes) -> Run:
+    def make(**changes) -> Supervised:
         changed = replace(recipe, tasks={"semantic": 1.0, "depth": 0.5}, **changes)
         source = Source(toy, ("semantic", "depth"))
-        return Run(changed, source, source, PLAIN, torch.device("cpu"), tmp_path)
+        return Supervised(changed, source, PLAIN, torch.device("cpu"))
 
     return make
 
@@ -233,16 +233,16 @@ def parts(outputs, labels, size=(8, 12)):
 def test_weights_of_tasks_are_in_the_sum_and_in_the_mean(run, stub):
     outputs, labels = stub
     each = parts(outputs, labels)
-    torch.testing.assert_close(_loss(run(), outputs, labels), each["semantic"] + 0.5 * each["depth"])
+    torch.testing.assert_close(run().compared(outputs, labels), each["semantic"] + 0.5 * each["depth"])
     geometric = (each["semantic"] * 0.5 * each["depth"]).sqrt()
-    torch.testing.assert_close(_loss(run(balance="geometric"), outputs, labels), geometric)
+    torch.testing.assert_close(run(balance="geometric").compared(outputs, labels), geometric)
 
 
 @pytest.mark.parametrize("balance", ["sum", "geometric"])
 def test_a_loss_without_a_label_is_left_out(run, stub, balance):
     outputs, labels = stub
     nothing = {**labels, "depth": torch.zeros_like(labels["depth"])}
-    torch.testing.assert_close(_loss(run(balance=balance), outputs, nothing), parts(outputs, labels)["semantic"])
+    torch.testing.assert_close(run(balance=balance).compared(outputs, nothing), parts(outputs, labels)["semantic"])
 
 
 def test_no_label_at_all_is_a_step_that_changes_nothing(run, stub):
@@ -252,7 +252,7 @@ def test_no_label_at_all_is_a_step_that_changes_nothing(run, stub):
         "depth": torch.zeros_like(labels["depth"]),
     }
     for balance in ("sum", "geometric"):
-        loss = _loss(run(balance=balance), outputs, nothing)
+        loss = run(balance=balance).compared(outputs, nothing)
         assert loss.item() == 0
         loss.backward()
 
@@ -268,16 +268,16 @@ def test_levels_on_the_way_are_averaged_and_added_at_their_own_size(run, stub):
     found = [parts(level, labels, size) for level, size in zip(levels, sizes, strict=True)]
     supervision = sum(each["semantic"] + 0.5 * each["depth"] for each in found) / 3
     for balance in ("sum", "geometric"):
-        plain = _loss(run(balance=balance), outputs, labels)
-        deep = _loss(run(balance=balance), {**outputs, DEEP: tuple(levels)}, labels)
+        plain = run(balance=balance).compared(outputs, labels)
+        deep = run(balance=balance).compared({**outputs, DEEP: tuple(levels)}, labels)
         torch.testing.assert_close(deep, plain + supervision)
 
 
 def test_auxiliary_tasks_are_learnt_on_the_way_with_their_weight(run, stub):
     outputs, labels = stub
     logits = torch.randn(2, 8, 12, generator=torch.Generator().manual_seed(2))
-    plain = _loss(run(), outputs, labels)
-    deep = _loss(run(auxiliary={"edges": 3.0}), {**outputs, DEEP: ({"edges": logits},)}, labels)
+    plain = run().compared(outputs, labels)
+    deep = run(auxiliary={"edges": 3.0}).compared({**outputs, DEEP: ({"edges": logits},)}, labels)
     torch.testing.assert_close(deep - plain, 3 * AUXILIARY["edges"](logits, labels["edges"], PLAIN)["edges"])
 
 

@@ -66,3 +66,41 @@ def test_shipped_recipes(path, scale):
     chosen = recipe.architecture
     request = Request(tuple(recipe.tasks), 19, Normalization.parse(chosen.normalization))
     assert build(chosen.name, chosen.parameters, request, str(path))
+
+
+def test_base(recipe_file):
+    other = recipe_file.parent / "other.toml"
+    other.write_text('base = "recipe.toml"\nname = "other"\n[optimiser]\nencoder_lr = 1.0\n[paper]\nsteps = 7\n')
+    nano, paper, base = read_recipe(other), read_recipe(other, "paper"), read_recipe(recipe_file)
+    assert (nano.name, nano.optimiser.encoder_lr, nano.optimiser.decoder_lr) == ("other", 1.0, 3e-3)
+    assert nano.steps == base.steps
+    assert (paper.steps, paper.crop) == (7, (192, 640))
+
+
+@pytest.mark.parametrize("base", ['"loop.toml"', "3"])
+def test_bad_base(recipe_file, base):
+    (recipe_file.parent / "loop.toml").write_text('base = "recipe.toml"\n')
+    recipe_file.write_text(f"base = {base}\n" + recipe_file.read_text())
+    with pytest.raises(InputError, match="base: must be the path of another recipe"):
+        read_recipe(recipe_file)
+
+
+VIDEO = '[video]\ndataset = "street-b"\nbatch = 2\ngradient_scale = 0.1\n'
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("gradient_scale = 0.1", "gradient_scale = 1.1", "gradient_scale: must be from 0 to 1"),
+        ("batch = 2", "batch = 0", "batch: must be at least 1"),
+        ("batch = 2", "batch = 2\nsize = [64]", "size"),
+        ("batch = 2", "", "missing key 'batch'"),
+        ("[video]", "[video]\nposes = 1", "did you mean pose"),
+        ("", "", "depth is learnt from labels or from"),
+    ],
+)
+def test_bad_video(recipe_file, old, new, message):
+    text = recipe_file.read_text()
+    recipe_file.write_text(text.replace("[optimiser]", VIDEO.replace(old, new) + "[optimiser]", 1))
+    with pytest.raises(InputError, match=message):
+        read_recipe(recipe_file)

@@ -1,0 +1,172 @@
+"""Cityscapes in its official folders: fine labels, depth from disparity, and the video around labelled frames.
+
+ROOT/leftImg8bit/SPLIT/CITY/*_leftImg8bit.png
+ROOT/gtFine/SPLIT/CITY/*_gtFine_labelIds.png             or *_gtFine_labelTrainIds.png
+ROOT/disparity/SPLIT/CITY/*_disparity.png                optional: depth
+ROOT/camera/SPLIT/CITY/*_camera.json                     optional: focal length and baseline of each image
+ROOT/leftImg8bit_sequence/SPLIT/CITY/*_leftImg8bit.png   optional: neighbours
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from robustbench_seg.classes import CITYSCAPES19
+from robustbench_seg.data.base import Array, Sample
+from robustbench_seg.data.city_labels import FROM_LABEL_IDS, FROM_TRAIN_IDS
+from robustbench_seg.data.files import FileDataset, LabelFiles, entries, files_ending
+from robustbench_seg.data.images import bad_file, read_image, read_mapped_labels
+from robustbench_seg.data.stereo import Stereo, read_disparity
+from robustbench_seg.errors import UsageError
+from robustbench_seg.registry import one_line, unknown
+
+SPLITS = ("train", "val")
+NOMINAL = Stereo(focal=2262.52, baseline=0.209313)
+"""The rig where there are no camera files (the values that the literature fixes)."""
+
+_IMAGE = "_leftImg8bit.png"
+_LABELS = {"_gtFine_labelIds.png": FROM_LABEL_IDS, "_gtFine_labelTrainIds.png": FROM_TRAIN_IDS}
+_DISPARITY = "_disparity.png"
+_FRAME = re.compile(r".+_\d{6}_\d{6}")
+
+
+@dataclass(frozen=True)
+class CityCamera:
+    """What a camera file says: `intrinsics` (3,3) float32 of the full-size frame, and the stereo rig."""
+
+    intrinsics: npt.NDArray[np.float32]
+    stereo: Stereo
+
+
+class Cityscapes(FileDataset):
+    """Cityscapes' finely labelled frames with the ids of `CITYSCAPES19`, and depth where disparity is there.
+
+    A labelled frame is one of a video snippet of its own, seconds from the next one, so each is a group of its own.
+    Depth is that of `read_disparity` with the rig of each image's camera file, or with `NOMINAL` where the split has
+    no `camera` folder (then `Sample.camera` is None). Neighbours are no part of the fingerprint.
+
+    Args:
+        root: the folder with `leftImg8bit` and `gtFine`.
+        split: `train` (2975 frames) or `val` (500).
+
+    Raises:
+        UsageError: no such split, or `test`, whose labels are withheld.
+        InputError: no such folders, or frames and labels that do not match; files are read when a sample is.
+    """
+
+    name = "cityscapes"
+    classes = CITYSCAPES19
+    terms = "Cityscapes: non-commercial research and teaching, registration needed; cite Cordts et al., CVPR 2016"
+
+    def __init__(self, root: str | Path, split: str = "val") -> None:
+        _check_split(split)
+        folder = Path(root).expanduser()
+        images = _images(folder / "leftImg8bit" / split)
+        cameras = folder / "camera" / split
+        self._cameras = _cameras(cameras, images) if cameras.is_dir() else {}
+        self._sequences = folder / "leftImg8bit_sequence" / split
+        labels = {"semantic": _semantic(folder / "gtFine" / split)}
+        disparity = folder / "disparity" / split
+        if disparity.is_dir():
+            read = partial(_read_depth, cameras=self._cameras)
+            labels["depth"] = LabelFiles(files_ending(_cities(disparity), _DISPARITY), read)
+        super().__init__(folder, images, labels, also=self._cameras.values())
+        self.groups = self.ids
+
+    def __getitem__(self, index: int) -> Sample:
+        """The sample at `index`; InputError where a file is wrong or a label differs in size from its image."""
+        return replace(super().__getitem__(index), camera=self._camera(index))
+
+    def neighbours(self, index: int) -> tuple[Sample, Sample]:
+        """The previous and the next frame of the video, with the camera of the labelled one and no labels.
+
+        Raises:
+            InputError: `leftImg8bit_sequence` lacks one of them.
+        """
+        camera = self._camera(index)
+        previous, following = (self._frame(index, step, camera) for step in (-1, 1))
+        return previous, following
+
+    def _frame(self, index: int, step: int, camera: Mapping[str, Array] | None) -> Sample:
+        labelled = self.ids[index]
+        snippet, _, number = labelled.rpartition("_")
+        name = f"{snippet}_{int(number) + step:06d}"
+        path = self._sequences / self._images[labelled].parent.name / (name + _IMAGE)
+        if not path.is_file():
+            what = f"is missing, it is a neighbour of {labelled}"
+            raise bad_file(path, what, "unpack leftImg8bit_sequence_trainvaltest.zip beside leftImg8bit")
+        return Sample(name, read_image(path), {}, camera)
+
+    def _camera(self, index: int) -> Mapping[str, Array] | None:
+        path = self._cameras.get(self.ids[index])
+        return {"intrinsics": read_camera(path).intrinsics} if path else None
+
+
+def read_camera(path: Path) -> CityCamera:
+    """A camera file of Cityscapes.
+
+    Raises:
+        InputError: the file cannot be read, is no JSON, or lacks a number above 0.
+    """
+    fix = "copy Cityscapes' camera file again"
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+        fx, fy, column, row = (float(table["intrinsic"][key]) for key in ("fx", "fy", "u0", "v0"))
+        baseline = float(table["extrinsic"]["baseline"])
+    except OSError as error:
+        raise bad_file(path, f"cannot be read ({error.strerror})", fix) from None
+    except KeyError as error:
+        raise bad_file(path, f"has no {error.args[0]}", fix) from None
+    except (ValueError, TypeError) as error:
+        raise bad_file(path, f"is no camera file ({one_line(error)})", fix) from None
+    if not all(0 < value < math.inf for value in (fx, fy, column, row, baseline)):
+        raise bad_file(path, "has an intrinsic or baseline that is not above 0", fix)
+    return CityCamera(np.array([[fx, 0, column], [0, fy, row], [0, 0, 1]], np.float32), Stereo(fx, baseline))
+
+
+def _check_split(split: str) -> None:
+    if split == "test":
+        raise UsageError("the labels of Cityscapes' split test are withheld (its files are void); use val")
+    if split not in SPLITS:
+        raise UsageError(unknown("split", split, SPLITS))
+
+
+def _cities(folder: Path) -> Iterator[Path]:
+    return (entry for entry in entries(folder) if entry.is_dir())
+
+
+def _images(folder: Path) -> dict[str, Path]:
+    images = files_ending(_cities(folder), _IMAGE)
+    if not images:
+        raise bad_file(folder, f"holds no CITY/*{_IMAGE}", "unpack leftImg8bit_trainvaltest.zip in the root")
+    for name, path in images.items():
+        if not _FRAME.fullmatch(name):
+            raise bad_file(path, "is not named as a frame of Cityscapes", f"name it CITY_SEQUENCE_FRAME{_IMAGE}")
+    return images
+
+
+def _semantic(folder: Path) -> LabelFiles:
+    for ending, table in _LABELS.items():
+        paths = files_ending(_cities(folder), ending)
+        if paths:
+            return LabelFiles(paths, partial(read_mapped_labels, table=table))
+    kinds = " nor ".join(f"CITY/*{ending}" for ending in _LABELS)
+    raise bad_file(folder, f"holds no {kinds}", "unpack gtFine_trainvaltest.zip in the root")
+
+
+def _cameras(folder: Path, images: Mapping[str, Path]) -> dict[str, Path]:
+    return {name: folder / path.parent.name / f"{name}_camera.json" for name, path in images.items()}
+
+
+def _read_depth(path: Path, cameras: Mapping[str, Path]) -> npt.NDArray[np.float32]:
+    camera = cameras.get(path.name.removesuffix(_DISPARITY))
+    return read_disparity(path, read_camera(camera).stereo if camera else NOMINAL, zero=1)

@@ -1,0 +1,121 @@
+"""The lists that name the frames of a split of KITTI's raw recordings, and where those frames are on disk.
+
+A line is `2011_09_26/2011_09_26_drive_0022_sync 473 r`: drive, frame, and the left (l) or right (r) colour camera.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from robustbench_seg.data.files import entries
+from robustbench_seg.data.images import bad_file
+
+CAMERAS = {"l": "02", "r": "03"}
+"""The numbers of the colour cameras by side."""
+
+_LINE = re.compile(r"(\d{4}_\d\d_\d\d)/(\1_drive_\d{4}_sync) +(\d{1,10}) +([lr])")
+_FORM = "write lines such as 2011_09_26/2011_09_26_drive_0022_sync 473 r"
+_IMAGES = frozenset({".png", ".jpg"})
+_SCANS = frozenset({".bin"})
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A line of a list: the frame `number` of a drive, seen by the camera of `side`."""
+
+    date: str
+    drive: str
+    number: int
+    side: str
+
+    @property
+    def id(self) -> str:
+        """Sorts by drive, then by time."""
+        return f"{self.drive}/{self.number:010d}_{self.side}"
+
+    def video(self, root: Path) -> Path:
+        """The folder of its camera's images."""
+        return root / self.date / self.drive / f"image_{CAMERAS[self.side]}" / "data"
+
+    def scans(self, root: Path) -> Path:
+        """The folder of its drive's laser scans."""
+        return root / self.date / self.drive / "velodyne_points" / "data"
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A frame on disk: its image, its neighbours' images and its laser scan; None where a file is not there."""
+
+    frame: Frame
+    image: Path
+    previous: Path | None
+    following: Path | None
+    scan: Path | None
+
+
+def find_list(root: Path, split: str) -> Path:
+    """The file that lists a split; InputError saying what to write where there is none."""
+    choices = (root / "splits" / f"{split}.txt", root / f"{split}_files.txt")
+    for path in choices:
+        if path.is_file():
+            return path
+    raise bad_file(choices[0], f"is missing, nor is there a {choices[1].name} in {root}", _FORM)
+
+
+def read_list(path: Path) -> list[Frame]:
+    """The frames that a list names, blank lines left out.
+
+    Raises:
+        InputError: the file cannot be read or is empty, or a line of it is wrong or there twice.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        raise bad_file(path, "is not readable as text", _FORM) from None
+    found: dict[str, Frame] = {}
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        frame = _parse(path, number, line.strip())
+        if frame.id in found:
+            raise bad_file(path, f"line {number} names a frame a second time ({line.strip()})", "remove it")
+        found[frame.id] = frame
+    if not found:
+        raise bad_file(path, "names no frame", _FORM)
+    return list(found.values())
+
+
+def locate(root: Path, frames: list[Frame]) -> dict[str, Shot]:
+    """The files of every frame by id, from one listing of each folder.
+
+    Raises:
+        InputError: a drive or an image is missing.
+    """
+    videos = {folder: _numbered(folder, _IMAGES) for folder in sorted({frame.video(root) for frame in frames})}
+    folders = sorted({frame.scans(root) for frame in frames})
+    scans = {folder: _numbered(folder, _SCANS) if folder.is_dir() else {} for folder in folders}
+    return {frame.id: _shot(root, frame, videos[frame.video(root)], scans[frame.scans(root)]) for frame in frames}
+
+
+def _parse(path: Path, number: int, line: str) -> Frame:
+    match = _LINE.fullmatch(line)
+    if match is None:
+        raise bad_file(path, f"line {number} is {line[:80]!r}", _FORM)
+    return Frame(match[1], match[2], int(match[3]), match[4])
+
+
+def _numbered(folder: Path, suffixes: frozenset[str]) -> dict[int, Path]:
+    """The files of a folder by number; of two of one number the last suffix counts (.png before .jpg)."""
+    paths = (path for path in entries(folder) if path.suffix in suffixes and path.stem.isdecimal())
+    return {int(path.stem): path for path in paths}
+
+
+def _shot(root: Path, frame: Frame, video: Mapping[int, Path], scans: Mapping[int, Path]) -> Shot:
+    number = frame.number
+    if number not in video:
+        missing = frame.video(root) / f"{number:010d}.png"
+        raise bad_file(missing, "is missing (nor is there a .jpg)", "copy the drive, or take the frame off the list")
+    return Shot(frame, video[number], video.get(number - 1), video.get(number + 1), scans.get(number))

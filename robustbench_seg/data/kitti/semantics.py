@@ -1,0 +1,77 @@
+"""KITTI's semantic benchmark of 2015: the 200 training frames of its stereo and flow benchmarks, labelled.
+
+ROOT/training/image_2/000000_10.png
+ROOT/training/semantic/000000_10.png           label ids of Cityscapes
+ROOT/training/disp_occ_0/000000_10.png         optional, with calib_cam_to_cam: depth
+ROOT/training/calib_cam_to_cam/000000.txt      optional: camera
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from robustbench_seg.classes import CITYSCAPES19
+from robustbench_seg.data.base import Sample
+from robustbench_seg.data.city_labels import FROM_LABEL_IDS
+from robustbench_seg.data.files import FileDataset, LabelFiles, files_ending
+from robustbench_seg.data.images import bad_file, read_mapped_labels
+from robustbench_seg.data.kitti.calibration import read_stereo
+from robustbench_seg.data.stereo import read_disparity
+from robustbench_seg.errors import UsageError
+
+SPLIT = "training"
+_ENDING = "_10.png"
+
+
+class KITTI(FileDataset):
+    """The labelled frames of KITTI 2015 with the ids of `CITYSCAPES19`; each is a group of its own.
+
+    Depth is that of `read_disparity` with the rig of each frame, where both `disp_occ_0` and `calib_cam_to_cam`
+    are there. Frames differ in size.
+
+    Args:
+        root: the folder with `training`.
+        split: `training`, the one split with public labels; evaluations use it whole.
+
+    Raises:
+        UsageError: no such split.
+        InputError: no such folders, or frames and labels that do not match; files are read when a sample is.
+    """
+
+    name = "kitti"
+    classes = CITYSCAPES19
+    terms = "KITTI: CC BY-NC-SA 3.0; cite Menze and Geiger, CVPR 2015, and Alhaija et al., IJCV 2018"
+
+    def __init__(self, root: str | Path, split: str = SPLIT) -> None:
+        if split != SPLIT:
+            raise UsageError(f"kitti has no labelled split '{split}'; use {SPLIT}, the 200 labelled images")
+        folder = Path(root).expanduser()
+        base = folder / SPLIT
+        images = files_ending([base / "image_2"], _ENDING)
+        if not images:
+            raise bad_file(base / "image_2", f"holds no *{_ENDING}", "unpack data_semantics.zip in the root")
+        semantic = files_ending([base / "semantic"], _ENDING)
+        labels = {"semantic": LabelFiles(semantic, partial(read_mapped_labels, table=FROM_LABEL_IDS))}
+        calibrations = base / "calib_cam_to_cam"
+        self._calibrations = {name: calibrations / f"{name}.txt" for name in images} if calibrations.is_dir() else {}
+        if self._calibrations and (base / "disp_occ_0").is_dir():
+            read = partial(_read_depth, calibrations=calibrations)
+            labels["depth"] = LabelFiles(files_ending([base / "disp_occ_0"], _ENDING), read)
+        super().__init__(folder, images, labels, also=self._calibrations.values())
+        self.groups = self.ids
+
+    def __getitem__(self, index: int) -> Sample:
+        """The sample at `index`; InputError where a file is wrong or a label differs in size from its image."""
+        sample = super().__getitem__(index)
+        calibration = self._calibrations.get(sample.id)
+        return replace(sample, camera={"intrinsics": read_stereo(calibration)[0]}) if calibration else sample
+
+
+def _read_depth(path: Path, calibrations: Path) -> npt.NDArray[np.float32]:
+    _, stereo = read_stereo(calibrations / f"{path.name.removesuffix(_ENDING)}.txt")
+    return read_disparity(path, stereo)

@@ -1,0 +1,67 @@
+"""Training from labels: the losses of one batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from robustbench_seg.training.batches import Source, label_key, training_batch
+from robustbench_seg.training.losses import AUXILIARY, BALANCES, TRAINED, LossSettings
+from robustbench_seg.training.recipe import Recipe
+from robustbench_seg.training.rules import RULES
+
+DEEP = "deep"
+"""The output under which a network in training lists what it predicts on the way, each level at its own size."""
+
+
+@dataclass(frozen=True)
+class Supervised:
+    """Learns every task from its labels."""
+
+    recipe: Recipe
+    source: Source
+    settings: LossSettings
+    device: torch.device
+
+    def wrapped(self, network: nn.Module) -> nn.Module:
+        """What is trained: the network itself."""
+        return network
+
+    def network(self, module: nn.Module) -> nn.Module:
+        """What is validated and exported of it."""
+        return module
+
+    def loss(self, module: nn.Module, step: int) -> Tensor:
+        """The scalar loss of step `step`."""
+        images, labels = self.batch(step)
+        return self.compared(module(images), labels)
+
+    def batch(self, step: int) -> tuple[Tensor, dict[str, Any]]:
+        """Images and labels of a step on the device."""
+        images, labels = training_batch(self.source, self.recipe, step)
+        placed = {key: label.to(self.device) for key, label in labels.items()}
+        return images.to(self.device, memory_format=torch.channels_last), placed
+
+    def compared(self, outputs: Mapping[str, Any], labels: Mapping[str, Any]) -> Tensor:
+        """The balanced losses of the final outputs, and the weighted sum of those on the way, a mean a level."""
+        recipe = self.recipe
+        final = {name: value for task in recipe.tasks for name, value in self._weighted(task, outputs, labels).items()}
+        loss = BALANCES[recipe.balance](final) if final else torch.zeros((), device=self.device, requires_grad=True)
+        levels = outputs.get(DEEP, ())
+        for level in levels:
+            for task, output in level.items():
+                size = (output.shape[-2], output.shape[-1])
+                own = {key: RULES[key].resize(label, size) for key, label in labels.items() if key == label_key(task)}
+                loss = loss + sum(self._weighted(task, level, own).values()) / len(levels)
+        return loss
+
+    def _weighted(self, task: str, outputs: Mapping[str, Any], labels: Mapping[str, Any]) -> dict[str, Tensor]:
+        weights = {**self.recipe.tasks, **self.recipe.auxiliary}
+        compute = TRAINED[task].losses if task in TRAINED else AUXILIARY[task]
+        key = label_key(task)
+        losses = compute(outputs[key], labels[key], self.settings)
+        return {name: weights[task] * value for name, value in losses.items()}

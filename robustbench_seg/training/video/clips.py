@@ -1,0 +1,114 @@
+"""Three frames at a time: batches of clips as a pure function of (recipe, data set, step)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from robustbench_seg.data.base import Dataset, Sample, Video
+from robustbench_seg.errors import InputError
+from robustbench_seg.training.augment import jitter
+from robustbench_seg.training.batches import indices, resized
+from robustbench_seg.training.recipe import AugmentRecipe, VideoRecipe
+
+Frames = tuple[Tensor, Tensor]
+"""Previous, current and next image (3,3,H,W) uint8 and the intrinsics (3,3) at that size."""
+
+
+@dataclass(frozen=True)
+class Clips:
+    """Previous, current and next frames (N,3,H,W) in [0,1] as networks see them.
+
+    `clean` (3,N,3,H,W) are the same before the colour change; the photometric error is measured on them.
+    `intrinsics` (N,3,3) are in pixels.
+    """
+
+    before: Tensor
+    now: Tensor
+    after: Tensor
+    clean: Tensor
+    intrinsics: Tensor
+
+    def to(self, device: torch.device) -> Clips:
+        """The same elsewhere."""
+        return Clips(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
+
+
+@dataclass
+class ClipSource:
+    """The frames of a data set with neighbours, at `size` (H,W; empty is its own), kept in memory where asked."""
+
+    dataset: Dataset
+    size: tuple[int, ...] = ()
+    cache: bool = True
+    _kept: dict[int, Frames] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.dataset, Video):
+            raise InputError(f"data set {self.dataset.name} has no neighbouring frames to learn depth from")
+
+    def __getitem__(self, index: int) -> Frames:
+        """The frames around a sample."""
+        if index in self._kept:
+            return self._kept[index]
+        found = self._read(index)
+        if self.cache:
+            self._kept[index] = found
+        return found
+
+    def _read(self, index: int) -> Frames:
+        assert isinstance(self.dataset, Video)
+        before, after = self.dataset.neighbours(index)
+        now = self.dataset[index]
+        images = [torch.from_numpy(np.array(sample.image)).permute(2, 0, 1) for sample in (before, now, after)]
+        shape = images[1].shape[-2:]
+        size = (self.size[0], self.size[1]) if self.size else (shape[0], shape[1])
+        small = [resized(image, {}, size)[0] for image in images]
+        return torch.stack(small), scaled_intrinsics(_intrinsics(now), (shape[0], shape[1]), size)
+
+
+def clip_batch(source: ClipSource, recipe: VideoRecipe, augment: AugmentRecipe, step: int, seed: int) -> Clips:
+    """The clips of a step; what is drawn for clip i is a function of (seed, step, i)."""
+    chosen = indices(len(source.dataset), recipe.batch, step, seed)
+    items = [_augmented(source[index], augment, step, i, seed) for i, index in enumerate(chosen)]
+    clean = torch.stack([frames for frames, _, _ in items], 1)
+    before, now, after = torch.stack([seen for _, seen, _ in items], 1)
+    return Clips(before, now, after, clean, torch.stack([intrinsics for _, _, intrinsics in items]))
+
+
+def _augmented(item: Frames, recipe: AugmentRecipe, step: int, i: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The three frames, the same with one colour change, and the intrinsics; all mirrored or none."""
+    frames, intrinsics = item[0].float() / 255, item[1]
+    # Not the draws of the labelled image at the same place in the batch.
+    entropy = np.random.SeedSequence((seed, step, i, 1)).generate_state(1, np.uint64)
+    generator = torch.Generator().manual_seed(int(entropy[0] >> 1))
+    if float(torch.rand((), generator=generator)) < recipe.flip:
+        frames, intrinsics = frames.flip(-1), mirrored(intrinsics, frames.shape[-1])
+    seen = jitter(torch.cat(list(frames), 2), recipe.jitter, generator)
+    return frames, torch.stack(seen.chunk(3, 2)), intrinsics
+
+
+def scaled_intrinsics(intrinsics: Tensor, old: tuple[int, int], new: tuple[int, int]) -> Tensor:
+    """Intrinsics (3,3) of an image resized from `old` to `new` (H,W); pixel centres are integers."""
+    vertical, horizontal = new[0] / old[0], new[1] / old[1]
+    found = intrinsics * intrinsics.new_tensor([[horizontal], [vertical], [1.0]])
+    # The image's corner lies at -1/2, and stays there.
+    found[0, 2] += (horizontal - 1) / 2
+    found[1, 2] += (vertical - 1) / 2
+    return found
+
+
+def mirrored(intrinsics: Tensor, width: int) -> Tensor:
+    """Intrinsics (3,3) of the mirrored image."""
+    found = intrinsics.clone()
+    found[0, 2] = width - 1 - intrinsics[0, 2]
+    return found
+
+
+def _intrinsics(sample: Sample) -> Tensor:
+    if sample.camera is None or "intrinsics" not in sample.camera:
+        raise InputError(f"{sample.id}: has no camera intrinsics, which depth from video needs")
+    return torch.as_tensor(np.array(sample.camera["intrinsics"]), dtype=torch.float32)

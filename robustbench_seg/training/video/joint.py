@@ -1,0 +1,60 @@
+"""Klingner 2020's training: labelled images and clips of another data set through one encoder, in one batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from robustbench_seg.errors import InputError
+from robustbench_seg.models.multitask import MULTIPLE
+from robustbench_seg.models.normalization import Normalization
+from robustbench_seg.models.pose import PoseNet
+from robustbench_seg.training.recipe import VideoRecipe
+from robustbench_seg.training.supervised import Supervised
+from robustbench_seg.training.video.clips import ClipSource, clip_batch
+from robustbench_seg.training.video.network import JointNet
+from robustbench_seg.training.video.photometric import depth_loss
+
+
+@dataclass(frozen=True)
+class Joint:
+    """Learns the labelled tasks as `Supervised`, and depth from `clips`."""
+
+    labelled: Supervised
+    video: VideoRecipe
+    clips: ClipSource
+
+    def wrapped(self, network: nn.Module) -> nn.Module:
+        """What is trained: the network, coarser depth heads and a pose network."""
+        pose = self.video.pose
+        normalization = Normalization.parse(self.labelled.recipe.architecture.normalization)
+        return JointNet(
+            network,
+            PoseNet(pose.encoder, pose.encoder_args, normalization, pose.width),
+            self.video.gradient_scale,
+        )
+
+    def network(self, module: nn.Module) -> nn.Module:
+        """What is validated and exported of it."""
+        return module.get_submodule("network")
+
+    def loss(self, module: nn.Module, step: int) -> Tensor:
+        """The labelled tasks' loss plus that of depth, neither weighted: λ weighs their gradients in the encoder."""
+        recipe = self.labelled.recipe
+        images, labels = self.labelled.batch(step)
+        clips = clip_batch(self.clips, self.video, recipe.augment, step, recipe.seed).to(images.device)
+        _check(images, clips.now)
+        predicted = module(images, clips)
+        before, now, after = clips.clean
+        depth = depth_loss(predicted.inverses, now, (before, after), predicted.transforms, clips.intrinsics)
+        return self.labelled.compared(predicted.outputs, labels) + depth
+
+
+def _check(images: Tensor, frames: Tensor) -> None:
+    crop, size = tuple(images.shape[-2:]), tuple(frames.shape[-2:])
+    if crop != size or any(side % MULTIPLE for side in size):
+        raise InputError(
+            f"labelled images are {crop[1]}x{crop[0]} and frames {size[1]}x{size[0]} (WxH); one batch needs one size, "
+            f"in multiples of {MULTIPLE}: set crop and video.size"
+        )

@@ -1,0 +1,79 @@
+"""What is trained for Klingner 2020: a multi-task network, its depth head at coarser scales, and a pose network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from robustbench_seg.errors import InputError
+from robustbench_seg.models.gradient_scale import scale_gradient
+from robustbench_seg.models.heads import DepthHead, inverse_depth
+from robustbench_seg.models.klingner import UDecoder
+from robustbench_seg.models.multitask import MultiTaskNet, padded
+from robustbench_seg.models.pose import PoseNet
+from robustbench_seg.training.video.clips import Clips
+from robustbench_seg.training.video.warping import rigid
+
+SCALES = 4
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """Outputs of the labelled images, inverse depths (N,1,h,w) of the clips fine to coarse, motions to neighbours."""
+
+    outputs: dict[str, Tensor]
+    inverses: list[Tensor]
+    transforms: tuple[Tensor, Tensor]
+
+
+class JointNet(nn.Module):
+    """A `MultiTaskNet` with U-decoders, of which the depth head learns from video.
+
+    `scale` is λ: gradients of the other tasks reach the encoder multiplied by it, those of depth by 1 - λ.
+    """
+
+    def __init__(self, network: nn.Module, pose: PoseNet, scale: float) -> None:
+        super().__init__()
+        if not isinstance(network, MultiTaskNet) or not isinstance(network.decoders["depth"], UDecoder):
+            raise InputError("depth from video needs decoders with several scales: architecture klingner")
+        self.network, self.pose, self.scale = network, pose, scale
+        widths = network.decoders["depth"].widths[-SCALES:-1]
+        self.coarse = nn.ModuleList(nn.Conv2d(width, 1, 3, padding=1) for width in widths)
+        head: Any = network.heads["depth"]
+        # Without metres to learn from, the scale is free: the middle of the range leaves room to both sides.
+        nn.init.zeros_(head.conv.bias)
+
+    def forward(self, images: Tensor, clips: Clips) -> Predicted:
+        """Labelled images (N,3,H,W) and clips of the same size, through the encoder in one batch."""
+        network = self.network
+        x = padded(network.normalize(torch.cat([images, clips.now])))
+        size = (x.shape[-2], x.shape[-1])
+        features: Sequence[Tensor] = network.encoder(x)
+        labelled = scale_gradient([f[: len(images)] for f in features], self.scale)
+        filmed = scale_gradient([f[len(images) :] for f in features], 1 - self.scale)
+        height, width = images.shape[-2:]
+        outputs = {
+            task: network.heads[task](decoder(labelled), size)[..., :height, :width]
+            for task, decoder in network.decoders.items()
+            if task != "depth"
+        }
+        return Predicted(outputs, self._inverses(filmed), self._transforms(clips))
+
+    def _inverses(self, features: Sequence[Tensor]) -> list[Tensor]:
+        decoder: Any = self.network.decoders["depth"]
+        head: Any = self.network.heads["depth"]
+        assert isinstance(head, DepthHead)
+        maps = decoder.stages(features)[-SCALES:]
+        convolutions = [*self.coarse, head.conv]
+        found = [inverse_depth(convolve(x)) for convolve, x in zip(convolutions, maps, strict=True)]
+        return found[::-1]
+
+    def _transforms(self, clips: Clips) -> tuple[Tensor, Tensor]:
+        count = len(clips.now)
+        first, second = torch.cat([clips.before, clips.now]), torch.cat([clips.now, clips.after])
+        motion = self.pose(first, second)
+        return rigid(motion[:count], inverse=True), rigid(motion[count:])
