@@ -10,11 +10,18 @@ import click
 @click.command("plot")
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
 @click.option("-o", "--out", type=click.Path(path_type=Path), default=Path("comparison"), show_default=True)
-def plot_command(runs: tuple[Path, ...], out: Path) -> None:
-    """Compare the models of several RUNs: Q curves side by side, a page and a table."""
+@click.option(
+    "--group",
+    "groups",
+    multiple=True,
+    metavar="NAME=MODEL,MODEL,...",
+    help="Trainings of one recipe with other seeds, compared by their mean; the first group is the one compared with.",
+)
+def plot_command(runs: tuple[Path, ...], out: Path, groups: tuple[str, ...]) -> None:
+    """Compare the models of one or several RUNs: Q curves side by side, paired differences, a page and tables."""
     from robustbench_seg.harness.execute import make_folder
     from robustbench_seg.harness.run import Run
     from robustbench_seg.report.write import write_comparison
 
     make_folder(out)
-    click.echo(f"comparison: {write_comparison([Run(folder) for folder in runs], out)}")
+    click.echo(f"comparison: {write_comparison([Run(folder) for folder in runs], out, groups)}")

@@ -107,7 +107,8 @@ def _scale(axes: Axes, plot: Plot) -> None:
     _SCALES[plot.axis.key](axes, min(known, default=1.0), max(known, default=1.0))
 
 
-def _scale_epsilon(axes: Axes, low: float, high: float) -> None:
+def scale_epsilon(axes: Axes, low: float, high: float) -> None:
+    """A horizontal axis of radii from `low` to `high` grey values, in octaves."""
     axes.set_xscale("log", base=2)
     ticks = [2.0**k for k in range(math.floor(math.log2(low)), math.ceil(math.log2(high)) + 1)]
     axes.xaxis.set_major_locator(FixedLocator(ticks))
@@ -121,7 +122,7 @@ def _scale_snr(axes: Axes, low: float, high: float) -> None:
     axes.set_xlim(high + margin, low - margin)
 
 
-_SCALES = {"epsilon": _scale_epsilon, "snr": _scale_snr}
+_SCALES = {"epsilon": scale_epsilon, "snr": _scale_snr}
 
 
 def _label(canvas: Figure, grid: np.ndarray, plot: Plot) -> None:

@@ -33,16 +33,26 @@ class MergedRun:
 def merge(runs: Sequence[Run], folder: Path) -> MergedRun:
     """One run out of several, for a comparison written to `folder`; UsageError where a run is given twice."""
     names = run_names([run.folder for run in runs])
-    owners = Counter(model for run in runs for model in unique(run.summary["model"].tolist()))
-    shared = {model for model, count in owners.items() if count > 1}
+    shown = model_names(runs)
     tables = {
         table: pd.concat(
-            [_labelled(getattr(run, table), name, shared) for run, name in zip(runs, names, strict=True)],
+            [_labelled(getattr(run, table), called) for run, called in zip(runs, shown, strict=True)],
             ignore_index=True,
         )
         for table in ("summary", "classes", "costs")
     }
     return MergedRun(folder, **tables, info=_info(runs, names))
+
+
+def model_names(runs: Sequence[Run]) -> list[dict[str, str]]:
+    """What every model of each run is called among all of them: with its run where several runs have its name."""
+    names = run_names([run.folder for run in runs])
+    models = [unique(run.summary["model"].tolist()) for run in runs]
+    owners = Counter(model for own in models for model in own)
+    return [
+        {model: f"{model} ({name})" if owners[model] > 1 else model for model in own}
+        for name, own in zip(names, models, strict=True)
+    ]
 
 
 def comparison_table(runs: Sequence[Run]) -> pd.DataFrame:
@@ -65,9 +75,8 @@ def run_names(folders: Sequence[Path]) -> list[str]:
     return ["/".join(path.parts[-depth:]) for path in paths]
 
 
-def _labelled(table: pd.DataFrame, run: str, shared: set[str]) -> pd.DataFrame:
-    models = [f"{model} ({run})" if model in shared else model for model in table["model"]]
-    return table.assign(model=models)
+def _labelled(table: pd.DataFrame, shown: Mapping[str, str]) -> pd.DataFrame:
+    return table.assign(model=[shown.get(model, model) for model in table["model"]])
 
 
 def _info(runs: Sequence[Run], names: Sequence[str]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from robustbench_seg.report.cells import Table, joined
 from robustbench_seg.report.costs import cost_tables
+from robustbench_seg.report.differences.section import DifferencesSection
 from robustbench_seg.report.figures import FigureFile
 from robustbench_seg.report.finding import LEVELS
 from robustbench_seg.report.headline import headlines
@@ -35,8 +36,14 @@ class Section:
     classes: Sequence[Table]
 
 
-def page(run: Run, shown: Sequence[View], figures: Sequence[FigureFile], title: str) -> str:
-    """The page as HTML; `shown` are the run's views and `figures` their figures."""
+def page(
+    run: Run,
+    shown: Sequence[View],
+    figures: Sequence[FigureFile],
+    title: str,
+    differences: DifferencesSection | None = None,
+) -> str:
+    """The page as HTML; `shown` are the run's views and `figures` their figures, `differences` those of its models."""
     table = rows(run.summary)
     metrics = {view.metric for view in shown}
     class_rows = rows(run.classes[run.classes["metric"].isin(metrics)])
@@ -55,6 +62,7 @@ def page(run: Run, shown: Sequence[View], figures: Sequence[FigureFile], title: 
             counts={level: [finding.level for finding in findings].count(level) for level in LEVELS},
             icons=_ICONS,
             words=_WORDS,
+            differences=differences,
             sections=[_section(i, view, figures, table, class_rows) for i, view in enumerate(shown)],
             targets=targets(table),
             hidden=hidden_classes(class_rows),

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from robustbench_seg.errors import InputError, UsageError
 from robustbench_seg.harness.run import write_table, write_text
+from robustbench_seg.report.differences.groups import parse_groups
+from robustbench_seg.report.differences.section import section
 from robustbench_seg.report.figures import FigureFile, figures
 from robustbench_seg.report.merge import comparison_table, merge
 from robustbench_seg.report.page import page
-from robustbench_seg.report.rows import Run, rows
+from robustbench_seg.report.rows import Run, rows, unique
 from robustbench_seg.report.views import views
+
+if TYPE_CHECKING:
+    from robustbench_seg.report.differences.compare import Comparison
 
 
 def write_report(run: Run, out: Path | None = None) -> Path:
@@ -19,22 +25,36 @@ def write_report(run: Run, out: Path | None = None) -> Path:
     return _write(run, out or run.folder, "report.html", f"Robustness report: {run.folder.resolve().name}")
 
 
-def write_comparison(runs: Sequence[Run], out: Path) -> Path:
-    """Write figures/*.png, comparison.csv and comparison.html over the models of several runs; the path of the page."""
+def write_comparison(runs: Sequence[Run], out: Path, groups: Sequence[str] = ()) -> Path:
+    """Write figures/*.png, comparison.csv, comparison.html and differences.csv over the models of several runs.
+
+    `groups` are trainings of one recipe with other seeds, NAME=MODEL,MODEL,...; differences are written where two
+    groups, or models alone, have a number in common. The path of the page. UsageError for no run or a bad group.
+    """
+    # Imported late: stores need torch, the report of a single run does not.
+    from robustbench_seg.report.differences.compare import compare
+    from robustbench_seg.report.differences.differences import differences_table
+
     if not runs:
         raise UsageError("no run to compare; give at least one run folder")
-    path = _write(merge(runs, out), out, "comparison.html", f"Robustness comparison of {len(runs)} runs")
+    merged = merge(runs, out)
+    compared = compare(runs, parse_groups(groups, unique(merged.summary["model"].tolist())))
+    count = f"{len(runs)} run" + ("s" if len(runs) > 1 else "")
+    path = _write(merged, out, "comparison.html", f"Robustness comparison of {count}", compared)
     write_table(comparison_table(runs), out / "comparison.csv")
+    if compared.differences:
+        write_table(differences_table(compared.differences), out / "differences.csv")
     return path
 
 
-def _write(run: Run, out: Path, name: str, title: str) -> Path:
+def _write(run: Run, out: Path, name: str, title: str, compared: Comparison | None = None) -> Path:
     shown = views(rows(run.summary))
     drawn = figures(shown)
+    differences = section(shown, compared) if compared else None
     folder = made_folder(out / "figures")
-    for figure in drawn:
+    for figure in [*drawn, *(differences.figures if differences else ())]:
         write_png(figure, folder)
-    write_text(page(run, shown, drawn, title), out / name)
+    write_text(page(run, shown, drawn, title, differences), out / name)
     return out / name
 
 

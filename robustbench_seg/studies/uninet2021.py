@@ -16,10 +16,10 @@ from robustbench_seg.harness.spec import DataSpec, ModelSpec
 from robustbench_seg.models.catalogue import folders
 from robustbench_seg.registries import PROTOCOLS
 from robustbench_seg.report.cells import Line, Table, text_cells
-from robustbench_seg.report.merge import merge
+from robustbench_seg.report.merge import merge, model_names
 from robustbench_seg.report.names import task_name
 from robustbench_seg.report.relationships.study import Study, study
-from robustbench_seg.report.relationships.write import shown_names, write_relationships
+from robustbench_seg.report.relationships.write import write_relationships
 from robustbench_seg.report.rendering import environment
 from robustbench_seg.studies.uninet2021_findings import judged
 from robustbench_seg.studies.uninet2021_models import Measured, measure, models_table, table_1, table_2
@@ -71,7 +71,7 @@ def _attacked(name: str, folder: Path, limit: int | None, device: str, workers: 
 def page(runs: Sequence[Run], out: Path, found: Mapping[str, Measured], published: Mapping[str, Any]) -> str:
     """The study as HTML."""
     merged = merge(runs, out)
-    related = study(runs, merged, shown_names(runs, merged), None)
+    related = study(runs, merged, model_names(runs), None)
     return (
         environment(_TEMPLATES)
         .get_template("uninet2021.html.j2")

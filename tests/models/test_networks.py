@@ -6,6 +6,7 @@ import torch
 from robustbench_seg.errors import InputError, RobustsegError
 from robustbench_seg.models.architecture import ARCHITECTURES, Architecture, Request, architecture
 from robustbench_seg.models.architectures import build
+from robustbench_seg.models.base import restricted
 from robustbench_seg.models.encoders import Encoder
 from robustbench_seg.models.normalization import PRESETS, Normalization
 
@@ -93,3 +94,21 @@ def test_a_second_architecture_of_a_name_raises():
         architecture("klingner", dict)(lambda parameters, request: None)
     assert ARCHITECTURES["klingner"] is taken
     assert isinstance(taken, Architecture)
+
+
+def test_a_restricted_network_shares_weights_and_leaves_heads_out(nano):
+    net = build("klingner", nano, BOTH, "test").eval()
+    alone = restricted(net, ["semantic"])
+    image = torch.rand(1, 3, 64, 64)
+    whole, part = net(image), alone(image)
+    assert set(part) == {"semantic"}
+    assert torch.equal(part["semantic"], whole["semantic"])
+    assert set(net(image)) == {"semantic", "depth"}
+    assert alone.encoder is net.encoder
+    fewer = sum(p.numel() for p in alone.decoders.parameters())
+    assert fewer < sum(p.numel() for p in net.decoders.parameters())
+
+
+def test_other_networks_are_left_as_they_are():
+    net = torch.nn.Identity()
+    assert restricted(net, ["semantic"]) is net

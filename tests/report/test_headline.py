@@ -35,7 +35,9 @@ def test_an_error_grows(both: list[View]) -> None:
 
 def test_overlapping_intervals_are_said(both: list[View]) -> None:
     wide = tuple(replace(row, ratio_low=0.0, ratio_high=1.0) for row in both[0].rows)
-    assert headlines(replace(both[0], rows=wide))[-1].endswith("overlap, so the two are not told apart.")
+    assert headlines(replace(both[0], rows=wide))[-1].endswith(
+        "overlap: only paired images (robustseg plot) tell more."
+    )
 
 
 def test_the_shared_radius_nearest_to_one_is_quoted(both: list[View]) -> None:

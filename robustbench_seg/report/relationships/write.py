@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from robustbench_seg.errors import UsageError
 from robustbench_seg.harness.run import write_table, write_text
-from robustbench_seg.report.merge import merge, run_names
+from robustbench_seg.report.merge import merge, model_names, run_names
 from robustbench_seg.report.relationships.effects import effects_table
 from robustbench_seg.report.relationships.page import page
 from robustbench_seg.report.relationships.study import study
-from robustbench_seg.report.rows import Run, unique
+from robustbench_seg.report.rows import Run
 from robustbench_seg.report.write import made_folder, write_png
 
 
@@ -26,7 +26,7 @@ def write_relationships(runs: Sequence[Run], out: Path | None = None, reference:
         raise UsageError("no run to relate tasks in; give at least one run folder")
     folder = out or runs[0].folder
     merged = merge(runs, folder)
-    found = study(runs, merged, shown_names(runs, merged), reference)
+    found = study(runs, merged, model_names(runs), reference)
     html, figures = page(found, f"Task relationships: {', '.join(run_names([run.folder for run in runs]))}")
     pictures = made_folder(folder / "figures")
     for figure in figures:
@@ -34,15 +34,3 @@ def write_relationships(runs: Sequence[Run], out: Path | None = None, reference:
     write_table(effects_table(found.effects), folder / "relationships.csv")
     write_text(html, folder / "relationships.html")
     return folder / "relationships.html"
-
-
-def shown_names(runs: Sequence[Run], merged: Run) -> list[Mapping[str, str]]:
-    """The models of every run, and what each is called in the merged one."""
-    found: list[Mapping[str, str]] = []
-    first = 0
-    for run in runs:
-        last = first + len(run.summary)
-        shown = merged.summary["model"].iloc[first:last]
-        found.append(dict(zip(unique(run.summary["model"].tolist()), unique(shown.tolist()), strict=True)))
-        first = last
-    return found

@@ -1,0 +1,28 @@
+"""The interval of a difference of means over trainings with other seeds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.stats import t as student
+
+LEVEL = 0.95
+
+
+def welch(first: Sequence[float], second: Sequence[float]) -> tuple[float, float] | None:
+    """The 95 % interval of mean(second) - mean(first) with unequal variances (Welch 1947); None below two on a side.
+
+    The degrees of freedom are Satterthwaite's (1946). Where no side varies the interval is the difference itself.
+    """
+    if min(len(first), len(second)) < 2:
+        return None
+    difference = float(np.mean(second) - np.mean(first))
+    errors = [float(np.var(side, ddof=1)) / len(side) for side in (first, second)]
+    total = math.fsum(errors)
+    if not total:
+        return difference, difference
+    freedom = total**2 / math.fsum(e**2 / (len(s) - 1) for e, s in zip(errors, (first, second), strict=True))
+    half = float(student.ppf((1 + LEVEL) / 2, freedom)) * math.sqrt(total)
+    return difference - half, difference + half

@@ -1,0 +1,86 @@
+"""The numbers of the study's runs, looked up by group, data set, attack and radius."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from robustbench_seg.report.differences.compare import compare
+from robustbench_seg.report.differences.difference import Difference
+from robustbench_seg.report.differences.groups import Group
+from robustbench_seg.report.rows import CLEAN, Row, Run, rows
+from robustbench_seg.studies.klingner2020.trainings import SINGLE
+
+EPSILONS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
+
+Cell = tuple[str, str, str, float | None]
+"""Model, data set, attack, radius (grey values)."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """One run with its models in groups (by seed), the first of which the others are compared with.
+
+    `metric` is the one the study looks at.
+    """
+
+    run: Run
+    groups: Mapping[str, Sequence[str]]
+    metric: str = "miou"
+
+    @cached_property
+    def rows(self) -> Mapping[Cell, Row]:
+        """The metric's rows by cell."""
+        found = [row for row in rows(self.run.summary) if row.metric == self.metric]
+        return {(row.model, row.dataset, row.attack, row.epsilon if row.attack != CLEAN else 0.0): row for row in found}
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The groups' names."""
+        return tuple(self.groups)
+
+    def each(self, kind: str, dataset: str, attack: str = CLEAN, epsilon: float = 0.0) -> list[Row]:
+        """A row a training of the group; those that the run lacks are left out."""
+        cells = [(model, dataset, attack, epsilon) for model in self.groups[kind]]
+        return [self.rows[cell] for cell in cells if cell in self.rows]
+
+    def clean(self, kind: str, dataset: str) -> float:
+        """The clean metric, a mean over trainings; NaN where the run lacks it."""
+        return _mean([row.value for row in self.each(kind, dataset)])
+
+    def ratio(self, kind: str, dataset: str, attack: str, epsilon: float) -> float:
+        """Q, a mean over trainings."""
+        return _mean([row.ratio for row in self.each(kind, dataset, attack, epsilon)])
+
+    def interval(self, kind: str, dataset: str, attack: str, epsilon: float) -> tuple[float, float]:
+        """The interval of Q from images, its ends averaged over trainings."""
+        found = self.each(kind, dataset, attack, epsilon)
+        return _mean([row.low for row in found]), _mean([row.high for row in found])
+
+    @cached_property
+    def differences(self) -> Mapping[tuple[str, str, str, float], Difference]:
+        """Each group against the first: by group, data set, attack and radius."""
+        groups = [Group(kind, tuple(models)) for kind, models in self.groups.items()]
+        found = compare([self.run], groups).differences
+        return {
+            (one.second, one.dataset, one.attack, one.epsilon or 0.0): one
+            for one in found
+            if one.metric == self.metric and one.quantity == ("value" if one.attack == CLEAN else "ratio")
+        }
+
+    def difference(self, kind: str, dataset: str, attack: str = CLEAN, epsilon: float = 0.0) -> Difference | None:
+        """Clean metric (attack `clean`) or Q of a group minus that of the first one."""
+        return self.differences.get((kind, dataset, attack, epsilon))
+
+
+def shown(kind: str) -> str:
+    """A group's name in text."""
+    return kind if kind == SINGLE else f"λ = {kind}"
+
+
+def _mean(values: Sequence[float | None]) -> float:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else float("nan")

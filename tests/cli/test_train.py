@@ -1,0 +1,72 @@
+"""`robustseg train`, and what can be done with the folder that it writes."""
+
+from pathlib import Path
+
+import pytest
+
+from robustbench_seg.models.card import read_card
+
+FILM = Path(__file__).parents[1] / "plugins" / "film.py"
+RECIPE = """
+name = "filmed"
+summary = "a toy"
+licence = "Apache-2.0"
+steps = 2
+batch = 2
+validate_every = 2
+[architecture]
+name = "klingner"
+[architecture.parameters]
+encoder = "resnet18"
+encoder_args = { channels = [8, 8, 16, 16], layers = [1, 1, 1, 1], stem_type = "deep", stem_width = 8 }
+widths = [16, 16, 8, 8]
+[data]
+dataset = "film"
+[tasks]
+semantic = 1.0
+[video]
+dataset = "film"
+batch = 2
+gradient_scale = 0.1
+[video.pose]
+encoder_args = { channels = [8, 8, 16, 16], layers = [1, 1, 1, 1], stem_type = "deep", stem_width = 8 }
+width = 16
+"""
+
+
+@pytest.fixture
+def trained(robustseg, tmp_path):
+    """A folder that `train` wrote, with another seed and length than the recipe's."""
+    recipe = tmp_path / "filmed.toml"
+    recipe.write_text(RECIPE)
+    out = tmp_path / "models" / "filmed-seed3"
+    code, text, _ = robustseg(
+        "train", recipe, "--seed", 3, "--steps", 1, "--work", tmp_path / "work", "-o", out, "--plugin", FILM
+    )
+    assert code == 0
+    assert "depth on film: " in text
+    return out
+
+
+def test_seed_and_steps_replace_the_recipes(trained):
+    card = read_card(trained)
+    assert (card.name, card.training.seed, card.training.steps) == ("filmed-seed3", 3, 1)
+
+
+def test_a_trained_folder_is_a_model(trained, robustseg, tmp_path):
+    run = tmp_path / "run"
+    code, _, _ = robustseg("evaluate", "-m", trained, "-d", "film", "-a", "fgsm", "-e", 1, "-o", run)
+    assert code == 0
+    summary = (run / "summary.csv").read_text()
+    assert "filmed-seed3,film,fgsm,semantic" in summary
+    assert "filmed-seed3,film,clean,,,0,depth,abs_rel" in summary
+    code, text, _ = robustseg("check", trained)
+    assert code == 0
+    assert "filmed-seed3" in text
+
+
+def test_a_folder_without_a_model(robustseg, tmp_path):
+    code, _, error = robustseg("evaluate", "-m", tmp_path / "nothing", "-d", "film", "--plugin", FILM)
+    assert code == 3
+    assert "card.toml: no such file" in error
+    assert error.count("\n") == 1

@@ -1,0 +1,84 @@
+"""Small run folders with a real store: the value of every image is what a test says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from robustbench_seg.harness.aggregate import tabulate
+from robustbench_seg.harness.outline import Outline, PairOutline
+from robustbench_seg.harness.plan import Family
+from robustbench_seg.harness.results import CellResult, FamilyResult, ImageResult, pack
+from robustbench_seg.harness.run import Run, write_table
+from robustbench_seg.harness.store import Store
+
+Cells = Mapping[float, Sequence[float | None]]
+"""The value of each image by radius (0: clean); None where the image failed."""
+
+
+def _depth(error: float) -> dict[str, np.ndarray]:
+    """An image whose depth has this RMSE in metres."""
+    sums = np.zeros((3, 8))
+    sums[-1] = [error / 10, error, error**2, error**2, 1, 1, 1, 1]
+    return {"sums": sums}
+
+
+def _semantic(share: float) -> dict[str, np.ndarray]:
+    """An image of two classes, this share of each labelled right."""
+    return {"confusion": 100 * np.array([[share, 1 - share], [1 - share, share]])}
+
+
+_STATISTICS = {"depth": _depth, "semantic": _semantic}
+
+
+def stored_run(
+    folder: Path,
+    models: Mapping[str, Cells],
+    seed: int = 0,
+    tasks: tuple[str, ...] = ("depth",),
+    classes: tuple[str, ...] = ("road", "car"),
+    groups: Sequence[str] | None = None,
+    ids: Sequence[str] | None = None,
+    fingerprint: str = "0c1d",
+    params: Mapping[str, Any] | None = None,
+) -> Run:
+    """A run of these models on the data set `street`, clean and under FGSM on depth."""
+    folder.mkdir(parents=True)
+    grids = {model: tuple(epsilon for epsilon in cells if epsilon) for model, cells in models.items()}
+    pairs = tuple(
+        PairOutline(
+            model,
+            "street",
+            tasks,
+            classes,
+            (Family("clean", "", "", (0.0,)), Family("fgsm", "depth", "linf", grids[model], params or {})),
+        )
+        for model in models
+    )
+    names = list(ids or [f"image-{i}" for i in range(len(next(iter(models.values()))[0.0]))])
+    with Store(folder / "store.sqlite") as store:
+        outline = Outline(pairs, {"street": list(groups or names)}, {"street": names}, seed)
+        store.write_meta("outline", outline.to_json())
+        for p, (model, cells) in enumerate(models.items()):
+            for f, grid in enumerate([(0.0,), grids[model]]):
+                found = tuple(CellResult(epsilon, _images(cells[epsilon], tasks)) for epsilon in grid)
+                store.write([FamilyResult(p, f, 0, found)])
+        tables = tabulate(store)
+    for name in ("summary", "classes", "costs"):
+        write_table(getattr(tables, name), folder / f"{name}.csv")
+    data = {"name": "street", "split": "val", "n_images": len(names), "fingerprint": fingerprint}
+    (folder / "run.json").write_text(json.dumps({"seed": seed, "datasets": [data]}))
+    return Run(folder)
+
+
+def _images(values: Sequence[float | None], tasks: Sequence[str]) -> tuple[ImageResult, ...]:
+    return tuple(
+        ImageResult(i, "it broke")
+        if value is None
+        else ImageResult(i, rms=1.0, statistics={task: pack(_STATISTICS[task](value)) for task in tasks})
+        for i, value in enumerate(values)
+    )
