@@ -24,6 +24,7 @@ from robustbench_seg.models.card import (
 )
 from robustbench_seg.models.weights import fit, read_safetensors, save_weights
 from robustbench_seg.training.batches import Source
+from robustbench_seg.training.curves import CURVES, write_curves
 from robustbench_seg.training.loop import BEST, LOG, VideoSets, build_module
 from robustbench_seg.training.recipe import DataRecipe, Recipe, VideoRecipe
 from robustbench_seg.training.state import read_state
@@ -39,7 +40,7 @@ def export(
     video: VideoSets | None = None,
     device: str | torch.device = "cpu",
 ) -> Card:
-    """Writes `weights.safetensors` (fp16), `card.toml` and `log.csv` of the run in `out` into `folder`.
+    """Writes `weights.safetensors` (fp16), `card.toml`, `log.csv` and `curves.png` of the run in `out` into `folder`.
 
     The metrics on the card are those of the rounded weights as a user loads them. Depth learnt from `video` is
     measured on `val_set` too where that has depth.
@@ -71,6 +72,7 @@ def export(
     )
     write_card(card, folder)
     shutil.copyfile(out / LOG, folder / LOG)
+    write_curves(folder / LOG, folder / CURVES, folder.name)
     return card
 
 

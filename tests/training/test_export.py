@@ -32,6 +32,7 @@ def test_the_card_measures_the_rounded_weights(tmp_path, recipe, toy, make_toy):
     assert card.evaluation.images == 3
     assert card.training.terms == "made up"
     assert (folder / LOG).read_bytes() == (tmp_path / "run" / LOG).read_bytes()
+    assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from robustbench_seg.harness.run import Run
 from robustbench_seg.harness.spec import DataSpec, InMemory, ModelSpec
 from robustbench_seg.models.base import LoadedModel
 from robustbench_seg.models.weights import digest
-from robustbench_seg.protocol import narrow
+from robustbench_seg.protocol import Protocol, narrow
 from robustbench_seg.registries import PROTOCOLS
 from robustbench_seg.studies.klingner2020.results import Results
 from robustbench_seg.studies.klingner2020.trainings import ABLATION, CAMVID, FULL, Training, obtain
@@ -27,6 +27,7 @@ from robustbench_seg.tasks.depth import MAX_DEPTH, MIN_DEPTH
 DOMAINS = ("street", "street-b")
 """Where segmentation is learnt, and where depth is: the paper's Cityscapes and KITTI."""
 MEAN_MAP = "mean depth map"
+PROTOCOL = "klingner2020"
 
 
 @dataclass(frozen=True)
@@ -43,11 +44,12 @@ class Options:
 
 @dataclass(frozen=True)
 class Experiment:
-    """Groups of trainings on data sets, under some of the protocol's attacks."""
+    """Groups of trainings on data sets, under some of the protocol's attacks and radii; empty are all of them."""
 
     name: str
     groups: Mapping[str, Sequence[Training]]
     attacks: tuple[str, ...] = ()
+    epsilons: tuple[float, ...] = ()
 
     @property
     def trainings(self) -> list[Training]:
@@ -57,13 +59,14 @@ class Experiment:
     def results(self, options: Options, datasets: Sequence[DataSpec], root: str | None = None) -> Results:
         """The results; what is trained or evaluated already is not done again. `root` is the labelled data's folder."""
         models = [obtain(one, options.work, options.device, options.announce, root) for one in self.trainings]
-        run = _executed(self.name, models, datasets, options, self.attacks, ["semantic"])
+        protocol = narrow(PROTOCOLS.get(PROTOCOL), self.attacks, self.epsilons)
+        run = _executed(self.name, models, datasets, options, protocol, ["semantic"])
         return Results(run, {kind: [one.name for one in group] for kind, group in self.groups.items()})
 
 
 FULL_LENGTH = Experiment("full", FULL)
 OVER_LAMBDA = Experiment("ablation", ABLATION, ("fgsm",))
-REAL_DATA = Experiment("camvid", CAMVID, ("gaussian", "fgsm"))
+REAL_DATA = Experiment("camvid", CAMVID, ("gaussian", "fgsm"), (0.25, 1.0, 4.0, 16.0))
 
 
 def street_data() -> list[DataSpec]:
@@ -77,7 +80,8 @@ def depth_results(options: Options) -> Results:
         obtain(one, options.work, options.device, options.announce) for one in FULL["0.1"]
     ]
     models.append(InMemory(MEAN_MAP, mean_depth_map(DataSpec(DOMAINS[1], split="train").load())))
-    run = _executed("depth", models, [DataSpec(DOMAINS[1])], options, ("gaussian",), ["depth"], in_process=True)
+    protocol = narrow(PROTOCOLS.get(PROTOCOL), ("gaussian",), ())
+    run = _executed("depth", models, [DataSpec(DOMAINS[1])], options, protocol, ["depth"], in_process=True)
     return Results(run, {MEAN_MAP: [MEAN_MAP], "0.1": [one.name for one in FULL["0.1"]]}, "abs_rel")
 
 
@@ -86,19 +90,19 @@ def _executed(
     models: Sequence[ModelSpec | InMemory],
     datasets: Sequence[DataSpec],
     options: Options,
-    attacks: Sequence[str],
+    protocol: Protocol,
     tasks: Sequence[str],
     **more: Any,
 ) -> Run:
     request = Request(
         models=models,
         datasets=datasets,
-        protocol=narrow(PROTOCOLS.get("klingner2020"), attacks, []),
+        protocol=protocol,
         tasks=tasks,
         limit=options.limit,
         device=options.device,
         workers=options.workers,
-        given={"study": "klingner2020", "part": name, "limit": options.limit},
+        given={"study": PROTOCOL, "part": name, "limit": options.limit},
         **more,
     )
     folder = options.work / "runs" / name

@@ -9,7 +9,7 @@ from typing import Any
 from robustbench_seg.report.cells import DASH, Cell, Line, Table, text_cells
 from robustbench_seg.report.differences.difference import Difference
 from robustbench_seg.report.names import ATTACKS
-from robustbench_seg.studies.klingner2020.experiments import DOMAINS, MEAN_MAP
+from robustbench_seg.studies.klingner2020.experiments import DOMAINS, MEAN_MAP, REAL_DATA
 from robustbench_seg.studies.klingner2020.results import EPSILONS, Results, shown
 from robustbench_seg.studies.klingner2020.trainings import SHORT, SINGLE
 
@@ -66,7 +66,7 @@ def tables_q(full: Results, published: Published) -> list[Table]:
 
 def camvid_table(real: Results) -> Table:
     """The real-data variant: clean mIoU and Q."""
-    columns = [(attack, epsilon) for attack in ("gaussian", "fgsm") for epsilon in (0.25, 1.0, 4.0, 16.0)]
+    columns = [(attack, epsilon) for attack in REAL_DATA.attacks for epsilon in REAL_DATA.epsilons]
     lines = []
     for kind in real.kinds:
         cells = [_clean(real, kind, "camvid"), *(_ratio(real, kind, "camvid", *column) for column in columns)]

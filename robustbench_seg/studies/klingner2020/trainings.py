@@ -17,7 +17,7 @@ from robustbench_seg.training.run import run_recipe
 SINGLE = "single task"
 LAMBDAS = ("0.1", "0.2", "0.3", "0.5", "0.6", "0.9", "1.0")
 SEEDS = (0, 1, 2)
-SHORT = 1000
+SHORT = 800
 """Steps of the ablation; all of its networks have the same."""
 CAMVID_LAMBDAS = ("0.1", "0.2")
 
