@@ -75,11 +75,7 @@ def _comparison(view: View, rivals: Sequence[Row]) -> str:
     best, worst = ranked[-1], ranked[0]
     order = f"less than {worst.model}" if len(rivals) == 2 else f"least and {worst.model} most"
     numbers = " against ".join(f"{row.ratio:.3f} [{row.low:.3f}, {row.high:.3f}]" for row in (best, worst))
-    overlap = (
-        "do not overlap"
-        if best.low > worst.high
-        else "overlap: only paired images (robustseg plot) tell more"
-    )
+    overlap = "do not overlap" if best.low > worst.high else "overlap: only paired images (robustseg plot) tell more"
     where = f"On {view.dataset}, {_under(best)}"
     return f"{where}, {best.model} is hurt {order}: Q of {metric_name(view.metric)} {numbers}; the intervals {overlap}."
 

@@ -12,9 +12,9 @@ from robustbench_seg.harness.cost import ModelCost
 from robustbench_seg.report.relationships.contrast import key
 from robustbench_seg.report.relationships.matrix import Family, Matrix, Setting
 from robustbench_seg.report.rows import Row
-from robustbench_seg.studies.uninet2021 import PUBLISHED
-from robustbench_seg.studies.uninet2021_findings import architectures, groups, most_robust, multi_task, own_loss
-from robustbench_seg.studies.uninet2021_models import Measured, delta, table_1, table_2
+from robustbench_seg.studies.uninet2021.__main__ import PUBLISHED
+from robustbench_seg.studies.uninet2021.findings import architectures, groups, most_robust, multi_task, own_loss
+from robustbench_seg.studies.uninet2021.models import Measured, delta, table_1, table_2
 from robustbench_seg.studies.votes import HOLDS, Judged
 
 TASKS = ("semantic", "detection", "depth")

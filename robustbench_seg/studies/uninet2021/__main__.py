@@ -21,14 +21,14 @@ from robustbench_seg.report.names import task_name
 from robustbench_seg.report.relationships.study import Study, study
 from robustbench_seg.report.relationships.write import write_relationships
 from robustbench_seg.report.rendering import environment
-from robustbench_seg.studies.uninet2021_findings import judged
-from robustbench_seg.studies.uninet2021_models import Measured, measure, models_table, table_1, table_2
+from robustbench_seg.studies.uninet2021.findings import judged
+from robustbench_seg.studies.uninet2021.models import Measured, measure, models_table, table_1, table_2
 
 ATTACKED = ("street-uninet", "street-mtinet-pp")
 """The five-task models; the paper repeats its attacks on MTI-Net++."""
 PROTOCOL = "uninet2021"
-PUBLISHED = Path(__file__).with_suffix(".toml")
-_TEMPLATES = Path(__file__).parent / "templates"
+_HERE = Path(__file__).parent
+PUBLISHED = _HERE / "published.toml"
 
 
 @click.command()
@@ -73,8 +73,8 @@ def page(runs: Sequence[Run], out: Path, found: Mapping[str, Measured], publishe
     merged = merge(runs, out)
     related = study(runs, merged, model_names(runs), None)
     return (
-        environment(_TEMPLATES)
-        .get_template("uninet2021.html.j2")
+        environment(_HERE)
+        .get_template("study.html.j2")
         .render(
             title="UniNet 2021: five tasks, and what attacking one does to the others",
             judged=judged(related),
