@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from robustbench_seg.harness.execute import make_folder
 from robustbench_seg.harness.run import write_table, write_text
 from robustbench_seg.harness.spec import DataSpec
 from robustbench_seg.report.cells import Table
+from robustbench_seg.report.differences.differences import differences_table
 from robustbench_seg.report.rendering import environment
 from robustbench_seg.studies.klingner2020.experiments import (
     FULL_LENGTH,
@@ -52,6 +54,11 @@ def main(out: Path, work: Path, camvid: str | None, limit: int | None, device: s
     options = Options(work, resolve_device(device), workers, limit, camvid, click.echo)
     results = gather(options)
     write_table(pd.concat([one.run.summary for one in results.all], ignore_index=True), out / "summary.csv")
+    write_table(
+        differences_table([d for one in results.all for d in one.comparison.differences]), out / "differences.csv"
+    )
+    provenance = {one.run.folder.name: dict(one.run.info) for one in results.all}
+    write_text(json.dumps(provenance, indent=2) + "\n", out / "provenance.json")
     published = tomllib.loads((_HERE / "published.toml").read_text(encoding="utf-8"))
     figures = figure_files(results.full, results.short, published)
     for name, (_, data) in figures.items():

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from robustbench_seg.report.differences.compare import compare
+from robustbench_seg.report.differences.compare import Comparison, compare
 from robustbench_seg.report.differences.difference import Difference
 from robustbench_seg.report.differences.groups import Group
 from robustbench_seg.report.rows import CLEAN, Row, Run, rows
@@ -61,13 +61,16 @@ class Results:
         return _mean([row.low for row in found]), _mean([row.high for row in found])
 
     @cached_property
+    def comparison(self) -> Comparison:
+        """Every metric of each group against the first's."""
+        return compare([self.run], [Group(kind, tuple(models)) for kind, models in self.groups.items()])
+
+    @cached_property
     def differences(self) -> Mapping[tuple[str, str, str, float], Difference]:
         """Each group against the first: by group, data set, attack and radius."""
-        groups = [Group(kind, tuple(models)) for kind, models in self.groups.items()]
-        found = compare([self.run], groups).differences
         return {
             (one.second, one.dataset, one.attack, one.epsilon or 0.0): one
-            for one in found
+            for one in self.comparison.differences
             if one.metric == self.metric and one.quantity == ("value" if one.attack == CLEAN else "ratio")
         }
 
