@@ -25,7 +25,8 @@ from robustbench_seg.models.card import (
 from robustbench_seg.models.weights import fit, read_safetensors, save_weights
 from robustbench_seg.training.batches import Source
 from robustbench_seg.training.curves import CURVES, write_curves
-from robustbench_seg.training.loop import BEST, LOG, VideoSets, build_module
+from robustbench_seg.training.loop import BEST, LOG, build_module
+from robustbench_seg.training.method import VideoSets
 from robustbench_seg.training.recipe import DataRecipe, Recipe, VideoRecipe
 from robustbench_seg.training.state import read_state
 from robustbench_seg.training.validate import Check, Scores, validate

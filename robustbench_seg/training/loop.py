@@ -11,10 +11,9 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from robustbench_seg.data.base import Dataset
 from robustbench_seg.errors import InputError
@@ -27,13 +26,12 @@ from robustbench_seg.training.batches import Source
 from robustbench_seg.training.init import load_encoder
 from robustbench_seg.training.losses import AUXILIARY, TRAINED, LossSettings, class_weights
 from robustbench_seg.training.mask_basis import fit_masks
+from robustbench_seg.training.method import Method, VideoSets, method_of, video_checks
 from robustbench_seg.training.recipe import OptimiserRecipe, Recipe
 from robustbench_seg.training.schedule import factor
 from robustbench_seg.training.state import Average, Row, State, detached, read_state, write_atomically
 from robustbench_seg.training.supervised import Supervised
 from robustbench_seg.training.validate import Check, Scores, validate
-from robustbench_seg.training.video.clips import ClipSource
-from robustbench_seg.training.video.joint import Joint
 
 Progress = Callable[[int, int, float], None]
 """Called after every step with (steps done, steps, loss)."""
@@ -49,27 +47,6 @@ class Outcome:
     module: nn.Module
     step: int
     score: float
-
-
-@dataclass(frozen=True)
-class VideoSets:
-    """The data sets that depth is learnt from and, where it has depth, measured on."""
-
-    train: Dataset
-    val: Dataset
-
-
-class Method(Protocol):
-    """How a network learns: what is trained around it, and the loss of a step."""
-
-    def wrapped(self, network: nn.Module) -> nn.Module:
-        """The module that is trained."""
-
-    def network(self, module: nn.Module) -> nn.Module:
-        """What is validated and exported of it."""
-
-    def loss(self, module: nn.Module, step: int) -> Tensor:
-        """The scalar loss of a step, a pure function of it but for dropout."""
 
 
 @dataclass(frozen=True)
@@ -141,26 +118,9 @@ def _prepare(
     if recipe.class_weights and "semantic" in tasks:
         weights = class_weights(source, len(train_set.classes)).to(device)
     labelled = Supervised(recipe, source, LossSettings(weights, recipe.depth_loss), device)
-    checks = (Check(Source(val_set, tasks, recipe.data.cache, size)), *_video_checks(recipe, video))
-    return Run(
-        recipe, _method(labelled, video), source, checks, device, out, _identity(recipe, train_set, checks, video)
-    )
-
-
-def _method(labelled: Supervised, video: VideoSets | None) -> Method:
-    recipe = labelled.recipe.video
-    if recipe is None:
-        return labelled
-    if video is None:
-        raise InputError(f"recipe {labelled.recipe.name}: [video] needs its data sets")
-    return Joint(labelled, recipe, ClipSource(video.train, recipe.size, recipe.cache))
-
-
-def _video_checks(recipe: Recipe, video: VideoSets | None) -> tuple[Check, ...]:
-    if recipe.video is None or video is None or "depth" not in video.val.tasks:
-        return ()
-    source = Source(video.val, ("depth",), recipe.video.cache, recipe.video.size)
-    return (Check(source, median_scaling=True),)
+    checks = (Check(Source(val_set, tasks, recipe.data.cache, size)), *video_checks(recipe, video))
+    identity = _identity(recipe, train_set, checks, video)
+    return Run(recipe, method_of(labelled, video), source, checks, device, out, identity)
 
 
 def _refuse_unknown(recipe: Recipe) -> None:

@@ -8,7 +8,8 @@ from robustbench_seg.data.base import Dataset
 from robustbench_seg.harness.spec import DataSpec
 from robustbench_seg.models.card import Card
 from robustbench_seg.training.export import export
-from robustbench_seg.training.loop import Progress, VideoSets, train
+from robustbench_seg.training.loop import Progress, train
+from robustbench_seg.training.method import VideoSets
 from robustbench_seg.training.recipe import DataRecipe, Recipe, VideoRecipe
 
 

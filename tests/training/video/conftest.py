@@ -7,7 +7,7 @@ import pytest
 
 from robustbench_seg.classes import ClassSet
 from robustbench_seg.data.base import Dataset, Sample
-from robustbench_seg.training.loop import VideoSets
+from robustbench_seg.training.method import VideoSets
 from robustbench_seg.training.recipe import PoseRecipe, Recipe, VideoRecipe
 
 NANO = {"channels": [8, 8, 16, 16], "layers": [1, 1, 1, 1], "stem_type": "deep", "stem_width": 8}
