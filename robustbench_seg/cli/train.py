@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -16,7 +14,7 @@ from robustbench_seg.cli.options import load_plugins, plugin_option
 @click.option("--scale", type=click.Choice(["nano", "paper"]), default="nano", show_default=True)
 @click.option("--data", "root", metavar="ROOT", help="Folder of the recipe's data set.")
 @click.option("--video", "video_root", metavar="ROOT", help="Folder of the data set of the recipe's [video].")
-@click.option("--seed", type=int, help="Another seed than the recipe's.")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Another seed than the recipe's.")
 @click.option("--steps", type=click.IntRange(min=1), help="Another number of steps than the recipe's.")
 @click.option("--device", default="auto", show_default=True)
 @click.option("--work", type=click.Path(path_type=Path), help="Checkpoints and log (default runs/train/NAME-SCALE).")
@@ -42,11 +40,10 @@ def train_command(
     from robustbench_seg.cli.progress import training_progress
     from robustbench_seg.harness.evaluation import resolve_device
     from robustbench_seg.harness.execute import make_folder
-    from robustbench_seg.training.recipe import read_recipe
+    from robustbench_seg.training.recipe import read_recipe, varied
     from robustbench_seg.training.run import run_recipe
 
-    given: dict[str, Any] = {key: value for key, value in (("seed", seed), ("steps", steps)) if value is not None}
-    chosen = replace(read_recipe(_recipe_file(recipe), scale), **given)
+    chosen = varied(read_recipe(_recipe_file(recipe), scale), seed, steps)
     work = work or Path("runs") / "train" / f"{chosen.name}-{scale}"
     out = out or work / chosen.name
     make_folder(work)

@@ -151,6 +151,12 @@ def build_from(card: Card, path: Path) -> nn.Module:
     return module
 
 
+def _terms(card: Card) -> str:
+    """What all of the training data allows."""
+    found = [card.training.terms, *([card.video.terms] if card.video else [])]
+    return "; ".join(dict.fromkeys(found))
+
+
 def load_folder(folder: Path) -> LoadedModel:
     """The model in a folder with a card and weights; nothing in either is executed."""
     card = read_card(folder)
@@ -167,5 +173,5 @@ def load_folder(folder: Path) -> LoadedModel:
         sha256=card.sha256,
         origin="catalogue",
         summary=card.summary,
-        terms=card.training.terms,
+        terms=_terms(card),
     )

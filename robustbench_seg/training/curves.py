@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -44,4 +45,5 @@ def _panel(axes: Axes, rows: Sequence[Row], key: str, name: str) -> None:
     axes.plot([row["step"] for row in rows], [row[key] for row in rows], color="#1a1a1a", marker="o")
     axes.set_title(name, fontsize=8.5, pad=6)
     axes.set_xlabel("step")
-    axes.set_ylim(0, 1.08 * max(row[key] for row in rows))
+    known = [row[key] for row in rows if math.isfinite(row[key])]
+    axes.set_ylim(0, 1.08 * max(known, default=1.0) or 1.0)

@@ -71,9 +71,10 @@ def export(
         median_scaling=check.median_scaling,
         video=_video(recipe, video, module, torch.device(device)),
     )
-    write_card(card, folder)
     shutil.copyfile(out / LOG, folder / LOG)
     write_curves(folder / LOG, folder / CURVES, folder.name)
+    # Last: a folder with a card is whole.
+    write_card(card, folder)
     return card
 
 

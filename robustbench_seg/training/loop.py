@@ -27,7 +27,8 @@ from robustbench_seg.training.init import load_encoder
 from robustbench_seg.training.losses import AUXILIARY, TRAINED, LossSettings, class_weights
 from robustbench_seg.training.mask_basis import fit_masks
 from robustbench_seg.training.method import Method, VideoSets, method_of, video_checks
-from robustbench_seg.training.recipe import OptimiserRecipe, Recipe
+from robustbench_seg.training.optimiser import make_optimiser
+from robustbench_seg.training.recipe import Recipe
 from robustbench_seg.training.schedule import factor
 from robustbench_seg.training.state import Average, Row, State, detached, read_state, write_atomically
 from robustbench_seg.training.supervised import Supervised
@@ -37,7 +38,6 @@ Progress = Callable[[int, int, float], None]
 """Called after every step with (steps done, steps, loss)."""
 
 STATE, BEST, LOG = "state.pt", "best.pt", "log.csv"
-_OPTIMISERS: dict[str, type[torch.optim.Optimizer]] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
 
 @dataclass(frozen=True)
@@ -136,22 +136,12 @@ def _initial_state(run: Run) -> State:
     # Channels-last halves the time of MobileNet's convolutions on a CPU.
     module = run.method.wrapped(network).to(run.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = Average(module, run.recipe.ema) if run.recipe.ema else None
-    optimiser = _optimiser(module, run.method.network(module), run.recipe.optimiser)
+    optimiser = make_optimiser(module, run.method.rates(module), run.recipe.optimiser)
     return State(module.train(), optimiser, average, run.identity)
 
 
-def _optimiser(module: nn.Module, network: nn.Module, recipe: OptimiserRecipe) -> torch.optim.Optimizer:
-    inside = {id(p) for name, p in network.named_parameters() if name.startswith("encoder.")}
-    parameters = list(module.parameters())
-    groups = [
-        {"params": [p for p in parameters if id(p) in inside], "peak": recipe.encoder_lr},
-        {"params": [p for p in parameters if id(p) not in inside], "peak": recipe.decoder_lr},
-    ]
-    return _OPTIMISERS[recipe.name](groups, lr=0.0, weight_decay=recipe.weight_decay)  # type: ignore[call-arg]
-
-
 def _identity(recipe: Recipe, train_set: Dataset, checks: Sequence[Check], video: VideoSets | None) -> str:
-    """A digest of everything the weights depend on."""
+    """A digest of what the weights depend on; of neighbouring frames kept as files, only those they neighbour."""
     data = [train_set, *(check.source.dataset for check in checks), *((video.train,) if video else ())]
     parts = [dataclasses.asdict(recipe), *(dataset.fingerprint() for dataset in data)]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from robustbench_seg.data.base import Dataset
 from robustbench_seg.errors import InputError
 from robustbench_seg.training.batches import Source
+from robustbench_seg.training.optimiser import Rates
 from robustbench_seg.training.recipe import Recipe
 from robustbench_seg.training.supervised import Supervised
 from robustbench_seg.training.validate import Check
@@ -33,6 +34,9 @@ class Method(Protocol):
 
     def network(self, module: nn.Module) -> nn.Module:
         """What is validated and exported of it."""
+
+    def rates(self, module: nn.Module) -> Rates:
+        """The parts of the module that do not learn at the decoders' rate."""
 
     def loss(self, module: nn.Module, step: int) -> Tensor:
         """The scalar loss of a step, a pure function of it but for dropout."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -55,12 +55,14 @@ class VideoRecipe:
 
     `dataset` has neighbouring frames; `size` is (H,W) and empty for its own, and must be that of the labelled crops.
     `batch` clips a step; `gradient_scale` is λ: the encoder gets λ times the gradient of the labelled tasks and 1 - λ
-    times that of depth.
+    times that of depth. `depth_lr` is the peak learning rate of depth's decoder: while the first motions are small,
+    depth runs towards zero, and a fast one into the end of its range, where no gradient is left.
     """
 
     dataset: str
     batch: int
     gradient_scale: float
+    depth_lr: float
     train: str = "train"
     val: str = "val"
     size: tuple[int, ...] = ()
@@ -72,8 +74,12 @@ class VideoRecipe:
             raise ValueError(f"batch: must be at least 1, not {self.batch}")
         if not 0 <= self.gradient_scale <= 1:
             raise ValueError(f"gradient_scale: must be from 0 to 1, not {self.gradient_scale}")
-        if len(self.size) not in (0, 2):
-            raise ValueError("size: give [height, width] or leave it out")
+        if len(self.size) not in (0, 2) or min(self.size, default=1) < 1:
+            raise ValueError("size: give [height, width], both at least 1, or leave it out")
+        if self.depth_lr < 0:
+            raise ValueError(f"depth_lr: must not be negative, not {self.depth_lr}")
+        if self.pose.width < 1:
+            raise ValueError(f"pose.width: must be at least 1, not {self.pose.width}")
 
 
 @dataclass(frozen=True)
@@ -179,6 +185,18 @@ def read_recipe(path: Path, scale: str = "nano") -> Recipe:
     elif scale != "nano":
         raise UsageError(f"scale {scale!r}: use nano or paper")
     return from_table(Recipe, table, str(path))
+
+
+def varied(recipe: Recipe, seed: int | None = None, steps: int | None = None) -> Recipe:
+    """The recipe with another seed or number of steps, and a name that says so; None, or its own, changes nothing."""
+    suffix = "" if seed in (None, recipe.seed) else f"-seed{seed}"
+    suffix += "" if steps in (None, recipe.steps) else f"-{steps}"
+    return replace(
+        recipe,
+        name=recipe.name + suffix,
+        seed=recipe.seed if seed is None else seed,
+        steps=recipe.steps if steps is None else steps,
+    )
 
 
 def _read(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:

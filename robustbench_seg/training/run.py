@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from robustbench_seg.data.base import Dataset
+from robustbench_seg.errors import UsageError
 from robustbench_seg.harness.spec import DataSpec
 from robustbench_seg.models.card import Card
 from robustbench_seg.training.export import export
@@ -28,6 +29,8 @@ def run_recipe(
     `root` is the data set's folder, `video_root` that of the data set of `[video]`.
     """
     train_set, val_set = (open_data(recipe.data, split, root) for split in (recipe.data.train, recipe.data.val))
+    if video_root is not None and recipe.video is None:
+        raise UsageError(f"recipe {recipe.name} has no [video], so no folder '{video_root}' for it; leave --video out")
     video = open_video(recipe.video, video_root) if recipe.video else None
     train(recipe, train_set, val_set, work, video=video, device=device, progress=progress)
     return export(recipe, val_set, work, out, video=video, device=device)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from robustbench_seg.training.batches import Source, label_key, training_batch
 from robustbench_seg.training.losses import AUXILIARY, BALANCES, TRAINED, LossSettings
+from robustbench_seg.training.optimiser import Rates, encoder_parameters
 from robustbench_seg.training.recipe import Recipe
 from robustbench_seg.training.rules import RULES
 
@@ -34,6 +35,10 @@ class Supervised:
     def network(self, module: nn.Module) -> nn.Module:
         """What is validated and exported of it."""
         return module
+
+    def rates(self, module: nn.Module) -> Rates:
+        """The encoder learns at a rate of its own."""
+        return [(encoder_parameters(module), self.recipe.optimiser.encoder_lr)]
 
     def loss(self, module: nn.Module, step: int) -> Tensor:
         """The scalar loss of step `step`."""

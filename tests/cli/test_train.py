@@ -28,6 +28,7 @@ semantic = 1.0
 dataset = "film"
 batch = 2
 gradient_scale = 0.1
+depth_lr = 1e-3
 [video.pose]
 encoder_args = { channels = [8, 8, 16, 16], layers = [1, 1, 1, 1], stem_type = "deep", stem_width = 8 }
 width = 16
@@ -39,7 +40,7 @@ def trained(robustseg, tmp_path):
     """A folder that `train` wrote, with another seed and length than the recipe's."""
     recipe = tmp_path / "filmed.toml"
     recipe.write_text(RECIPE)
-    out = tmp_path / "models" / "filmed-seed3"
+    out = tmp_path / "models" / "filmed-seed3-1"
     code, text, _ = robustseg(
         "train", recipe, "--seed", 3, "--steps", 1, "--work", tmp_path / "work", "-o", out, "--plugin", FILM
     )
@@ -50,7 +51,7 @@ def trained(robustseg, tmp_path):
 
 def test_seed_and_steps_replace_the_recipes(trained):
     card = read_card(trained)
-    assert (card.name, card.training.seed, card.training.steps) == ("filmed-seed3", 3, 1)
+    assert (card.name, card.training.seed, card.training.steps) == ("filmed-seed3-1", 3, 1)
 
 
 def test_a_trained_folder_is_a_model(trained, robustseg, tmp_path):
@@ -58,8 +59,8 @@ def test_a_trained_folder_is_a_model(trained, robustseg, tmp_path):
     code, _, _ = robustseg("evaluate", "-m", trained, "-d", "film", "-a", "fgsm", "-e", 1, "-o", run)
     assert code == 0
     summary = (run / "summary.csv").read_text()
-    assert "filmed-seed3,film,fgsm,semantic" in summary
-    assert "filmed-seed3,film,clean,,,0,depth,abs_rel" in summary
+    assert "filmed-seed3-1,film,fgsm,semantic" in summary
+    assert "filmed-seed3-1,film,clean,,,0,depth,abs_rel" in summary
     code, text, _ = robustseg("check", trained)
     assert code == 0
     assert "filmed-seed3" in text
@@ -70,3 +71,17 @@ def test_a_folder_without_a_model(robustseg, tmp_path):
     assert code == 3
     assert "card.toml: no such file" in error
     assert error.count("\n") == 1
+
+
+def test_a_folder_for_video_that_is_not_there(robustseg, tmp_path):
+    recipe = tmp_path / "filmed.toml"
+    recipe.write_text(RECIPE.partition("[video]")[0])
+    code, _, error = robustseg("train", recipe, "--video", tmp_path, "--work", tmp_path / "work", "--plugin", FILM)
+    assert code == 2
+    assert "has no [video]" in error
+
+
+def test_a_seed_below_zero(robustseg, tmp_path):
+    code, _, error = robustseg("train", tmp_path / "filmed.toml", "--seed", -1)
+    assert code == 2
+    assert "-1" in error

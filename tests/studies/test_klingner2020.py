@@ -12,7 +12,7 @@ import torch
 from robustbench_seg.studies.klingner2020 import __main__ as command
 from robustbench_seg.studies.klingner2020.experiments import MEAN_MAP, mean_depth_map
 from robustbench_seg.studies.klingner2020.figures import figure_files
-from robustbench_seg.studies.klingner2020.findings import judged
+from robustbench_seg.studies.klingner2020.findings import Comparer, judged
 from robustbench_seg.studies.klingner2020.results import EPSILONS, Results
 from robustbench_seg.studies.klingner2020.tables import depth_table, table_2, tables_q
 from robustbench_seg.studies.klingner2020.trainings import ABLATION, CAMVID, FULL, SINGLE, Training
@@ -67,6 +67,23 @@ def test_a_finding_holds_only_where_the_intervals_say_so(better, same):
     assert all(vote.sign == 1 for vote in under.votes)
 
 
+def test_one_training_counts_only_beyond_the_seeds(better, tmp_path):
+    groups = {SINGLE: 0.8, "0.1": 0.81}
+    near = _results(tmp_path / "near", groups, groups, {SINGLE: 0.9, "0.1": 0.9})
+    once = Results(near.run, {kind: models[:1] for kind, models in near.groups.items()})
+    cell = ("0.1", "street", "clean", 0.0)
+    found = once.difference(*cell)
+    assert found.verdict == "higher"
+    assert abs(found.difference) == pytest.approx(0.01, abs=0.005)
+    assert Comparer(once).is_clear(cell)
+    noisy = _results(tmp_path / "noisy", (SINGLE,), {SINGLE: 0.8}, {SINGLE: 0.9})
+    wide = Results(noisy.run, {SINGLE: noisy.groups[SINGLE]})
+    assert wide.spread("street") == pytest.approx(np.ptp([row.value for row in wide.each(SINGLE, "street")]))
+    assert wide.spread("street", "fgsm", 1.0) < 1e-3
+    assert Comparer(once, wide).is_clear(cell) == (wide.spread("street") < abs(found.difference))
+    assert Comparer(better, wide).is_clear(cell)
+
+
 def test_harm_counts_for_the_finding_that_says_so(tmp_path):
     worse = _results(tmp_path / "worse", (SINGLE, "0.1"), {SINGLE: 0.9, "0.1": 0.8}, {SINGLE: 0.9, "0.1": 0.9})
     assert judged(worse, worse)[0].votes[0].sign == -1
@@ -99,7 +116,7 @@ def test_figures_are_drawn_where_a_domain_is_missing(better):
 def test_names_and_commands_of_trainings():
     assert Training("klingner-single").name == "klingner-single"
     assert Training("klingner-single", 2).command == "robustseg train klingner-single --seed 2"
-    assert Training("klingner-multi-0.9", steps=800).name == "klingner-multi-0.9-800"
+    assert Training("klingner-multi-0.9", steps=600).name == "klingner-multi-0.9-600"
     every = [one for table in (FULL, ABLATION, CAMVID) for group in table.values() for one in group]
     assert len({one.name for one in every}) == len(every) == 6 + 8 + 3
 

@@ -11,6 +11,7 @@ from robustbench_seg.models.card import WEIGHTS
 from robustbench_seg.registries import DATASETS
 from robustbench_seg.registry import Entry
 from robustbench_seg.training.batches import Source
+from robustbench_seg.training.curves import write_curves
 from robustbench_seg.training.export import export
 from robustbench_seg.training.loop import LOG, train
 from robustbench_seg.training.run import open_data, run_recipe
@@ -56,3 +57,9 @@ def test_data_is_made_at_the_recipes_size(recipe, registered):
     data = open_data(replace(recipe.data, size=(32, 96)), "val")
     assert data[0].image.shape == (32, 96, 3)
     assert open_data(recipe.data, "val")[0].image.shape == (64, 64, 3)
+
+
+def test_curves_of_a_metric_without_data(tmp_path):
+    (tmp_path / "log.csv").write_text("step,loss,semantic_miou,depth_rmse\n2,1.5,0.3,nan\n4,1.2,0.4,nan\n")
+    write_curves(tmp_path / "log.csv", tmp_path / "curves.png", "net")
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")

@@ -7,7 +7,7 @@ from robustbench_seg.errors import InputError, RobustsegError, UsageError
 from robustbench_seg.models.architecture import Request
 from robustbench_seg.models.architectures import build
 from robustbench_seg.models.normalization import Normalization
-from robustbench_seg.training.recipe import read_recipe
+from robustbench_seg.training.recipe import read_recipe, varied
 
 
 def test_paper_scale_overrides(recipe_file):
@@ -85,7 +85,7 @@ def test_bad_base(recipe_file, base):
         read_recipe(recipe_file)
 
 
-VIDEO = '[video]\ndataset = "street-b"\nbatch = 2\ngradient_scale = 0.1\n'
+VIDEO = '[video]\ndataset = "street-b"\nbatch = 2\ngradient_scale = 0.1\ndepth_lr = 1e-3\n'
 
 
 @pytest.mark.parametrize(
@@ -104,3 +104,10 @@ def test_bad_video(recipe_file, old, new, message):
     recipe_file.write_text(text.replace("[optimiser]", VIDEO.replace(old, new) + "[optimiser]", 1))
     with pytest.raises(InputError, match=message):
         read_recipe(recipe_file)
+
+
+def test_another_seed_or_length_is_in_the_name(recipe_file):
+    recipe = read_recipe(recipe_file)
+    assert varied(recipe) == varied(recipe, 0, 6) == recipe
+    changed = varied(recipe, 3, 9)
+    assert (changed.name, changed.seed, changed.steps) == ("tiny-seed3-9", 3, 9)

@@ -80,7 +80,8 @@ def depth_results(options: Options) -> Results:
         obtain(one, options.work, options.device, options.announce) for one in FULL["0.1"]
     ]
     models.append(InMemory(MEAN_MAP, mean_depth_map(DataSpec(DOMAINS[1], split="train").load())))
-    protocol = narrow(PROTOCOLS.get(PROTOCOL), ("gaussian",), ())
+    # A run needs one perturbation; the clean cells are what is shown.
+    protocol = narrow(PROTOCOLS.get(PROTOCOL), ("gaussian",), (1.0,))
     run = _executed("depth", models, [DataSpec(DOMAINS[1])], options, protocol, ["depth"], in_process=True)
     return Results(run, {MEAN_MAP: [MEAN_MAP], "0.1": [one.name for one in FULL["0.1"]]}, "abs_rel")
 

@@ -15,6 +15,7 @@ from robustbench_seg.report.names import ATTACKS
 from robustbench_seg.report.relationships.canvas import WIDTH, png, titled
 from robustbench_seg.report.style import BAND
 from robustbench_seg.studies.klingner2020.experiments import DOMAINS
+from robustbench_seg.studies.klingner2020.findings import Comparer
 from robustbench_seg.studies.klingner2020.results import EPSILONS, Results, shown
 from robustbench_seg.studies.klingner2020.trainings import SINGLE
 
@@ -31,8 +32,8 @@ def figure_files(full: Results, short: Results, published: Published) -> dict[st
     makers: dict[str, tuple[str, Callable[[], Figure]]] = {
         "figure4.png": (
             "Figure 4: clean mIoU over λ, networks of the short ablation. Bars are 95 % intervals of the difference "
-            "to the single task, from images. Crosses are the paper's (Cityscapes left, KITTI right), relative to its "
-            "single task.",
+            "to the single task, from images; one training each. Crosses are the paper's (Cityscapes left, KITTI "
+            "right), relative to its single task.",
             lambda: figure_4(short, published),
         ),
         "figure5.png": (
@@ -42,8 +43,8 @@ def figure_files(full: Results, short: Results, published: Published) -> dict[st
         ),
         "figure6.png": (
             "Figure 6: Q under FGSM for every λ minus that of the single task, networks of the short ablation. Points "
-            "with a ring are told apart from it by the interval from images.",
-            lambda: figure_6(short),
+            "with a ring differ by more than the interval from images and more than two seeds at full length do.",
+            lambda: figure_6(short, Comparer(short, full)),
         ),
     }
     return {name: (caption, png(make) or b"") for name, (caption, make) in makers.items()}
@@ -97,7 +98,7 @@ def figure_5(full: Results, published: Published) -> Figure:
     return canvas
 
 
-def figure_6(short: Results) -> Figure:
+def figure_6(short: Results, comparer: Comparer) -> Figure:
     """Q under FGSM over ε minus that of the single task, a panel a domain, a colour a λ."""
     canvas = titled("Q under FGSM, minus that of the single task")
     grid = canvas.subplots(1, len(DOMAINS), sharex=True, sharey=True)
@@ -109,7 +110,8 @@ def figure_6(short: Results) -> Figure:
             found = [one for epsilon in EPSILONS if (one := short.difference(kind, domain, "fgsm", epsilon))]
             x, y = [one.epsilon for one in found], [100 * one.difference for one in found]
             axes.plot(x, y, color=palette[kind], marker=".", label=shown(kind))
-            sure = [(one.epsilon, 100 * one.difference) for one in found if one.verdict in ("higher", "lower")]
+            cells = [(one, (kind, domain, "fgsm", one.epsilon or 0.0)) for one in found]
+            sure = [(one.epsilon, 100 * one.difference) for one, cell in cells if comparer.is_clear(cell)]
             axes.plot(*(zip(*sure, strict=True) if sure else ([], [])), color=palette[kind], marker="o",
                       markerfacecolor="none", markersize=8, linestyle="")  # fmt: skip
         axes.set_title(domain, pad=7)

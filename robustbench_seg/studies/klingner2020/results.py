@@ -60,6 +60,12 @@ class Results:
         found = self.each(kind, dataset, attack, epsilon)
         return _mean([row.low for row in found]), _mean([row.high for row in found])
 
+    def spread(self, dataset: str, attack: str = CLEAN, epsilon: float = 0.0) -> float:
+        """The largest difference between two trainings of one group, of the clean metric or of Q; 0 without two."""
+        each = [self.each(kind, dataset, attack, epsilon) for kind in self.kinds]
+        values = [[row.value if attack == CLEAN else row.ratio for row in rows] for rows in each]
+        return max((max(known) - min(known) for found in values if (known := _known(found))), default=0.0)
+
     @cached_property
     def comparison(self) -> Comparison:
         """Every metric of each group against the first's."""
@@ -85,5 +91,9 @@ def shown(kind: str) -> str:
 
 
 def _mean(values: Sequence[float | None]) -> float:
-    known = [value for value in values if value is not None]
+    known = _known(values)
     return float(np.mean(known)) if known else float("nan")
+
+
+def _known(values: Sequence[float | None]) -> list[float]:
+    return [value for value in values if value is not None]

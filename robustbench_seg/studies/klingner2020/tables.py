@@ -137,4 +137,5 @@ def _per_cent(value: float | None) -> str:
 
 def training_lines(trainings: Sequence[Any]) -> list[Line]:
     """What was trained, with the command that does it alone."""
-    return [Line(one.name, "", text_cells(str(one.read().steps), str(one.seed), one.command)) for one in trainings]
+    recipes = [(one.command, one.read()) for one in trainings]
+    return [Line(recipe.name, "", text_cells(str(recipe.steps), str(recipe.seed), line)) for line, recipe in recipes]

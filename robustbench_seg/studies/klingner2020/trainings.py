@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from robustbench_seg._shipped import shipped
@@ -11,13 +12,14 @@ from robustbench_seg.harness.execute import make_folder
 from robustbench_seg.harness.spec import ModelSpec
 from robustbench_seg.models.card import CARD
 from robustbench_seg.models.catalogue import folders
-from robustbench_seg.training.recipe import Recipe, read_recipe
+from robustbench_seg.training.recipe import Recipe, read_recipe, varied
 from robustbench_seg.training.run import run_recipe
 
 SINGLE = "single task"
 LAMBDAS = ("0.1", "0.2", "0.3", "0.5", "0.6", "0.9", "1.0")
-SEEDS = (0, 1, 2)
-SHORT = 800
+SEEDS = (None, 1, 2)
+"""The recipe's own, which is 0, and two more."""
+SHORT = 600
 """Steps of the ablation; all of its networks have the same."""
 CAMVID_LAMBDAS = ("0.1", "0.2")
 
@@ -29,24 +31,28 @@ class Training:
     """A recipe's name, and another seed or number of steps than it says (None: its own)."""
 
     recipe: str
-    seed: int = 0
+    seed: int | None = None
     steps: int | None = None
 
     @property
     def name(self) -> str:
         """The model's name: the recipe's, with what differs from it."""
-        return self.recipe + (f"-seed{self.seed}" if self.seed else "") + (f"-{self.steps}" if self.steps else "")
+        return self.read().name
 
     @property
     def command(self) -> str:
         """What trains it alone."""
-        seed = f" --seed {self.seed}" if self.seed else ""
+        seed = "" if self.seed is None else f" --seed {self.seed}"
         return f"robustseg train {self.recipe}{seed}" + (f" --steps {self.steps}" if self.steps else "")
 
     def read(self) -> Recipe:
         """The recipe as it is trained."""
-        recipe = read_recipe(shipped("models") / self.recipe / "recipe.toml")
-        return replace(recipe, seed=self.seed, steps=self.steps or recipe.steps)
+        return varied(_recipe(self.recipe), self.seed, self.steps)
+
+
+@cache
+def _recipe(name: str) -> Recipe:
+    return read_recipe(shipped("models") / name / "recipe.toml")
 
 
 def street_recipe(kind: str) -> str:

@@ -14,6 +14,8 @@ from robustbench_seg.training.augment import jitter
 from robustbench_seg.training.batches import indices, resized
 from robustbench_seg.training.recipe import AugmentRecipe, VideoRecipe
 
+_OTHER = 0x5EED
+
 Frames = tuple[Tensor, Tensor]
 """Previous, current and next image (3,3,H,W) uint8 and the intrinsics (3,3) at that size."""
 
@@ -72,7 +74,8 @@ class ClipSource:
 
 def clip_batch(source: ClipSource, recipe: VideoRecipe, augment: AugmentRecipe, step: int, seed: int) -> Clips:
     """The clips of a step; what is drawn for clip i is a function of (seed, step, i)."""
-    chosen = indices(len(source.dataset), recipe.batch, step, seed)
+    # Another order than the labelled images': the two data sets may be one.
+    chosen = indices(len(source.dataset), recipe.batch, step, seed ^ _OTHER)
     items = [_augmented(source[index], augment, step, i, seed) for i, index in enumerate(chosen)]
     clean = torch.stack([frames for frames, _, _ in items], 1)
     before, now, after = torch.stack([seen for _, seen, _ in items], 1)

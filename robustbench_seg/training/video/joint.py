@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from robustbench_seg.errors import InputError
-from robustbench_seg.models.multitask import MULTIPLE
+from robustbench_seg.models.multitask import MULTIPLE, SMALLEST
 from robustbench_seg.models.normalization import Normalization
 from robustbench_seg.models.pose import PoseNet
+from robustbench_seg.training.optimiser import Rates
 from robustbench_seg.training.recipe import VideoRecipe
 from robustbench_seg.training.supervised import Supervised
 from robustbench_seg.training.video.clips import ClipSource, clip_batch
@@ -39,6 +40,11 @@ class Joint:
         """What is validated and exported of it."""
         return module.get_submodule("network")
 
+    def rates(self, module: nn.Module) -> Rates:
+        """The encoder and the depth decoder learn at rates of their own."""
+        assert isinstance(module, JointNet)
+        return [*self.labelled.rates(module.network), (module.depth_parameters(), self.video.depth_lr)]
+
     def loss(self, module: nn.Module, step: int) -> Tensor:
         """The labelled tasks' loss plus that of depth, neither weighted: λ weighs their gradients in the encoder."""
         recipe = self.labelled.recipe
@@ -53,8 +59,8 @@ class Joint:
 
 def _check(images: Tensor, frames: Tensor) -> None:
     crop, size = tuple(images.shape[-2:]), tuple(frames.shape[-2:])
-    if crop != size or any(side % MULTIPLE for side in size):
+    if crop != size or any(side % MULTIPLE or side < SMALLEST for side in size):
         raise InputError(
             f"labelled images are {crop[1]}x{crop[0]} and frames {size[1]}x{size[0]} (WxH); one batch needs one size, "
-            f"in multiples of {MULTIPLE}: set crop and video.size"
+            f"in multiples of {MULTIPLE} from {SMALLEST}: set crop and video.size"
         )

@@ -44,8 +44,13 @@ class JointNet(nn.Module):
         widths = network.decoders["depth"].widths[-SCALES:-1]
         self.coarse = nn.ModuleList(nn.Conv2d(width, 1, 3, padding=1) for width in widths)
         head: Any = network.heads["depth"]
-        # Without metres to learn from, the scale is free: the middle of the range leaves room to both sides.
+        # Near, so that small first motions already show: the sigmoid's middle, 0.2 m.
         nn.init.zeros_(head.conv.bias)
+
+    def depth_parameters(self) -> list[nn.Parameter]:
+        """Those of the depth decoder and its heads."""
+        parts: Sequence[nn.Module] = (self.network.decoders["depth"], self.network.heads["depth"], self.coarse)
+        return [parameter for part in parts for parameter in part.parameters()]
 
     def forward(self, images: Tensor, clips: Clips) -> Predicted:
         """Labelled images (N,3,H,W) and clips of the same size, through the encoder in one batch."""

@@ -9,7 +9,7 @@ from robustbench_seg.errors import InputError
 from robustbench_seg.training.recipe import AugmentRecipe, VideoRecipe
 from robustbench_seg.training.video.clips import ClipSource, clip_batch, mirrored, scaled_intrinsics
 
-VIDEO = VideoRecipe("film", 3, 0.5)
+VIDEO = VideoRecipe("film", 3, 0.5, 1e-3)
 STILL = AugmentRecipe(0.0, (0.0, 0.0, 0.0, 0.0))
 K = torch.tensor([[40.0, 0, 30.0], [0, 45.0, 20.0], [0, 0, 1]])
 

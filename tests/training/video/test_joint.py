@@ -112,6 +112,7 @@ def test_the_exported_network_is_a_plain_one(tmp_path, joint_recipe, toy, sets):
     assert card.median_scaling
     assert (card.video.dataset, card.video.batch, card.video.gradient_scale) == ("film", 2, 0.1)
     assert card.video.terms == "made up too"
+    assert load_folder(tmp_path / "tiny").terms == "made up; made up too"
     # One constant depth, scaled by its median, has no error where the prediction is as flat.
     assert 0 <= card.video.metrics["abs_rel"] < 5
     loaded = load_folder(tmp_path / "tiny")

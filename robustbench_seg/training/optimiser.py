@@ -1,0 +1,28 @@
+"""Optimisers and which parameters learn how fast."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from robustbench_seg.training.recipe import OptimiserRecipe
+
+Rates = Sequence[tuple[Sequence[nn.Parameter], float]]
+"""Parameters and their peak learning rate."""
+
+_OPTIMISERS: dict[str, type[torch.optim.Optimizer]] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+
+
+def encoder_parameters(network: nn.Module) -> list[nn.Parameter]:
+    """Those of the shared encoder."""
+    return [parameter for name, parameter in network.named_parameters() if name.startswith("encoder.")]
+
+
+def make_optimiser(module: nn.Module, rates: Rates, recipe: OptimiserRecipe) -> torch.optim.Optimizer:
+    """The recipe's optimiser; what `rates` does not name learns at `decoder_lr`. Groups keep their rate as `peak`."""
+    named = {id(parameter) for parameters, _ in rates for parameter in parameters}
+    rest = [parameter for parameter in module.parameters() if id(parameter) not in named]
+    groups = [{"params": list(parameters), "peak": peak} for parameters, peak in (*rates, (rest, recipe.decoder_lr))]
+    return _OPTIMISERS[recipe.name](groups, lr=0.0, weight_decay=recipe.weight_decay)  # type: ignore[call-arg]
