@@ -96,6 +96,12 @@ def test_another_list(drives):
     assert list(KITTIRaw(drives, "eigen").ids) == [f"{ONE}/0000000000_l"]
 
 
+def test_a_list_of_paths(drives):
+    left, right = (f"{DATE}/{ONE}/image_{camera}/data/0000000001.jpg" for camera in ("02", "03"))
+    (drives / "eigen_files.txt").write_text(f"{left} {right}\n")
+    assert list(KITTIRaw(drives, "eigen").ids) == [f"{ONE}/0000000001_l"]
+
+
 def test_jpeg_images(drives, save):
     for number in range(4):
         image_file(drives, ONE, number).unlink()
@@ -236,7 +242,8 @@ def test_no_list(drives):
 
 BAD_LISTS = {
     "empty": ("\n\n", "names no frame"),
-    "another form": (f"{DATE}/{ONE}/image_02/data/0000000000.png\n", "line 1 is"),
+    "another form": (f"{DATE}/{ONE}/image_02/data/0000000000.tif\n", "line 1 is"),
+    "a grey camera": (f"{DATE}/{ONE}/image_00/data/0000000000.png\n", "line 1 is"),
     "side": (f"{DATE}/{ONE} 1 l\n{DATE}/{ONE} 1 x\n", "line 2 is"),
     "number": (f"{DATE}/{ONE} one l\n", "line 1 is"),
     "date of another drive": (f"2011_09_28/{ONE} 1 l\n", "line 1 is"),

@@ -1,6 +1,8 @@
 """The lists that name the frames of a split of KITTI's raw recordings, and where those frames are on disk.
 
-A line is `2011_09_26/2011_09_26_drive_0022_sync 473 r`: drive, frame, and the left (l) or right (r) colour camera.
+A line is `2011_09_26/2011_09_26_drive_0022_sync 473 r`: drive, frame, and the left (l) or right (r) colour camera (Zhou
+2017), or an image's path such as `2011_09_26/2011_09_26_drive_0022_sync/image_03/data/0000000473.jpg`; a second path
+beside it, the other camera's, is left out (Godard 2017).
 """
 
 from __future__ import annotations
@@ -15,8 +17,10 @@ from robustbench_seg.data.images import bad_file
 
 CAMERAS = {"l": "02", "r": "03"}
 """The numbers of the colour cameras by side."""
+_SIDES = {number: side for side, number in CAMERAS.items()}
 
 _LINE = re.compile(r"(\d{4}_\d\d_\d\d)/(\1_drive_\d{4}_sync) +(\d{1,10}) +([lr])")
+_PATH = re.compile(r"(\d{4}_\d\d_\d\d)/(\1_drive_\d{4}_sync)/image_(02|03)/data/(\d{10})\.(?:png|jpg)(?: .*)?")
 _FORM = "write lines such as 2011_09_26/2011_09_26_drive_0022_sync 473 r"
 _IMAGES = frozenset({".png", ".jpg"})
 _SCANS = frozenset({".bin"})
@@ -101,10 +105,11 @@ def locate(root: Path, frames: list[Frame]) -> dict[str, Shot]:
 
 
 def _parse(path: Path, number: int, line: str) -> Frame:
-    match = _LINE.fullmatch(line)
-    if match is None:
-        raise bad_file(path, f"line {number} is {line[:80]!r}", _FORM)
-    return Frame(match[1], match[2], int(match[3]), match[4])
+    if match := _LINE.fullmatch(line):
+        return Frame(match[1], match[2], int(match[3]), match[4])
+    if match := _PATH.fullmatch(line):
+        return Frame(match[1], match[2], int(match[4]), _SIDES[match[3]])
+    raise bad_file(path, f"line {number} is {line[:80]!r}", _FORM)
 
 
 def _numbered(folder: Path, suffixes: frozenset[str]) -> dict[int, Path]:

@@ -77,6 +77,9 @@ def clip_batch(source: ClipSource, recipe: VideoRecipe, augment: AugmentRecipe, 
     # Another order than the labelled images': the two data sets may be one.
     chosen = indices(len(source.dataset), recipe.batch, step, seed ^ _OTHER)
     items = [_augmented(source[index], augment, step, i, seed) for i, index in enumerate(chosen)]
+    sizes = sorted({tuple(frames.shape[-2:]) for frames, _, _ in items})
+    if len(sizes) > 1:
+        raise InputError(f"{source.dataset.name}: frames of several sizes (HxW: {sizes}); set video.size in the recipe")
     clean = torch.stack([frames for frames, _, _ in items], 1)
     before, now, after = torch.stack([seen for _, seen, _ in items], 1)
     return Clips(before, now, after, clean, torch.stack([intrinsics for _, _, intrinsics in items]))

@@ -8,6 +8,7 @@ from robustbench_seg.data.base import Sample
 from robustbench_seg.errors import InputError
 from robustbench_seg.training.recipe import AugmentRecipe, VideoRecipe
 from robustbench_seg.training.video.clips import ClipSource, clip_batch, mirrored, scaled_intrinsics
+from tests.training.video.conftest import Film
 
 VIDEO = VideoRecipe("film", 3, 0.5, 1e-3)
 STILL = AugmentRecipe(0.0, (0.0, 0.0, 0.0, 0.0))
@@ -68,6 +69,13 @@ def test_a_batch_is_a_function_of_its_step(film):
     assert torch.equal(first.now, again.now)
     assert torch.equal(first.intrinsics, again.intrinsics)
     assert not torch.equal(first.now, clip_batch(source, VIDEO, AugmentRecipe(), 7, 2).now)
+
+
+def test_frames_of_several_sizes(film):
+    whole = film._frame
+    film._frame = lambda index, offset: whole(index, offset) if index else Film(1, (64, 96))._frame(0, offset)
+    with pytest.raises(InputError, match=r"several sizes .*set video.size"):
+        clip_batch(ClipSource(film), VideoRecipe("film", 4, 0.5, 1e-3), STILL, 0, 0)
 
 
 def test_no_neighbours(toy):
