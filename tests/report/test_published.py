@@ -32,6 +32,36 @@ def test_pages_are_whole_and_hold_no_machine(page):
     assert "/work" not in text
 
 
+STUDIES = sorted(path.parent for path in REPORTS.rglob("provenance.json"))
+
+
+@pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.name)
+class TestStudies:
+    def test_the_numbers_are_those_of_the_models_that_ship(self, study):
+        table = pd.read_csv(study / "summary.csv")
+        assert list(table.columns) == SUMMARY
+        assert (table.status == "ok").all()
+        clean = table[(table.attack == "clean") & (table.metric == "miou") & (table.dataset == "street")]
+        values = dict(zip(clean.model, clean.value, strict=True))
+        shipped = [name for name in values if (ROOT / "models" / name / "card.toml").is_file()]
+        assert len(shipped) >= 2
+        for name in shipped:
+            card = tomllib.loads((ROOT / "models" / name / "card.toml").read_text())
+            assert values[name] == pytest.approx(card["metrics"]["semantic"]["miou"], abs=1e-3)
+
+    def test_its_provenance_names_the_weights_and_no_machine(self, study):
+        text = (study / "provenance.json").read_text()
+        assert "/root" not in text
+        assert "/work" not in text
+        known = {model["name"]: model["sha256"] for run in json.loads(text).values() for model in run["models"]}
+        for name, digest in known.items():
+            card = ROOT / "models" / name / "card.toml"
+            assert not card.is_file() or tomllib.loads(card.read_text())["sha256"] == digest
+
+    def test_the_command_stands_beside_it(self, study):
+        assert f"-o reports/{study.name}" in (REPORTS / "README.md").read_text()
+
+
 @pytest.mark.parametrize("run", RUNS, ids=lambda run: run.name)
 class TestPublished:
     def test_tables_have_the_columns(self, run):
