@@ -27,7 +27,7 @@ from robustbench_seg.studies.klingner2020.experiments import (
     street_data,
 )
 from robustbench_seg.studies.klingner2020.figures import figure_files
-from robustbench_seg.studies.klingner2020.findings import judged
+from robustbench_seg.studies.klingner2020.findings import judged, summary
 from robustbench_seg.studies.klingner2020.results import Results
 from robustbench_seg.studies.klingner2020.tables import (
     camvid_table,
@@ -94,9 +94,11 @@ def page(results: Gathered, figures: dict[str, tuple[str, bytes]], published: di
     """study.html."""
     trainings = [*FULL_LENGTH.trainings, *OVER_LAMBDA.trainings, *(REAL_DATA.trainings if results.real else ())]
     template = environment(_HERE).get_template("study.html.j2")
+    found = judged(results.full, results.short)
     return template.render(
         title="Klingner 2020: does depth learnt from video make segmentation robust?",
-        judged=judged(results.full, results.short),
+        judged=found,
+        summary=summary(found),
         figures=[{"name": name, "caption": caption, "png": data} for name, (caption, data) in figures.items()],
         tables=[table_2(results.full, results.short, published), *tables_q(results.full, published)],
         camvid=None if results.real is None else camvid_table(results.real),

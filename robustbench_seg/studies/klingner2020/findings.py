@@ -100,3 +100,10 @@ class Comparer:
             f"{shown(cell[0])} on {found.dataset}, {what}: {100 * found.b:.1f} against {100 * found.a:.1f} of the "
             f"single task, {100 * found.difference:+.1f} points ({', '.join(spans) or 'no interval'})"
         )
+
+
+def summary(found: Iterable[Judged]) -> str:
+    """How many findings hold, and which verdict the others got, in a sentence."""
+    verdicts = [one.verdict for one in found]
+    counts = ", ".join(f"{verdicts.count(verdict)} × {verdict}" for verdict in dict.fromkeys(verdicts))
+    return f"Of the {len(verdicts)} findings with numbers here: {counts}."
