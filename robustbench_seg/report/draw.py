@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import io
 import math
-import warnings
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from robustbench_seg.report.canvas import WIDTH, titled
+from robustbench_seg.report.canvas import png as drawn
 from robustbench_seg.report.curves import Axis, Panel, Plot
 from robustbench_seg.report.legend import entries, short
 from robustbench_seg.report.rows import Row
-from robustbench_seg.report.style import BAND, Look, settings
+from robustbench_seg.report.style import BAND, Look
 from robustbench_seg.report.views import Curve
 
 _COLUMNS = 3
-_WIDTH = 10.4
 _TALL, _LOW = 3.1, 2.35
-"""Inches: the width of every figure, the height of a single line of panels, and of one of several."""
+"""Inches: the height of a single line of panels, and of one of several."""
 _LEGEND_COLUMNS = 5
 _LONGEST_TITLE = 108
 _CLEAR_BANDS = 4
@@ -30,20 +28,14 @@ _CLEAR_BANDS = 4
 
 def png(plot: Plot) -> bytes:
     """The figure as PNG; the same bytes for the same numbers and the same matplotlib."""
-    buffer = io.BytesIO()
-    with settings(), warnings.catch_warnings():
-        # A model may be called in a script that the font lacks: boxes in a figure are no reason to fail.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        figure(plot).savefig(buffer, format="png", metadata={"Software": None})
-    return buffer.getvalue()
+    return drawn(lambda: figure(plot)) or b""
 
 
 def figure(plot: Plot) -> Figure:
     """The figure of a plot; call it within `style.settings`."""
     columns = 2 if len(plot.panels) == 4 else min(_COLUMNS, len(plot.panels))
     lines = math.ceil(len(plot.panels) / columns)
-    canvas = Figure(layout=ConstrainedLayoutEngine(w_pad=0.09, h_pad=0.08))
-    canvas.suptitle(short(plot.title, 110), x=0.012, ha="left", fontweight="bold", fontsize=11)
+    canvas = titled(plot.title)
     grid = canvas.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
     for axes, panel in zip(grid.flat, plot.panels, strict=False):
         _draw_panel(axes, panel, plot.axis, _LONGEST_TITLE // columns)
@@ -52,7 +44,7 @@ def figure(plot: Plot) -> Figure:
     _scale(grid[0, 0], plot)
     _label(canvas, grid, plot)
     below = _legend(canvas, plot, is_beside=columns < _COLUMNS)
-    canvas.set_size_inches(_WIDTH, (_TALL if lines == 1 else _LOW) * lines + 0.9 + below)
+    canvas.set_size_inches(WIDTH, (_TALL if lines == 1 else _LOW) * lines + 0.9 + below)
     return canvas
 
 
@@ -62,7 +54,7 @@ def _legend(canvas: Figure, plot: Plot, is_beside: bool) -> float:
     if is_beside:
         canvas.legend(known.values(), known, loc="outside right upper", handlelength=2.6, labelspacing=0.7)
         return 0.0
-    columns = max(1, min(_LEGEND_COLUMNS, int(_WIDTH / (0.7 + 0.075 * max(map(len, known))))))
+    columns = max(1, min(_LEGEND_COLUMNS, int(WIDTH / (0.7 + 0.075 * max(map(len, known))))))
     canvas.legend(known.values(), known, loc="outside lower center", handlelength=2.6, ncols=columns)
     return 0.22 * math.ceil(len(known) / columns) + 0.1
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -27,9 +28,9 @@ def augment(
     than the image is filled with its edge pixels and void labels.
     """
     low, high = recipe.scale
-    zoom = low * (high / low) ** _uniform(generator)
+    zoom = low * (high / low) ** uniform(generator)
     window = _window(image.shape[-2:], crop, zoom, generator)
-    view = View(window, crop, zoom, _uniform(generator) < recipe.flip)
+    view = View(window, crop, zoom, uniform(generator) < recipe.flip)
     image = cut(image[None], window, None)
     image = F.interpolate(image, size=crop, mode="bilinear", align_corners=False, antialias=zoom < 1)[0]
     image = jitter(image.clamp(0, 1), recipe.jitter, generator)
@@ -42,7 +43,7 @@ def jitter(image: Tensor, ranges: tuple[float, float, float, float], generator: 
 
     All four are one affine map of the colours, so that they cost one product.
     """
-    draws = [(2 * _uniform(generator) - 1) * span for span in ranges]
+    draws = [(2 * uniform(generator) - 1) * span for span in ranges]
     brightness, contrast, saturation = (1 + draw for draw in draws[:3])
     to_yiq = image.new_tensor(_YIQ)
     angle = 2 * math.pi * draws[3]
@@ -62,12 +63,19 @@ def jitter(image: Tensor, ranges: tuple[float, float, float, float], generator: 
 _YIQ = [[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]]
 
 
-def _uniform(generator: torch.Generator) -> float:
+def item_generator(*key: int) -> torch.Generator:
+    """The generator that an item is augmented with, a function of the key (seed, step, place in the batch, ...)."""
+    entropy = np.random.SeedSequence(key).generate_state(1, np.uint64)
+    return torch.Generator().manual_seed(int(entropy[0] >> 1))
+
+
+def uniform(generator: torch.Generator) -> float:
+    """A draw from [0,1)."""
     return float(torch.rand((), generator=generator))
 
 
 def _window(size: torch.Size, crop: tuple[int, int], zoom: float, generator: torch.Generator) -> Window:
     """The source window (top, left, height, width) that becomes the crop; it may reach outside the image."""
     spans = [max(1, round(c / zoom)) for c in crop]
-    starts = [math.floor(_uniform(generator) * (n - span + 1)) for n, span in zip(size, spans, strict=True)]
+    starts = [math.floor(uniform(generator) * (n - span + 1)) for n, span in zip(size, spans, strict=True)]
     return starts[0], starts[1], spans[0], spans[1]

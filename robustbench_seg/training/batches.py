@@ -14,7 +14,7 @@ from torch import Tensor
 from robustbench_seg.data.base import Dataset, Sample
 from robustbench_seg.errors import InputError
 from robustbench_seg.registries import TASKS
-from robustbench_seg.training.augment import augment
+from robustbench_seg.training.augment import augment, item_generator
 from robustbench_seg.training.recipe import Recipe
 from robustbench_seg.training.rules import RULES
 
@@ -90,8 +90,7 @@ def collate(items: list[Item]) -> Item:
 def _augmented(source: Source, recipe: Recipe, index: int, step: int, i: int) -> Item:
     image, labels = source[index]
     height, width = recipe.crop or image.shape[-2:]
-    entropy = np.random.SeedSequence((recipe.seed, step, i)).generate_state(1, np.uint64)
-    generator = torch.Generator().manual_seed(int(entropy[0] >> 1))
+    generator = item_generator(recipe.seed, step, i)
     image, labels = augment(image.float() / 255, labels, recipe.augment, (height, width), generator)
     return image, _finished(labels)
 

@@ -11,13 +11,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from robustbench_seg.registries import TASKS
+from robustbench_seg.report.canvas import WIDTH, png, titled
 from robustbench_seg.report.names import metric_name
-from robustbench_seg.report.relationships.canvas import png, titled
 from robustbench_seg.training.state import Row
 
 CURVES = "curves.png"
-_WIDTH, _PANEL, _HEIGHT = 10.4, 2.9, 2.3
-"""Inches: the widest figure, a panel, and a figure's height."""
+_PANEL, _HEIGHT = 2.9, 2.3
+"""Inches: a panel's width, and a figure's height."""
 
 
 def write_curves(log: Path, path: Path, title: str) -> None:
@@ -30,7 +30,7 @@ def write_curves(log: Path, path: Path, title: str) -> None:
 def _figure(rows: Sequence[Row], title: str) -> Figure:
     known = {f"{task}_{TASKS.get(task).curve}": task for task in TASKS}
     tasks = [known[key] for key in rows[0] if key in known]
-    width = min(_WIDTH, _PANEL * (1 + len(tasks)))
+    width = min(WIDTH, _PANEL * (1 + len(tasks)))
     canvas = titled(title, width)
     panels = canvas.subplots(1, 1 + len(tasks), squeeze=False)[0]
     _panel(panels[0], rows, "loss", "training loss")

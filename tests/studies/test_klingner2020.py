@@ -16,6 +16,7 @@ from robustbench_seg.studies.klingner2020.findings import Comparer, judged
 from robustbench_seg.studies.klingner2020.results import EPSILONS, Results
 from robustbench_seg.studies.klingner2020.tables import depth_table, table_2, tables_q
 from robustbench_seg.studies.klingner2020.trainings import ABLATION, CAMVID, FULL, SINGLE, Training
+from robustbench_seg.studies.klingner2020.words import paragraph
 from robustbench_seg.studies.votes import HOLDS, UNDECIDED
 from tests.report.stored_runs import stored_run
 
@@ -87,6 +88,23 @@ def test_one_training_counts_only_beyond_the_seeds(better, tmp_path):
 def test_harm_counts_for_the_finding_that_says_so(tmp_path):
     worse = _results(tmp_path / "worse", (SINGLE, "0.1"), {SINGLE: 0.9, "0.1": 0.8}, {SINGLE: 0.9, "0.1": 0.9})
     assert judged(worse, worse)[0].votes[0].sign == -1
+
+
+def test_the_paragraph_says_what_the_numbers_say(better, same, tmp_path):
+    said = paragraph(better, better, judged(better, better))
+    change = 100 * better.difference("0.1", "street").difference
+    assert f"changes clean mIoU by {change:+.1f} points on street." in said
+    assert "a larger share in 7 of 7 cells" in said
+    assert "of which 7 can be told apart from a training's luck with 3 seeds" in said
+    assert "The λ of the ablation" not in said
+    assert "findings that have numbers here: holds (" in said
+    said = paragraph(same, same, judged(same, same))
+    assert "points on street (not told apart)." in said
+    assert "of which none can be" in said
+    kinds = (SINGLE, "0.1", "0.5")
+    over = _results(tmp_path / "over", kinds, dict(zip(kinds, (0.7, 0.8, 0.9), strict=True)), dict.fromkeys(kinds, 0.9))
+    apart = 100 * (over.clean("0.5", "street") - over.clean("0.1", "street"))
+    assert f"lie within {apart:.1f} points of clean mIoU on street (two seeds" in paragraph(over, over, [])
 
 
 def test_tables_show_ours_and_the_papers(better):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from robustbench_seg.report.canvas import png
 from robustbench_seg.report.cells import DASH, Cell, Line, Table
 from robustbench_seg.report.differences.difference import NOT_TOLD_APART, Difference
 from robustbench_seg.report.differences.figure import difference_figure
@@ -14,7 +15,6 @@ from robustbench_seg.report.differences.sentences import sentences
 from robustbench_seg.report.differences.wording import amount, intervals, listed, pair_name
 from robustbench_seg.report.figures import FigureFile, file_stems
 from robustbench_seg.report.names import NORMS, epsilon_text, metric_name, task_name
-from robustbench_seg.report.relationships.canvas import png
 from robustbench_seg.report.rows import unique
 from robustbench_seg.report.views import View
 

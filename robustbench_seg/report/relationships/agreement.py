@@ -9,9 +9,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from robustbench_seg.report.canvas import WIDTH, titled
 from robustbench_seg.report.cells import Line, Table, text_cells
 from robustbench_seg.report.names import NORMS, epsilon_text, strength
-from robustbench_seg.report.relationships.canvas import WIDTH, titled
 from robustbench_seg.report.relationships.matrix import Family, Matrix
 from robustbench_seg.report.relationships.rank import agreement
 from robustbench_seg.report.rows import unique

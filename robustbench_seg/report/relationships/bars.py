@@ -9,7 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from robustbench_seg.report.relationships.canvas import COLOURS, SHADES, WIDTH, shade_regions, titled, wrapped
+from robustbench_seg.report.canvas import WIDTH, titled
+from robustbench_seg.report.relationships.canvas import COLOURS, SHADES, shade_regions, wrapped
 from robustbench_seg.report.relationships.matrix import Matrix
 from robustbench_seg.report.relationships.objectives import (
     EVERYTHING,

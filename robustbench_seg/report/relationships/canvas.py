@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import textwrap
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from robustbench_seg.report.legend import short
 from robustbench_seg.report.names import task_name
 from robustbench_seg.report.relationships.objectives import GEOMETRIC, SEMANTIC, UNGROUPED, group
-from robustbench_seg.report.style import settings
-
-WIDTH = 10.4
-"""Inches: the width of a full figure, as in the report."""
 
 SHADES = {SEMANTIC: "#e3eff7", GEOMETRIC: "#fdeedd", UNGROUPED: "#f1f1f1"}
 """Backgrounds of the regions of semantic, geometric and other tasks."""
@@ -28,26 +19,6 @@ COLOURS = {
     UNGROUPED: ("#4d4d4d", "#a6a6a6", "#7b3294"),
 }
 """Blues attack semantic tasks, oranges geometric ones, greys both or neither."""
-
-
-def png(make: Callable[[], Figure | None]) -> bytes | None:
-    """The figure as PNG, None where there is none; the same bytes for the same numbers and the same matplotlib."""
-    buffer = io.BytesIO()
-    with settings(), warnings.catch_warnings():
-        # A model may be called in a script that the font lacks: boxes in a figure are no reason to fail.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        figure = make()
-        if figure is None:
-            return None
-        figure.savefig(buffer, format="png", metadata={"Software": None})
-    return buffer.getvalue()
-
-
-def titled(title: str, width: float = WIDTH) -> Figure:
-    """An empty figure with a title on the left, as wide as it says in inches."""
-    canvas = Figure(layout=ConstrainedLayoutEngine(w_pad=0.09, h_pad=0.08))
-    canvas.suptitle(short(title, int(width * 10.5)), x=0.012, ha="left", fontweight="bold", fontsize=11)
-    return canvas
 
 
 def wrapped(task: str) -> str:

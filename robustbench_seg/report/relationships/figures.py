@@ -7,11 +7,11 @@ from functools import partial
 
 from matplotlib.figure import Figure
 
+from robustbench_seg.report.canvas import png
 from robustbench_seg.report.figures import FigureFile, file_stems
 from robustbench_seg.report.names import ATTACKS, epsilon_text
 from robustbench_seg.report.relationships.agreement import norm_pairs, radius_figure
 from robustbench_seg.report.relationships.bars import bars_figure
-from robustbench_seg.report.relationships.canvas import png
 from robustbench_seg.report.relationships.graph import THRESHOLD, graph_figure
 from robustbench_seg.report.relationships.heat import heat_figure
 from robustbench_seg.report.relationships.matrix import Family, Matrix, leading

@@ -14,7 +14,8 @@ from matplotlib.patches import Circle, FancyArrowPatch
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from robustbench_seg.report.relationships.canvas import COLOURS, SHADES, titled, wrapped
+from robustbench_seg.report.canvas import titled
+from robustbench_seg.report.relationships.canvas import COLOURS, SHADES, wrapped
 from robustbench_seg.report.relationships.matrix import Matrix
 from robustbench_seg.report.relationships.objectives import group
 

@@ -11,10 +11,11 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from robustbench_seg.report.canvas import titled
 from robustbench_seg.report.cells import DASH
 from robustbench_seg.report.legend import short
 from robustbench_seg.report.names import NORMS, strength
-from robustbench_seg.report.relationships.canvas import titled, wrapped
+from robustbench_seg.report.relationships.canvas import wrapped
 from robustbench_seg.report.relationships.matrix import Matrix
 from robustbench_seg.report.relationships.objectives import group, is_own, kind, objective_name
 from robustbench_seg.report.rows import Row, unique

@@ -5,8 +5,9 @@ from __future__ import annotations
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from robustbench_seg.report.canvas import WIDTH, titled
 from robustbench_seg.report.names import class_metric_name
-from robustbench_seg.report.relationships.canvas import SHADES, WIDTH, titled
+from robustbench_seg.report.relationships.canvas import SHADES
 from robustbench_seg.report.relationships.objectives import GEOMETRIC, SEMANTIC
 from robustbench_seg.report.relationships.swapping import SHAPE, Swap
 

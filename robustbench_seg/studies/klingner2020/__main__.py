@@ -27,7 +27,7 @@ from robustbench_seg.studies.klingner2020.experiments import (
     street_data,
 )
 from robustbench_seg.studies.klingner2020.figures import figure_files
-from robustbench_seg.studies.klingner2020.findings import judged, summary
+from robustbench_seg.studies.klingner2020.findings import judged
 from robustbench_seg.studies.klingner2020.results import Results
 from robustbench_seg.studies.klingner2020.tables import (
     camvid_table,
@@ -36,6 +36,7 @@ from robustbench_seg.studies.klingner2020.tables import (
     tables_q,
     training_lines,
 )
+from robustbench_seg.studies.klingner2020.words import paragraph
 
 _HERE = Path(__file__).parent
 
@@ -98,7 +99,7 @@ def page(results: Gathered, figures: dict[str, tuple[str, bytes]], published: di
     return template.render(
         title="Klingner 2020: does depth learnt from video make segmentation robust?",
         judged=found,
-        summary=summary(found),
+        paragraph=paragraph(results.full, results.short, found),
         figures=[{"name": name, "caption": caption, "png": data} for name, (caption, data) in figures.items()],
         tables=[table_2(results.full, results.short, published), *tables_q(results.full, published)],
         camvid=None if results.real is None else camvid_table(results.real),

@@ -10,9 +10,9 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from robustbench_seg.report.canvas import WIDTH, png, titled
 from robustbench_seg.report.draw import scale_epsilon
 from robustbench_seg.report.names import ATTACKS
-from robustbench_seg.report.relationships.canvas import WIDTH, png, titled
 from robustbench_seg.report.style import BAND
 from robustbench_seg.studies.klingner2020.experiments import DOMAINS
 from robustbench_seg.studies.klingner2020.findings import Comparer

@@ -90,6 +90,11 @@ def shown(kind: str) -> str:
     return kind if kind == SINGLE else f"λ = {kind}"
 
 
+def interval_texts(found: Difference) -> tuple[str, ...]:
+    """The intervals of a difference of shares, in points: `images [-1.2, +0.4]`."""
+    return tuple(f"{name} [{100 * low:+.1f}, {100 * high:+.1f}]" for name, (low, high) in found.intervals.items())
+
+
 def _mean(values: Sequence[float | None]) -> float:
     known = _known(values)
     return float(np.mean(known)) if known else float("nan")

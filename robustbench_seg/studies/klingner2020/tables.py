@@ -10,8 +10,8 @@ from robustbench_seg.report.cells import DASH, Cell, Line, Table, text_cells
 from robustbench_seg.report.differences.difference import Difference
 from robustbench_seg.report.names import ATTACKS
 from robustbench_seg.studies.klingner2020.experiments import DOMAINS, MEAN_MAP, REAL_DATA
-from robustbench_seg.studies.klingner2020.results import EPSILONS, Results, shown
-from robustbench_seg.studies.klingner2020.trainings import SHORT, SINGLE
+from robustbench_seg.studies.klingner2020.results import EPSILONS, Results, interval_texts, shown
+from robustbench_seg.studies.klingner2020.trainings import SHORT, SINGLE, Training
 
 Published = Mapping[str, Any]
 
@@ -19,8 +19,9 @@ Published = Mapping[str, Any]
 def table_2(full: Results, short: Results, published: Published) -> Table:
     """Clean mIoU on both domains."""
     lines = []
-    for results, tag in ((full, "3 seeds, full length"), (short, f"1 seed, {SHORT} steps")):
+    for results, length in ((full, "full length"), (short, f"{SHORT} steps")):
         for kind in results.kinds:
+            tag = f"{len(results.groups[kind])} × {length}"
             paper = published["miou"].get(kind, (None, None))
             ours = [_clean(results, kind, domain) for domain in DOMAINS]
             lines.append(Line(shown(kind), tag, (*ours, *(Cell(_per_cent(value)) for value in paper))))
@@ -78,8 +79,9 @@ def camvid_table(real: Results) -> Table:
             ]
             lines.append(Line(f"{shown(kind)} − single task", "", tuple(deltas)))
     heads = ("clean mIoU", *(f"ε = {epsilon:g}" for _, epsilon in columns))
-    spans = (("", 1), ("Gaussian noise, Q", 4), ("FGSM, Q", 4))
-    caption = "Real data: segmentation of CamVid val (101 frames), depth from video of street-b, in per cent"
+    spans = (("", 1), *((f"{ATTACKS[attack]}, Q", len(REAL_DATA.epsilons)) for attack in REAL_DATA.attacks))
+    frames = max((row.n_images for row in real.rows.values()), default=0)
+    caption = f"Real data: segmentation of CamVid val ({frames} frames), depth from video of street-b, in per cent"
     return Table(caption, "", heads, tuple(lines), spans)
 
 
@@ -101,7 +103,7 @@ def _clean(results: Results, kind: str, domain: str) -> Cell:
     if math.isnan(value):
         return Cell(DASH)
     found = results.difference(kind, domain)
-    return Cell(f"{100 * value:.1f}", () if found is None else (f"Δ {_signed(found)}", *_intervals(found)))
+    return Cell(f"{100 * value:.1f}", () if found is None else (f"Δ {_signed(found)}", *interval_texts(found)))
 
 
 def _ratio(results: Results, kind: str, domain: str, attack: str, epsilon: float) -> Cell:
@@ -113,7 +115,7 @@ def _ratio(results: Results, kind: str, domain: str, attack: str, epsilon: float
 
 
 def _delta(found: Difference | None) -> Cell:
-    return Cell(DASH) if found is None else Cell(_signed(found), _intervals(found))
+    return Cell(DASH) if found is None else Cell(_signed(found), interval_texts(found))
 
 
 def _absolute(found: Difference | None) -> Cell:
@@ -127,15 +129,11 @@ def _signed(found: Difference) -> str:
     return f"{100 * found.difference:+.1f}"
 
 
-def _intervals(found: Difference) -> tuple[str, ...]:
-    return tuple(f"{name} [{100 * low:+.1f}, {100 * high:+.1f}]" for name, (low, high) in found.intervals.items())
-
-
 def _per_cent(value: float | None) -> str:
     return DASH if value is None else f"{value:.1f}"
 
 
-def training_lines(trainings: Sequence[Any]) -> list[Line]:
+def training_lines(trainings: Sequence[Training]) -> list[Line]:
     """What was trained, with the command that does it alone."""
     recipes = [(one.command, one.read()) for one in trainings]
     return [Line(recipe.name, "", text_cells(str(recipe.steps), str(recipe.seed), line)) for line, recipe in recipes]

@@ -10,11 +10,12 @@ from torch import Tensor
 
 from robustbench_seg.data.base import Dataset, Sample, Video
 from robustbench_seg.errors import InputError
-from robustbench_seg.training.augment import jitter
+from robustbench_seg.training.augment import item_generator, jitter, uniform
 from robustbench_seg.training.batches import indices, resized
 from robustbench_seg.training.recipe import AugmentRecipe, VideoRecipe
 
 _OTHER = 0x5EED
+"""Sets the order of clips apart from that of labelled images."""
 
 Frames = tuple[Tensor, Tensor]
 """Previous, current and next image (3,3,H,W) uint8 and the intrinsics (3,3) at that size."""
@@ -74,7 +75,7 @@ class ClipSource:
 
 def clip_batch(source: ClipSource, recipe: VideoRecipe, augment: AugmentRecipe, step: int, seed: int) -> Clips:
     """The clips of a step; what is drawn for clip i is a function of (seed, step, i)."""
-    # Another order than the labelled images': the two data sets may be one.
+    # The two data sets may be one.
     chosen = indices(len(source.dataset), recipe.batch, step, seed ^ _OTHER)
     items = [_augmented(source[index], augment, step, i, seed) for i, index in enumerate(chosen)]
     sizes = sorted({tuple(frames.shape[-2:]) for frames, _, _ in items})
@@ -89,9 +90,8 @@ def _augmented(item: Frames, recipe: AugmentRecipe, step: int, i: int, seed: int
     """The three frames, the same with one colour change, and the intrinsics; all mirrored or none."""
     frames, intrinsics = item[0].float() / 255, item[1]
     # Not the draws of the labelled image at the same place in the batch.
-    entropy = np.random.SeedSequence((seed, step, i, 1)).generate_state(1, np.uint64)
-    generator = torch.Generator().manual_seed(int(entropy[0] >> 1))
-    if float(torch.rand((), generator=generator)) < recipe.flip:
+    generator = item_generator(seed, step, i, 1)
+    if uniform(generator) < recipe.flip:
         frames, intrinsics = frames.flip(-1), mirrored(intrinsics, frames.shape[-1])
     seen = jitter(torch.cat(list(frames), 2), recipe.jitter, generator)
     return frames, torch.stack(seen.chunk(3, 2)), intrinsics

@@ -13,7 +13,7 @@ from robustbench_seg.errors import InputError
 from robustbench_seg.models.gradient_scale import scale_gradient
 from robustbench_seg.models.heads import DepthHead, inverse_depth
 from robustbench_seg.models.klingner import UDecoder
-from robustbench_seg.models.multitask import MultiTaskNet, padded
+from robustbench_seg.models.multitask import MultiTaskNet
 from robustbench_seg.models.pose import PoseNet
 from robustbench_seg.training.video.clips import Clips
 from robustbench_seg.training.video.warping import rigid
@@ -53,16 +53,14 @@ class JointNet(nn.Module):
         return [parameter for part in parts for parameter in part.parameters()]
 
     def forward(self, images: Tensor, clips: Clips) -> Predicted:
-        """Labelled images (N,3,H,W) and clips of the same size, through the encoder in one batch."""
+        """Labelled images (N,3,H,W) and clips of the same size, multiples of 32, through the encoder in one batch."""
         network = self.network
-        x = padded(network.normalize(torch.cat([images, clips.now])))
-        size = (x.shape[-2], x.shape[-1])
-        features: Sequence[Tensor] = network.encoder(x)
+        features: Sequence[Tensor] = network.encoder(network.normalize(torch.cat([images, clips.now])))
         labelled = scale_gradient([f[: len(images)] for f in features], self.scale)
         filmed = scale_gradient([f[len(images) :] for f in features], 1 - self.scale)
-        height, width = images.shape[-2:]
+        size = (images.shape[-2], images.shape[-1])
         outputs = {
-            task: network.heads[task](decoder(labelled), size)[..., :height, :width]
+            task: network.heads[task](decoder(labelled), size)
             for task, decoder in network.decoders.items()
             if task != "depth"
         }

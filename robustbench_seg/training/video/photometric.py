@@ -14,10 +14,8 @@ from torch import Tensor
 from robustbench_seg.models.resize import resize
 from robustbench_seg.training.video.warping import warp
 
-ALPHA = 0.85
-BETA = 1e-3
-
-
+ALPHA, BETA = 0.85, 1e-3
+"""The weight of SSIM in the photometric error, and that of smoothness beside it."""
 _C1, _C2 = 0.01**2, 0.03**2
 """Wang 2004's constants, for values in [0,1]."""
 

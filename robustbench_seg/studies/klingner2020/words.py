@@ -1,0 +1,76 @@
+"""The study's result in a few plain sentences, each from its numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from statistics import median
+
+from robustbench_seg.report.differences.difference import Difference
+from robustbench_seg.report.rows import CLEAN
+from robustbench_seg.studies.klingner2020.experiments import DOMAINS
+from robustbench_seg.studies.klingner2020.findings import Comparer
+from robustbench_seg.studies.klingner2020.results import Results, shown
+from robustbench_seg.studies.votes import Judged
+
+_FIRST = "0.1"
+"""The λ of the paper's main experiment."""
+
+
+def paragraph(full: Results, short: Results, found: Sequence[Judged]) -> str:
+    """What the study found, for someone who reads no further."""
+    said = (_clean(full), _kept(full), _over_lambda(short, full), _verdicts(found))
+    return " ".join(sentence for sentence in said if sentence)
+
+
+def _clean(full: Results) -> str:
+    """The price or gain in clean mIoU."""
+    cells = [(_FIRST, domain, CLEAN, 0.0) for domain in DOMAINS]
+    known = [(cell, one) for cell in cells if (one := full.difference(*cell)) is not None]
+    comparer = Comparer(full)
+    parts = [
+        f"{100 * one.difference:+.1f} points on {one.dataset}"
+        + ("" if comparer.is_clear(cell) else " (not told apart)")
+        for cell, one in known
+    ]
+    return f"Depth from video with {shown(_FIRST)} changes clean mIoU by {' and '.join(parts)}." if parts else ""
+
+
+def _kept(full: Results) -> str:
+    """What it does to the share that is kept."""
+    found = [
+        (cell, one)
+        for cell, one in full.differences.items()
+        if cell[0] == _FIRST and one.attack != CLEAN and not math.isnan(one.difference)
+    ]
+    if not found:
+        return ""
+    higher, clear = _higher(one for _, one in found), sum(Comparer(full).is_clear(cell) for cell, _ in found)
+    middle = 100 * median(one.difference for _, one in found)
+    return (
+        f"Of what it scores clean it keeps a larger share in {higher} of {len(found)} cells of noise and attack "
+        f"(median {middle:+.1f} points), of which {clear or 'none'} can be told apart from a training's luck with "
+        f"{len(full.groups[_FIRST])} seeds."
+    )
+
+
+def _over_lambda(short: Results, full: Results) -> str:
+    """How much λ matters."""
+    parts = []
+    for domain in DOMAINS:
+        values = [value for kind in short.kinds[1:] if not math.isnan(value := short.clean(kind, domain))]
+        if len(values) > 1:
+            spans = 100 * (max(values) - min(values)), 100 * full.spread(domain)
+            parts.append(f"{spans[0]:.1f} points of clean mIoU on {domain} (two seeds up to {spans[1]:.1f})")
+    return f"The λ of the ablation lie within {' and '.join(parts)}." if parts else ""
+
+
+def _verdicts(found: Sequence[Judged]) -> str:
+    """Which findings got which verdict."""
+    verdicts = [one.verdict for one in found]
+    counts = ", ".join(f"{verdict} ({verdicts.count(verdict)})" for verdict in dict.fromkeys(verdicts))
+    return f"Of the paper's {len(found)} findings that have numbers here: {counts}."
+
+
+def _higher(found: Iterable[Difference]) -> int:
+    return sum(one.difference > 0 for one in found)
