@@ -17,9 +17,9 @@ _FIRST = "0.1"
 """The λ of the paper's main experiment."""
 
 
-def paragraph(full: Results, short: Results, found: Sequence[Judged]) -> str:
-    """What the study found, for someone who reads no further."""
-    said = (_clean(full), _kept(full), _over_lambda(short, full), _verdicts(found))
+def paragraph(full: Results, short: Results, real: Results | None, found: Sequence[Judged]) -> str:
+    """What the study found, for someone who reads no further; `real` is missing without CamVid."""
+    said = (_clean(full), _kept(full), _over_lambda(short, full), _on_real_labels(real), _verdicts(found))
     return " ".join(sentence for sentence in said if sentence)
 
 
@@ -63,6 +63,20 @@ def _over_lambda(short: Results, full: Results) -> str:
             spans = 100 * (max(values) - min(values)), 100 * full.spread(domain)
             parts.append(f"{spans[0]:.1f} points of clean mIoU on {domain} (two seeds up to {spans[1]:.1f})")
     return f"The λ of the ablation lie within {' and '.join(parts)}." if parts else ""
+
+
+def _on_real_labels(real: Results | None) -> str:
+    """The same on CamVid, one training each."""
+    found = [] if real is None else [(cell, one) for cell, one in real.differences.items() if cell[0] == _FIRST]
+    clean = [one.difference for cell, one in found if cell[2] == CLEAN]
+    kept = [one for cell, one in found if cell[2] != CLEAN and not math.isnan(one.difference)]
+    if not clean or not kept:
+        return ""
+    return (
+        f"With CamVid's labels clean mIoU changes by {100 * clean[0]:+.1f} points, and the share kept is larger in "
+        f"{_higher(kept)} of {len(kept)} cells (median {100 * median(one.difference for one in kept):+.1f} points), "
+        "from one training each."
+    )
 
 
 def _verdicts(found: Sequence[Judged]) -> str:
