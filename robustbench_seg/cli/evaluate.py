@@ -71,8 +71,15 @@ def own_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N images.")
 @click.option("--batch-size", default="auto", show_default=True, metavar="N|auto")
 @click.option("--device", default="auto", show_default=True)
-@click.option("--precision", type=click.Choice(["fp32", "bf16"]), default="fp32", show_default=True)
-@click.option("--compile", "compile_model", is_flag=True, help="torch.compile the model.")
+@click.option(
+    "--precision",
+    type=click.Choice(["fp32", "bf16"]),
+    default="fp32",
+    show_default=True,
+    help="Of gradients; scores are always fp32.",
+)
+@click.option("--compile", "compile_model", is_flag=True, help="torch.compile the model; pays on a GPU.")
+@click.option("--plain", is_flag=True, help="Run the model as it is: no folded BatchNorm, no channels-last layout.")
 @own_options
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--dry-run", is_flag=True, help="Print what would be done and an estimate; do nothing.")
@@ -135,6 +142,7 @@ def build_request(options: dict[str, Any]) -> Request:
         device=options["device"],
         precision=options["precision"],
         compile=options["compile_model"],
+        plain=options["plain"],
         engine=options["engine"],
         workers=options["workers"],
         save_images=options["save_images"],

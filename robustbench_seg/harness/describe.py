@@ -50,6 +50,7 @@ def _resolved(evaluation: Evaluation) -> dict[str, Any]:
         "device": evaluation.device,
         "precision": request.precision,
         "compile": request.compile,
+        "plain": request.plain,
         "engine": request.engine,
         "workers": evaluation.workers,
     }

@@ -17,10 +17,11 @@ from multiprocessing import get_context
 import torch
 
 from robustbench_seg.errors import InputError
+from robustbench_seg.harness.context import PairContext, Settings
 from robustbench_seg.harness.plan import Plan, Unit
 from robustbench_seg.harness.results import FamilyResult
 from robustbench_seg.harness.spec import DataSpec, InMemory, ModelSpec
-from robustbench_seg.harness.worker import PairContext, Settings
+from robustbench_seg.harness.worker import work_on
 from robustbench_seg.registry import load_plugin
 
 
@@ -57,7 +58,7 @@ class Worker:
             model = self._job.models[pair.model].load()
             dataset = self._job.datasets[pair.dataset].load()
             self._contexts[unit.pair] = PairContext(pair, model, dataset, self._job.settings)
-        return self._contexts[unit.pair].families(unit)
+        return work_on(self._contexts[unit.pair], unit)
 
 
 _local = threading.local()

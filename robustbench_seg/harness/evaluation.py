@@ -13,17 +13,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from robustbench_seg.attacks.victim import Victim, frozen
-from robustbench_seg.data.base import Dataset, Sample
+from robustbench_seg.data.base import Dataset
 from robustbench_seg.errors import InputError, RobustsegError, UsageError
-from robustbench_seg.harness.batch import collate
+from robustbench_seg.harness.batch import first_sample
+from robustbench_seg.harness.context import PairContext, Settings
 from robustbench_seg.harness.engine import Job
+from robustbench_seg.harness.kernels import Kernels
 from robustbench_seg.harness.outline import Outline, PairOutline
-from robustbench_seg.harness.plan import Pair, Plan, identity, load_tasks, plan_pair
+from robustbench_seg.harness.plan import Pair, Plan, identity, plan_pair
 from robustbench_seg.harness.spec import DataSpec, InMemory, ModelSpec
 from robustbench_seg.harness.store import Store
-from robustbench_seg.harness.worker import Settings
-from robustbench_seg.models.base import LoadedModel, restricted
+from robustbench_seg.models.base import LoadedModel
 from robustbench_seg.protocol import Protocol
 from robustbench_seg.registry import one_line
 
@@ -45,6 +45,7 @@ class Request:
     device: str = "auto"
     precision: str = "fp32"
     compile: bool = False
+    plain: bool = False
     engine: str = "local"
     workers: int = 0
     save_images: bool = False
@@ -86,12 +87,7 @@ class Evaluation:
         """What the engine needs."""
         request = self.request
         settings = Settings(
-            request.seed,
-            request.precision,
-            self.device,
-            request.compile,
-            self._panel_images(),
-            folder / "images" if request.save_images else None,
+            request.seed, self._kernels, self._panel_images(), folder / "images" if request.save_images else None
         )
         return Job(request.models, request.datasets, self.plan, settings, request.plugins, request.in_process)
 
@@ -118,7 +114,9 @@ class Evaluation:
             raise UsageError("nothing to evaluate: " + "; ".join(notes))
         batch = request.batch_size or (int(stored["batch_size"]) if stored else self._batch_size())
         threads = 1 if self.device == "cpu" else torch.get_num_threads()
-        return Plan(tuple(pairs), batch, request.seed, threads, request.precision, tuple(dict.fromkeys(notes)))
+        return Plan(
+            tuple(pairs), batch, request.seed, threads, request.precision, request.plain, tuple(dict.fromkeys(notes))
+        )
 
     def _batch_size(self) -> int:
         """As many images as a batch's share of pixels holds, from the first image of each data set."""
@@ -126,17 +124,19 @@ class Evaluation:
         budget = _PIXELS_A_BATCH if self.device == "cpu" else 16 * _PIXELS_A_BATCH
         return max(1, min(64, budget // pixels))
 
+    @property
+    def _kernels(self) -> Kernels:
+        request = self.request
+        return Kernels(self.device, request.precision, request.compile, request.plain)
+
     def _preflight(self, pair: Pair) -> tuple[float, float]:
         model, dataset = self.models[pair.model], self.datasets[pair.dataset]
-        tasks = load_tasks(pair.tasks)
-        (batch,) = collate([first_sample(dataset)], tasks, pair.alignment, self.device)
-        module = restricted(model.module, pair.tasks).to(self.device)
-        victim = Victim(module, [task.key for task in tasks.values()], pair.alignment, self.request.precision)
-        task = next(iter(tasks.values()))
         threads = torch.get_num_threads()
         torch.set_num_threads(self.plan.threads)
         try:
-            with frozen(model.module):
+            context = PairContext(pair, model, dataset, Settings(self.request.seed, self._kernels))
+            batch, victim, task = context.first, context.victim, next(iter(context.tasks.values()))
+            with victim.frozen():
                 victim.outputs(batch.images)
                 start = time.perf_counter()
                 victim.outputs(batch.images)
@@ -147,8 +147,8 @@ class Evaluation:
             raise
         except Exception as error:
             raise InputError(
-                f"model '{model.name}' fails on the first image of {dataset.name} "
-                f"({tuple(batch.images.shape)}): {type(error).__name__}: {one_line(error)[:300]}"
+                f"model '{model.name}' fails on the first image of {dataset.name}: "
+                f"{type(error).__name__}: {one_line(error)[:300]}"
             ) from error
         finally:
             torch.set_num_threads(threads)
@@ -204,17 +204,6 @@ def _refuse_twice(kind: str, names: Sequence[str]) -> None:
     for name in names:
         if names.count(name) > 1:
             raise UsageError(f"{kind} '{name}' is given twice; give it once")
-
-
-def first_sample(dataset: Dataset) -> tuple[int, Sample]:
-    """The first image that can be read, with its index; InputError where none can."""
-    problem: Exception | None = None
-    for index in range(len(dataset)):
-        try:
-            return index, dataset[index]
-        except Exception as error:
-            problem = problem or error
-    raise InputError(f"data set '{dataset.name}' has no image that can be read: {problem}") from problem
 
 
 def resolve_device(name: str) -> str:
