@@ -19,6 +19,7 @@ from robustbench_seg.harness.batch import first_sample
 from robustbench_seg.harness.context import PairContext, Settings
 from robustbench_seg.harness.engine import Job
 from robustbench_seg.harness.kernels import Kernels
+from robustbench_seg.harness.memory import images_that_fit
 from robustbench_seg.harness.outline import Outline, PairOutline
 from robustbench_seg.harness.plan import Pair, Plan, identity, plan_pair
 from robustbench_seg.harness.spec import DataSpec, InMemory, ModelSpec
@@ -28,7 +29,8 @@ from robustbench_seg.protocol import Protocol
 from robustbench_seg.registry import one_line
 
 _PIXELS_A_BATCH = 8 * 96 * 192
-"""On a CPU more pixels at once are not faster, and an interruption loses less with fewer."""
+"""On a CPU more at once are not faster, and an interruption loses less with fewer; a GPU takes 16 times as many."""
+_MOST_IMAGES = 64
 
 
 @dataclass(frozen=True)
@@ -112,17 +114,24 @@ class Evaluation:
                 pairs += [] if pair is None else [pair]
         if all(len(pair.families) == 1 for pair in pairs):
             raise UsageError("nothing to evaluate: " + "; ".join(notes))
-        batch = request.batch_size or (int(stored["batch_size"]) if stored else self._batch_size())
+        batch = request.batch_size or (int(stored["batch_size"]) if stored else self._batch_size(pairs))
         threads = 1 if self.device == "cpu" else torch.get_num_threads()
         return Plan(
             tuple(pairs), batch, request.seed, threads, request.precision, request.plain, tuple(dict.fromkeys(notes))
         )
 
-    def _batch_size(self) -> int:
-        """As many images as a batch's share of pixels holds, from the first image of each data set."""
+    def _batch_size(self, pairs: Sequence[Pair]) -> int:
+        """As many images as a batch's share of pixels and every model's memory hold, from the first images."""
         pixels = max(int(np.prod(first_sample(dataset)[1].image.shape[:2])) for dataset in self.datasets)
         budget = _PIXELS_A_BATCH if self.device == "cpu" else 16 * _PIXELS_A_BATCH
-        return max(1, min(64, budget // pixels))
+        wanted: int = max(1, min(_MOST_IMAGES, budget // pixels))
+        # One image always has to fit, so nothing needs to be measured.
+        fit = [images_that_fit(self._context(pair), self.workers) for pair in pairs] if wanted > 1 else [1]
+        return min(wanted, *fit)
+
+    def _context(self, pair: Pair) -> PairContext:
+        settings = Settings(self.request.seed, self._kernels)
+        return PairContext(pair, self.models[pair.model], self.datasets[pair.dataset], settings)
 
     @property
     def _kernels(self) -> Kernels:
@@ -134,7 +143,7 @@ class Evaluation:
         threads = torch.get_num_threads()
         torch.set_num_threads(self.plan.threads)
         try:
-            context = PairContext(pair, model, dataset, Settings(self.request.seed, self._kernels))
+            context = self._context(pair)
             batch, victim, task = context.first, context.victim, next(iter(context.tasks.values()))
             with victim.frozen():
                 victim.outputs(batch.images)
