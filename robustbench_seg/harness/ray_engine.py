@@ -6,6 +6,7 @@ import contextlib
 import logging
 import math
 import os
+import socket
 from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Future
 from dataclasses import replace
@@ -23,6 +24,8 @@ from robustbench_seg.registry import one_line
 os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+# A cluster that has gone is known as such in a minute or two, not after twenty tries.
+os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "2")
 
 try:
     import ray
@@ -107,7 +110,9 @@ def _cluster(cpus: int) -> Iterator[None]:
         start(cpus)
     except (ConnectionError, RuntimeError, ValueError, OSError, RayError) as error:
         where = os.environ.get("RAY_ADDRESS") or "this machine"
-        raise InputError(f"Ray on {where} cannot be used: {one_line(error)[:300]}; see RAY_ADDRESS") from error
+        raise InputError(
+            f"Ray on {where} cannot be used: {one_line(error)[:300]}; correct RAY_ADDRESS ('local' for this machine)"
+        ) from error
     try:
         yield
     finally:
@@ -116,12 +121,20 @@ def _cluster(cpus: int) -> Iterator[None]:
 
 def start(cpus: int) -> None:
     """Join the cluster Ray finds, else start one of `cpus` on this machine."""
+    _knock(os.environ.get("RAY_ADDRESS", ""))
     # A cluster is what RAY_ADDRESS or `ray start` says. Not address="auto": that would join the private one of
     # another run, which ends with it.
     try:
         _init(num_cpus=cpus)
     except ValueError:  # a cluster is there, and its CPUs are not ours to count
         _init()
+
+
+def _knock(address: str) -> None:
+    """OSError where nobody listens at `host:port`; Ray itself would try for long."""
+    host, _, port = address.rpartition(":")
+    if port.isdigit() and "://" not in host:
+        socket.create_connection((host, int(port)), timeout=10).close()
 
 
 def _resources(job: Job, workers: int) -> dict[str, float]:

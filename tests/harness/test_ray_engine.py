@@ -20,7 +20,9 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def cluster():
     """Two places for workers, kept for all tests."""
-    ray_engine.start(2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_ADDRESS", "local")
+        ray_engine.start(2)
     yield
     ray.shutdown()
 
@@ -76,7 +78,7 @@ def test_the_command_starts_a_cluster_and_prints_its_own_words_alone(tmp_path):
         sys.executable, "-m", "robustbench_seg", "evaluate", "-m", "toy-single", "-d", "toy", "--plugin", str(TOY),
         "-a", "gaussian", "-e", "4", "--batch-size", "4", "--engine", "ray", "--workers", "2", "--json", "-o", "run",
     ]  # fmt: skip
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("RAY_")}
+    environment = {**os.environ, "RAY_ADDRESS": "local"}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout)["failed"] is False
     assert done.stderr == ""
