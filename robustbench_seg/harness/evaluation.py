@@ -17,7 +17,7 @@ from robustbench_seg.data.base import Dataset
 from robustbench_seg.errors import InputError, RobustsegError, UsageError
 from robustbench_seg.harness.batch import first_sample
 from robustbench_seg.harness.context import PairContext, Settings
-from robustbench_seg.harness.engine import Job
+from robustbench_seg.harness.engine import Job, engine_of
 from robustbench_seg.harness.kernels import Kernels
 from robustbench_seg.harness.memory import images_that_fit
 from robustbench_seg.harness.outline import Outline, PairOutline
@@ -35,7 +35,10 @@ _MOST_IMAGES = 64
 
 @dataclass(frozen=True)
 class Request:
-    """A whole evaluation, as asked for. `batch_size` 0 chooses one; `workers` 0 is one a core (one on a GPU)."""
+    """A whole evaluation, as asked for. `batch_size` 0 chooses one; `workers` 0 is one a core (one on a GPU).
+
+    `timeout` is in seconds a unit (a batch of images), 0 for none; `engine` one of harness.engine.ENGINES.
+    """
 
     models: Sequence[ModelSpec | InMemory]
     datasets: Sequence[DataSpec | InMemory]
@@ -50,6 +53,7 @@ class Request:
     plain: bool = False
     engine: str = "local"
     workers: int = 0
+    timeout: float = 0
     save_images: bool = False
     plugins: Sequence[str] = ()
     in_process: bool = False
@@ -61,6 +65,7 @@ class Evaluation:
 
     def __init__(self, request: Request, folder: Path | None = None) -> None:
         self.request = request
+        self.engine = engine_of(request)
         self.device = resolve_device(request.device)
         self.models: list[LoadedModel] = [spec.load() for spec in request.models]
         self.datasets: list[Dataset] = [spec.load() for spec in request.datasets]
@@ -91,7 +96,8 @@ class Evaluation:
         settings = Settings(
             request.seed, self._kernels, self._panel_images(), folder / "images" if request.save_images else None
         )
-        return Job(request.models, request.datasets, self.plan, settings, request.plugins, request.in_process)
+        timeout = request.timeout or None
+        return Job(request.models, request.datasets, self.plan, settings, request.plugins, request.in_process, timeout)
 
     @property
     def outline(self) -> Outline:

@@ -16,12 +16,12 @@ from robustbench_seg.errors import InputError
 from robustbench_seg.harness.results import FamilyResult, ImageResult, unpack
 from robustbench_seg.tasks.base import Statistics
 
-SCHEMA = 1
+SCHEMA = 2
 TIMEOUT_S = 30.0
 _TABLES = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS shards (
-    pair INTEGER, family INTEGER, chunk INTEGER, n_images INTEGER, n_failed INTEGER,
+    pair INTEGER, family INTEGER, chunk INTEGER, n_images INTEGER, n_failed INTEGER, worker TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (pair, family, chunk)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS costs (
     pair INTEGER, family INTEGER, cell INTEGER, chunk INTEGER,
@@ -57,6 +57,7 @@ class Store:
             self._db = sqlite3.connect(path, timeout=TIMEOUT_S)
             with self._db:
                 self._db.executescript(_TABLES)
+                self._upgrade()
 
     def __enter__(self) -> Store:
         return self
@@ -90,6 +91,12 @@ class Store:
     def failures(self) -> dict[str, int]:
         """How many results failed, by error."""
         return dict(self._read("SELECT error, COUNT(*) FROM results WHERE error != '' GROUP BY error ORDER BY error"))
+
+    def workers(self) -> dict[str, int]:
+        """How many shards each worker did, by its name."""
+        return dict(
+            self._read("SELECT worker, COUNT(*) FROM shards WHERE worker != '' GROUP BY worker ORDER BY worker")
+        )
 
     def write(self, families: Iterable[FamilyResult]) -> None:
         """Store one unit; what an earlier try left of the same shards is replaced."""
@@ -136,6 +143,12 @@ class Store:
             grouped[(key[0], key[1], key[2], key[3])][kind] = png
         return [(*key, pngs) for key, pngs in grouped.items()]
 
+    def _upgrade(self) -> None:
+        """A store of schema 1 does not name its workers."""
+        columns = [row[1] for row in self._db.execute("PRAGMA table_info(shards)")]
+        if "worker" not in columns:
+            self._db.execute("ALTER TABLE shards ADD COLUMN worker TEXT NOT NULL DEFAULT ''")
+
     def _read(self, query: str, *values: object) -> list[Any]:
         with self._naming():
             return self._db.execute(query, values).fetchall()
@@ -154,7 +167,8 @@ class Store:
         failed = sum(bool(image.error) for cell in family.cells for image in cell.images)
         n_images = len(family.cells[0].images)
         key = (family.pair, family.family)
-        self._db.execute("INSERT OR REPLACE INTO shards VALUES (?,?,?,?,?)", (*key, family.chunk, n_images, failed))
+        shard = (*key, family.chunk, n_images, failed, family.worker)
+        self._db.execute("INSERT OR REPLACE INTO shards VALUES (?,?,?,?,?,?)", shard)
         for index, cell in enumerate(family.cells):
             cost = (cell.forwards, cell.backwards, cell.seconds, cell.peak_memory_mb)
             self._db.execute(
