@@ -6,11 +6,11 @@ from concurrent.futures import BrokenExecutor, Future
 import pytest
 
 from robustbench_seg.errors import InputError
+from robustbench_seg.harness.context import Settings
 from robustbench_seg.harness.dispatch import TRIES, dispatch
 from robustbench_seg.harness.engine import Job
 from robustbench_seg.harness.plan import Family, Pair, Plan, Unit, by_family
 from robustbench_seg.harness.results import CellResult, FamilyResult, ImageResult
-from robustbench_seg.harness.worker import Settings
 
 FAMILIES = tuple(Family(name, "", "rms", (1.0, 2.0)) for name in "abc")
 PAIR = Pair(0, 0, ("semantic",), None, FAMILIES, 12)
