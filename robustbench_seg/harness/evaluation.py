@@ -145,7 +145,7 @@ class Evaluation:
                 return middle - start, time.perf_counter() - middle
         except RobustsegError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise InputError(
                 f"model '{model.name}' fails on the first image of {dataset.name} "
                 f"({tuple(batch.images.shape)}): {type(error).__name__}: {one_line(error)[:300]}"
@@ -208,11 +208,11 @@ def _refuse_twice(kind: str, names: Sequence[str]) -> None:
 
 def first_sample(dataset: Dataset) -> tuple[int, Sample]:
     """The first image that can be read, with its index; InputError where none can."""
-    problem: Exception | None = None
+    problem: BaseException | None = None
     for index in range(len(dataset)):
         try:
             return index, dataset[index]
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             problem = problem or error
     raise InputError(f"data set '{dataset.name}' has no image that can be read: {problem}") from problem
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import resource
 import sys
 import time
@@ -10,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from robustbench_seg.attacks.base import Perturbation
 from robustbench_seg.attacks.budget import GREY
@@ -19,6 +20,7 @@ from robustbench_seg.attacks.problem import Problem
 from robustbench_seg.attacks.victim import Victim, finite, frozen
 from robustbench_seg.classes import ClassSet
 from robustbench_seg.data.base import Dataset, Sample
+from robustbench_seg.errors import InputError
 from robustbench_seg.harness import panels
 from robustbench_seg.harness.batch import Batch, collate, measure, scene
 from robustbench_seg.harness.plan import CLEAN, Family, Pair, Unit, load_tasks, make_attack
@@ -75,7 +77,7 @@ class PairContext:
         for index in images:
             try:
                 samples.append((index, self.dataset[index]))
-            except Exception as error:  # an image that cannot be read fails, the others go on
+            except (Exception, SystemExit) as error:  # an image that cannot be read fails, the others go on
                 broken.append(ImageResult(index, error=one_line(error)))
         return samples, broken
 
@@ -83,9 +85,19 @@ class PairContext:
         self, unit: Unit, index: int, works: Sequence[_BatchWork], broken: Sequence[ImageResult]
     ) -> FamilyResult:
         family = self.pair.families[index]
+        before = _versions(self.victim.module)
         parts = [work.family(family) for work in works]
+        if _versions(self.victim.module) != before:
+            name = f"{self.model.name} under {family.attack} {family.objective}".rstrip()
+            raise InputError(f"{name}: weights or buffers of the model changed in evaluation; mend the model or attack")
         empty = [CellResult(epsilon, tuple(broken)) for epsilon in family.epsilons]
         return FamilyResult(unit.pair, index, unit.chunk, tuple(_merge(empty, parts)))
+
+
+def _versions(module: nn.Module) -> list[int]:
+    """How often each floating-point weight and buffer was written to: all that follows would be of another model."""
+    state = itertools.chain(module.parameters(), module.buffers())
+    return [value._version for value in state if value.is_floating_point() and not value.is_inference()]
 
 
 def _merge(empty: Sequence[CellResult], parts: Sequence[Sequence[CellResult]]) -> Iterator[CellResult]:
@@ -115,7 +127,7 @@ class _BatchWork:
         """Every radius of a family; where the batch raises, its images are tried one by one."""
         try:
             return self._clean() if family.attack == CLEAN else self._attacked(family)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             if len(self.batch) == 1:
                 failed = (ImageResult(self.batch.indices[0], error=f"{type(error).__name__}: {one_line(error)}"),)
                 return [CellResult(epsilon, failed) for epsilon in family.epsilons]
