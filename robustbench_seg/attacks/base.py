@@ -86,8 +86,12 @@ class Perturbation(ABC):
         budgets = [BUDGETS[norm](problem.images, float(epsilon)) for epsilon in epsilons if epsilon > 0]
         yield from ((0.0, problem.images.clone()) for epsilon in epsilons if epsilon == 0)
         if budgets:
+            left = {budget.epsilon for budget in budgets}
             for budget, x in _frozen_between(problem, iter(self.run_grid(problem, budgets))):
+                left.discard(budget.epsilon)
                 yield budget.epsilon, _enforce(budget, x, problem.active)
+            if left:
+                raise ValueError(f"a perturbation left out epsilon {', '.join(map(str, sorted(left)))}")
 
     def default_norm(self, bounded: bool) -> str:
         """The first norm with a radius where there is one to keep, else without; the first where none fits."""
@@ -109,8 +113,16 @@ def _frozen_between(problem: Problem, results: Iterator[tuple[Budget, Tensor]]) 
 
 
 def _enforce(budget: Budget, x: Tensor, active: Tensor) -> Tensor:
-    if x.shape != budget.images.shape:
-        raise ValueError(f"a perturbation returned {tuple(x.shape)} for images {tuple(budget.images.shape)}")
+    images = budget.images
+    if not isinstance(x, Tensor):
+        raise TypeError(f"a perturbation returned {type(x).__name__}, not a tensor")
+    if x.shape != images.shape:
+        raise ValueError(f"a perturbation returned {tuple(x.shape)} for images {tuple(images.shape)}")
+    if x.dtype != images.dtype or x.device != images.device:
+        raise TypeError(f"a perturbation returned {x.dtype} on {x.device} for {images.dtype} on {images.device}")
+    # Projections and signs turn NaN into no change at all, which would count as robust.
+    if not x[active].isfinite().all():
+        raise FloatingPointError("a perturbation returned values that are not finite")
     with torch.no_grad():
         finished = budget.finish(x)
     return torch.where(active.view(-1, 1, 1, 1), finished, budget.images)

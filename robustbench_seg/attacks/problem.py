@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -57,7 +57,8 @@ class Problem:
     def gradient(self, x: Tensor) -> Tensor:
         """The ascent direction (N,3,H,W) at x: the gradient of each image's loss, 0 for images without a target.
 
-        The one at the clean images is computed once and shared by every attack on the same problem.
+        The one at the clean images is computed once and shared by every attack on the same problem. Raises
+        FloatingPointError where it is not finite: a step along it would leave the image as it is, or harm nothing.
         """
         if x is not self.images:
             return self._gradient(x)
@@ -66,17 +67,34 @@ class Problem:
         return self._clean
 
     def loss(self, x: Tensor) -> Tensor:
-        """Each image's loss (N,) at x, without a gradient."""
+        """Each image's loss (N,) at x, without a gradient; FloatingPointError where it is not a number."""
         victim, goal = self._parts()
-        return goal.loss(victim.outputs(x))
+        loss = goal.loss(victim.outputs(x))
+        if (loss.isnan() & goal.active).any():
+            raise FloatingPointError("the loss is not a number")
+        return loss
 
     def generators(self, *purpose: str) -> list[np.random.Generator]:
         """One random stream an image, the same whatever the batch, the order, the model and epsilon."""
         return [generator(self.seed, image, *purpose) for image in self.ids]
 
-    def frozen(self) -> AbstractContextManager[None]:
-        """The model, where there is one, in evaluation mode; its state is put back on leaving."""
-        return nullcontext() if self._victim is None else self._victim.frozen()
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """The model, where there is one, in evaluation mode; its state and the images are put back on leaving.
+
+        Raises ValueError where the block wrote into the images: everything that follows is measured from them.
+        """
+        kept = self.images.clone()
+        try:
+            with contextlib.nullcontext() if self._victim is None else self._victim.frozen():
+                yield
+        finally:
+            changed = not torch.equal(kept, self.images)
+            if changed:
+                self.images.copy_(kept)
+                self._clean = None
+        if changed:
+            raise ValueError("a perturbation changed problem.images in place; let it work on a clone")
 
     def _gradient(self, x: Tensor) -> Tensor:
         victim, goal = self._parts()
@@ -84,7 +102,10 @@ class Problem:
             gradient = self._pass.gradient(goal.loss)
         else:
             gradient = victim.gradient(x, goal.loss)
-        return torch.where(goal.active.view(-1, 1, 1, 1), gradient, torch.zeros_like(gradient))
+        gradient = torch.where(goal.active.view(-1, 1, 1, 1), gradient, torch.zeros_like(gradient))
+        if not gradient.isfinite().all():
+            raise FloatingPointError("the gradient is not finite")
+        return gradient
 
     def _parts(self) -> tuple[Victim, Goal]:
         if self._victim is None or self._goal is None:

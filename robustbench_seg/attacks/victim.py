@@ -78,7 +78,8 @@ class Victim:
     def gradient(self, images: Tensor, loss: Callable[[Outputs], Tensor]) -> Tensor:
         """The gradient (N,3,H,W) of each image's loss at that image; loss maps outputs to (N,)."""
         try:
-            with self._saving():
+            # Frozen here too: what an attack does to the module's mode must not reach its gradients.
+            with self.frozen(), self._saving():
                 x = images.detach().requires_grad_(True)
                 with torch.enable_grad():
                     outputs = self._forward(x, self.precision)
@@ -120,6 +121,11 @@ class Victim:
         dense = value.float() if value.dim() == 4 else value.float().unsqueeze(1)
         if dense.dim() != 4 or len(dense) != len(images):
             raise InputError(f"output '{task}' has shape {tuple(value.shape)} for {len(images)} images")
+        (h, w), (height, width) = dense.shape[-2:], images.shape[-2:]
+        if (h - w) * (height - width) < 0:
+            raise InputError(f"output '{task}' is {h} x {w} for images of {height} x {width}: are its axes swapped?")
+        if task != "semantic" and dense.shape[1] != 1:
+            raise InputError(f"output '{task}' has {dense.shape[1]} channels, not 1; give the model one map")
         if dense.shape[-2:] != images.shape[-2:]:
             dense = F.interpolate(dense, images.shape[-2:], mode="bilinear", align_corners=False)
         if task == "semantic":

@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from robustbench_seg.cli.signals import STOPPED, Stopped, stoppable
 from robustbench_seg.errors import RobustsegError
 
 _COMMANDS = {
@@ -59,9 +60,23 @@ def group() -> None:
 
 
 def main() -> None:
-    """Run the command; errors are one line, exit codes: 0 done, 1 some cells failed, 2 usage, 3 input, 130 stopped."""
+    """Run the command; errors are one line.
+
+    Exit codes: 0 done, 1 some cells failed, 2 usage, 3 input, 130 stopped by Ctrl-C (143 by SIGTERM).
+    """
     try:
-        code = group.main(standalone_mode=False)
+        with stoppable():
+            code = _run()
+    except Stopped as stopped:
+        code = _fail(STOPPED, stopped.exit_code)
+    sys.exit(code)
+
+
+def _run() -> int:
+    code = 0
+    try:
+        result = group.main(standalone_mode=False)
+        code = result if isinstance(result, int) else 0
     except RobustsegError as error:
         code = _fail(str(error), error.exit_code)
     except click.exceptions.Exit as error:
@@ -71,12 +86,15 @@ def main() -> None:
     except click.ClickException as error:
         code = _fail(error.format_message(), error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        code = _fail("interrupted; give the command again to resume", 130)
+        code = _fail(STOPPED, 130)
+    except SystemExit as error:
+        # Commands return: this is a plugin's, a model's or a data set's, and says nothing about the work.
+        code = _fail(f"something that was loaded ended the command (exit {error.code}); take the exit out of it", 3)
     except BrokenPipeError:
         code = 0
     except OSError as error:
         code = _fail(f"'{error.filename or 'file'}': {error.strerror or error}; check the disk and -o", 3)
-    sys.exit(code if isinstance(code, int) else 0)
+    return code
 
 
 def _fail(text: str, code: int) -> int:

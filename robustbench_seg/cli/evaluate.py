@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -126,7 +125,7 @@ def evaluate_command(**options: Any) -> None:
         click.echo(json.dumps({"run": str(folder), "report": str(page), "failed": failed, "notes": run.info["notes"]}))
     else:
         _print_run(run, page)
-    sys.exit(1 if failed else 0)
+    click.get_current_context().exit(1 if failed else 0)
 
 
 def build_request(options: dict[str, Any]) -> Request:

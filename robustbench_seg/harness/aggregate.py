@@ -10,11 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from robustbench_seg.errors import InputError, RobustsegError
 from robustbench_seg.harness.bootstrap import interval, resample_weights
 from robustbench_seg.harness.outline import Outline, PairOutline
 from robustbench_seg.harness.plan import Family, load_tasks
 from robustbench_seg.harness.results import ImageResult
 from robustbench_seg.harness.store import Store, StoredCell
+from robustbench_seg.registry import one_line
 from robustbench_seg.tasks.base import Floats, Metric, Statistics, Task, Values
 
 _KEYS = ["model", "dataset", "attack", "objective", "norm", "epsilon"]
@@ -166,7 +168,13 @@ class _Comparison:
     def _values(self, task: Task) -> tuple[npt.NDArray[np.bool_], Values, Values, Values, Values] | None:
         """(scored classes, attacked, clean, attacked resampled, clean resampled), or None without an image."""
         if task.name not in self._cache:
-            self._cache[task.name] = self._compute(task) if self._used else None
+            try:
+                self._cache[task.name] = self._compute(task) if self._used else None
+            except RobustsegError:
+                raise
+            except Exception as error:
+                reason = f"{type(error).__name__}: {one_line(error)}"
+                raise InputError(f"task '{task.name}' cannot compute its metrics ({reason}); mend the task") from error
         return self._cache[task.name]
 
     def _compute(self, task: Task) -> tuple[npt.NDArray[np.bool_], Values, Values, Values, Values]:

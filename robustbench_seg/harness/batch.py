@@ -45,11 +45,11 @@ class Batch:
 
 def first_sample(dataset: Dataset) -> tuple[int, Sample]:
     """The first image that can be read, with its index; InputError where none can."""
-    problem: Exception | None = None
+    problem: BaseException | None = None
     for index in range(len(dataset)):
         try:
             return index, dataset[index]
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             problem = problem or error
     raise InputError(f"data set '{dataset.name}' has no image that can be read: {problem}") from problem
 

@@ -74,7 +74,13 @@ class Evaluation:
         stored = _stored_identity(folder)
         self.plan = self._plan(stored)
         self.identity = identity(self.plan, self.models, self.datasets, request.protocol)
-        if folder is not None and stored is not None:
+        if folder is not None:
+            self.refuse_other(folder)
+
+    def refuse_other(self, folder: Path) -> None:
+        """UsageError where the folder holds another run, or more images of this one."""
+        stored = _stored_identity(folder)
+        if stored is not None:
             _refuse_other(folder, stored, self.identity)
             _refuse_fewer(folder, self.outline)
 
@@ -160,7 +166,7 @@ class Evaluation:
                 return middle - start, time.perf_counter() - middle
         except RobustsegError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise InputError(
                 f"model '{model.name}' fails on the first image of {dataset.name}: "
                 f"{type(error).__name__}: {one_line(error)[:300]}"
@@ -185,15 +191,21 @@ class Evaluation:
 
 
 def _stored_identity(folder: Path | None) -> dict[str, Any] | None:
-    if folder is None or not (folder / "store.sqlite").exists():
+    path = None if folder is None else folder / "store.sqlite"
+    if path is None or not path.exists():
         return None
-    with Store(folder / "store.sqlite") as store:
+    # What a kill leaves of a store that was just being made is empty and has no run beside it.
+    if not path.stat().st_size and not path.with_name("run.json").exists():
+        return None
+    with Store(path, create=False) as store:
         stored = store.read_meta("identity")
+        if stored is None and store.done():
+            raise InputError(f"store '{path}' is damaged (whose run?); give another folder with -o")
     return stored if isinstance(stored, dict) else None
 
 
 def _refuse_fewer(folder: Path, asked: Outline) -> None:
-    with Store(folder / "store.sqlite") as store:
+    with Store(folder / "store.sqlite", create=False) as store:
         stored = Outline.from_json(store.read_outline())
     for name, groups in stored.groups.items():
         if len(asked.groups[name]) < len(groups):

@@ -13,6 +13,7 @@ from robustbench_seg.errors import InputError
 from robustbench_seg.harness.aggregate import tabulate
 from robustbench_seg.harness.describe import describe
 from robustbench_seg.harness.evaluation import Evaluation
+from robustbench_seg.harness.lock import sole_writer
 from robustbench_seg.harness.plan import Unit, share
 from robustbench_seg.harness.results import FamilyResult
 from robustbench_seg.harness.run import Run, write_table, write_text
@@ -33,9 +34,18 @@ def execute(
 ) -> Run:
     """Work through everything that is not stored yet and write the run's files (not the report).
 
-    Interrupted at any moment, it can be called again and does what is left.
+    Interrupted at any moment, it can be called again and does what is left. Raises InputError where another process
+    evaluates into the folder.
     """
     make_folder(folder)
+    with sole_writer(folder):
+        evaluation.refuse_other(folder)
+        sweep(folder)
+        _execute(evaluation, folder, on_progress)
+    return Run(folder)
+
+
+def _execute(evaluation: Evaluation, folder: Path, on_progress: Callable[[Progress], None]) -> None:
     with Store(folder / "store.sqlite") as store:
         # The outline first: a folder with an identity can be resumed and reported.
         store.write_meta("outline", evaluation.outline.to_json())
@@ -48,7 +58,6 @@ def execute(
         intervals = write_tables(store, folder)
         description = describe(evaluation, intervals, store.failures(), store.workers())
     write_text(json.dumps(description, indent=2) + "\n", folder / "run.json")
-    return Run(folder)
 
 
 def _progressing(
@@ -82,9 +91,15 @@ def rebuild(folder: Path, pictures: bool = True) -> Run:
     """The run of a folder with its tables made again from the store; no model is loaded."""
     run = Run(folder, pictures)
     run.info  # noqa: B018  (refuses a folder that is not a run before a store is made in it)
-    with Store(folder / "store.sqlite") as store:
+    with Store(folder / "store.sqlite", create=False) as store:
         write_tables(store, folder)
     return run
+
+
+def sweep(folder: Path) -> None:
+    """Remove what a killed process left half written."""
+    for half in (*folder.glob(".*.partial"), *folder.glob("figures/.*.partial")):
+        half.unlink(missing_ok=True)
 
 
 def make_folder(folder: Path) -> None:

@@ -46,7 +46,7 @@ class BatchWork:
                 if self._take_clean(family):
                     key = self._key(family)
                     self._prepaid[key] = self._prepaid.get(key, Spent()) + meter.read()
-        except Exception:
+        except (Exception, SystemExit):
             return
         finally:
             if self._pass is not None:
@@ -58,7 +58,7 @@ class BatchWork:
             return self._by_halves(family, self._halves)
         try:
             return self._clean(family) if family.attack == CLEAN else self._attacked(family)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             if len(self.batch) == 1:
                 failed = (ImageResult(self.batch.indices[0], error=f"{type(error).__name__}: {one_line(error)}"),)
                 return [CellResult(epsilon, failed) for epsilon in family.epsilons]
@@ -189,7 +189,7 @@ def merged(empty: Sequence[CellResult], parts: Sequence[Sequence[CellResult]]) -
         )
 
 
-def is_out_of_memory(error: Exception) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
     """Whether memory ran out, on a GPU or here."""
     return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in str(error)
 

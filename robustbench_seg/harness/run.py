@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ _TEXT = ("model", "dataset", "attack", "objective", "norm", "task", "metric", "c
 
 _ALWAYS = ("model", "dataset", "attack", "objective", "norm", "epsilon")
 """Columns that every table has."""
+
+_AGAIN = "give the command that made it again, or `robustseg report` where the store is there"
 
 
 @dataclass(frozen=True)
@@ -65,9 +68,13 @@ class Run:
         try:
             info: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
-            raise InputError(f"'{self.folder}' is not a run: {path.name} cannot be read ({error.strerror})") from error
+            raise InputError(
+                f"'{self.folder}' is not a run, or not a finished one: {path.name} cannot be read ({error.strerror})"
+            ) from error
         except ValueError as error:
-            raise InputError(f"'{path}' is damaged ({error}); evaluate into another folder with -o") from error
+            raise InputError(f"'{path}' is damaged ({error}); {_AGAIN}") from error
+        if not isinstance(info, dict):
+            raise InputError(f"'{path}' is damaged (no object); {_AGAIN}")
         return info
 
     def panels(self) -> list[Panel]:
@@ -82,7 +89,7 @@ class Run:
         panels: list[Panel] = []
         if not self.pictures:
             return panels
-        with Store(self.folder / "store.sqlite") as store:
+        with Store(self.folder / "store.sqlite", create=False) as store:
             outline = Outline.from_json(store.read_outline())
             for p, f, c, image, pngs in store.panels():
                 pair = outline.pairs[p]
@@ -99,16 +106,23 @@ class Run:
     def _table(self, name: str) -> pd.DataFrame:
         path = self.folder / name
         try:
-            table = pd.read_csv(path, dtype=dict.fromkeys(_TEXT, str))
+            text = path.read_text(encoding="utf-8")
+            table = pd.read_csv(io.StringIO(text), dtype=dict.fromkeys(_TEXT, str))
         except FileNotFoundError as error:
             raise InputError(f"'{self.folder}' has no {name}; is it a run folder? evaluate writes one") from error
         except (ValueError, OSError) as error:
-            raise InputError(f"'{path}' is damaged ({error}); rebuild it with `robustseg evaluate`") from error
+            raise InputError(f"'{path}' is damaged ({error}); {_AGAIN}") from error
         missing = [column for column in _ALWAYS if column not in table.columns]
-        if missing:
-            raise InputError(f"'{path}' is damaged (no column {missing[0]}); rebuild it with `robustseg evaluate`")
-        text = [column for column in _TEXT if column in table.columns]
-        return table.assign(**{column: table[column].fillna("") for column in text})
+        numbers = [] if table.empty else [column for column in table if column not in _TEXT]
+        words = [column for column in numbers if not pd.api.types.is_numeric_dtype(table[column])]
+        reasons = [
+            *(f"no column {column}" for column in missing),
+            *(f"column {column} holds no numbers" for column in words),
+            *(["its last line is cut off"] if not text.endswith("\n") else []),
+        ]
+        if reasons:
+            raise InputError(f"'{path}' is damaged ({reasons[0]}); {_AGAIN}")
+        return table.assign(**{column: table[column].fillna("") for column in _TEXT if column in table.columns})
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
@@ -117,10 +131,15 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
 
 
 def write_text(text: str, path: Path) -> None:
-    """Write a file so that it is either the old or the new one."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    """Write a text in UTF-8; see `write_bytes`."""
+    write_bytes(text.encode(), path)
+
+
+def write_bytes(data: bytes, path: Path) -> None:
+    """Write a file so that it is either the old or the new one; InputError where it cannot be."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(data)
         temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)

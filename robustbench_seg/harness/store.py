@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import sqlite3
+import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +21,7 @@ from robustbench_seg.tasks.base import Statistics
 SCHEMA = 2
 TIMEOUT_S = 30.0
 _TABLES = """
-CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL, checksum INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS shards (
     pair INTEGER, family INTEGER, chunk INTEGER, n_images INTEGER, n_failed INTEGER, worker TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (pair, family, chunk)) WITHOUT ROWID;
@@ -30,6 +32,7 @@ CREATE TABLE IF NOT EXISTS costs (
 CREATE TABLE IF NOT EXISTS results (
     pair INTEGER, family INTEGER, cell INTEGER, image INTEGER,
     error TEXT, rms REAL, linf REAL, snr_db REAL, unchanged INTEGER, skipped INTEGER, outcome TEXT,
+    checksum INTEGER NOT NULL,
     PRIMARY KEY (pair, family, cell, image)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS statistics (
     pair INTEGER, family INTEGER, cell INTEGER, image INTEGER, task TEXT, data BLOB,
@@ -38,6 +41,19 @@ CREATE TABLE IF NOT EXISTS panels (
     pair INTEGER, family INTEGER, cell INTEGER, image INTEGER, kind TEXT, png BLOB,
     PRIMARY KEY (pair, family, cell, image, kind)) WITHOUT ROWID;
 """
+_RESULT = "pair, family, cell, image, error, rms, linf, snr_db, unchanged, skipped, outcome, checksum"
+
+_NAMES = set(re.findall(r"EXISTS (\w+)", _TABLES))
+
+_FIXES = {
+    sqlite3.SQLITE_FULL: "free space and give the command again to resume",
+    sqlite3.SQLITE_BUSY: "stop what else uses it and give the command again",
+    sqlite3.SQLITE_READONLY: "make it writable or give another folder with -o",
+    sqlite3.SQLITE_CANTOPEN: "check that it is there and may be opened",
+    sqlite3.SQLITE_IOERR: "check the disk and give the command again to resume",
+}
+"""What to do about an error of SQLite; where it is none of these the file itself is bad."""
+_RENEW = "delete it to start afresh or give another folder with -o"
 
 
 @dataclass(frozen=True)
@@ -49,15 +65,23 @@ class StoredCell:
 
 
 class Store:
-    """Opened for one run; usable as a context manager. Every write is one transaction."""
+    """Opened for one run; usable as a context manager. Every write is one transaction.
 
-    def __init__(self, path: Path) -> None:
+    Made where it is missing; with `create` False it must be there, and its pages are checked as well. Raises
+    InputError where it cannot be opened, is damaged, or was written by another version. What is read later is
+    checked against its checksums.
+    """
+
+    def __init__(self, path: Path, create: bool = True) -> None:
         self.path = path
+        mode = "rwc" if create else "rw"
         with self._naming():
-            self._db = sqlite3.connect(path, timeout=TIMEOUT_S)
-            with self._db:
-                self._db.executescript(_TABLES)
-                self._upgrade()
+            self._db = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", timeout=TIMEOUT_S, uri=True)
+            try:
+                self._open(create)
+            except BaseException:
+                self._db.close()
+                raise
 
     def __enter__(self) -> Store:
         return self
@@ -69,7 +93,9 @@ class Store:
 
     def read_meta(self, key: str) -> object | None:
         """A JSON value stored under `key`, or None."""
-        rows = self._read("SELECT value FROM meta WHERE key = ?", key)
+        rows = self._read("SELECT value, checksum FROM meta WHERE key = ?", key)
+        for value, checksum in rows:
+            self._check(checksum == _checksum(key, value))
         return json.loads(rows[0][0]) if rows else None
 
     def read_outline(self) -> Any:
@@ -81,8 +107,9 @@ class Store:
 
     def write_meta(self, key: str, value: object) -> None:
         """Store a JSON value."""
+        text = json.dumps(value, sort_keys=True)
         with self._naming(), self._db:
-            self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value, sort_keys=True)))
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", (key, text, _checksum(key, text)))
 
     def done(self) -> set[tuple[int, int, int, int]]:
         """(pair, family, chunk, number of images) of every shard without a failed image."""
@@ -106,21 +133,20 @@ class Store:
 
     def cell(self, pair: int, family: int, cell: int) -> StoredCell:
         """Everything stored of one cell."""
-        key = (pair, family, cell)
-        rows = self._read(
-            "SELECT image, error, rms, linf, snr_db, unchanged, skipped, outcome FROM results"
-            " WHERE pair = ? AND family = ? AND cell = ? ORDER BY image",
-            *key,
-        )
-        results = [
-            ImageResult(image, error, rms, linf, snr, bool(unchanged), bool(skipped), json.loads(outcome))
-            for image, error, rms, linf, snr, unchanged, skipped, outcome in rows
-        ]
+        where = "WHERE pair = ? AND family = ? AND cell = ? ORDER BY image"
+        packed: dict[int, dict[str, bytes]] = defaultdict(dict)
+        for image, task, data in self._read(f"SELECT image, task, data FROM statistics {where}", pair, family, cell):
+            packed[image][task] = data
+        results = []
         statistics: dict[str, dict[int, Statistics]] = defaultdict(dict)
-        for image, task, data in self._read(
-            "SELECT image, task, data FROM statistics WHERE pair = ? AND family = ? AND cell = ?", *key
-        ):
-            statistics[task][image] = unpack(data)
+        for *values, checksum in self._read(f"SELECT {_RESULT} FROM results {where}", pair, family, cell):
+            image, error, rms, linf, snr, unchanged, skipped, outcome = values[3:]
+            self._check(checksum == _checksum(*values, *_parts(packed[image])))
+            results.append(
+                ImageResult(image, error, rms, linf, snr, bool(unchanged), bool(skipped), json.loads(outcome))
+            )
+            for task, data in packed[image].items():
+                statistics[task][image] = unpack(data)
         return StoredCell(results, statistics)
 
     def costs(self, pair: int, family: int, cell: int) -> tuple[int, int, float, float]:
@@ -143,25 +169,36 @@ class Store:
             grouped[(key[0], key[1], key[2], key[3])][kind] = png
         return [(*key, pngs) for key, pngs in grouped.items()]
 
-    def _upgrade(self) -> None:
-        """A store of schema 1 does not name its workers."""
-        columns = [row[1] for row in self._db.execute("PRAGMA table_info(shards)")]
-        if "worker" not in columns:
-            self._db.execute("ALTER TABLE shards ADD COLUMN worker TEXT NOT NULL DEFAULT ''")
-
     def _read(self, query: str, *values: object) -> list[Any]:
         with self._naming():
             return self._db.execute(query, values).fetchall()
 
+    def _open(self, create: bool) -> None:
+        """Make the tables of a new store; refuse a file that is another version's or lacks some."""
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        known = {name for (name,) in self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if create and version == 0 and not known:
+            # One transaction, so that a store is either whole or still empty.
+            self._db.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {SCHEMA}; COMMIT")
+        elif version != SCHEMA:
+            raise InputError(f"store '{self.path}' is of schema {version}, this version reads {SCHEMA}; {_RENEW}")
+        else:
+            self._check(known >= _NAMES)
+        if not create:
+            self._check(self._db.execute("PRAGMA quick_check(1)").fetchall() == [("ok",)])
+
+    def _check(self, sound: bool) -> None:
+        if not sound:
+            raise InputError(f"store '{self.path}' is damaged; {_RENEW}")
+
     @contextlib.contextmanager
     def _naming(self) -> Iterator[None]:
-        """Turn what SQLite raises (locked, damaged, disk full) into one line that names the file."""
+        """Turn what SQLite raises (locked, damaged, disk full) into one line that names the file and the fix."""
         try:
             yield
         except sqlite3.Error as error:
-            raise InputError(
-                f"store '{self.path}': {error}; free space, stop what else uses it, or give another folder with -o"
-            ) from error
+            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
+            raise InputError(f"store '{self.path}': {error}; {_FIXES.get(code, _RENEW)}") from error
 
     def _write_family(self, family: FamilyResult) -> None:
         failed = sum(bool(image.error) for cell in family.cells for image in cell.images)
@@ -182,9 +219,20 @@ class Store:
             where = "pair = ? AND family = ? AND cell = ? AND image = ?"
             self._db.execute(f"DELETE FROM {table} WHERE {where}", key)
         flags = (int(image.unchanged), int(image.skipped), json.dumps(dict(image.outcome), sort_keys=True))
-        values = (*key, image.error, image.rms, image.linf, image.snr_db, *flags)
-        self._db.execute("INSERT INTO results VALUES (?,?,?,?,?,?,?,?,?,?,?)", values)
+        snr = None if image.snr_db is None else float(image.snr_db)
+        values = (*key, image.error, float(image.rms), float(image.linf), snr, *flags)
+        checksum = _checksum(*values, *_parts(image.statistics))
+        self._db.execute("INSERT INTO results VALUES (?,?,?,?,?,?,?,?,?,?,?,?)", (*values, checksum))
         for task, data in image.statistics.items():
             self._db.execute("INSERT INTO statistics VALUES (?,?,?,?,?,?)", (*key, task, data))
         for kind, png in image.pngs.items():
             self._db.execute("INSERT INTO panels VALUES (?,?,?,?,?,?)", (*key, kind, png))
+
+
+def _checksum(*values: object) -> int:
+    """CRC-32 of values as they are stored: SQLite itself does not see a byte that flips inside a number."""
+    return zlib.crc32(repr(values).encode())
+
+
+def _parts(statistics: Mapping[str, bytes]) -> list[tuple[str, int]]:
+    return [(task, zlib.crc32(data)) for task, data in sorted(statistics.items())]

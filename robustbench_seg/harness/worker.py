@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
+from torch import nn
+
 from robustbench_seg.data.base import Sample
+from robustbench_seg.errors import InputError
 from robustbench_seg.harness.batch import collate
 from robustbench_seg.harness.context import PairContext
 from robustbench_seg.harness.families import BatchWork, merged
@@ -17,11 +21,12 @@ def work_on(context: PairContext, unit: Unit) -> list[FamilyResult]:
     """Every family still to do for this unit. The model's state is as before when it returns or raises."""
     samples, broken = _samples(context, unit.images)
     batches = collate(samples, context.tasks, context.pair.alignment, context.settings.kernels.device)
+    versions = _versions(context.victim.module)
     with context.victim.frozen():
         works = [BatchWork(context, batch) for batch in batches]
         for work in works:
             work.share([context.pair.families[index] for index in unit.families])
-        return [_family(context, unit, index, works, broken) for index in unit.families]
+        return [_family(context, unit, index, works, broken, versions) for index in unit.families]
 
 
 def _samples(context: PairContext, images: Sequence[int]) -> tuple[list[tuple[int, Sample]], list[ImageResult]]:
@@ -29,15 +34,29 @@ def _samples(context: PairContext, images: Sequence[int]) -> tuple[list[tuple[in
     for index in images:
         try:
             samples.append((index, context.dataset[index]))
-        except Exception as error:  # an image that cannot be read fails, the others go on
+        except (Exception, SystemExit) as error:  # an image that cannot be read fails, the others go on
             broken.append(ImageResult(index, error=one_line(error)))
     return samples, broken
 
 
 def _family(
-    context: PairContext, unit: Unit, index: int, works: Sequence[BatchWork], broken: Sequence[ImageResult]
+    context: PairContext,
+    unit: Unit,
+    index: int,
+    works: Sequence[BatchWork],
+    broken: Sequence[ImageResult],
+    versions: Sequence[int],
 ) -> FamilyResult:
     family = context.pair.families[index]
     parts = [work.family(family) for work in works]
+    if _versions(context.victim.module) != versions:
+        name = f"{context.model.name} under {family.attack} {family.objective}".rstrip()
+        raise InputError(f"{name}: weights or buffers of the model changed in evaluation; mend the model or attack")
     empty = [CellResult(epsilon, tuple(broken)) for epsilon in family.epsilons]
     return FamilyResult(unit.pair, index, unit.chunk, tuple(merged(empty, parts)))
+
+
+def _versions(module: nn.Module) -> list[int]:
+    """How often each floating-point weight and buffer was written to: all that follows would be of another model."""
+    state = itertools.chain(module.parameters(), module.buffers())
+    return [value._version for value in state if value.is_floating_point() and not value.is_inference()]

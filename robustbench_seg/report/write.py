@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from robustbench_seg.errors import InputError, UsageError
-from robustbench_seg.harness.run import write_table, write_text
+from robustbench_seg.harness.run import write_bytes, write_table, write_text
 from robustbench_seg.report.differences.groups import parse_groups
 from robustbench_seg.report.differences.section import section
 from robustbench_seg.report.figures import FigureFile, figures
@@ -69,8 +69,4 @@ def made_folder(folder: Path) -> Path:
 
 def write_png(figure: FigureFile, folder: Path) -> None:
     """Write one figure into the folder; InputError where it cannot be."""
-    path = folder / figure.name
-    try:
-        path.write_bytes(figure.png)
-    except OSError as error:
-        raise InputError(f"'{path}' cannot be written: {error.strerror}; free space or give another -o") from error
+    write_bytes(figure.png, folder / figure.name)

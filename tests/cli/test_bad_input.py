@@ -167,7 +167,7 @@ def test_a_full_disk_is_one_line(tmp_path):
     from robustbench_seg.errors import InputError
     from robustbench_seg.harness.run import write_text
 
-    link = tmp_path / f".summary.csv.{os.getpid()}"
+    link = tmp_path / f".summary.csv.{os.getpid()}.partial"
     link.symlink_to("/dev/full")
     with pytest.raises(InputError, match="No space left"):
         write_text("x" * 10, tmp_path / "summary.csv")

@@ -20,13 +20,13 @@ PROTOCOL = Protocol(
         AttackPlan("hide", (8.0,), objectives=("hide:car",)),
     ),
 )
-FAULTY = Path(__file__).parents[1] / "plugins" / "faulty.py"
+DEADLY = Path(__file__).parents[1] / "plugins" / "deadly.py"
 
 
 @pytest.fixture(autouse=True, scope="session")
 def _toy():
     load_plugin(TOY)
-    load_plugin(FAULTY)
+    load_plugin(DEADLY)
 
 
 @pytest.fixture
@@ -63,8 +63,8 @@ def faulty_run(run_in, tmp_path):
 
     def run(folder, fault, every_time=False, **changes):
         params = {"fault": fault, "marker": "" if every_time else str(tmp_path / "marker")}
-        attacks = (AttackPlan("gaussian", (8.0,)), AttackPlan("faulty", (2.0,), params=params))
-        plugins = (str(TOY), str(FAULTY))
+        attacks = (AttackPlan("gaussian", (8.0,)), AttackPlan("deadly", (2.0,), params=params))
+        plugins = (str(TOY), str(DEADLY))
         return run_in(folder, "toy-single", protocol=Protocol("faulty", attacks), plugins=plugins, **changes)
 
     return run

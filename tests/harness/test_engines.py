@@ -1,6 +1,5 @@
 import os
 import socket
-import sqlite3
 import subprocess
 import sys
 from dataclasses import replace
@@ -55,17 +54,6 @@ def test_run_json_names_the_workers_and_their_shards(run_in, tmp_path):
     assert run.info["workers"] == {f"{socket.gethostname()}:{os.getpid()}": shards}
 
 
-def test_a_store_that_does_not_name_its_workers_is_resumed(run_in, tmp_path):
-    run_in(tmp_path / "run", "toy-single")
-    before = (tmp_path / "run" / "summary.csv").read_bytes()
-    with sqlite3.connect(tmp_path / "run" / "store.sqlite") as store:
-        store.execute("DELETE FROM shards WHERE chunk = 1")
-        store.execute("ALTER TABLE shards DROP COLUMN worker")
-    run = run_in(tmp_path / "run", "toy-single")
-    assert (tmp_path / "run" / "summary.csv").read_bytes() == before
-    assert sum(run.info["workers"].values()) == len(run.info["identity"]["attacks"])
-
-
 @pytest.mark.slow
 def test_a_killed_worker_leaves_no_trace_but_its_name(faulty_run, without_fault, tmp_path):
     expected = without_fault("kill")
@@ -79,7 +67,7 @@ def test_a_killed_worker_leaves_no_trace_but_its_name(faulty_run, without_fault,
 def test_what_kills_its_worker_every_time_fails_alone_and_is_left_to_do(faulty_run, tmp_path):
     run = faulty_run(tmp_path / "run", "kill", every_time=True, workers=2, limit=2)
     status = run.summary.groupby("attack").status.agg(set).to_dict()
-    assert status == {"clean": {"ok"}, "gaussian": {"ok"}, "faulty": {"failed"}}
+    assert status == {"clean": {"ok"}, "gaussian": {"ok"}, "deadly": {"failed"}}
     ((error, count),) = run.info["failures"].items()
     assert "died" in error
     assert count == 2

@@ -178,7 +178,7 @@ def test_a_broken_first_image_is_a_failed_image(request_for, tmp_path):
 def test_a_kill_before_the_identity_is_stored_starts_afresh(run_in, tmp_path):
     run_in(tmp_path / "run", "toy-single", limit=2)
     with sqlite3.connect(tmp_path / "run" / "store.sqlite") as store:
-        store.execute("DELETE FROM meta WHERE key = 'identity'")
+        store.executescript("DELETE FROM meta WHERE key = 'identity'; DELETE FROM shards; DELETE FROM results")
     run_in(tmp_path / "run", "toy-single", limit=2)
 
 

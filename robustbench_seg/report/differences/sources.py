@@ -74,7 +74,7 @@ def opened(runs: Sequence[Run], names: Sequence[Mapping[str, str]]) -> Iterator[
             path = run.folder / STORE
             if not path.is_file():
                 continue
-            store = stack.enter_context(Store(path))
+            store = stack.enter_context(Store(path, create=False))
             outline = Outline.from_json(store.read_outline())
             prints = {data["name"]: str(data.get("fingerprint")) for data in run.info.get("datasets", [])}
             for index, pair in enumerate(outline.pairs):

@@ -25,7 +25,7 @@ def draws(folder: Path, wanted: Collection[Key]) -> dict[Key, Floats]:
     from robustbench_seg.harness.outline import Outline
     from robustbench_seg.harness.store import Store
 
-    with Store(folder / STORE) as store:
+    with Store(folder / STORE, create=False) as store:
         outline = Outline.from_json(store.read_outline())
         return {
             key: ratios for pair in range(len(outline.pairs)) for key, ratios in resampled(store, outline, pair, wanted)

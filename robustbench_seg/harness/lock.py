@@ -1,0 +1,37 @@
+"""One writer a run folder: a lock that goes with the process that holds it, however that ends."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from robustbench_seg.errors import InputError
+
+LOCK = ".lock"
+
+
+@contextlib.contextmanager
+def sole_writer(folder: Path) -> Iterator[None]:
+    """Hold a run folder for the block; InputError where another process, or a call in this one, holds it.
+
+    The lock is SQLite's on an empty file: the same on every platform, and gone with a killed process. The store's
+    own would not do, as readers must get at it during a run.
+    """
+    with contextlib.closing(_opened(folder / LOCK)) as lock:
+        try:
+            lock.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError as error:
+            raise InputError(
+                f"run folder '{folder}' is in use by another evaluation ({error}); wait for it, stop it, "
+                "or give another folder with -o"
+            ) from error
+        yield
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    try:
+        return sqlite3.connect(path, timeout=0, isolation_level=None)
+    except sqlite3.Error as error:
+        raise InputError(f"'{path}' cannot be opened ({error}); give another folder with -o") from error
