@@ -32,6 +32,8 @@ class Logits(nn.Module):
     def __init__(self, net: nn.Module) -> None:
         super().__init__()
         self.net = net
+        # torchattacks puts back the mode of what it is given, and with it that of every BatchNorm inside.
+        self.eval()
 
     def forward(self, images: Tensor) -> Tensor:
         logits: Tensor = self.net(images)["semantic"]
@@ -97,7 +99,7 @@ def main(name: str, data: str, limit: str, out: str, weights: str = "", classes:
     own = {"weights": weights, "classes": classes} if weights else None
     net = ModelSpec(name, own).load().module.to(memory_format=torch.contiguous_format)
     dataset = DataSpec.parse(data).load()
-    rows = evaluate(Logits(net).eval(), dataset, min(int(limit), len(dataset)), "cpu")
+    rows = evaluate(Logits(net), dataset, min(int(limit), len(dataset)), "cpu")
     with Path(out).open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(("attack", "epsilon", "miou"))

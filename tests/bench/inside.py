@@ -61,7 +61,7 @@ def open_pair(
 def first_batch(model: ModelSpec | InMemory, dataset: DataSpec | InMemory, images: int, **options: object) -> Inside:
     """The first batch of a pair, of at most `images` images."""
     evaluation, context = open_pair(model, dataset, images, **options)  # type: ignore[arg-type]
-    size = min(images, evaluation.plan.batch_size)
+    size = min(images, evaluation.plan.batch_size, len(context.dataset))
     samples = [(i, context.dataset[i]) for i in range(size)]
     (batch,) = collate(samples, context.tasks, context.pair.alignment, evaluation.device)
     outputs = context.victim.outputs(batch.images)

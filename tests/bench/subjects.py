@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import Tensor
 
-from robustbench_seg.classes import VOID, ClassSet
+from robustbench_seg.classes import VOID
 from robustbench_seg.data.base import Dataset
 from robustbench_seg.harness.spec import DataSpec, ModelSpec
 from robustbench_seg.models.checkpoint import load_own
@@ -95,7 +95,7 @@ def _crops(dataset: Dataset, training: Training) -> Iterator[tuple[Tensor, Tenso
     """A batch a step: images (N,3,h,w) in [0,1] and labels (N,h,w)."""
     rng = np.random.default_rng(0)
     samples = [dataset[i] for i in range(min(training.frames, len(dataset)))]
-    height, width = training.crop
+    height, width = (min(pair) for pair in zip(training.crop, samples[0].image.shape, strict=False))
     for _ in range(training.steps):
         images, labels = [], []
         for index in rng.integers(0, len(samples), training.batch):
@@ -110,8 +110,3 @@ def _crops(dataset: Dataset, training: Training) -> Iterator[tuple[Tensor, Tenso
 def opened(text: str, split: str | None = None) -> Dataset:
     """A data set by what `-d` takes."""
     return DataSpec.parse(text, split).load()
-
-
-def class_set(dataset: Dataset) -> ClassSet:
-    """Its classes."""
-    return dataset.classes

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from robustbench_seg.errors import InputError
+from robustbench_seg.harness.engine import ENGINES
 from tests.bench.gpu import GPU
 from tests.bench.grid import Grid, GridResNet18
 from tests.bench.images import Images
@@ -34,7 +35,7 @@ TOYS = {
         Grid(repeats=1, images=2, dataset="street", model="street-single"),
         GridResNet18(repeats=1, images=1, dataset="street", training_steps=1),
         Images(repeats=1, counts=(2, 3, 4), size="32x64"),
-        RayEngine(repeats=1, images=20, images_short=2, size="32x64", engines=("local", "local")),
+        RayEngine(repeats=1, images=20, images_short=2, size="32x64", engines=("other", "local")),
         Startup(repeats=1),
         Shares(repeats=1, images=2),
         Steps(repeats=1, steps=(1, 2, 3), images=2),
@@ -149,7 +150,8 @@ SLOW = {"grid", "grid-resnet18", "images", "ray"}
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in TOYS]
 )
-def test_a_toy_run(name, tmp_path):
+def test_a_toy_run(name, tmp_path, monkeypatch):
+    monkeypatch.setitem(ENGINES, "other", ENGINES["local"])
     entry = TOYS[name].entry("cpu")
     assert entry.reason == ""
     assert_sound(entry, tmp_path)
