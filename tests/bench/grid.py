@@ -1,0 +1,96 @@
+"""The klingner2020 grid as one command, against the loop that a user would write."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import pandas as pd
+
+from tests.bench.benchmark import Benchmark
+from tests.bench.process import ROBUSTSEG, run
+from tests.bench.record import Figure, figure
+from tests.bench.subjects import HERE, Subject, Training, camvid, catalogue, opened, resnet18
+from tests.bench.timing import alternate
+
+TARGET = 0.45
+_COMPARED = ("clean", "fgsm", "pgd")
+"""Noise is drawn otherwise on the two sides; the rest is the same computation."""
+
+
+@dataclass(frozen=True)
+class Grid(Benchmark):
+    """Whole processes, the report included; torch's threads as a user finds them. An empty `dataset` is CamVid."""
+
+    name: ClassVar[str] = "grid"
+    what: ClassVar[str] = "the klingner2020 grid, report included, against a loop with torchattacks and torchmetrics"
+
+    images: int = 48
+    dataset: str = ""
+    model: str = "camvid-mobilenetv2"
+
+    def figures(self, device: str) -> Iterator[Figure]:
+        """The ratio of seconds, and how far the two sides' mIoU differ."""
+        with tempfile.TemporaryDirectory() as folder:
+            data = self.dataset or camvid()
+            yield self._figure(self.subject(data, Path(folder)), data, Path(folder))
+
+    def subject(self, data: str, folder: Path) -> Subject:
+        """The model that is measured."""
+        return catalogue(self.model)
+
+    def _figure(self, subject: Subject, data: str, folder: Path) -> Figure:
+        counter = iter(range(10**6))
+
+        def ours() -> float:
+            out = folder / f"run-{next(counter)}"
+            limit = ("--limit", str(self.images))
+            grid = ("-d", data, "-p", "klingner2020", "--device", "cpu")
+            return run([*ROBUSTSEG, "evaluate", *subject.arguments, *grid, *limit, "-o", out]).seconds
+
+        def theirs() -> float:
+            own = (subject.spec.own or {}).values()
+            return run(
+                [HERE / "baseline_loop.py", subject.spec.name, data, str(self.images), folder / "loop.csv", *own]
+            ).seconds
+
+        raw = alternate({"robustseg": ours, "torchattacks loop": theirs}, self.repeats)
+        numbers = differences(folder / "run-0" / "summary.csv", folder / "loop.csv")
+        return figure(subject.name, "quotient", raw, at_most=TARGET, numbers=numbers)
+
+
+@dataclass(frozen=True)
+class GridResNet18(Grid):
+    """The same on the paper's network, trained for some seconds on the train split."""
+
+    name: ClassVar[str] = "grid-resnet18"
+    what: ClassVar[str] = "the same grid on a ResNet-18 U-net of the paper's width"
+
+    repeats: int = 1
+    model: str = "resnet18-unet"
+    training_steps: int = 60
+
+    def subject(self, data: str, folder: Path) -> Subject:
+        """The trained network."""
+        return resnet18(opened(data, "train"), folder, Training(steps=self.training_steps))
+
+
+def differences(summary: Path, loop: Path) -> dict[str, float]:
+    """The clean mIoU, and by attack the largest difference of a cell's, in points (hundredths)."""
+    table = pd.read_csv(summary)
+    ours = _cells(table[(table["metric"] == "miou") & (table["task"] == "semantic")], "value")
+    theirs = _cells(pd.read_csv(loop), "miou")
+    if ours.keys() != theirs.keys():
+        raise RuntimeError(f"the two sides have other cells: {sorted(ours)}, {sorted(theirs)}")
+    apart = {key: 100 * abs(ours[key] - theirs[key]) for key in ours}
+    largest = {name: max(value for (attack, _), value in apart.items() if attack == name) for name in _COMPARED}
+    found = {f"largest difference of mIoU, {name}, points": value for name, value in largest.items()}
+    return {"clean mIoU": ours["clean", 0.0]} | found
+
+
+def _cells(table: pd.DataFrame, column: str) -> dict[tuple[str, float], float]:
+    rows = zip(table["attack"], table["epsilon"], table[column], strict=True)
+    return {(str(attack), float(epsilon)): float(value) for attack, epsilon, value in rows}
