@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from robustbench_seg.harness.context import PairContext, Settings
 from robustbench_seg.harness.plan import Plan, Unit
 from robustbench_seg.harness.results import FamilyResult
 from robustbench_seg.harness.spec import DataSpec, InMemory, ModelSpec
-from robustbench_seg.harness.worker import work_on
+from robustbench_seg.harness.worker import Read, read, work_on
 from robustbench_seg.registry import lazy, load_plugin, unknown
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ class Worker:
     def __init__(self, job: Job) -> None:
         self._job = job
         self._contexts: dict[int, PairContext] = {}
+        self._reading: dict[Unit, Future[Read]] = {}
+        self._reader = ThreadPoolExecutor(1)
         self.name = f"{socket.gethostname()}:{os.getpid()}"
         for plugin in job.plugins:
             load_plugin(plugin)
@@ -53,12 +56,28 @@ class Worker:
 
     def run(self, unit: Unit) -> list[FamilyResult]:
         """The results of one unit."""
-        if unit.pair not in self._contexts:
-            pair = self._job.plan.pairs[unit.pair]
+        reading = self._reading.pop(unit, None)
+        context = self._context(unit.pair)
+        found = reading.result() if reading else read(context, unit.images)
+        return [replace(result, worker=self.name) for result in work_on(context, unit, found)]
+
+    def announce(self, unit: Unit) -> None:
+        """A unit that will be run: its images are decoded or rendered while another one is computed."""
+        context = self._contexts.get(unit.pair)
+        if context is not None:
+            self._reading[unit] = self._reader.submit(read, context, unit.images)
+
+    def close(self) -> None:
+        """Read nothing more."""
+        self._reader.shutdown(cancel_futures=True)
+
+    def _context(self, index: int) -> PairContext:
+        if index not in self._contexts:
+            pair = self._job.plan.pairs[index]
             model = self._job.models[pair.model].load()
             dataset = self._job.datasets[pair.dataset].load()
-            self._contexts[unit.pair] = PairContext(pair, model, dataset, self._job.settings)
-        return [replace(result, worker=self.name) for result in work_on(self._contexts[unit.pair], unit)]
+            self._contexts[index] = PairContext(pair, model, dataset, self._job.settings)
+        return self._contexts[index]
 
 
 @dataclass(frozen=True)

@@ -43,10 +43,13 @@ class _Thread:
         self.ready = self._executor.submit(self._begin)
 
     def submit(self, unit: Unit) -> Future[Results]:
+        self._worker.announce(unit)
         return self._executor.submit(lambda: self._worker.run(unit))
 
     def stop(self) -> None:
         self._executor.shutdown(cancel_futures=True)
+        if hasattr(self, "_worker"):
+            self._worker.close()
 
     def _begin(self) -> str:
         self._worker = Worker(self._job)

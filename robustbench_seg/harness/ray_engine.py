@@ -33,6 +33,8 @@ try:
 except ImportError as error:
     raise UsageError(f"engine 'ray' needs Ray ({one_line(error)}); pip install 'robustbench-seg[ray]'") from error
 
+_ASIDE = "aside"
+
 _init = partial(ray.init, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
 
 
@@ -51,10 +53,13 @@ class _Actor:
     """A worker as an actor; Ray finds a place for it."""
 
     def __init__(self, job: Any, resources: dict[str, float]) -> None:
-        self._actor = ray.remote(_RemoteWorker).options(**resources).remote(job, str(Path.cwd()))
+        # Announcements are heard while a unit is computed.
+        made = ray.remote(concurrency_groups={_ASIDE: 1})(_RemoteWorker)
+        self._actor = made.options(**resources).remote(job, str(Path.cwd()))
         self.ready: Future[str] = _future(self._actor.begin.remote())
 
     def submit(self, unit: Unit) -> Future[Results]:
+        self._actor.announce.options(concurrency_group=_ASIDE).remote(unit)
         return _future(self._actor.run.remote(unit))
 
     def stop(self) -> None:
@@ -74,6 +79,10 @@ class _RemoteWorker:
             os.chdir(self._folder)
         self._worker = Worker(self._job)
         return self._worker.name
+
+    def announce(self, unit: Unit) -> None:
+        """A unit that will be run."""
+        self._worker.announce(unit)
 
     def run(self, unit: Unit) -> Results:
         """The results of one unit."""

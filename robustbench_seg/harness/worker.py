@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from torch import nn
 
@@ -17,26 +18,34 @@ from robustbench_seg.harness.results import CellResult, FamilyResult, ImageResul
 from robustbench_seg.registry import one_line
 
 
-def work_on(context: PairContext, unit: Unit) -> list[FamilyResult]:
+@dataclass(frozen=True)
+class Read:
+    """The images of a unit that could be read, by index, and the records of those that could not."""
+
+    samples: Sequence[tuple[int, Sample]]
+    broken: Sequence[ImageResult]
+
+
+def read(context: PairContext, images: Sequence[int]) -> Read:
+    """An image that cannot be read fails, the others go on."""
+    samples, broken = [], []
+    for index in images:
+        try:
+            samples.append((index, context.dataset[index]))
+        except (Exception, SystemExit) as error:
+            broken.append(ImageResult(index, error=one_line(error)))
+    return Read(samples, broken)
+
+
+def work_on(context: PairContext, unit: Unit, found: Read) -> list[FamilyResult]:
     """Every family still to do for this unit. The model's state is as before when it returns or raises."""
-    samples, broken = _samples(context, unit.images)
-    batches = collate(samples, context.tasks, context.pair.alignment, context.settings.kernels.device)
+    batches = collate(found.samples, context.tasks, context.pair.alignment, context.settings.kernels.device)
     versions = _versions(context.victim.module)
     with context.victim.frozen():
         works = [BatchWork(context, batch) for batch in batches]
         for work in works:
             work.share([context.pair.families[index] for index in unit.families])
-        return [_family(context, unit, index, works, broken, versions) for index in unit.families]
-
-
-def _samples(context: PairContext, images: Sequence[int]) -> tuple[list[tuple[int, Sample]], list[ImageResult]]:
-    samples, broken = [], []
-    for index in images:
-        try:
-            samples.append((index, context.dataset[index]))
-        except (Exception, SystemExit) as error:  # an image that cannot be read fails, the others go on
-            broken.append(ImageResult(index, error=one_line(error)))
-    return samples, broken
+        return [_family(context, unit, index, works, found.broken, versions) for index in unit.families]
 
 
 def _family(

@@ -2,6 +2,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 
 import pytest
@@ -35,6 +36,28 @@ def test_a_unit_cut_into_families_gives_the_same_results(request_for, tmp_path):
     pieces = [result for piece in by_family(unit) for result in Worker(evaluation.job(tmp_path)).run(piece)]
     assert [result.family for result in pieces] == [result.family for result in whole]
     for a, b in zip(whole, pieces, strict=True):
+        assert [cell.images for cell in a.cells] == [cell.images for cell in b.cells]
+
+
+def test_an_announced_unit_is_read_aside_and_once(request_for, tmp_path, monkeypatch):
+    evaluation = Evaluation(request_for("toy-single"))
+    first, second = list(evaluation.plan.units(set()))[:2]
+    worker = Worker(evaluation.job(tmp_path))
+    worker.run(first)
+    expected = worker.run(second)
+    kind, seen = type(evaluation.datasets[0]), []
+    read = kind.__getitem__
+
+    def watched(self, index):
+        seen.append((index, threading.current_thread() is threading.main_thread()))
+        return read(self, index)
+
+    monkeypatch.setattr(kind, "__getitem__", watched)
+    worker.announce(second)
+    found = worker.run(second)
+    worker.close()
+    assert seen == [(index, False) for index in second.images]
+    for a, b in zip(expected, found, strict=True):
         assert [cell.images for cell in a.cells] == [cell.images for cell in b.cells]
 
 
