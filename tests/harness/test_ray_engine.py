@@ -68,7 +68,7 @@ def test_a_cluster_without_gpus_is_one_line(request_for):
     from robustbench_seg.harness.evaluation import Evaluation
 
     job = Evaluation(request_for("toy-single")).job(Path())
-    on_gpu = replace(job, settings=replace(job.settings, kernels=Kernels("cuda:3")))
+    on_gpu = replace(job, settings=replace(job.settings, kernels=replace(job.settings.kernels, device="cuda:3")))
     with pytest.raises(InputError, match="no machine of the Ray cluster has what a worker needs"):
         next(ray_engine.run_ray(on_gpu, [], 1))
 
