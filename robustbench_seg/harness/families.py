@@ -44,7 +44,7 @@ class BatchWork:
         try:
             for family in families:
                 if self._take_clean(family):
-                    key = self._key(family)
+                    key = family_key(family)
                     self._prepaid[key] = self._prepaid.get(key, Spent()) + meter.read()
         except (Exception, SystemExit):
             return
@@ -97,7 +97,7 @@ class BatchWork:
         done = {epsilon: results for epsilon in family.epsilons if (results := self._known(attack, family, epsilon))}
         cells = {epsilon: _result(epsilon, results, Spent()) for epsilon, results in done.items()}
         left = [_radius(epsilon) for epsilon in family.epsilons if epsilon not in done]
-        prepaid = self._prepaid.pop(self._key(family), Spent())
+        prepaid = self._prepaid.pop(family_key(family), Spent())
         for radius, images in attack.perturb(problem, left, family.norm):
             epsilon = None if radius == float("inf") else radius
             outputs = self.context.victim.outputs(images)
@@ -108,7 +108,7 @@ class BatchWork:
         return [cells[epsilon] for epsilon in family.epsilons]
 
     def _target(self, attack: Perturbation, family: Family) -> Target:
-        key = self._key(family)
+        key = family_key(family)
         if key not in self._targets:
             goal = None
             if family.objective:
@@ -125,21 +125,12 @@ class BatchWork:
             self._targets[key] = problem, goal
         return self._targets[key]
 
-    def _key(self, family: Family) -> Hashable:
-        """What families with the same goal share: its objective."""
-        if family.attack == CLEAN:
-            return CLEAN
-        attack = make_attack(family)
-        # An attack with goals of its own may shape them by its parameters; all others share the objective's.
-        own = repr(attack) if type(attack).goal is not Perturbation.goal else ""
-        return own, family.objective
-
     def _cell_key(self, attack: Perturbation, family: Family, epsilon: float | None) -> Hashable | None:
         name = None if epsilon is None else attack.same_as(epsilon, family.norm)
         # Every cell's pictures are saved under its own name.
         if name is None or self.context.settings.image_folder is not None:
             return None
-        return self._key(family), name, Cell(family, epsilon).is_drawn
+        return family_key(family), name, Cell(family, epsilon).is_drawn
 
     def _known(self, attack: Perturbation, family: Family, epsilon: float | None) -> tuple[ImageResult, ...] | None:
         return self._scored.get(self._cell_key(attack, family, epsilon))
@@ -173,6 +164,16 @@ class BatchWork:
                 self.batch, outputs, context.tasks, context.classes, context.model.median_scaling, context.settings.seed
             )
         return self._scene
+
+
+def family_key(family: Family) -> Hashable:
+    """What families with the same goal share: its objective."""
+    if family.attack == CLEAN:
+        return CLEAN
+    attack = make_attack(family)
+    # An attack with goals of its own may shape them by its parameters; all others share the objective's.
+    own = repr(attack) if type(attack).goal is not Perturbation.goal else ""
+    return own, family.objective
 
 
 def merged(empty: Sequence[CellResult], parts: Sequence[Sequence[CellResult]]) -> Iterator[CellResult]:

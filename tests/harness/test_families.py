@@ -12,10 +12,12 @@ from robustbench_seg.attacks.budget import Budget
 from robustbench_seg.attacks.fgsm import FGSM
 from robustbench_seg.attacks.problem import Problem
 from robustbench_seg.harness.context import PairContext
+from robustbench_seg.harness.estimate import estimate
 from robustbench_seg.harness.evaluation import Evaluation
+from robustbench_seg.harness.execute import execute
 from robustbench_seg.harness.families import BatchWork
 from robustbench_seg.harness.plan import CLEAN, Unit
-from robustbench_seg.harness.worker import work_on
+from robustbench_seg.harness.worker import read, work_on
 from robustbench_seg.protocol import AttackPlan, Protocol
 from robustbench_seg.registries import ATTACKS
 
@@ -44,9 +46,11 @@ def context_for(request_for, tmp_path):
     return build
 
 
-def unit(context, families=None):
+def done(context, families=None):
+    """The results of these families on the first images."""
     everything = range(len(context.pair.families))
-    return Unit(0, 0, range(IMAGES), tuple(everything if families is None else families))
+    unit = Unit(0, 0, range(IMAGES), tuple(everything if families is None else families))
+    return work_on(context, unit, read(context, unit.images))
 
 
 def spent(results):
@@ -62,7 +66,7 @@ def test_the_klingner_grid_costs_21_gradients_and_46_forwards(context_for):
     """49 gradients, each with a forward, and 29 scores one by one: 78 forwards."""
     context = context_for("toy-single")
     families = [family.attack for family in context.pair.families]
-    found = spent(work_on(context, unit(context)))
+    found = spent(done(context))
     by_attack = {families[index]: cells for index, cells in found.items()}
     assert by_attack[CLEAN] == [(1, 0)]
     assert by_attack["gaussian"] == by_attack["salt_and_pepper"] == [(1, 0)] * 7
@@ -77,9 +81,9 @@ def test_the_klingner_grid_costs_21_gradients_and_46_forwards(context_for):
 def test_sharing_changes_no_bit(context_for):
     """Each family alone, as after an interruption, gives what it gives among the others."""
     context = context_for("toy-single")
-    together = {result.family: result for result in work_on(context, unit(context))}
+    together = {result.family: result for result in done(context)}
     for index in range(len(context.pair.families)):
-        (alone,) = work_on(context, unit(context, [index]))
+        (alone,) = done(context, [index])
         assert [cell.images for cell in alone.cells] == [cell.images for cell in together[index].cells]
 
 
@@ -109,7 +113,7 @@ def test_a_batch_that_does_not_fit_is_halved(context_for, request_for, tmp_path,
     evaluation = Evaluation(request_for("toy-single", protocol=Protocol("greedy", plans), limit=IMAGES))
     job = evaluation.job(tmp_path)
     context = PairContext(job.plan.pairs[0], job.models[0].load(), job.datasets[0].load(), job.settings)
-    clean, fgsm, greedy, pgd = work_on(context, unit(context))
+    clean, fgsm, greedy, pgd = done(context)
     for result in (clean, fgsm, greedy, pgd):
         (cell,) = result.cells
         assert [image.image for image in cell.images] == list(range(IMAGES))
@@ -123,7 +127,7 @@ def test_an_image_that_never_fits_fails_alone(request_for, tmp_path):
     evaluation = Evaluation(request_for("toy-single", protocol=Protocol("greedy", plans), limit=IMAGES))
     job = evaluation.job(tmp_path)
     context = PairContext(job.plan.pairs[0], job.models[0].load(), job.datasets[0].load(), job.settings)
-    _, greedy, fgsm = work_on(context, unit(context))
+    _, greedy, fgsm = done(context)
     assert all("can't allocate memory" in image.error for image in greedy.cells[0].images)
     assert not any(image.error for image in fgsm.cells[0].images)
 
@@ -142,8 +146,19 @@ def test_after_running_out_of_memory_later_families_take_halves_at_once(context_
         return forward(images)
 
     monkeypatch.setattr(context.victim, "outputs", short)
-    results = work_on(context, unit(context, [1, 2]))
+    results = done(context, [1, 2])
     assert not any(image.error for result in results for cell in result.cells for image in cell.images)
     # Once for the first radius of the first family; every score after that is of two images.
     assert seen.count(IMAGES) == 1
     assert set(seen) == {IMAGES, 2}
+
+
+@pytest.mark.parametrize("model", ["toy-single", "toy-multi"])
+def test_the_estimate_is_what_it_costs(request_for, tmp_path, model):
+    evaluation = Evaluation(request_for(model, protocol=GRID, limit=IMAGES))
+    foretold = estimate(evaluation)
+    costs = execute(evaluation, tmp_path).costs
+    assert foretold.gradients == costs["backwards"].sum()
+    objectives = costs.loc[costs["objective"] != "", "objective"].nunique()
+    # Every gradient has a forward, but the first of each objective, which is the clean one's.
+    assert foretold.forwards + foretold.gradients - IMAGES * objectives == costs["forwards"].sum()
