@@ -20,10 +20,12 @@ from robustbench_seg.harness.engine import Engine, Job, Worker
 from robustbench_seg.harness.plan import Unit
 from robustbench_seg.registry import one_line
 
-# Read while Ray is imported: what Ray would print goes to its log files alone.
+# Read while Ray is imported, and by what it starts. What Ray would print goes to its log files alone.
 os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+# Ray lowers the priority of its workers by 15; local ones have this process's.
+os.environ.setdefault("RAY_worker_niceness", "0")
 # A cluster that has gone is known as such in a minute or two, not after twenty tries.
 os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "2")
 
@@ -92,6 +94,7 @@ class _RemoteWorker:
 def _future(reference: Any) -> Future[Any]:
     """A future of an actor's answer: its own exceptions as they are, the loss of the actor as BrokenExecutor."""
     answer: Future[Any] = Future()
+    answer.set_running_or_notify_cancel()  # what is with an actor cannot be taken back
 
     def settle(inner: Future[Any]) -> None:
         error = inner.exception()
@@ -120,7 +123,7 @@ def _cluster(cpus: int) -> Iterator[None]:
     except (ConnectionError, RuntimeError, ValueError, OSError, RayError) as error:
         where = os.environ.get("RAY_ADDRESS") or "this machine"
         raise InputError(
-            f"Ray on {where} cannot be used: {one_line(error)[:300]}; correct RAY_ADDRESS ('local' for this machine)"
+            f"Ray on {where} cannot be used: {one_line(error)[:300]}; correct RAY_ADDRESS ('local': this machine) or RAY_AUTH_MODE"
         ) from error
     try:
         yield
@@ -134,7 +137,7 @@ def start(cpus: int) -> None:
     # A cluster is what RAY_ADDRESS or `ray start` says. Not address="auto": that would join the private one of
     # another run, which ends with it.
     try:
-        _init(num_cpus=cpus)
+        _init(num_cpus=None if "://" in os.environ.get("RAY_ADDRESS", "") else cpus)
     except ValueError:  # a cluster is there, and its CPUs are not ours to count
         _init()
 
