@@ -13,7 +13,7 @@ import pandas as pd
 from tests.bench.benchmark import Benchmark
 from tests.bench.process import ROBUSTSEG, run
 from tests.bench.record import Figure, figure
-from tests.bench.subjects import HERE, Subject, Training, camvid, catalogue, opened, resnet18
+from tests.bench.subjects import HERE, Subject, Training, camvid, catalogue, opened, reduced, resnet18
 from tests.bench.timing import alternate
 
 TARGET = 0.45
@@ -23,23 +23,28 @@ _COMPARED = ("clean", "fgsm", "pgd")
 
 @dataclass(frozen=True)
 class Grid(Benchmark):
-    """Whole processes, the report included; torch's threads as a user finds them. An empty `dataset` is CamVid."""
+    """Whole processes, the report included; torch's threads as a user finds them.
+
+    An empty `dataset` is CamVid; the frames' sides are divided by `reduce`.
+    """
 
     name: ClassVar[str] = "grid"
     what: ClassVar[str] = "the klingner2020 grid, report included, against a loop with torchattacks and torchmetrics"
 
     images: int = 48
+    reduce: int = 2
     dataset: str = ""
     model: str = "camvid-mobilenetv2"
 
     def figures(self, device: str) -> Iterator[Figure]:
         """The ratio of seconds, and how far the two sides' mIoU differ."""
         with tempfile.TemporaryDirectory() as folder:
-            data = self.dataset or camvid()
-            yield self._figure(self.subject(data, Path(folder)), data, Path(folder))
+            source = self.dataset or camvid()
+            data = reduced(opened(source, "val"), self.images, self.reduce, Path(folder) / "val")
+            yield self._figure(self.subject(source, Path(folder)), data, Path(folder))
 
-    def subject(self, data: str, folder: Path) -> Subject:
-        """The model that is measured."""
+    def subject(self, source: str, folder: Path) -> Subject:
+        """The model that is measured; `source` is the data set at its own size."""
         return catalogue(self.model)
 
     def _figure(self, subject: Subject, data: str, folder: Path) -> Figure:
@@ -73,9 +78,11 @@ class GridResNet18(Grid):
     model: str = "resnet18-unet"
     training_steps: int = 60
 
-    def subject(self, data: str, folder: Path) -> Subject:
+    def subject(self, source: str, folder: Path) -> Subject:
         """The trained network."""
-        return resnet18(opened(data, "train"), folder, Training(steps=self.training_steps))
+        training = Training(steps=self.training_steps)
+        frames = reduced(opened(source, "train"), training.frames, self.reduce, folder / "train")
+        return resnet18(opened(frames), folder, training)
 
 
 def differences(summary: Path, loop: Path) -> dict[str, float]:

@@ -24,7 +24,7 @@ class Overhead(Benchmark):
     name: ClassVar[str] = "overhead"
     what: ClassVar[str] = "PGD-20 at one ε through robustseg, against a bare loop of the same forwards and backwards"
 
-    repeats: int = 9
+    repeats: int = 7
     steps: int = 20
     images: int = 8
     models: tuple[str, ...] = ("street-single", "street-multi")

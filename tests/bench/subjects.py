@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -105,6 +106,23 @@ def _crops(dataset: Dataset, training: Training) -> Iterator[tuple[Tensor, Tenso
             labels.append(label[top : top + height, left : left + width])
         x = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 255
         yield x, torch.from_numpy(np.stack(labels).astype(np.int64))
+
+
+def reduced(dataset: Dataset, count: int, by: int, folder: Path) -> str:
+    """`folder:FOLDER` with the first frames of a data set, every side divided by `by`."""
+    for part in ("images", "labels"):
+        (folder / part).mkdir(parents=True)
+    for index in range(min(count, len(dataset))):
+        sample = dataset[index]
+        name = f"{sample.id.replace('/', '_')}.png"
+        height, width = (side // by * by for side in sample.image.shape[:2])
+        labels = np.asarray(sample.labels["semantic"], np.uint8)[:height, :width]
+        Image.fromarray(sample.image[:height, :width]).reduce(by).save(folder / "images" / name)
+        Image.fromarray(labels[by // 2 :: by, by // 2 :: by]).save(folder / "labels" / name)
+    (folder / "dataset.toml").write_text(
+        f'name = "{dataset.name}"\nclasses = "{dataset.classes.name}"\n', encoding="utf-8"
+    )
+    return f"folder:{folder}"
 
 
 def opened(text: str, split: str | None = None) -> Dataset:

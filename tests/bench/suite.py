@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from robustbench_seg.errors import UsageError
+from robustbench_seg.registry import unknown
 from tests.bench.benchmark import Benchmark
 from tests.bench.gpu import GPU
 from tests.bench.grid import Grid, GridResNet18
@@ -27,3 +33,21 @@ BENCHMARKS: dict[str, Benchmark] = {
         GPU(),
     )
 }
+
+
+def varied(settings: Iterable[tuple[str, str, Any]], repeats: int | None = None) -> dict[str, Benchmark]:
+    """All benchmarks with other sizes: (benchmark, field, value). UsageError for what is not there."""
+    chosen = {name: one if repeats is None else replace(one, repeats=repeats) for name, one in BENCHMARKS.items()}
+    for name, key, value in settings:
+        if name not in chosen:
+            raise UsageError(unknown("benchmark", name, chosen))
+        fields = chosen[name].__dataclass_fields__
+        if key not in fields:
+            raise UsageError(unknown(f"field of {name}", key, fields))
+        given = tuple(value) if isinstance(value, list) else value
+        wanted = type(getattr(chosen[name], key))
+        if type(given) is not wanted:
+            raise UsageError(f"{name}.{key} = {value!r} must be of type {wanted.__name__}")
+        changed: dict[str, Any] = {key: given}
+        chosen[name] = replace(chosen[name], **changed)
+    return chosen

@@ -13,8 +13,9 @@ Measured side by side in one run: the sides alternate, and a value is worked out
 every measurement, sizes and versions; a test checks that each value follows from its measurements. A machine's seconds
 are its own; ratios are what carries over.
 
-    python -m tests.bench                # all of them, in the root of the repository
-    python -m tests.bench overhead grid  # some; the others' entries stay
+    python -m tests.bench                            # all of them, in the root of the repository
+    python -m tests.bench overhead grid              # some; the others' entries stay
+    python -m tests.bench grid --set grid.reduce=1   # at another size
 """
 _COLUMNS = ("benchmark", "figure", "value", "target", "met", "medians", "beside")
 _MET = {True: "yes", False: "**no**", None: ""}

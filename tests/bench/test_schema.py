@@ -7,9 +7,10 @@ import json
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from robustbench_seg.errors import InputError
+from robustbench_seg.errors import InputError, UsageError
 from robustbench_seg.harness.engine import ENGINES
 from tests.bench.gpu import GPU
 from tests.bench.grid import Grid, GridResNet18
@@ -20,8 +21,8 @@ from tests.bench.record import SCHEMA, Entry, Environment, Figure, Record, as_js
 from tests.bench.scaling import Sizes, Steps
 from tests.bench.shares import Shares
 from tests.bench.startup import Startup
-from tests.bench.subjects import Training
-from tests.bench.suite import BENCHMARKS
+from tests.bench.subjects import Training, opened, reduced
+from tests.bench.suite import BENCHMARKS, varied
 from tests.bench.table import table
 from tests.bench.timing import alternate
 
@@ -32,7 +33,7 @@ TOYS = {
     toy.name: toy
     for toy in (
         Overhead(repeats=1, steps=2, images=2, models=("street-single",)),
-        Grid(repeats=1, images=2, dataset="street", model="street-single"),
+        Grid(repeats=1, images=2, reduce=1, dataset="street", model="street-single"),
         GridResNet18(repeats=1, images=1, dataset="street", training_steps=1),
         Images(repeats=1, counts=(2, 3, 4), size="32x64"),
         RayEngine(repeats=1, images=20, images_short=2, size="32x64", engines=("other", "local")),
@@ -138,6 +139,25 @@ def test_sides_alternate():
 
     assert alternate({"a": lambda: side("a"), "b": lambda: side("b")}, 2) == {"a": [1.0, 4.0], "b": [2.0, 3.0]}
     assert "".join(order) == "abba"
+
+
+def test_other_sizes():
+    found = varied([("grid", "images", 8), ("images", "counts", [2, 4])], repeats=2)
+    assert (found["grid"].images, found["grid"].repeats, found["images"].counts) == (8, 2, (2, 4))
+    with pytest.raises(UsageError, match="did you mean grid"):
+        varied([("grip", "images", 8)])
+    with pytest.raises(UsageError, match="must be of type int"):
+        varied([("grid", "images", "many")])
+
+
+def test_smaller_frames(tmp_path):
+    street = opened("street")
+    small = opened(reduced(street, 2, 2, tmp_path / "small"))
+    assert list(small.ids) == list(street.ids[:2])
+    image, labels = street[1].image.astype(float), street[1].labels["semantic"]
+    blocks = image.reshape(48, 2, 96, 2, 3).mean((1, 3))
+    np.testing.assert_allclose(small[1].image, blocks, atol=0.51)
+    np.testing.assert_array_equal(small[1].labels["semantic"], labels[1::2, 1::2])
 
 
 def test_every_benchmark_has_a_toy():
