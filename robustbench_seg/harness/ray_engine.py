@@ -123,8 +123,8 @@ def _cluster(cpus: int) -> Iterator[None]:
     except (ConnectionError, RuntimeError, ValueError, OSError, RayError) as error:
         where = os.environ.get("RAY_ADDRESS") or "this machine"
         raise InputError(
-            f"Ray on {where} cannot be used: {one_line(error)[:300]}; correct RAY_ADDRESS ('local': this machine) or "
-            "RAY_AUTH_MODE"
+            f"Ray on {where} cannot be used: {one_line(error)[:300]}; "
+            "correct RAY_ADDRESS ('local': this machine) or RAY_AUTH_MODE"
         ) from error
     try:
         yield
