@@ -203,6 +203,20 @@ def test_a_stopped_command_does_not_wait_for_a_long_unit(tmp_path):
         assert err == "robustseg: interrupted; give the command again to resume\n"
 
 
+def test_a_signal_in_a_finaliser_is_not_lost(tmp_path):
+    code = (
+        "import os, time\n"
+        "from robustbench_seg.cli import signals\n"
+        "class Late:\n"
+        "    def __del__(self):\n"
+        "        os.kill(os.getpid(), 2); time.sleep(60)\n"
+        "with signals.stoppable():\n"
+        "    Late(); time.sleep(60)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stderr) == (130, "robustseg: interrupted; give the command again to resume\n")
+
+
 def test_a_second_signal_ends_at_once(tmp_path):
     code = (
         "import time\n"
