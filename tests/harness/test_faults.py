@@ -63,7 +63,7 @@ def test_a_flipped_bit_never_changes_a_number(run_in, tmp_path):
         pictures[start:end] = True
         start = end
     refused = 0
-    for at in rng.choice(np.flatnonzero(~pictures), 400, replace=False).tolist():
+    for at in rng.choice(np.flatnonzero(~pictures), 150, replace=False).tolist():
         flipped = bytearray(whole)
         flipped[at] ^= 1 << int(rng.integers(8))
         copy.write_bytes(flipped)
@@ -73,7 +73,7 @@ def test_a_flipped_bit_never_changes_a_number(run_in, tmp_path):
             refused += 1
         else:
             assert found == expected, at
-    assert refused > 20
+    assert refused > 10
 
 
 def test_an_identity_that_appears_after_the_plan_is_seen(run_in, request_for, tmp_path):
