@@ -14,7 +14,7 @@ from torch import Tensor
 from robustbench_seg.attacks.budget import BUDGETS, Budget
 from robustbench_seg.attacks.grammar import parse_objective
 from robustbench_seg.attacks.objectives import Goal, Objective, Scene
-from robustbench_seg.attacks.problem import Problem
+from robustbench_seg.attacks.problem import Problem, is_finite
 from robustbench_seg.errors import UsageError
 from robustbench_seg.tasks.base import Task
 
@@ -121,7 +121,7 @@ def _enforce(budget: Budget, x: Tensor, active: Tensor) -> Tensor:
     if x.dtype != images.dtype or x.device != images.device:
         raise TypeError(f"a perturbation returned {x.dtype} on {x.device} for {images.dtype} on {images.device}")
     # Projections and signs turn NaN into no change at all, which would count as robust.
-    if not x[active].isfinite().all():
+    if not is_finite(x[active]):
         raise FloatingPointError("a perturbation returned values that are not finite")
     with torch.no_grad():
         finished = budget.finish(x)

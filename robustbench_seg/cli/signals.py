@@ -32,9 +32,11 @@ def stoppable() -> Iterator[None]:
         return
     handler = _Handler()
     before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    hook, sys.unraisablehook = sys.unraisablehook, handler.swallowed
     try:
         yield
     finally:
+        sys.unraisablehook = hook
         for number, known in before.items():
             signal.signal(number, known)
         handler.timer.cancel()
@@ -47,6 +49,7 @@ class _Handler:
         self.timer = threading.Timer(GRACE_S, self._cut)
         self.timer.daemon = True
         self._exit_code = 0
+        self._hook = sys.unraisablehook
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         if self._exit_code:
@@ -55,6 +58,12 @@ class _Handler:
         self._exit_code = stopped.exit_code
         self.timer.start()
         raise stopped
+
+    def swallowed(self, unraisable: sys.UnraisableHookArgs) -> None:
+        """Python drops what is raised in a finaliser or callback; a signal that came in one must end the command."""
+        if isinstance(unraisable.exc_value, Stopped):
+            self._cut()
+        self._hook(unraisable)
 
     def _cut(self) -> None:
         for child in multiprocessing.active_children():

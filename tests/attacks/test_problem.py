@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
 from robustbench_seg.attacks.fgsm import FGSM
 from robustbench_seg.attacks.objectives import Goal
-from robustbench_seg.attacks.problem import Problem, generator
+from robustbench_seg.attacks.problem import Problem, generator, is_finite
 
 
 def test_a_stream_depends_on_seed_and_names_alone():
@@ -53,6 +55,48 @@ def test_the_gradient_is_that_of_the_loss(world):
     ahead, behind = (problem.loss(problem.images + step * direction) for step in (1e-3, -1e-3))
     along = (problem.gradient(problem.images) * direction).sum((1, 2, 3))
     torch.testing.assert_close(along, ((ahead - behind) / 2e-3).double(), rtol=2e-2, atol=1e-3)
+
+
+@pytest.mark.parametrize("factor", [math.nan, math.inf])
+def test_what_is_not_finite_is_no_direction(world, factor):
+    known = world.problem(FGSM(), "semantic")
+    goal = Goal(lambda outputs: known._goal.loss(outputs) * factor, known.active)
+    problem = Problem(world.images, known.ids, victim=world.victim, goal=goal)
+    with pytest.raises(FloatingPointError, match="gradient"):
+        problem.gradient(problem.images)
+    if math.isnan(factor):
+        with pytest.raises(FloatingPointError, match="loss"):
+            problem.loss(problem.images)
+    else:
+        assert problem.loss(problem.images).isinf().all()
+
+
+def test_a_sum_that_overflows_is_not_a_value_that_does():
+    assert is_finite(torch.full((4,), 3e38))
+    for bad in (math.nan, math.inf, -math.inf):
+        assert not is_finite(torch.tensor([1.0, bad, 2.0]))
+    assert not is_finite(torch.tensor([math.inf, -math.inf]))
+
+
+def test_images_that_a_block_changed_are_put_back(world):
+    problem = world.problem(FGSM(), "semantic")
+    kept = problem.images.clone()
+
+    def spoil(error=None):
+        with problem.frozen():
+            problem.images.mul_(0.5)
+            found.append(problem.gradient(problem.images))
+            if error:
+                raise error
+
+    found = []
+    with pytest.raises(ValueError, match="in place"):
+        spoil()
+    assert torch.equal(problem.images, kept)
+    assert not torch.equal(problem.gradient(problem.images), found[0])
+    with pytest.raises(RuntimeError, match="first"):
+        spoil(RuntimeError("first"))
+    assert torch.equal(problem.images, kept)
 
 
 def test_images_without_a_target_have_no_gradient(world):

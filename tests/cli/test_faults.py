@@ -350,7 +350,7 @@ def test_a_full_disk_under_the_store(robustseg, sound, tmp_path, monkeypatch, pa
     assert same_tables(tmp_path, sound)
 
 
-@pytest.mark.parametrize("name", ["summary.csv", "costs.csv", "run.json", "report.html", "fgsm"])
+@pytest.mark.parametrize("name", ["summary.csv", "report.html", "fgsm"])
 def test_a_full_disk_under_tables_figures_and_page(robustseg, sound, tmp_path, monkeypatch, name):
     write = Path.write_bytes
 

@@ -1,9 +1,6 @@
-import os
-import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -313,65 +310,6 @@ def test_unknown_data_set_options():
         DataSpec("toy", root="x").load()
     with pytest.raises(UsageError, match="needs its folder"):
         DataSpec("camvid").load()
-
-
-def _stored_shards(store):
-    if not store.exists():
-        return 0
-    try:
-        return sqlite3.connect(store).execute("SELECT COUNT(*) FROM shards").fetchone()[0]
-    except sqlite3.OperationalError:
-        return 0
-
-
-@pytest.mark.slow
-def test_ctrl_c_leaves_a_run_that_resumes(tmp_path):
-    arguments = [
-        "evaluate",
-        "-m",
-        "toy-multi",
-        "-d",
-        "toy",
-        "--plugin",
-        str(TOY),
-        "--batch-size",
-        "1",
-        "--workers",
-        "2",
-    ]
-    command = [sys.executable, "-m", "robustbench_seg", *arguments, "-o", str(tmp_path / "run")]
-    environment = {**os.environ, "TOY_DELAY": "0.05"}
-    process = subprocess.Popen(
-        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
-    while not _stored_shards(tmp_path / "run" / "store.sqlite"):
-        time.sleep(0.2)
-    os.killpg(process.pid, signal.SIGINT)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "Traceback" not in err
-    assert "give the command again" in err.splitlines()[-1]
-    resumed = subprocess.run(command, env={**os.environ}, check=True, capture_output=True, text=True)
-    assert not resumed.stderr.startswith("0/")
-
-
-@pytest.mark.slow
-def test_killed_at_random_moments_the_summary_is_the_same(tmp_path):
-    command = [
-        sys.executable, "-m", "robustbench_seg", "evaluate", "-m", "toy-single", "-m", "toy-multi", "-d", "toy",
-        "--plugin", str(TOY), "-p", "quick", "--batch-size", "2", "--workers", "2", "--json", "-o",
-    ]  # fmt: skip
-    environment = {**os.environ, "TOY_DELAY": "0.01"}
-    subprocess.run([*command, str(tmp_path / "whole")], check=True, env=environment)
-    expected = (tmp_path / "whole" / "summary.csv").read_bytes()
-    rng = np.random.default_rng(0)
-    for _ in range(5):
-        process = subprocess.Popen([*command, str(tmp_path / "cut")], env=environment, stdout=subprocess.DEVNULL)
-        time.sleep(rng.uniform(6, 14))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    subprocess.run([*command, str(tmp_path / "cut")], check=True, env=environment)
-    assert (tmp_path / "cut" / "summary.csv").read_bytes() == expected
 
 
 def test_a_script_without_a_guard_evaluates_with_its_own_attack(tmp_path):

@@ -63,7 +63,7 @@ def test_a_flipped_bit_never_changes_a_number(run_in, tmp_path):
         pictures[start:end] = True
         start = end
     refused = 0
-    for at in rng.choice(np.flatnonzero(~pictures), 400, replace=False).tolist():
+    for at in rng.choice(np.flatnonzero(~pictures), 150, replace=False).tolist():
         flipped = bytearray(whole)
         flipped[at] ^= 1 << int(rng.integers(8))
         copy.write_bytes(flipped)
@@ -73,7 +73,7 @@ def test_a_flipped_bit_never_changes_a_number(run_in, tmp_path):
             refused += 1
         else:
             assert found == expected, at
-    assert refused > 20
+    assert refused > 10
 
 
 def test_an_identity_that_appears_after_the_plan_is_seen(run_in, request_for, tmp_path):
@@ -201,6 +201,20 @@ def test_a_stopped_command_does_not_wait_for_a_long_unit(tmp_path):
             _, err = process.communicate(timeout=30)
         assert process.returncode == expected
         assert err == "robustseg: interrupted; give the command again to resume\n"
+
+
+def test_a_signal_in_a_finaliser_is_not_lost(tmp_path):
+    code = (
+        "import os, time\n"
+        "from robustbench_seg.cli import signals\n"
+        "class Late:\n"
+        "    def __del__(self):\n"
+        "        os.kill(os.getpid(), 2); time.sleep(60)\n"
+        "with signals.stoppable():\n"
+        "    Late(); time.sleep(60)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stderr) == (130, "robustseg: interrupted; give the command again to resume\n")
 
 
 def test_a_second_signal_ends_at_once(tmp_path):
