@@ -113,14 +113,15 @@ def undisturbed(tmp_path_factory):
 def test_killed_at_random_moments_the_tables_are_the_same(undisturbed, tmp_path, workers):
     rng = np.random.default_rng(workers)
     folder = tmp_path / "run"
-    landed, seen = 0, set()
+    attempt, landed, seen = 0, 0, set()
     while landed < 20:
+        attempt += 1
         started = Started(command(folder, workers), delay=0.02)
         # Any moment, start-up included; every other time one of the work, which start-up would hide.
-        if landed % 2:
+        if attempt % 2:
             before = shards(folder)
             started.until(lambda known=before: shards(folder) > known)
-        time.sleep(rng.uniform(0, 1.0 if landed % 2 else 4.0))
+        time.sleep(rng.uniform(0, 1.0 if attempt % 2 else 4.0))
         started.send(signal.SIGKILL, group=True)
         code, _ = started.end()
         landed += code == -signal.SIGKILL
