@@ -95,7 +95,9 @@ def differences(summary: Path, loop: Path) -> dict[str, float]:
     apart = {key: 100 * abs(ours[key] - theirs[key]) for key in ours}
     largest = {name: max(value for (attack, _), value in apart.items() if attack == name) for name in _COMPARED}
     found = {f"largest difference of mIoU, {name}, points": value for name, value in largest.items()}
-    return {"clean mIoU": ours["clean", 0.0]} | found
+    # Where steps are many, rounding is amplified: on few images a sum in another order moves mIoU there.
+    weak = max(value for (attack, epsilon), value in apart.items() if attack in _COMPARED and epsilon <= 4)
+    return {"clean mIoU": ours["clean", 0.0]} | found | {"largest up to ε 4, points": weak}
 
 
 def _cells(table: pd.DataFrame, column: str) -> dict[tuple[str, float], float]:

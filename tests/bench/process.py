@@ -67,7 +67,11 @@ class _Peaks:
 
     def _watch(self) -> None:
         while not self._ended.wait(_EVERY_S):
+            command = _command(self._pid)
             for pid in _tree(self._pid):
+                # A child that has not started its own program yet shows its parent's memory.
+                if pid != self._pid and _command(pid) == command:
+                    continue
                 found = _PEAK.search(_read(f"/proc/{pid}/status"))
                 self._peaks[pid] = int(found[1]) if found else self._peaks.get(pid, 0)
 
@@ -77,6 +81,10 @@ def _tree(pid: int) -> list[int]:
     tasks = Path(f"/proc/{pid}/task")
     children = " ".join(_read(f"{tasks}/{task}/children") for task in _names(tasks)).split()
     return [pid, *(deeper for child in children for deeper in _tree(int(child)))]
+
+
+def _command(pid: int) -> str:
+    return _read(f"/proc/{pid}/cmdline")
 
 
 def _names(folder: Path) -> list[str]:

@@ -68,6 +68,7 @@ class RayEngine(Benchmark):
             [DataSpec("arrays", self.size)],
             PROTOCOLS.get("klingner2020"),
             limit=images,
+            batch_size=8,
             device="cpu",
             engine=engine,
             workers=2,
