@@ -18,10 +18,11 @@ from robustbench_seg.attacks.pgd import PGD
 from robustbench_seg.classes import VOID
 from robustbench_seg.data.base import Dataset, Sample
 from robustbench_seg.data.street.dataset import Street
+from robustbench_seg.harness.context import PairContext
 from robustbench_seg.harness.plan import Plan
 from robustbench_seg.harness.results import FamilyResult, unpack
 from robustbench_seg.harness.spec import InMemory
-from robustbench_seg.harness.worker import PairContext
+from robustbench_seg.harness.worker import read, work_on
 from robustbench_seg.models.base import LoadedModel
 from robustbench_seg.registries import PROTOCOLS
 from robustbench_seg.tasks.base import Statistics
@@ -45,14 +46,22 @@ class Variant:
     memory_format: torch.memory_format = torch.contiguous_format
     precision: str = "fp32"
     compile: bool = False
+    plain: bool = False
+
+    @property
+    def options(self) -> dict[str, object]:
+        """As a request takes them."""
+        return {"precision": self.precision, "compile": self.compile, "plain": self.plain}
 
 
 VARIANTS = {
-    "eager fp32": Variant(),
-    "channels-last": Variant(torch.channels_last),
-    "bf16": Variant(torch.channels_last, "bf16"),
-    "compiled bf16": Variant(torch.channels_last, "bf16", compile=True),
+    "eager fp32": Variant(plain=True),
+    "channels-last": Variant(torch.channels_last, plain=True),
+    "folded": Variant(),
+    "bf16": Variant(precision="bf16"),
+    "compiled bf16": Variant(precision="bf16", compile=True),
 }
+"""The last three as the harness runs them by itself: BatchNorm folded, bf16 in channels last."""
 
 
 @dataclass(frozen=True)
@@ -88,8 +97,8 @@ class GPU(Benchmark):
         sides: dict[str, Callable[[], Tensor]] = {}
         for name in self.variants:
             variant = VARIANTS[name]
-            how = {"precision": variant.precision, "compile": variant.compile}
-            inside = first_batch(_in_memory(model, variant, device), InMemory("street", data), BATCH, **options, **how)
+            given, frames = _in_memory(model, variant, device), InMemory("street", data)
+            inside = first_batch(given, frames, BATCH, **options, **variant.options)
             images, labels = inside.batch.images, inside.batch.labels["semantic"]
             forward = _autocast(logits_of(inside.context.victim.module), variant.precision, device)
             # Bound now: the loop goes on before they are called.
@@ -147,8 +156,7 @@ class GPU(Benchmark):
             PROTOCOLS.get("klingner2020"),
             device=device,
             batch_size=BATCH,
-            precision=variant.precision,
-            compile=variant.compile,
+            **variant.options,
         )
 
         def work() -> None:
@@ -201,7 +209,9 @@ def _score(net: nn.Module, images: Tensor, labels: Tensor, classes: int) -> floa
 def _miou(context: PairContext, plan: Plan) -> dict[tuple[str, float], float]:
     """MIoU of every cell, through the harness's units."""
     cells: dict[tuple[str, float], list[Statistics]] = {}
-    results: Sequence[FamilyResult] = [r for unit in plan.units(set()) for r in context.families(unit)]
+    results: Sequence[FamilyResult] = [
+        r for unit in plan.units(set()) for r in work_on(context, unit, read(context, unit.images))
+    ]
     for family in results:
         attack = context.pair.families[family.family].attack
         for cell in family.cells:

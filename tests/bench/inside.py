@@ -16,9 +16,9 @@ from robustbench_seg.attacks.objectives import Scene
 from robustbench_seg.attacks.problem import Problem
 from robustbench_seg.classes import VOID
 from robustbench_seg.harness.batch import Batch, collate, scene
+from robustbench_seg.harness.context import PairContext
 from robustbench_seg.harness.evaluation import Evaluation, Request
 from robustbench_seg.harness.spec import DataSpec, InMemory, ModelSpec
-from robustbench_seg.harness.worker import PairContext
 from robustbench_seg.protocol import Protocol, from_options
 from robustbench_seg.tasks.base import masked_mean
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 from unittest import mock
 
-from robustbench_seg.harness import execute, worker
+from robustbench_seg.harness import execute, scoring
 from robustbench_seg.harness.evaluation import Evaluation, Request
 from robustbench_seg.harness.spec import DataSpec
 from robustbench_seg.harness.store import Store
@@ -23,7 +23,7 @@ from tests.bench.record import Figure, figure
 from tests.bench.subjects import catalogue
 
 PARTS: dict[str, tuple[tuple[Any, str], ...]] = {
-    "metrics": ((worker, "measure"), (worker, "pack")),
+    "metrics": ((scoring, "measure"), (scoring, "pack")),
     "store": ((Store, "write"),),
     "tables": ((execute, "write_tables"),),
     "report": ((write, "write_report"),),

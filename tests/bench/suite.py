@@ -12,6 +12,7 @@ from tests.bench.benchmark import Benchmark
 from tests.bench.gpu import GPU
 from tests.bench.grid import Grid, GridResNet18
 from tests.bench.images import Images
+from tests.bench.kernels import KernelChoices
 from tests.bench.overhead import Overhead
 from tests.bench.ray_engine import RayEngine
 from tests.bench.scaling import Sizes, Steps
@@ -24,6 +25,7 @@ BENCHMARKS: dict[str, Benchmark] = {
         Overhead(),
         Grid(),
         GridResNet18(),
+        KernelChoices(),
         Images(),
         RayEngine(),
         Startup(),

@@ -15,6 +15,7 @@ from robustbench_seg.harness.engine import ENGINES
 from tests.bench.gpu import GPU
 from tests.bench.grid import Grid, GridResNet18
 from tests.bench.images import Images
+from tests.bench.kernels import KernelChoices
 from tests.bench.overhead import Overhead
 from tests.bench.ray_engine import RayEngine
 from tests.bench.record import SCHEMA, Entry, Environment, Figure, Record, as_json, figure, read_record, write_record
@@ -35,6 +36,7 @@ TOYS = {
         Overhead(repeats=1, steps=2, images=2, models=("street-single",)),
         Grid(repeats=1, images=2, reduce=1, dataset="street", model="street-single"),
         GridResNet18(repeats=1, images=1, dataset="street", training_steps=1),
+        KernelChoices(images=2),
         Images(repeats=1, counts=(2, 3, 4), size="32x64"),
         RayEngine(repeats=1, images=20, images_short=2, size="32x64", engines=("other", "local")),
         Startup(repeats=1),
@@ -164,7 +166,7 @@ def test_every_benchmark_has_a_toy():
     assert {*TOYS, "gpu"} == BENCHMARKS.keys()
 
 
-SLOW = {"grid", "grid-resnet18", "images", "ray"}
+SLOW = {"grid", "grid-resnet18", "images", "kernels", "ray"}
 
 
 @pytest.mark.parametrize(
