@@ -34,7 +34,6 @@ class Victim:
         keys: the outputs to use (tensors, and a `DenseInstances` under `instances`); others are dropped.
         alignment: how logits merge into the data set's classes; None where no task has classes.
         precision: of gradients, `fp32` or `bf16` (autocast). Outputs that are scored are always computed in fp32.
-        memory_format: of the images that the module is given.
     """
 
     def __init__(
@@ -43,13 +42,11 @@ class Victim:
         keys: Sequence[str],
         alignment: Alignment | None = None,
         precision: str = "fp32",
-        memory_format: torch.memory_format = torch.contiguous_format,
     ) -> None:
         self.module = module
         self.keys = tuple(dict.fromkeys(keys))
         self.alignment = alignment
         self.precision = precision
-        self.memory_format = memory_format
         self.cost = Cost()
         self._members = _Members(module)
         self._mutates = False
@@ -82,8 +79,9 @@ class Victim:
             with self.frozen(), self._saving():
                 x = images.detach().requires_grad_(True)
                 with torch.enable_grad():
-                    outputs = self._forward(x, self.precision)
-                return self._backward(x, outputs, loss)
+                    # In one expression: outputs that are held through the backward are memory that it misses.
+                    value = loss(self._forward(x, self.precision)).sum()
+                return self._backward(x, value)
         except RuntimeError as error:
             if self._mutates or _IN_PLACE not in str(error):
                 raise
@@ -91,9 +89,7 @@ class Victim:
             self._mutates = True
             return self.gradient(images, loss)
 
-    def _backward(self, x: Tensor, outputs: Outputs, loss: Callable[[Outputs], Tensor], retain: bool = False) -> Tensor:
-        with torch.enable_grad():
-            value = loss(outputs).sum()
+    def _backward(self, x: Tensor, value: Tensor, retain: bool = False) -> Tensor:
         if not value.requires_grad:
             return torch.zeros_like(x)
         (gradient,) = torch.autograd.grad(value, x, allow_unused=True, retain_graph=retain)
@@ -109,7 +105,7 @@ class Victim:
         self.cost.forwards += len(images)
         with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bf16"):
             # A copy, because some nets normalise their input in place.
-            raw = self.module(images.clone(memory_format=self.memory_format))
+            raw = self.module(images.clone())
         return {key: self._output(key, raw, images) for key in self.keys}
 
     def _output(self, task: str, raw: object, images: Tensor) -> Tensor | DenseInstances:
@@ -151,8 +147,11 @@ class ForwardPass:
         """The gradient (N,3,H,W) of each image's loss at that image; loss maps outputs to (N,)."""
         if self._graph is None:
             return self._victim.gradient(self._images, loss)
+        x, outputs = self._graph
         try:
-            return self._victim._backward(*self._graph, loss, retain=True)
+            with torch.enable_grad():
+                value = loss(outputs).sum()
+            return self._victim._backward(x, value, retain=True)
         except RuntimeError as error:
             if _IN_PLACE not in str(error):
                 raise

@@ -42,9 +42,9 @@ class PairContext:
         self.classes = self.pair.alignment.classes if self.pair.alignment else self.dataset.classes
         kernels = self.settings.kernels
         # The same image in every worker: what is folded must not depend on which units a worker gets.
-        module, memory_format = kernels.prepare(restricted(self.model.module, self.pair.tasks), self.first.images)
+        module = kernels.prepare(restricted(self.model.module, self.pair.tasks), self.first.images)
         keys = [task.key for task in self.tasks.values()]
-        self.victim = Victim(module, keys, self.pair.alignment, kernels.precision, memory_format)
+        self.victim = Victim(module, keys, self.pair.alignment, kernels.precision)
 
     @property
     def first(self) -> Batch:

@@ -25,20 +25,19 @@ class Kernels:
     compile: bool = False
     plain: bool = False
 
-    def prepare(self, module: nn.Module, images: Tensor) -> tuple[nn.Module, torch.memory_format]:
-        """The module on the device, and the memory format of its images; `images` (N,3,H,W) are some it will see.
+    def prepare(self, module: nn.Module, images: Tensor) -> nn.Module:
+        """The module on the device, ready to be run; `images` (N,3,H,W) are some it will see.
 
-        The module itself keeps its layout: fast kernels run on a copy, and only where it can be copied.
+        The module itself keeps its layout: fast kernels run on a copy, and only where it can be copied. Images stay as
+        they are: with weights in channels last the first convolution turns its input round.
         """
         module = module.to(self.device)
-        memory_format = torch.contiguous_format
         copied = None if self.plain else _copy(module)
         if copied is not None:
-            module, memory_format = _folded(module, copied, images), self._memory_format()
-            module.to(memory_format=memory_format)
+            module = _folded(module, copied, images).to(memory_format=self._memory_format())
         if self.compile:
             module.compile()
-        return module, memory_format
+        return module
 
     def _memory_format(self) -> torch.memory_format:
         """Channels last on a CPU and for half precision; cuDNN's fp32 kernels want channels first."""
