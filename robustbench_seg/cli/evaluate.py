@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from robustbench_seg.allocator import keep_freed_memory
 from robustbench_seg.cli.options import load_plugins, parse_epsilons, parse_setting, plugin_option
 from robustbench_seg.errors import UsageError
 
@@ -101,6 +102,7 @@ def evaluate_command(**options: Any) -> None:
 
     Without -m and -d: the shipped single- and multi-task pair on the embedded data, in minutes.
     """
+    keep_freed_memory()
     load_plugins(options["plugins"])
     request = build_request(options)
     folder = options["out"] or Path(default_folder(request))

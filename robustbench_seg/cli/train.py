@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from robustbench_seg.allocator import keep_freed_memory
 from robustbench_seg.cli.options import load_plugins, plugin_option
 
 
@@ -36,6 +37,7 @@ def train_command(
 
     Given again it resumes, and gives the same weights as without the interruption.
     """
+    keep_freed_memory()
     load_plugins(plugins)
     from robustbench_seg.cli.progress import training_progress
     from robustbench_seg.harness.evaluation import resolve_device

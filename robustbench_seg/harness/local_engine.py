@@ -15,6 +15,7 @@ from multiprocessing.process import BaseProcess
 
 import torch
 
+from robustbench_seg.allocator import keep_freed_memory
 from robustbench_seg.harness.dispatch import Handle, Results, dispatch
 from robustbench_seg.harness.engine import Engine, Job, Worker
 from robustbench_seg.harness.plan import Unit
@@ -86,6 +87,7 @@ _in_process: list[Worker] = []
 
 
 def _begin(job: Job) -> str:
+    keep_freed_memory()
     _in_process.append(Worker(job))
     return _in_process[0].name
 

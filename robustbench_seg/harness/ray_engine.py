@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from robustbench_seg.allocator import keep_freed_memory
 from robustbench_seg.errors import InputError, UsageError
 from robustbench_seg.harness.dispatch import Results, dispatch
 from robustbench_seg.harness.engine import Engine, Job, Worker
@@ -72,6 +73,7 @@ class _RemoteWorker:
     """What runs in the actor. The worker begins in a task, whose errors come back as they are."""
 
     def __init__(self, job: Job, folder: str) -> None:
+        keep_freed_memory()
         self._job = job
         self._folder = folder
 

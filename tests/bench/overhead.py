@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
+from robustbench_seg.allocator import keep_freed_memory
 from robustbench_seg.attacks.pgd import PGD
 from robustbench_seg.harness.spec import DataSpec
 from tests.bench.benchmark import Benchmark
@@ -19,7 +20,7 @@ TARGET = 1.05
 
 @dataclass(frozen=True)
 class Overhead(Benchmark):
-    """Same module, batch, threads and steps on both sides; ε is 16, so that no image stops early."""
+    """Same module, batch, threads, allocator and steps on both sides; ε is 16, so that no image stops early."""
 
     name: ClassVar[str] = "overhead"
     what: ClassVar[str] = "PGD-20 at one ε through robustseg, against a bare loop of the same forwards and backwards"
@@ -31,6 +32,7 @@ class Overhead(Benchmark):
 
     def figures(self, device: str) -> Iterator[Figure]:
         """A ratio a model."""
+        keep_freed_memory()
         for name in self.models:
             yield self._figure(name, device)
 

@@ -1,0 +1,36 @@
+"""The allocator: large blocks come from the heap afterwards, seen from outside in a process of its own."""
+
+from __future__ import annotations
+
+import ctypes
+import subprocess
+import sys
+
+import pytest
+
+_COUNT = """
+import resource, sys
+import torch
+from robustbench_seg.allocator import keep_freed_memory
+if sys.argv[1] == "kept":
+    keep_freed_memory()
+torch.set_num_threads(1)
+def step():
+    for _ in range(20):
+        torch.ones(12 * 2**20 // 4).add(1).mul(2)
+step()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+step()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+def _faults(how: str) -> int:
+    """Pages that the system had to give again in a second round of the same work."""
+    done = subprocess.run([sys.executable, "-c", _COUNT, how], capture_output=True, text=True, check=True)
+    return int(done.stdout)
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="another C library than glibc")
+def test_freed_memory_is_used_again():
+    assert _faults("kept") < 1000
