@@ -189,7 +189,7 @@ def test_interrupted_in_a_long_unit_it_ends_soon(tmp_path):
 def test_two_processes_on_one_new_folder(undisturbed, tmp_path):
     """One of them does the run; the other one, whichever it is, is refused and harms nothing."""
     folder = tmp_path / "run"
-    both = [Started(command(folder), delay=0.02) for _ in range(2)]
+    both = [Started(command(folder), delay=0.1) for _ in range(2)]
     ends = sorted(started.end() for started in both)
     assert [code for code, _ in ends] == [0, 3]
     assert ends[1][1].count("\n") == 1
