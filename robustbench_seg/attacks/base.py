@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -46,6 +46,17 @@ class Perturbation(ABC):
     def gradients(self, epsilons: Sequence[float]) -> int:
         """How many gradients an image costs on this grid (an upper bound where the attack can stop early)."""
         return 0
+
+    def starts_clean(self) -> bool:
+        """Whether its first gradient is that at the clean images, so that it can be taken with the clean forward."""
+        return False
+
+    def same_as(self, epsilon: float, norm: str) -> Hashable | None:
+        """A name of the perturbation at this radius; cells of one objective with an equal name are worked out once.
+
+        None where no other attack is known to give the same.
+        """
+        return None
 
     def objectives(self, wanted: Sequence[str] | None, tasks: Mapping[str, Task]) -> list[Objective]:
         """The objectives of one model's tasks; `wanted` None is the default."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -10,6 +10,9 @@ from torch import Tensor
 from robustbench_seg.attacks.base import Perturbation
 from robustbench_seg.attacks.budget import GREY, Budget
 from robustbench_seg.attacks.problem import Problem
+
+SIGN_STEP = "one step along the sign of the clean gradient, onto the ball"
+"""What names such perturbations (`same_as`)."""
 
 
 @dataclass(frozen=True)
@@ -23,3 +26,11 @@ class FGSM(Perturbation):
     def gradients(self, epsilons: Sequence[float]) -> int:
         """One, whatever the grid."""
         return int(any(epsilon > 0 for epsilon in epsilons))
+
+    def starts_clean(self) -> bool:
+        """Always."""
+        return True
+
+    def same_as(self, epsilon: float, norm: str) -> Hashable | None:
+        """A full step along the sign."""
+        return SIGN_STEP, epsilon, norm

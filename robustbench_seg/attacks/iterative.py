@@ -71,6 +71,10 @@ class IterativeAttack(Perturbation):
                 x = self._moved(x, direction, stay[0], step + 1)
             together, step = stay, step + 1
 
+    def starts_clean(self) -> bool:
+        """Unless the start depends on the radius."""
+        return self.reach(0) == 0
+
     def gradients(self, epsilons: Sequence[float]) -> int:
         """Gradients an image on this grid: the longest shared trunk once, and what each radius takes alone."""
         total, trunk = 0, 0

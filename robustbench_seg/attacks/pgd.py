@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from robustbench_seg.attacks.budget import GREY, Budget
+from robustbench_seg.attacks.fgsm import SIGN_STEP
 from robustbench_seg.attacks.iterative import IterativeAttack, random_unit
 from robustbench_seg.attacks.problem import Problem
 from robustbench_seg.errors import UsageError
@@ -71,6 +72,11 @@ class PGD(IterativeAttack):
             best = torch.where(better.view(-1, 1, 1, 1).to(x.device), x, best)
             best_loss = torch.where(better, loss, best_loss)
         return best
+
+    def same_as(self, epsilon: float, norm: str) -> Hashable | None:
+        """A single step that reaches the `linf` ball is FGSM's."""
+        is_one = norm == "linf" and self.starts_clean() and self.count(epsilon) == 1 and self.alpha >= epsilon
+        return (SIGN_STEP, epsilon, norm) if is_one else None
 
     def gradients(self, epsilons: Sequence[float]) -> int:
         """Restarts multiply the trajectory."""

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from robustbench_seg.attacks.objectives import Goal
-from robustbench_seg.attacks.victim import Victim, frozen
+from robustbench_seg.attacks.victim import ForwardPass, Victim
 
 
 def generator(seed: int, *names: str) -> np.random.Generator:
@@ -29,7 +29,8 @@ def is_finite(x: Tensor) -> bool:
 class Problem:
     """One batch under attack. Images are (N,3,H,W) float32 in [0,1].
 
-    `goal` and `victim` are None for perturbations that use no gradient.
+    `goal` and `victim` are None for perturbations that use no gradient. `clean` is the forward of the images, where it
+    has been made already: the first gradient is one backward through it.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Problem:
         seed: int = 0,
         victim: Victim | None = None,
         goal: Goal | None = None,
+        clean: ForwardPass | None = None,
     ) -> None:
         if images.dim() != 4 or images.shape[1] != 3 or len(images) != len(ids):
             raise ValueError(f"images must be (N,3,H,W) with N ids, not {tuple(images.shape)} and {len(ids)} ids")
@@ -48,6 +50,7 @@ class Problem:
         self.seed = seed
         self._victim = victim
         self._goal = goal
+        self._pass = clean
         self._clean: Tensor | None = None
 
     @property
@@ -89,7 +92,7 @@ class Problem:
         """
         kept = self.images.clone()
         try:
-            with contextlib.nullcontext() if self._victim is None else frozen(self._victim.module):
+            with contextlib.nullcontext() if self._victim is None else self._victim.frozen():
                 yield
         finally:
             changed = not torch.equal(kept, self.images)
@@ -101,7 +104,10 @@ class Problem:
 
     def _gradient(self, x: Tensor) -> Tensor:
         victim, goal = self._parts()
-        gradient = victim.gradient(x, goal.loss)
+        if x is self.images and self._pass is not None:
+            gradient = self._pass.gradient(goal.loss)
+        else:
+            gradient = victim.gradient(x, goal.loss)
         gradient = torch.where(goal.active.view(-1, 1, 1, 1), gradient, torch.zeros_like(gradient))
         if not is_finite(gradient):
             raise FloatingPointError("the gradient is not finite")

@@ -33,7 +33,7 @@ class Victim:
         module: takes (N,3,H,W) float32 in [0,1], returns a dict of `semantic` logits (N,C,h,w), `depth` (N,h,w) metres.
         keys: the outputs to use (tensors, and a `DenseInstances` under `instances`); others are dropped.
         alignment: how logits merge into the data set's classes; None where no task has classes.
-        precision: `fp32` or `bf16` (autocast; outputs come back in float32).
+        precision: of gradients, `fp32` or `bf16` (autocast). Outputs that are scored are always computed in fp32.
     """
 
     def __init__(
@@ -48,41 +48,62 @@ class Victim:
         self.alignment = alignment
         self.precision = precision
         self.cost = Cost()
+        self._members = _Members(module)
         self._mutates = False
+
+    def frozen(self) -> contextlib.AbstractContextManager[None]:
+        """The module in evaluation mode without parameter gradients; its state is put back on leaving."""
+        return self._members.frozen()
 
     def outputs(self, images: Tensor) -> Outputs:
         """Outputs at the images' size, in the data set's classes, in evaluation mode and without a gradient."""
-        with torch.no_grad(), frozen(self.module):
-            return self._forward(images)
+        with torch.no_grad(), self.frozen():
+            return self._forward(images, "fp32")
+
+    def forward_pass(self, images: Tensor) -> ForwardPass:
+        """One forward whose outputs are scored and whose gradients can be asked for.
+
+        In bf16 and for modules that overwrite what backward needs a gradient takes a forward of its own.
+        """
+        if self._mutates or self.precision != "fp32":
+            return ForwardPass(self, images, self.outputs(images))
+        x = images.detach().requires_grad_(True)
+        with torch.enable_grad(), self.frozen():
+            outputs = self._forward(x, self.precision)
+        return ForwardPass(self, images, {key: output.detach() for key, output in outputs.items()}, (x, outputs))
 
     def gradient(self, images: Tensor, loss: Callable[[Outputs], Tensor]) -> Tensor:
         """The gradient (N,3,H,W) of each image's loss at that image; loss maps outputs to (N,)."""
         try:
             # Frozen here too: what an attack does to the module's mode must not reach its gradients.
-            with frozen(self.module), self._saving():
+            with self.frozen(), self._saving():
                 x = images.detach().requires_grad_(True)
                 with torch.enable_grad():
-                    value = loss(self._forward(x)).sum()
-                    if not value.requires_grad:
-                        return torch.zeros_like(images)
-                    (gradient,) = torch.autograd.grad(value, x, allow_unused=True)
+                    # In one expression: outputs that are held through the backward are memory that it misses.
+                    value = loss(self._forward(x, self.precision)).sum()
+                return self._backward(x, value)
         except RuntimeError as error:
             if self._mutates or _IN_PLACE not in str(error):
                 raise
             # Nets that overwrite saved activations (`x += ...` after a ReLU) are common; keep copies from now on.
             self._mutates = True
             return self.gradient(images, loss)
-        self.cost.backwards += len(images)
-        return torch.zeros_like(images) if gradient is None else gradient
+
+    def _backward(self, x: Tensor, value: Tensor, retain: bool = False) -> Tensor:
+        if not value.requires_grad:
+            return torch.zeros_like(x)
+        (gradient,) = torch.autograd.grad(value, x, allow_unused=True, retain_graph=retain)
+        self.cost.backwards += len(x)
+        return torch.zeros_like(x) if gradient is None else gradient.contiguous()
 
     def _saving(self) -> contextlib.AbstractContextManager[object]:
         if self._mutates:
             return torch.autograd.graph.allow_mutation_on_saved_tensors()
         return contextlib.nullcontext()
 
-    def _forward(self, images: Tensor) -> Outputs:
+    def _forward(self, images: Tensor, precision: str) -> Outputs:
         self.cost.forwards += len(images)
-        with torch.autocast(images.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bf16"):
             # A copy, because some nets normalise their input in place.
             raw = self.module(images.clone())
         return {key: self._output(key, raw, images) for key in self.keys}
@@ -106,6 +127,40 @@ class Victim:
         if task == "semantic":
             return merge_logits(dense, self.alignment)
         return dense[:, 0]
+
+
+class ForwardPass:
+    """A forward at `images` (N,3,H,W): its detached `outputs`, and gradients of losses of them.
+
+    While it keeps the graph a gradient is one backward, after `release` a forward and a backward, with the same result.
+    """
+
+    def __init__(
+        self, victim: Victim, images: Tensor, outputs: Outputs, graph: tuple[Tensor, Outputs] | None = None
+    ) -> None:
+        self.outputs = outputs
+        self._victim = victim
+        self._images = images
+        self._graph = graph
+
+    def gradient(self, loss: Callable[[Outputs], Tensor]) -> Tensor:
+        """The gradient (N,3,H,W) of each image's loss at that image; loss maps outputs to (N,)."""
+        if self._graph is None:
+            return self._victim.gradient(self._images, loss)
+        x, outputs = self._graph
+        try:
+            with torch.enable_grad():
+                value = loss(outputs).sum()
+            return self._victim._backward(x, value, retain=True)
+        except RuntimeError as error:
+            if _IN_PLACE not in str(error):
+                raise
+            self.release()
+            return self.gradient(loss)
+
+    def release(self) -> None:
+        """Free what backward needs."""
+        self._graph = None
 
 
 def merge_logits(logits: Tensor, alignment: Alignment | None) -> Tensor:
@@ -140,22 +195,37 @@ def frozen(module: nn.Module) -> Iterator[None]:
 
     The state is put back also when the block raises. Gradients held by the parameters are not touched.
     """
-    modes = [(member, member.training) for member in module.modules()]
-    flags = [(parameter, parameter.requires_grad) for parameter in module.parameters()]
-    # Only the devices the model is on: asking for the state of another one would start CUDA there.
-    devices = {parameter.device.index for parameter, _ in flags if parameter.is_cuda}
-    with torch.random.fork_rng(devices=sorted(devices)):
-        try:
-            if any(mode for _, mode in modes):
-                module.eval()
-            for parameter, flag in flags:
-                if flag:
-                    parameter.requires_grad_(False)
-            yield
-        finally:
-            for member, mode in modes:
-                if member.training != mode:
-                    member.training = mode
-            for parameter, flag in flags:
-                if parameter.requires_grad != flag:
-                    parameter.requires_grad_(flag)
+    with _Members(module).frozen():
+        yield
+
+
+class _Members:
+    """A module's parts and parameters, walked once: that takes as long as a small forward."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self._module = module
+        self._parts = list(module.modules())
+        self._parameters = list(module.parameters())
+        # Only the devices the model is on: asking for the state of another one would start CUDA there.
+        self._devices = sorted({p.device.index for p in self._parameters if p.is_cuda})
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """See `frozen`."""
+        modes = [part.training for part in self._parts]
+        flags = [parameter.requires_grad for parameter in self._parameters]
+        with torch.random.fork_rng(devices=self._devices):
+            try:
+                if any(modes):
+                    self._module.eval()
+                for parameter in self._parameters:
+                    if parameter.requires_grad:
+                        parameter.requires_grad_(False)
+                yield
+            finally:
+                for part, mode in zip(self._parts, modes, strict=True):
+                    if part.training != mode:
+                        part.training = mode
+                for parameter, flag in zip(self._parameters, flags, strict=True):
+                    if parameter.requires_grad != flag:
+                        parameter.requires_grad_(flag)

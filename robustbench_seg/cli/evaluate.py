@@ -70,15 +70,29 @@ def own_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N images.")
 @click.option("--batch-size", default="auto", show_default=True, metavar="N|auto")
 @click.option("--device", default="auto", show_default=True)
-@click.option("--precision", type=click.Choice(["fp32", "bf16"]), default="fp32", show_default=True)
-@click.option("--compile", "compile_model", is_flag=True, help="torch.compile the model.")
+@click.option(
+    "--precision",
+    type=click.Choice(["fp32", "bf16"]),
+    default="fp32",
+    show_default=True,
+    help="Of gradients; scores are always fp32.",
+)
+@click.option("--compile", "compile_model", is_flag=True, help="torch.compile the model; pays on a GPU.")
+@click.option("--plain", is_flag=True, help="Run the model as it is: no folded BatchNorm, no channels-last layout.")
 @own_options
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--dry-run", is_flag=True, help="Print what would be done and an estimate; do nothing.")
 @click.option("--save-images", is_flag=True, help="Keep every perturbed image as PNG (rounded to 8 bits).")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
-@click.option("--engine", default="local", show_default=True, help="How work is spread.")
+@click.option("--engine", default="local", show_default=True, metavar="local|ray", help="How work is spread.")
 @click.option("--workers", type=click.IntRange(0), default=0, help="Workers (default: one a core, one on a GPU).")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0),
+    default=0,
+    metavar="SECONDS",
+    help="Stop a worker that takes longer over one batch of images, and try again (default: never).",
+)
 @plugin_option
 @click.option("--set", "settings", multiple=True, metavar="ATTACK.PARAM=VALUE", help="Change a parameter of an attack.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), metavar="RUN", help="Run folder; given again it resumes.")
@@ -116,12 +130,8 @@ def evaluate_command(**options: Any) -> None:
 
 def build_request(options: dict[str, Any]) -> Request:
     """The request an option set asks for; UsageError where options do not fit each other."""
-    from robustbench_seg.harness.engine import ENGINES
     from robustbench_seg.harness.evaluation import Request
-    from robustbench_seg.registry import unknown
 
-    if options["engine"] not in ENGINES:
-        raise UsageError(unknown("engine", options["engine"], ENGINES))
     datasets = options["datasets"] or (DEFAULT_DATASET,)
     return Request(
         models=model_specs(options["models"] or DEFAULT_MODELS, options),
@@ -134,8 +144,10 @@ def build_request(options: dict[str, Any]) -> Request:
         device=options["device"],
         precision=options["precision"],
         compile=options["compile_model"],
+        plain=options["plain"],
         engine=options["engine"],
         workers=options["workers"],
+        timeout=options["timeout"],
         save_images=options["save_images"],
         plugins=options["plugins"],
         given={k: str(v) if isinstance(v, Path) else v for k, v in options.items() if v not in (None, (), False)},

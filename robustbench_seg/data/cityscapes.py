@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from robustbench_seg.classes import CITYSCAPES19
 from robustbench_seg.data.base import Array, Sample
@@ -104,7 +105,14 @@ class Cityscapes(FileDataset):
         if not path.is_file():
             what = f"is missing, it is a neighbour of {labelled}"
             raise bad_file(path, what, "unpack leftImg8bit_sequence_trainvaltest.zip beside leftImg8bit")
-        return Sample(name, read_image(path), {}, camera)
+        image = read_image(path)
+        # The header alone: the labelled image is decoded elsewhere.
+        with Image.open(self._images[labelled]) as opened:
+            width, height = opened.size
+        if image.shape[:2] != (height, width):
+            what = f"is {image.shape[1]}x{image.shape[0]}, the labelled frame {width}x{height}"
+            raise bad_file(path, what, "unpack both from one download")
+        return Sample(name, image, {}, camera)
 
     def _camera(self, index: int) -> Mapping[str, Array] | None:
         path = self._cameras.get(self.ids[index])

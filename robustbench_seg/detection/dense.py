@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -83,8 +83,21 @@ class DenseInstances:
 
     def float(self) -> DenseInstances:
         """The same in float32, after half precision."""
-        parts = {name: getattr(self, name) for name in ("classes", "boxes", "centerness", "codes", "depth")}
-        return replace(self, **{name: part.float() for name, part in parts.items() if part is not None})
+        return self._mapped(Tensor.float)
+
+    def detach(self) -> DenseInstances:
+        """The same without a gradient."""
+        return self._mapped(Tensor.detach)
+
+    def _mapped(self, change: Callable[[Tensor], Tensor]) -> DenseInstances:
+        return replace(
+            self,
+            classes=change(self.classes),
+            boxes=change(self.boxes),
+            centerness=change(self.centerness),
+            codes=None if self.codes is None else change(self.codes),
+            depth=None if self.depth is None else change(self.depth),
+        )
 
     def merged(self, members: Sequence[Sequence[int]]) -> DenseInstances:
         """The same in other classes: the maximum over each class's member channels."""

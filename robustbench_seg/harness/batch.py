@@ -13,8 +13,9 @@ from torch import Tensor
 from robustbench_seg.attacks.objectives import Scene
 from robustbench_seg.attacks.problem import generator
 from robustbench_seg.classes import Alignment, ClassSet
-from robustbench_seg.data.base import Sample
+from robustbench_seg.data.base import Dataset, Sample
 from robustbench_seg.detection.truth import InstanceLabels, from_sample
+from robustbench_seg.errors import InputError
 from robustbench_seg.tasks.base import Labels, Outputs, Task
 
 INSTANCES = "instances"
@@ -32,10 +33,25 @@ class Batch:
     def __len__(self) -> int:
         return len(self.indices)
 
-    def single(self, i: int) -> Batch:
-        """The batch of image i alone."""
-        labels = {key: value[i : i + 1] for key, value in self.labels.items()}
-        return Batch(self.indices[i : i + 1], self.ids[i : i + 1], self.images[i : i + 1], labels)
+    def halves(self) -> tuple[Batch, Batch]:
+        """The first and the second half of the images."""
+        middle = len(self) // 2
+        return self._part(slice(middle)), self._part(slice(middle, None))
+
+    def _part(self, part: slice) -> Batch:
+        labels = {key: value[part] for key, value in self.labels.items()}
+        return Batch(self.indices[part], self.ids[part], self.images[part], labels)
+
+
+def first_sample(dataset: Dataset) -> tuple[int, Sample]:
+    """The first image that can be read, with its index; InputError where none can."""
+    problem: BaseException | None = None
+    for index in range(len(dataset)):
+        try:
+            return index, dataset[index]
+        except (Exception, SystemExit) as error:
+            problem = problem or error
+    raise InputError(f"data set '{dataset.name}' has no image that can be read: {problem}") from problem
 
 
 def collate(

@@ -14,8 +14,13 @@ from robustbench_seg.models.base import LoadedModel
 from robustbench_seg.protocol import Protocol
 
 
-def describe(evaluation: Evaluation, intervals: Mapping[str, str], failures: Mapping[str, int]) -> dict[str, Any]:
-    """The content of run.json; `intervals` a sentence a data set, `failures` failed results by error."""
+def describe(
+    evaluation: Evaluation, intervals: Mapping[str, str], failures: Mapping[str, int], workers: Mapping[str, int]
+) -> dict[str, Any]:
+    """The content of run.json.
+
+    `intervals` holds a sentence a data set, `failures` failed results by error, `workers` shards by who did them.
+    """
     request, plan = evaluation.request, evaluation.plan
     return {
         "schema": SCHEMA,
@@ -29,6 +34,7 @@ def describe(evaluation: Evaluation, intervals: Mapping[str, str], failures: Map
         "intervals": dict(intervals),
         "notes": list(plan.notes),
         "failures": dict(failures),
+        "workers": dict(workers),
         "seed": request.seed,
         "batch_size": plan.batch_size,
         "precision": request.precision,
@@ -50,6 +56,7 @@ def _resolved(evaluation: Evaluation) -> dict[str, Any]:
         "device": evaluation.device,
         "precision": request.precision,
         "compile": request.compile,
+        "plain": request.plain,
         "engine": request.engine,
         "workers": evaluation.workers,
     }

@@ -1,27 +1,26 @@
-"""Engines: they take units and hand back results, in whatever order. `local` uses this machine's cores."""
+"""Engines: they take units and hand back results, in whatever order, from whatever machines."""
 
 from __future__ import annotations
 
-import contextlib
 import os
-import signal
-import threading
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
-from itertools import islice
-from multiprocessing import get_context
+import socket
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import torch
 
-from robustbench_seg.errors import InputError
+from robustbench_seg.errors import UsageError
+from robustbench_seg.harness.context import PairContext, Settings
 from robustbench_seg.harness.plan import Plan, Unit
 from robustbench_seg.harness.results import FamilyResult
 from robustbench_seg.harness.spec import DataSpec, InMemory, ModelSpec
-from robustbench_seg.harness.worker import PairContext, Settings
-from robustbench_seg.registry import load_plugin
+from robustbench_seg.harness.worker import Read, read, work_on
+from robustbench_seg.registry import lazy, load_plugin, unknown
+
+if TYPE_CHECKING:
+    from robustbench_seg.harness.evaluation import Request
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,8 @@ class Job:
     """Everything a worker needs to take units: specs to load, the plan, settings, plugins.
 
     `in_process` keeps the work in threads of this process, for what another one could not see: objects in memory,
-    attacks registered from Python, scripts that must not be imported twice.
+    attacks registered from Python, scripts that must not be imported twice. `timeout` is in seconds a unit; None is
+    no limit.
     """
 
     models: Sequence[ModelSpec | InMemory]
@@ -38,106 +38,77 @@ class Job:
     settings: Settings
     plugins: Sequence[str] = ()
     in_process: bool = False
+    timeout: float | None = None
 
 
 class Worker:
-    """Loads pairs when their first unit comes and keeps them."""
+    """Loads pairs when their first unit comes and keeps them. `name` is `host:pid`."""
 
     def __init__(self, job: Job) -> None:
         self._job = job
         self._contexts: dict[int, PairContext] = {}
+        self._reading: dict[Unit, Future[Read]] = {}
+        self._reader = ThreadPoolExecutor(1)
+        self.name = f"{socket.gethostname()}:{os.getpid()}"
         for plugin in job.plugins:
             load_plugin(plugin)
         torch.set_num_threads(job.plan.threads)
 
     def run(self, unit: Unit) -> list[FamilyResult]:
         """The results of one unit."""
-        if unit.pair not in self._contexts:
-            pair = self._job.plan.pairs[unit.pair]
+        reading = self._reading.pop(unit, None)
+        context = self._context(unit.pair)
+        found = reading.result() if reading else read(context, unit.images)
+        return [replace(result, worker=self.name) for result in work_on(context, unit, found)]
+
+    def announce(self, unit: Unit) -> None:
+        """A unit that will be run: its images are decoded or rendered while another one is computed."""
+        context = self._contexts.get(unit.pair)
+        if context is not None:
+            self._reading[unit] = self._reader.submit(read, context, unit.images)
+
+    def close(self) -> None:
+        """Read nothing more."""
+        self._reader.shutdown(cancel_futures=True)
+
+    def _context(self, index: int) -> PairContext:
+        if index not in self._contexts:
+            pair = self._job.plan.pairs[index]
             model = self._job.models[pair.model].load()
             dataset = self._job.datasets[pair.dataset].load()
-            self._contexts[unit.pair] = PairContext(pair, model, dataset, self._job.settings)
-        return self._contexts[unit.pair].families(unit)
+            self._contexts[index] = PairContext(pair, model, dataset, self._job.settings)
+        return self._contexts[index]
 
 
-_local = threading.local()
+@dataclass(frozen=True)
+class Engine:
+    """A way to spread work: `run(job, units, workers)` yields the results of the units as they are ready.
 
-
-def _start(job: Job, in_process: bool) -> None:
-    if in_process:
-        threading.Thread(target=_die_with_parent, daemon=True).start()
-    _local.worker = Worker(job)
-
-
-def _die_with_parent() -> None:
-    """A worker whose parent was killed must not go on."""
-    parent = os.getppid()
-    while os.getppid() == parent:
-        time.sleep(1)
-    os._exit(1)
-
-
-def _work(unit: Unit) -> list[FamilyResult]:
-    worker: Worker = _local.worker
-    return worker.run(unit)
-
-
-def run_local(job: Job, units: Iterable[Unit], workers: int) -> Iterator[list[FamilyResult]]:
-    """Results of the units as they are ready; processes, or threads where the job stays in this one.
-
-    Every worker has the plan's number of threads, so the count of workers changes no number.
+    Every worker has the plan's number of threads, so neither engine nor count of workers changes a number.
+    `remote` workers are other processes always, and see nothing of this one's memory.
     """
-    before = torch.get_num_threads()
-    executor = _executor(job, workers)
-    try:
-        yield from _stream(executor, units, 2 * workers)
-    except BrokenProcessPool as error:
-        raise InputError("a worker process died (out of memory?); give the command again to resume") from error
-    finally:
-        _stop(executor)
-        torch.set_num_threads(before)
+
+    run: Callable[[Job, Sequence[Unit], int], Iterator[list[FamilyResult]]]
+    remote: bool = False
 
 
-def _executor(job: Job, workers: int) -> Executor:
-    if workers == 1 or job.in_process:
-        return ThreadPoolExecutor(workers, initializer=_start, initargs=(job, False))
-    context = get_context("spawn")
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(job, True))
+ENGINES: Mapping[str, Callable[[], object]] = {
+    "local": lazy("robustbench_seg.harness.local_engine:LOCAL"),
+    "ray": lazy("robustbench_seg.harness.ray_engine:RAY"),
+}
 
 
-def _stream(executor: Executor, units: Iterable[Unit], ahead: int) -> Iterator[list[FamilyResult]]:
-    """Keep a few units in flight, so that an interruption waits for little and memory stays bounded."""
-    queue = iter(units)
-    with _ignoring_interrupts():
-        flying: set[Future[list[FamilyResult]]] = {executor.submit(_work, unit) for unit in islice(queue, ahead)}
-    while flying:
-        ready, flying = wait(flying, return_when=FIRST_COMPLETED)
-        for future in ready:
-            yield future.result()
-        flying |= {executor.submit(_work, unit) for unit in islice(queue, len(ready))}
-
-
-@contextlib.contextmanager
-def _ignoring_interrupts() -> Iterator[None]:
-    """Processes started in this block never see Ctrl-C, not even while they import: it goes to the parent alone."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    # Blocked, not ignored: what they inherit is the same, and a Ctrl-C of this moment reaches the parent after it.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _stop(executor: Executor) -> None:
-    processes = list((getattr(executor, "_processes", None) or {}).values())
-    executor.shutdown(wait=isinstance(executor, ThreadPoolExecutor), cancel_futures=True)
-    for process in processes:
-        process.terminate()
-    for process in processes:
-        process.join()
-
-
-ENGINES: dict[str, Callable[[Job, Iterable[Unit], int], Iterator[list[FamilyResult]]]] = {"local": run_local}
+def engine_of(request: Request) -> Engine:
+    """The engine a request names; UsageError where there is none or where it cannot do what is asked."""
+    name = request.engine
+    if name not in ENGINES:
+        raise UsageError(unknown("engine", name, ENGINES))
+    engine = ENGINES[name]()
+    assert isinstance(engine, Engine)
+    in_memory = [spec.name for spec in (*request.models, *request.datasets) if isinstance(spec, InMemory)]
+    if engine.remote and (request.in_process or in_memory):
+        what = " and ".join(in_memory) or "what is registered from Python"
+        raise UsageError(f"engine '{name}' cannot send {what} to other processes; use engine 'local'")
+    if request.timeout and request.in_process:
+        raise UsageError(f"timeout {request.timeout:g}: work inside this process cannot be stopped; leave it out")
+    return engine

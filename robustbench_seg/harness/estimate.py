@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 from robustbench_seg.harness.evaluation import Evaluation
+from robustbench_seg.harness.families import family_key
 from robustbench_seg.harness.plan import CLEAN, Pair, make_attack
 
 _BYTES_A_ROW = 900
@@ -43,15 +45,19 @@ def estimate(evaluation: Evaluation) -> Estimate:
 
 
 def _pair_work(pair: Pair) -> tuple[int, int]:
-    """Gradients and scoring forwards of one image; the clean gradient of an objective is shared."""
-    gradients, forwards, first = 0, 0, set()
+    """Gradients and scoring forwards of one image; equal cells and an objective's clean gradient count once."""
+    gradients, forwards = 0, 0
+    seen: set[Hashable] = set()
     for family in pair.families:
-        forwards += len(family.epsilons)
-        if family.attack == CLEAN or not family.objective:
-            continue
-        attack = make_attack(family)
-        count = attack.gradients([float("inf") if e is None else e for e in family.epsilons])
-        key = (type(attack).goal.__qualname__, family.objective)
-        gradients += count - (1 if key in first and count else 0)
-        first.add(key)
+        attack = None if family.attack == CLEAN else make_attack(family)
+        goal = family_key(family)
+        for epsilon in family.epsilons:
+            name = None if attack is None or epsilon is None else attack.same_as(epsilon, family.norm)
+            forwards += name is None or (goal, name) not in seen
+            if name is not None:
+                seen.add((goal, name))
+        if attack is not None and family.objective:
+            count = attack.gradients([float("inf") if e is None else e for e in family.epsilons])
+            gradients += count - (goal in seen and count > 0 and attack.starts_clean())
+            seen.add(goal)
     return gradients, forwards

@@ -13,27 +13,32 @@ from typing import Any
 import numpy as np
 import torch
 
-from robustbench_seg.attacks.victim import Victim, frozen
-from robustbench_seg.data.base import Dataset, Sample
+from robustbench_seg.data.base import Dataset
 from robustbench_seg.errors import InputError, RobustsegError, UsageError
-from robustbench_seg.harness.batch import collate
-from robustbench_seg.harness.engine import Job
+from robustbench_seg.harness.batch import first_sample
+from robustbench_seg.harness.context import PairContext, Settings
+from robustbench_seg.harness.engine import Job, engine_of
+from robustbench_seg.harness.kernels import Kernels
+from robustbench_seg.harness.memory import images_that_fit
 from robustbench_seg.harness.outline import Outline, PairOutline
-from robustbench_seg.harness.plan import Pair, Plan, identity, load_tasks, plan_pair
+from robustbench_seg.harness.plan import Pair, Plan, identity, plan_pair
 from robustbench_seg.harness.spec import DataSpec, InMemory, ModelSpec
 from robustbench_seg.harness.store import Store
-from robustbench_seg.harness.worker import Settings
-from robustbench_seg.models.base import LoadedModel, restricted
+from robustbench_seg.models.base import LoadedModel
 from robustbench_seg.protocol import Protocol
 from robustbench_seg.registry import one_line
 
 _PIXELS_A_BATCH = 8 * 96 * 192
-"""On a CPU more pixels at once are not faster, and an interruption loses less with fewer."""
+"""On a CPU more at once are not faster, and an interruption loses less with fewer; a GPU takes 16 times as many."""
+_MOST_IMAGES = 64
 
 
 @dataclass(frozen=True)
 class Request:
-    """A whole evaluation, as asked for. `batch_size` 0 chooses one; `workers` 0 is one a core (one on a GPU)."""
+    """A whole evaluation, as asked for. `batch_size` 0 chooses one; `workers` 0 is one a core (one on a GPU).
+
+    `timeout` is in seconds a unit (a batch of images), 0 for none; `engine` one of harness.engine.ENGINES.
+    """
 
     models: Sequence[ModelSpec | InMemory]
     datasets: Sequence[DataSpec | InMemory]
@@ -45,8 +50,10 @@ class Request:
     device: str = "auto"
     precision: str = "fp32"
     compile: bool = False
+    plain: bool = False
     engine: str = "local"
     workers: int = 0
+    timeout: float = 0
     save_images: bool = False
     plugins: Sequence[str] = ()
     in_process: bool = False
@@ -58,6 +65,7 @@ class Evaluation:
 
     def __init__(self, request: Request, folder: Path | None = None) -> None:
         self.request = request
+        self.engine = engine_of(request)
         self.device = resolve_device(request.device)
         self.models: list[LoadedModel] = [spec.load() for spec in request.models]
         self.datasets: list[Dataset] = [spec.load() for spec in request.datasets]
@@ -92,14 +100,10 @@ class Evaluation:
         """What the engine needs."""
         request = self.request
         settings = Settings(
-            request.seed,
-            request.precision,
-            self.device,
-            request.compile,
-            self._panel_images(),
-            folder / "images" if request.save_images else None,
+            request.seed, self._kernels, self._panel_images(), folder / "images" if request.save_images else None
         )
-        return Job(request.models, request.datasets, self.plan, settings, request.plugins, request.in_process)
+        timeout = request.timeout or None
+        return Job(request.models, request.datasets, self.plan, settings, request.plugins, request.in_process, timeout)
 
     @property
     def outline(self) -> Outline:
@@ -122,27 +126,38 @@ class Evaluation:
                 pairs += [] if pair is None else [pair]
         if all(len(pair.families) == 1 for pair in pairs):
             raise UsageError("nothing to evaluate: " + "; ".join(notes))
-        batch = request.batch_size or (int(stored["batch_size"]) if stored else self._batch_size())
+        batch = request.batch_size or (int(stored["batch_size"]) if stored else self._batch_size(pairs))
         threads = 1 if self.device == "cpu" else torch.get_num_threads()
-        return Plan(tuple(pairs), batch, request.seed, threads, request.precision, tuple(dict.fromkeys(notes)))
+        return Plan(
+            tuple(pairs), batch, request.seed, threads, request.precision, request.plain, tuple(dict.fromkeys(notes))
+        )
 
-    def _batch_size(self) -> int:
-        """As many images as a batch's share of pixels holds, from the first image of each data set."""
+    def _batch_size(self, pairs: Sequence[Pair]) -> int:
+        """As many images as a batch's share of pixels and every model's memory hold, from the first images."""
         pixels = max(int(np.prod(first_sample(dataset)[1].image.shape[:2])) for dataset in self.datasets)
         budget = _PIXELS_A_BATCH if self.device == "cpu" else 16 * _PIXELS_A_BATCH
-        return max(1, min(64, budget // pixels))
+        wanted: int = max(1, min(_MOST_IMAGES, budget // pixels))
+        # One image always has to fit, so nothing needs to be measured.
+        fit = [images_that_fit(self._context(pair), self.workers) for pair in pairs] if wanted > 1 else [1]
+        return min(wanted, *fit)
+
+    def _context(self, pair: Pair) -> PairContext:
+        settings = Settings(self.request.seed, self._kernels)
+        return PairContext(pair, self.models[pair.model], self.datasets[pair.dataset], settings)
+
+    @property
+    def _kernels(self) -> Kernels:
+        request = self.request
+        return Kernels(self.device, request.precision, request.compile, request.plain)
 
     def _preflight(self, pair: Pair) -> tuple[float, float]:
         model, dataset = self.models[pair.model], self.datasets[pair.dataset]
-        tasks = load_tasks(pair.tasks)
-        (batch,) = collate([first_sample(dataset)], tasks, pair.alignment, self.device)
-        module = restricted(model.module, pair.tasks).to(self.device)
-        victim = Victim(module, [task.key for task in tasks.values()], pair.alignment, self.request.precision)
-        task = next(iter(tasks.values()))
         threads = torch.get_num_threads()
         torch.set_num_threads(self.plan.threads)
         try:
-            with frozen(model.module):
+            context = self._context(pair)
+            batch, victim, task = context.first, context.victim, next(iter(context.tasks.values()))
+            with victim.frozen():
                 victim.outputs(batch.images)
                 start = time.perf_counter()
                 victim.outputs(batch.images)
@@ -153,8 +168,8 @@ class Evaluation:
             raise
         except (Exception, SystemExit) as error:
             raise InputError(
-                f"model '{model.name}' fails on the first image of {dataset.name} "
-                f"({tuple(batch.images.shape)}): {type(error).__name__}: {one_line(error)[:300]}"
+                f"model '{model.name}' fails on the first image of {dataset.name}: "
+                f"{type(error).__name__}: {one_line(error)[:300]}"
             ) from error
         finally:
             torch.set_num_threads(threads)
@@ -216,17 +231,6 @@ def _refuse_twice(kind: str, names: Sequence[str]) -> None:
     for name in names:
         if names.count(name) > 1:
             raise UsageError(f"{kind} '{name}' is given twice; give it once")
-
-
-def first_sample(dataset: Dataset) -> tuple[int, Sample]:
-    """The first image that can be read, with its index; InputError where none can."""
-    problem: BaseException | None = None
-    for index in range(len(dataset)):
-        try:
-            return index, dataset[index]
-        except (Exception, SystemExit) as error:
-            problem = problem or error
-    raise InputError(f"data set '{dataset.name}' has no image that can be read: {problem}") from problem
 
 
 def resolve_device(name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +12,9 @@ from pathlib import Path
 from robustbench_seg.errors import InputError
 from robustbench_seg.harness.aggregate import tabulate
 from robustbench_seg.harness.describe import describe
-from robustbench_seg.harness.engine import ENGINES
 from robustbench_seg.harness.evaluation import Evaluation
 from robustbench_seg.harness.lock import sole_writer
-from robustbench_seg.harness.plan import Unit
+from robustbench_seg.harness.plan import Unit, share
 from robustbench_seg.harness.results import FamilyResult
 from robustbench_seg.harness.run import Run, write_table, write_text
 from robustbench_seg.harness.store import Store
@@ -56,7 +56,7 @@ def _execute(evaluation: Evaluation, folder: Path, on_progress: Callable[[Progre
         for families in _progressing(evaluation, folder, units, on_progress):
             store.write(families)
         intervals = write_tables(store, folder)
-        description = describe(evaluation, intervals, store.failures())
+        description = describe(evaluation, intervals, store.failures(), store.workers())
     write_text(json.dumps(description, indent=2) + "\n", folder / "run.json")
 
 
@@ -69,10 +69,12 @@ def _progressing(
     on_progress(Progress(done, total, 0.0))
     if not units:
         return
-    engine = ENGINES[evaluation.request.engine]
-    for results in engine(evaluation.job(folder), units, min(evaluation.workers, len(units))):
+    left = Counter({(unit.pair, unit.chunk): len(unit.families) for unit in units})
+    pieces = share(units, evaluation.workers)
+    for results in evaluation.engine.run(evaluation.job(folder), pieces, min(evaluation.workers, len(pieces))):
         yield results
-        done += 1
+        left.subtract((result.pair, result.chunk) for result in results)
+        done = total - sum(families > 0 for families in left.values())
         on_progress(Progress(done, total, time.perf_counter() - start))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -68,6 +68,7 @@ class Plan:
     seed: int
     threads: int
     precision: str
+    plain: bool = False
     notes: tuple[str, ...] = ()
 
     def units(self, done: set[tuple[int, int, int, int]]) -> Iterator[Unit]:
@@ -83,6 +84,17 @@ class Plan:
     def n_cells(self) -> int:
         """Cells of the grid, the clean ones included."""
         return sum(len(family.epsilons) for pair in self.pairs for family in pair.families)
+
+
+def by_family(unit: Unit) -> list[Unit]:
+    """A unit in pieces of one family each. The results are the same; what families share is done in each piece."""
+    return [replace(unit, families=(family,)) for family in unit.families]
+
+
+def share(units: Sequence[Unit], workers: int) -> list[Unit]:
+    """The units cut so that `workers` can share them: those left over by an even division fall into families."""
+    whole = len(units) - len(units) % workers
+    return [*units[:whole], *(piece for unit in units[whole:] for piece in by_family(unit))]
 
 
 def make_attack(plan: AttackPlan | Family) -> Perturbation:
@@ -216,6 +228,7 @@ def identity(
         "attacks": [_family_text(pair, family) for pair in plan.pairs for family in pair.families],
         "seed": plan.seed,
         "precision": plan.precision,
+        "plain": plan.plain,
         "batch_size": plan.batch_size,
         "threads": plan.threads,
     }

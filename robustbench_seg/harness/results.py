@@ -6,10 +6,14 @@ import json
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from robustbench_seg.tasks.base import Statistics
+
+if TYPE_CHECKING:
+    from robustbench_seg.harness.plan import Pair, Unit
 
 
 @dataclass(frozen=True)
@@ -47,12 +51,24 @@ class CellResult:
 
 @dataclass(frozen=True)
 class FamilyResult:
-    """A family of one unit: every radius on every image of the chunk."""
+    """A family of one unit: every radius on every image of the chunk; `worker` (`host:pid`) did it."""
 
     pair: int
     family: int
     chunk: int
     cells: tuple[CellResult, ...]
+    worker: str = ""
+
+
+def failed(unit: Unit, pair: Pair, error: str, worker: str) -> list[FamilyResult]:
+    """A whole unit as failed images, for what no worker lived to tell."""
+    images = tuple(ImageResult(image, error=error) for image in unit.images)
+    return [
+        FamilyResult(
+            unit.pair, family, unit.chunk, tuple(CellResult(e, images) for e in pair.families[family].epsilons), worker
+        )
+        for family in unit.families
+    ]
 
 
 def pack(statistics: Statistics) -> bytes:

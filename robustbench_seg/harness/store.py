@@ -23,7 +23,7 @@ TIMEOUT_S = 30.0
 _TABLES = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL, checksum INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS shards (
-    pair INTEGER, family INTEGER, chunk INTEGER, n_images INTEGER, n_failed INTEGER,
+    pair INTEGER, family INTEGER, chunk INTEGER, n_images INTEGER, n_failed INTEGER, worker TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (pair, family, chunk)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS costs (
     pair INTEGER, family INTEGER, cell INTEGER, chunk INTEGER,
@@ -119,6 +119,12 @@ class Store:
         """How many results failed, by error."""
         return dict(self._read("SELECT error, COUNT(*) FROM results WHERE error != '' GROUP BY error ORDER BY error"))
 
+    def workers(self) -> dict[str, int]:
+        """How many shards each worker did, by its name."""
+        return dict(
+            self._read("SELECT worker, COUNT(*) FROM shards WHERE worker != '' GROUP BY worker ORDER BY worker")
+        )
+
     def write(self, families: Iterable[FamilyResult]) -> None:
         """Store one unit; what an earlier try left of the same shards is replaced."""
         with self._naming(), self._db:
@@ -198,7 +204,8 @@ class Store:
         failed = sum(bool(image.error) for cell in family.cells for image in cell.images)
         n_images = len(family.cells[0].images)
         key = (family.pair, family.family)
-        self._db.execute("INSERT OR REPLACE INTO shards VALUES (?,?,?,?,?)", (*key, family.chunk, n_images, failed))
+        shard = (*key, family.chunk, n_images, failed, family.worker)
+        self._db.execute("INSERT OR REPLACE INTO shards VALUES (?,?,?,?,?,?)", shard)
         for index, cell in enumerate(family.cells):
             cost = (cell.forwards, cell.backwards, cell.seconds, cell.peak_memory_mb)
             self._db.execute(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -76,8 +77,8 @@ class VideoRecipe:
             raise ValueError(f"gradient_scale: must be from 0 to 1, not {self.gradient_scale}")
         if len(self.size) not in (0, 2) or min(self.size, default=1) < 1:
             raise ValueError("size: give [height, width], both at least 1, or leave it out")
-        if self.depth_lr < 0:
-            raise ValueError(f"depth_lr: must not be negative, not {self.depth_lr}")
+        if not 0 <= self.depth_lr < math.inf:
+            raise ValueError(f"depth_lr: must be a finite number that is not negative, not {self.depth_lr}")
         if self.pose.width < 1:
             raise ValueError(f"pose.width: must be at least 1, not {self.pose.width}")
 

@@ -37,7 +37,7 @@ def validate(module: nn.Module, check: Check, device: torch.device, batch: int =
             images, labels = collate(items)
             labels = {key: label.to(device) for key, label in labels.items()}
             outputs = dict(module(images.to(device)))
-            if check.median_scaling and "depth" in outputs:
+            if check.median_scaling and "depth" in source.tasks:
                 ratio = median_ratio(outputs["depth"], labels["depth"])
                 outputs["depth"] = outputs["depth"] * ratio.view(-1, 1, 1)
             for task in tasks:

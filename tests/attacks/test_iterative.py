@@ -166,3 +166,27 @@ def test_an_image_without_gradient_does_not_hold_up_the_others(worlds):
 
 def test_hiding_shares_like_pgd():
     assert Hide().gradients(KLINGNER) == PGD().gradients(KLINGNER)
+
+
+@pytest.mark.parametrize("epsilon", KLINGNER)
+def test_what_is_called_the_same_is_the_same_to_the_bit(worlds, epsilon):
+    """On the images that there are: 8 bits a value."""
+    world = worlds(2)
+    world.images.mul_(255).round_().div_(255)
+    for norm in ("linf", "rms"):
+        for alpha in (0.25, 1.0, 4.0, 16.0):
+            names = [attack.same_as(epsilon, norm) for attack in (FGSM(), PGD(steps=1, alpha=alpha))]
+            results = [
+                attack(world.problem(attack, "semantic"), epsilon, norm)
+                for attack in (FGSM(), PGD(steps=1, alpha=alpha))
+            ]
+            assert (names[0] == names[1]) == (norm == "linf" and alpha >= epsilon)
+            assert torch.equal(*results) or names[0] != names[1]
+
+
+def test_what_only_looks_alike_has_no_name():
+    assert PGD(steps=2).same_as(0.5, "linf") is None
+    assert PGD(steps=1, random_start=True).same_as(0.5, "linf") is None
+    assert PGD(steps=1, alpha=0.4).same_as(0.5, "linf") is None
+    assert PGD(steps=1).same_as(0.5, "rms") is None
+    assert PGD(steps=1).same_as(0.5, "linf") == FGSM().same_as(0.5, "linf") != FGSM().same_as(1.0, "linf")

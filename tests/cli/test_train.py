@@ -56,7 +56,7 @@ def test_seed_and_steps_replace_the_recipes(trained):
 
 def test_a_trained_folder_is_a_model(trained, robustseg, tmp_path):
     run = tmp_path / "run"
-    code, _, _ = robustseg("evaluate", "-m", trained, "-d", "film", "-a", "fgsm", "-e", 1, "-o", run)
+    code, _, _ = robustseg("evaluate", "-m", trained, "-d", "film", "-a", "fgsm", "-e", 1, "-o", run, "--plugin", FILM)
     assert code == 0
     summary = (run / "summary.csv").read_text()
     assert "filmed-seed3-1,film,fgsm,semantic" in summary

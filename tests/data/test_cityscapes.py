@@ -161,6 +161,12 @@ def test_one_neighbour_is_missing(with_video, number):
     fails(with_video, path, f"neighbour of {ULM}", "leftImg8bit_sequence_", use=lambda data: data.neighbours(0))
 
 
+def test_a_neighbour_of_another_size(with_video, save):
+    path = place(with_video, "leftImg8bit_sequence", "ulm_000001_000020", "_leftImg8bit.png")
+    save(path, np.zeros((2, 2, 3)))
+    fails(with_video, path, "is 2x2, the labelled frame", use=lambda data: data.neighbours(0))
+
+
 def test_no_sequence(labelled):
     path = place(labelled, "leftImg8bit_sequence", "weimar_000000_000099", "_leftImg8bit.png")
     fails(labelled, path, f"neighbour of {WEIMAR}", use=lambda data: data.neighbours(1))

@@ -283,6 +283,12 @@ def test_missing_calibration(drives, name):
     fails(drives, drives / DATE / name, "No such file")
 
 
+def test_a_focal_length_of_zero(drives):
+    path = drives / DATE / "calib_cam_to_cam.txt"
+    path.write_text(CAMERAS.replace("P_rect_02: 8 0 5", "P_rect_02: 0 0 5"))
+    fails(drives, path, "focal length in P_rect_02 that is not above 0")
+
+
 def test_image_of_another_size(drives, save):
     path = save(image_file(drives, ONE, 1), np.zeros((3, 6, 3)))
     fails(drives, path, "is 6x3", "for 12x6")

@@ -20,11 +20,13 @@ PROTOCOL = Protocol(
         AttackPlan("hide", (8.0,), objectives=("hide:car",)),
     ),
 )
+DEADLY = Path(__file__).parents[1] / "plugins" / "deadly.py"
 
 
 @pytest.fixture(autouse=True, scope="session")
 def _toy():
     load_plugin(TOY)
+    load_plugin(DEADLY)
 
 
 @pytest.fixture
@@ -51,5 +53,31 @@ def run_in(request_for):
 
     def run(folder, *models, **changes):
         return execute(Evaluation(request_for(*models, **changes), folder), folder)
+
+    return run
+
+
+@pytest.fixture
+def faulty_run(run_in, tmp_path):
+    """Evaluate under attacks of which one kills or hangs its worker, once or every time, into a folder."""
+
+    def run(folder, fault, every_time=False, **changes):
+        params = {"fault": fault, "marker": "" if every_time else str(tmp_path / "marker")}
+        attacks = (AttackPlan("gaussian", (8.0,)), AttackPlan("deadly", (2.0,), params=params))
+        plugins = (str(TOY), str(DEADLY))
+        return run_in(folder, "toy-single", protocol=Protocol("faulty", attacks), plugins=plugins, **changes)
+
+    return run
+
+
+@pytest.fixture
+def without_fault(faulty_run, tmp_path):
+    """The bytes of summary.csv where nothing goes wrong."""
+
+    def run(fault):
+        (tmp_path / "marker").touch()
+        folder = faulty_run(tmp_path / "without", fault).folder
+        (tmp_path / "marker").unlink()
+        return (folder / "summary.csv").read_bytes()
 
     return run

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.stats import ttest_ind
+from scipy.stats import ttest_ind, ttest_rel
 
 from robustbench_seg.errors import UsageError
 from robustbench_seg.harness.bootstrap import resample_weights
@@ -13,7 +13,7 @@ from robustbench_seg.harness.store import Store
 from robustbench_seg.report.differences.compare import compare
 from robustbench_seg.report.differences.differences import Difference, differences, differences_table
 from robustbench_seg.report.differences.groups import Group, parse_groups
-from robustbench_seg.report.differences.seeds import welch
+from robustbench_seg.report.differences.seeds import from_seeds, welch
 from tests.report.stored_runs import stored_run
 
 N = 40
@@ -114,6 +114,16 @@ def test_groups_are_compared_by_their_means(tmp_path: Path) -> None:
     weights, _ = resample_weights([f"image-{i}" for i in range(N)], 0)
     resampled = weights @ (images[2:].mean(0) - images[:2].mean(0)) / N
     assert (d.image_low, d.image_high) == pytest.approx(tuple(np.quantile(resampled, [0.025, 0.975])))
+
+
+@pytest.mark.parametrize("pairs", [2, 3, 9])
+def test_groups_of_one_size_are_paired(pairs: int) -> None:
+    first = np.random.default_rng(pairs).normal(0, 5, pairs)
+    second = first + np.random.default_rng(0).normal(1, 0.1, pairs)
+    expected = ttest_rel(second, first).confidence_interval()
+    assert from_seeds(first, second) == pytest.approx((expected.low, expected.high))
+    assert from_seeds(first, second[:-1]) == welch(first, second[:-1])
+    assert from_seeds(first[:1], second[:1]) is None
 
 
 @pytest.mark.parametrize("sizes", [(2, 2), (3, 5), (8, 2)])

@@ -12,7 +12,7 @@ import torch
 from robustbench_seg.studies.klingner2020 import __main__ as command
 from robustbench_seg.studies.klingner2020.experiments import MEAN_MAP, mean_depth_map
 from robustbench_seg.studies.klingner2020.figures import figure_files
-from robustbench_seg.studies.klingner2020.findings import Comparer, judged
+from robustbench_seg.studies.klingner2020.findings import Comparer, is_repeated, judged
 from robustbench_seg.studies.klingner2020.results import EPSILONS, Results
 from robustbench_seg.studies.klingner2020.tables import depth_table, table_2, tables_q
 from robustbench_seg.studies.klingner2020.trainings import ABLATION, CAMVID, FULL, SINGLE, Training
@@ -91,20 +91,33 @@ def test_harm_counts_for_the_finding_that_says_so(tmp_path):
 
 
 def test_the_paragraph_says_what_the_numbers_say(better, same, tmp_path):
-    said = paragraph(better, better, judged(better, better))
+    said = paragraph(better, better, None, judged(better, better))
     change = 100 * better.difference("0.1", "street").difference
     assert f"changes clean mIoU by {change:+.1f} points on street." in said
     assert "a larger share in 7 of 7 cells" in said
     assert "of which 7 can be told apart from a training's luck with 3 seeds" in said
     assert "The λ of the ablation" not in said
-    assert "findings that have numbers here: holds (" in said
-    said = paragraph(same, same, judged(same, same))
+    assert "findings that are judged below: holds (" in said
+    said = paragraph(same, same, None, judged(same, same))
     assert "points on street (not told apart)." in said
     assert "of which none can be" in said
+    said = paragraph(same, same, better, [])
+    assert f"With CamVid's labels clean mIoU changes by {change:+.1f} points" in said
+    assert "larger in 7 of 7 cells" in said
     kinds = (SINGLE, "0.1", "0.5")
     over = _results(tmp_path / "over", kinds, dict(zip(kinds, (0.7, 0.8, 0.9), strict=True)), dict.fromkeys(kinds, 0.9))
     apart = 100 * (over.clean("0.5", "street") - over.clean("0.1", "street"))
-    assert f"lie within {apart:.1f} points of clean mIoU on street (two seeds" in paragraph(over, over, [])
+    assert f"lie within {apart:.1f} points of clean mIoU on street (two seeds" in paragraph(over, over, None, [])
+
+
+def test_a_command_names_the_data_that_are_not_embedded():
+    (single,) = CAMVID[SINGLE]
+    assert single.command == "robustseg train klingner-camvid-single --data CAMVID"
+
+
+def test_pgd_of_one_step_counts_once():
+    assert [e for e in EPSILONS if is_repeated("pgd", e)] == [0.25, 0.5]
+    assert not any(is_repeated("fgsm", e) for e in EPSILONS)
 
 
 def test_tables_show_ours_and_the_papers(better):

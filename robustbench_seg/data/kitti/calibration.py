@@ -14,7 +14,7 @@ from robustbench_seg.data.stereo import Stereo
 Float = npt.NDArray[np.float64]
 Shapes = Mapping[str, tuple[int, ...]]
 
-_FIX = "copy KITTI's calibration file again"
+FIX = "copy KITTI's calibration file again"
 _STEREO: Shapes = {"P_rect_02": (3, 4), "P_rect_03": (3, 4)}
 
 
@@ -40,7 +40,7 @@ def read_stereo(path: Path) -> tuple[npt.NDArray[np.float32], Stereo]:
     focal = float(left[0, 0])
     moved = float(left[0, 3] - right[0, 3])
     if focal <= 0 or moved <= 0:
-        raise bad_file(path, "has a focal length or baseline that is not above 0", _FIX)
+        raise bad_file(path, "has a focal length or baseline that is not above 0", FIX)
     return intrinsics(left), Stereo(focal, moved / focal)
 
 
@@ -54,7 +54,7 @@ def _read(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not text"
-        raise bad_file(path, f"cannot be read ({reason})", _FIX) from None
+        raise bad_file(path, f"cannot be read ({reason})", FIX) from None
 
 
 def _split(line: str) -> tuple[str, str]:
@@ -64,11 +64,11 @@ def _split(line: str) -> tuple[str, str]:
 
 def _array(path: Path, key: str, text: str | None, shape: tuple[int, ...]) -> Float:
     if text is None:
-        raise bad_file(path, f"has no {key}", _FIX)
+        raise bad_file(path, f"has no {key}", FIX)
     try:
         values = np.array(text.split(), np.float64)
     except ValueError:
-        raise bad_file(path, f"has a {key} that is no row of numbers", _FIX) from None
+        raise bad_file(path, f"has a {key} that is no row of numbers", FIX) from None
     if values.size != np.prod(shape) or not np.isfinite(values).all():
-        raise bad_file(path, f"has a {key} of {values.size} numbers, not {np.prod(shape)} finite ones", _FIX)
+        raise bad_file(path, f"has a {key} of {values.size} numbers, not {np.prod(shape)} finite ones", FIX)
     return values.reshape(shape)

@@ -19,7 +19,7 @@ from robustbench_seg.classes import ClassSet
 from robustbench_seg.data.base import Array, Sample
 from robustbench_seg.data.files import FileDataset
 from robustbench_seg.data.images import bad_file, read_image
-from robustbench_seg.data.kitti.calibration import Float, intrinsics, read_calibration
+from robustbench_seg.data.kitti.calibration import FIX, Float, intrinsics, read_calibration
 from robustbench_seg.data.kitti.lists import CAMERAS, Shot, find_list, locate, read_list
 from robustbench_seg.data.kitti.velodyne import project, read_points
 
@@ -118,6 +118,8 @@ def read_raw_camera(folder: Path, side: str) -> RawCamera:
     scanner = read_calibration(folder / _SCANNER_FILE, {"R": (3, 3), "T": (3,)})
     projection = camera[rectified] @ _rigid(camera["R_rect_00"]) @ _rigid(scanner["R"], scanner["T"])
     width, height = camera[size]
+    if min(camera[rectified][0, 0], camera[rectified][1, 1]) <= 0:
+        raise bad_file(folder / _CAMERA_FILE, f"has a focal length in {rectified} that is not above 0", FIX)
     return RawCamera(intrinsics(camera[rectified]), projection, (int(height), int(width)))
 
 

@@ -11,7 +11,7 @@ from robustbench_seg.harness.bootstrap import interval
 from robustbench_seg.report.differences.difference import Difference
 from robustbench_seg.report.differences.groups import Group
 from robustbench_seg.report.differences.numbers import Item, Number, Numbers, Place, tabled
-from robustbench_seg.report.differences.seeds import welch
+from robustbench_seg.report.differences.seeds import from_seeds
 from robustbench_seg.report.relationships.contrast import Floats
 from robustbench_seg.report.rows import Row
 
@@ -73,7 +73,7 @@ class Meeting:
         of_a, of_b = ([number.value for number in side] for side in (a, b))
         mean_a, mean_b = float(np.mean(of_a)), float(np.mean(of_b))
         image_low, image_high = _from_images(a, b)
-        seed_low, seed_high = (welch(of_a, of_b) if with_seeds else None) or _NONE
+        seed_low, seed_high = (from_seeds(of_a, of_b) if with_seeds else None) or _NONE
         return Difference(
             first=self.first.name,
             second=self.second.name,

@@ -11,6 +11,25 @@ from scipy.stats import t as student
 LEVEL = 0.95
 
 
+def from_seeds(first: Sequence[float], second: Sequence[float]) -> tuple[float, float] | None:
+    """The 95 % interval of mean(second) - mean(first); None below two on a side.
+
+    Groups of one size are paired in the order given: trainings that share a seed share what it draws. Pairs that share
+    nothing are as good as any. Others are compared as they are (`welch`).
+    """
+    return paired(first, second) if len(first) == len(second) else welch(first, second)
+
+
+def paired(first: Sequence[float], second: Sequence[float]) -> tuple[float, float] | None:
+    """The 95 % interval of the mean of second - first, pair by pair (Student 1908); None below two pairs."""
+    if len(first) < 2:
+        return None
+    differences = np.subtract(second, first)
+    mean, error = float(differences.mean()), float(differences.std(ddof=1)) / math.sqrt(len(differences))
+    half = float(student.ppf((1 + LEVEL) / 2, len(differences) - 1)) * error
+    return mean - half, mean + half
+
+
 def welch(first: Sequence[float], second: Sequence[float]) -> tuple[float, float] | None:
     """The 95 % interval of mean(second) - mean(first) with unequal variances (Welch 1947); None below two on a side.
 

@@ -99,7 +99,7 @@ def page(results: Gathered, figures: dict[str, tuple[str, bytes]], published: di
     return template.render(
         title="Klingner 2020: does depth learnt from video make segmentation robust?",
         judged=found,
-        paragraph=paragraph(results.full, results.short, found),
+        paragraph=paragraph(results.full, results.short, results.real, found),
         figures=[{"name": name, "caption": caption, "png": data} for name, (caption, data) in figures.items()],
         tables=[table_2(results.full, results.short, published), *tables_q(results.full, published)],
         camvid=None if results.real is None else camvid_table(results.real),

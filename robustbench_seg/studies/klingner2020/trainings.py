@@ -28,11 +28,15 @@ Announce = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Training:
-    """A recipe's name, and another seed or number of steps than it says (None: its own)."""
+    """A recipe's name, and another seed or number of steps than it says (None: its own).
+
+    `root` stands for the folder of the labelled data in the command, where they are not embedded.
+    """
 
     recipe: str
     seed: int | None = None
     steps: int | None = None
+    root: str = ""
 
     @property
     def name(self) -> str:
@@ -43,7 +47,9 @@ class Training:
     def command(self) -> str:
         """What trains it alone."""
         seed = "" if self.seed is None else f" --seed {self.seed}"
-        return f"robustseg train {self.recipe}{seed}" + (f" --steps {self.steps}" if self.steps else "")
+        steps = "" if self.steps is None else f" --steps {self.steps}"
+        data = f" --data {self.root}" if self.root else ""
+        return f"robustseg train {self.recipe}{seed}{steps}{data}"
 
     def read(self) -> Recipe:
         """The recipe as it is trained."""
@@ -69,7 +75,7 @@ FULL = {kind: tuple(Training(street_recipe(kind), seed) for seed in SEEDS) for k
 """Trained to the end, several times."""
 ABLATION = {kind: (Training(street_recipe(kind), steps=SHORT),) for kind in (SINGLE, *LAMBDAS)}
 """Trained once each, shorter, and as long as each other."""
-CAMVID = {kind: (Training(camvid_recipe(kind)),) for kind in (SINGLE, *CAMVID_LAMBDAS)}
+CAMVID = {kind: (Training(camvid_recipe(kind), root="CAMVID"),) for kind in (SINGLE, *CAMVID_LAMBDAS)}
 """Segmentation of CamVid, depth from video of street-b."""
 
 

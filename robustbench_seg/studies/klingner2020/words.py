@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 from statistics import median
 
 from robustbench_seg.report.differences.difference import Difference
+from robustbench_seg.report.names import ATTACKS, strength
 from robustbench_seg.report.rows import CLEAN
 from robustbench_seg.studies.klingner2020.experiments import DOMAINS
-from robustbench_seg.studies.klingner2020.findings import Comparer
+from robustbench_seg.studies.klingner2020.findings import Comparer, is_repeated
 from robustbench_seg.studies.klingner2020.results import Results, shown
 from robustbench_seg.studies.votes import Judged
 
@@ -17,9 +18,9 @@ _FIRST = "0.1"
 """The λ of the paper's main experiment."""
 
 
-def paragraph(full: Results, short: Results, found: Sequence[Judged]) -> str:
-    """What the study found, for someone who reads no further."""
-    said = (_clean(full), _kept(full), _over_lambda(short, full), _verdicts(found))
+def paragraph(full: Results, short: Results, real: Results | None, found: Sequence[Judged]) -> str:
+    """What the study found, for someone who reads no further; `real` is missing without CamVid."""
+    said = (_clean(full), _kept(full), _over_lambda(short, full), _on_real_labels(real), _verdicts(found))
     return " ".join(sentence for sentence in said if sentence)
 
 
@@ -41,7 +42,7 @@ def _kept(full: Results) -> str:
     found = [
         (cell, one)
         for cell, one in full.differences.items()
-        if cell[0] == _FIRST and one.attack != CLEAN and not math.isnan(one.difference)
+        if cell[0] == _FIRST and one.attack != CLEAN and not is_repeated(cell[2], cell[3])
     ]
     if not found:
         return ""
@@ -65,11 +66,27 @@ def _over_lambda(short: Results, full: Results) -> str:
     return f"The λ of the ablation lie within {' and '.join(parts)}." if parts else ""
 
 
+def _on_real_labels(real: Results | None) -> str:
+    """The same on CamVid, one training each."""
+    found = [] if real is None else [(cell, one) for cell, one in real.differences.items() if cell[0] == _FIRST]
+    clean = [one.difference for cell, one in found if cell[2] == CLEAN]
+    kept = [one for cell, one in found if cell[2] != CLEAN]
+    if not clean or not kept:
+        return ""
+    most = max(kept, key=lambda one: abs(one.difference))
+    middle = median(one.difference for one in kept)
+    return (
+        f"With CamVid's labels clean mIoU changes by {100 * clean[0]:+.1f} points, and the share kept is larger in "
+        f"{_higher(kept)} of {len(kept)} cells (median {100 * middle:+.1f} points, the furthest "
+        f"{100 * most.difference:+.1f} under {ATTACKS[most.attack]} {strength(most.epsilon)}), from one training each."
+    )
+
+
 def _verdicts(found: Sequence[Judged]) -> str:
     """Which findings got which verdict."""
     verdicts = [one.verdict for one in found]
     counts = ", ".join(f"{verdict} ({verdicts.count(verdict)})" for verdict in dict.fromkeys(verdicts))
-    return f"Of the paper's {len(found)} findings that have numbers here: {counts}."
+    return f"Of {len(found)} of the paper's findings that are judged below: {counts}."
 
 
 def _higher(found: Iterable[Difference]) -> int:

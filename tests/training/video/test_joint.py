@@ -122,6 +122,23 @@ def test_the_exported_network_is_a_plain_one(tmp_path, joint_recipe, toy, sets):
     assert np.isfinite(outputs["depth"].detach().numpy()).all()
 
 
+def test_labelled_data_need_no_depth(tmp_path, joint_recipe, toy, sets, monkeypatch):
+    """As CamVid, which has classes alone."""
+    monkeypatch.setattr(toy, "tasks", ("semantic",))
+    read = type(toy).__getitem__
+
+    def without_depth(self, index):
+        sample = read(self, index)
+        return replace(sample, labels={"semantic": sample.labels["semantic"]})
+
+    monkeypatch.setattr(type(toy), "__getitem__", without_depth)
+    train(joint_recipe, toy, toy, tmp_path / "work", video=sets)
+    card = export(joint_recipe, toy, tmp_path / "work", tmp_path / "tiny", video=sets)
+    assert list(card.metrics) == ["semantic"]
+    assert card.median_scaling
+    assert 0 <= card.video.metrics["abs_rel"] < 5
+
+
 def test_frames_of_another_size(tmp_path, joint_recipe, toy, sets):
     wider = replace(joint_recipe, video=replace(joint_recipe.video, size=(64, 96)))
     with pytest.raises(InputError, match="labelled images are 64x64 and frames 96x64"):

@@ -1,0 +1,121 @@
+"""The engine `local`: this machine's cores, as processes or as threads of this one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+from multiprocessing import get_context, parent_process
+from multiprocessing.process import BaseProcess
+
+import torch
+
+from robustbench_seg.harness.dispatch import Handle, Results, dispatch
+from robustbench_seg.harness.engine import Engine, Job, Worker
+from robustbench_seg.harness.plan import Unit
+
+
+def run_local(job: Job, units: Sequence[Unit], workers: int) -> Iterator[Results]:
+    """Results of the units as they are ready.
+
+    Threads where the job stays in this process, and for a single worker without a time limit; else processes.
+    """
+    threads = job.in_process or (workers == 1 and job.timeout is None)
+    start: Callable[[Job], Handle] = _Thread if threads else _Process
+    before = torch.get_num_threads()
+    try:
+        yield from dispatch(job, units, workers, partial(start, job))
+    finally:
+        torch.set_num_threads(before)
+
+
+class _Thread:
+    """A worker in a thread of this process: it cannot die alone, and stopping waits for the unit it has begun."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._executor = ThreadPoolExecutor(1)
+        self.ready = self._executor.submit(self._begin)
+
+    def submit(self, unit: Unit) -> Future[Results]:
+        self._worker.announce(unit)
+        return self._executor.submit(lambda: self._worker.run(unit))
+
+    def stop(self) -> None:
+        self._executor.shutdown(cancel_futures=True)
+        if hasattr(self, "_worker"):
+            self._worker.close()
+
+    def _begin(self) -> str:
+        self._worker = Worker(self._job)
+        return self._worker.name
+
+
+class _Process:
+    """A worker in a process of its own, spawned afresh."""
+
+    def __init__(self, job: Job) -> None:
+        self._executor = ProcessPoolExecutor(1, get_context("spawn"), _watch_parent)
+        with _ignoring_interrupts():
+            self.ready = self._executor.submit(_begin, job)
+
+    def submit(self, unit: Unit) -> Future[Results]:
+        try:
+            return self._executor.submit(_work, unit)
+        except BrokenProcessPool as error:
+            refused: Future[Results] = Future()
+            refused.set_exception(error)
+            return refused
+
+    def stop(self) -> None:
+        processes = list((getattr(self._executor, "_processes", None) or {}).values())
+        self._executor.shutdown(wait=False, cancel_futures=True)
+        for process in processes:
+            process.kill()
+        for process in processes:
+            process.join()
+
+
+_in_process: list[Worker] = []
+"""The worker of this process, where the process is one."""
+
+
+def _begin(job: Job) -> str:
+    _in_process.append(Worker(job))
+    return _in_process[0].name
+
+
+def _work(unit: Unit) -> Results:
+    return _in_process[0].run(unit)
+
+
+def _watch_parent() -> None:
+    """A worker whose parent was killed must not go on."""
+    threading.Thread(target=_die_with, args=(parent_process(),), daemon=True).start()
+
+
+def _die_with(parent: BaseProcess) -> None:
+    parent.join()
+    os._exit(1)
+
+
+@contextlib.contextmanager
+def _ignoring_interrupts() -> Iterator[None]:
+    """Processes started in this block never see Ctrl-C, not even while they import: it goes to the parent alone."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    # Blocked, not ignored: what they inherit is the same, and a Ctrl-C of this moment reaches the parent after it.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+LOCAL = Engine(run_local)

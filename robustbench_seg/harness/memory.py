@@ -1,0 +1,51 @@
+"""How much memory a gradient takes, so that a batch fits."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from robustbench_seg.harness.context import PairContext
+
+_SHARE = 0.5
+"""Of the memory there is: backward, the attack's own tensors and everything else take the rest."""
+
+
+def images_that_fit(context: PairContext, workers: int) -> int:
+    """How many images a worker can take a gradient of at once, at least 1.
+
+    Measured as what one forward of the first image keeps for its backward, which does not depend on what else is
+    allocated. A model that fails is left to be reported where it is run.
+    """
+    try:
+        kept = _kept_bytes(context)
+    except Exception:
+        return 1
+    return max(1, int(_SHARE * _memory(context.settings.kernels.device) / workers / max(kept, 1)))
+
+
+def _kept_bytes(context: PairContext) -> int:
+    storages: dict[int, int] = {}
+
+    def seen(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        storages[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    def same(tensor: Any) -> Any:
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(seen, same):
+        context.victim.forward_pass(context.first.images)
+    parameters = {tensor.untyped_storage().data_ptr() for tensor in context.victim.module.parameters()}
+    return sum(size for pointer, size in storages.items() if pointer not in parameters)
+
+
+def _memory(device: str) -> int:
+    """Bytes of the device: all of a machine's, what is free of a GPU's."""
+    if torch.device(device).type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

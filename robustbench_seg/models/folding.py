@@ -1,0 +1,135 @@
+"""BatchNorm of evaluation folded into the convolution before it: the same function with fewer passes over memory."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from timm.layers.norm_act import BatchNormAct2d
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.overrides import TorchFunctionMode
+
+_REST: dict[type[nn.Module], Callable[[Any], nn.Module]] = {
+    nn.BatchNorm2d: lambda norm: nn.Identity(),
+    BatchNormAct2d: lambda norm: nn.Sequential(norm.drop, norm.act),
+}
+"""What is left of a normalisation once it is folded, by its exact type: others may do more than normalise."""
+
+_METADATA = (Tensor.size, Tensor.dim)
+_TOLERANCE = 1e-3
+"""Of the largest output: a fold rounds differently, a wrong one gives another function."""
+
+
+def folded(module: nn.Module, images: Tensor) -> nn.Module:
+    """The module with every BatchNorm2d that alone reads a convolution folded into it.
+
+    `module`, in evaluation mode, is changed in place. Which pairs there are is seen on a forward of `images` (N,3,H,W)
+    in [0,1]. Where the outputs are not the same afterwards, ValueError: the module is spoilt.
+    """
+    with torch.no_grad():
+        pairs, before = _pairs(module, images)
+        for convolution, norm in pairs:
+            _fold(module, convolution, norm)
+        after = list(_tensors(module(images.clone())))
+    if len(before) != len(after) or not all(map(_close, before, after)):
+        raise ValueError("folding BatchNorm changed the outputs")
+    return module
+
+
+def _close(a: Tensor, b: Tensor) -> bool:
+    if a.shape != b.shape:
+        return False
+    largest = a[a.isfinite()].abs().amax().item() if a.isfinite().any() else 0.0
+    return torch.allclose(a, b, rtol=0, atol=_TOLERANCE * largest, equal_nan=True)
+
+
+def _fold(root: nn.Module, convolution: str, norm: str) -> None:
+    found: Any = root.get_submodule(norm)
+    before: Any = root.get_submodule(convolution)
+    _replace(root, convolution, fuse_conv_bn_eval(before, found))
+    _replace(root, norm, _REST[type(found)](found))
+
+
+def _replace(root: nn.Module, name: str, module: nn.Module) -> None:
+    parent, _, attribute = name.rpartition(".")
+    setattr(root.get_submodule(parent), attribute, module)
+
+
+class _Uses(TorchFunctionMode):
+    """Counts how often each tensor is an argument of an operation. Keeps them alive: ids must not come again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count: Counter[int] = Counter()
+        self._alive: list[Tensor] = []
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        # Shape, device and the like are read from any tensor.
+        if isinstance(result, Tensor) or (func not in _METADATA and getattr(func, "__name__", "") != "__get__"):
+            found = list(_tensors([args, kwargs]))
+            self._alive += found
+            self.count.update(map(id, found))
+        return result
+
+
+def _pairs(root: nn.Module, images: Tensor) -> tuple[list[tuple[str, str]], list[Tensor]]:
+    """Names of the convolutions and norms to fold, and the outputs of the forward that was watched."""
+    calls: Counter[str] = Counter()
+    made: dict[int, str] = {}
+    read: dict[str, int] = {}
+    kept: list[Tensor] = []
+
+    def watch(name: str) -> Callable[[nn.Module, Any, Any], None]:
+        def seen(member: nn.Module, given: Any, output: Any) -> None:
+            calls[name] += 1
+            kept.extend(_tensors([given, output]))
+            if type(member) is nn.Conv2d:
+                made[id(output)] = name
+            else:
+                read[name] = id(given[0])
+
+        return seen
+
+    members = [(name, m) for name, m in root.named_modules(remove_duplicate=False) if _is_part(m)]
+    # A module under two names is used twice, whatever was called.
+    owners = Counter(id(member) for _, member in members)
+    hooks = [member.register_forward_hook(watch(name)) for name, member in members if owners[id(member)] == 1]
+    uses = _Uses()
+    try:
+        with uses:
+            outputs = list(_tensors(root(images.clone())))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    uses.count.update(map(id, outputs))
+    found = [
+        (made[key], norm)
+        for norm, key in read.items()
+        if key in made and uses.count[key] == 1 and calls[norm] == calls[made[key]] == 1
+    ]
+    return found, outputs
+
+
+def _is_part(member: nn.Module) -> bool:
+    if type(member) is nn.Conv2d:
+        return True
+    return isinstance(member, nn.BatchNorm2d) and type(member) in _REST and member.running_mean is not None
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    """Every tensor in nested containers and objects with fields."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from _tensors(list(value.values()))
+    elif isinstance(value, (list, tuple)):
+        for part in value:
+            yield from _tensors(part)
+    elif hasattr(value, "__dict__") and not isinstance(value, (nn.Module, type)):
+        yield from _tensors(list(vars(value).values()))

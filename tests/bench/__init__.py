@@ -1,0 +1,1 @@
+"""Side-by-side benchmarks: `python -m tests.bench`, published in reports/benchmarks."""

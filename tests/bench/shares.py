@@ -1,0 +1,84 @@
+"""Where a run's time goes beside the model: metrics, store, tables and report."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Any, ClassVar
+from unittest import mock
+
+from robustbench_seg.harness import execute, scoring
+from robustbench_seg.harness.evaluation import Evaluation, Request
+from robustbench_seg.harness.spec import DataSpec
+from robustbench_seg.harness.store import Store
+from robustbench_seg.registries import PROTOCOLS
+from robustbench_seg.report import write
+from tests.bench.benchmark import Benchmark
+from tests.bench.record import Figure, figure
+from tests.bench.subjects import catalogue
+
+PARTS: dict[str, tuple[tuple[Any, str], ...]] = {
+    "metrics": ((scoring, "measure"), (scoring, "pack")),
+    "store": ((Store, "write"),),
+    "tables": ((execute, "write_tables"),),
+    "report": ((write, "write_report"),),
+}
+"""The functions that make up each part; none calls another's."""
+
+
+@dataclass(frozen=True)
+class Shares(Benchmark):
+    """One worker inside this process, so that its parts add up to its wall time."""
+
+    name: ClassVar[str] = "shares"
+    what: ClassVar[str] = "share of a run's wall time (klingner2020, one worker): metrics, store, tables, report"
+
+    images: int = 16
+    model: str = "street-single"
+
+    def figures(self, device: str) -> Iterator[Figure]:
+        """A share a part."""
+        runs = [self._run() for _ in range(self.repeats)]
+        for part in PARTS:
+            raw = {part: [run[part] for run in runs], "run": [run["run"] for run in runs]}
+            yield figure(part, "quotient", raw)
+
+    def _run(self) -> dict[str, float]:
+        spent = dict.fromkeys((*PARTS, "run"), 0.0)
+        with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+            for part, functions in PARTS.items():
+                for owner, name in functions:
+                    stack.enter_context(mock.patch.object(owner, name, _adding(getattr(owner, name), spent, part)))
+            _adding(self._evaluate, spent, "run")(Path(folder))
+        return spent
+
+    def _evaluate(self, folder: Path) -> None:
+        request = Request(
+            [catalogue(self.model).spec],
+            [DataSpec("street")],
+            PROTOCOLS.get("klingner2020"),
+            limit=self.images,
+            device="cpu",
+            workers=1,
+            in_process=True,
+        )
+        write.write_report(execute.execute(Evaluation(request, folder), folder))
+
+
+def _adding(function: Callable[..., Any], spent: dict[str, float], part: str) -> Callable[..., Any]:
+    """The function, its time added to a part's."""
+
+    @wraps(function)
+    def wrapper(*arguments: Any, **named: Any) -> Any:
+        start = time.perf_counter()
+        try:
+            return function(*arguments, **named)
+        finally:
+            spent[part] += time.perf_counter() - start
+
+    return wrapper

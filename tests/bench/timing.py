@@ -1,0 +1,52 @@
+"""Measuring side by side: the sides alternate, and every measurement is kept."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Mapping
+
+import torch
+
+Side = Callable[[], float]
+
+
+def alternate(sides: Mapping[str, Side], repeats: int, warm_up: int = 0) -> dict[str, list[float]]:
+    """Every side's measurements. The order turns round by round (AB BA AB), so that a drift touches all alike."""
+    raw: dict[str, list[float]] = {name: [] for name in sides}
+    for repeat in range(-warm_up, repeats):
+        for name in reversed(list(sides)) if repeat % 2 else list(sides):
+            value = sides[name]()
+            if repeat >= 0:
+                raw[name].append(value)
+    return raw
+
+
+def timed(work: Callable[[], object], device: str = "cpu") -> Side:
+    """Seconds of one call, the GPU's queue included."""
+
+    def side() -> float:
+        wait_for(device)
+        start = time.perf_counter()
+        work()
+        wait_for(device)
+        return time.perf_counter() - start
+
+    return side
+
+
+def wait_for(device: str) -> None:
+    """Until a GPU has done what it was given."""
+    if device.startswith("cuda"):
+        torch.cuda.synchronize(device)
+
+
+@contextlib.contextmanager
+def threads(count: int) -> Iterator[None]:
+    """This many torch threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,167 @@
+"""The policy of dispatch on made-up workers, which die, hang and come back as a test wants."""
+
+import itertools
+from concurrent.futures import BrokenExecutor, Future
+
+import pytest
+
+from robustbench_seg.errors import InputError
+from robustbench_seg.harness.context import Settings
+from robustbench_seg.harness.dispatch import TRIES, dispatch
+from robustbench_seg.harness.engine import Job
+from robustbench_seg.harness.plan import Family, Pair, Plan, Unit, by_family
+from robustbench_seg.harness.results import CellResult, FamilyResult, ImageResult
+
+FAMILIES = tuple(Family(name, "", "rms", (1.0, 2.0)) for name in "abc")
+PAIR = Pair(0, 0, ("semantic",), None, FAMILIES, 12)
+UNITS = [Unit(0, chunk, range(3 * chunk, 3 * chunk + 3), (0, 1, 2)) for chunk in range(4)]
+
+
+def job(timeout=None):
+    return Job([], [], Plan((PAIR,), 3, 0, 1, "fp32"), Settings(0), timeout=timeout)
+
+
+def results(unit, worker):
+    images = tuple(ImageResult(image) for image in unit.images)
+    return [
+        FamilyResult(0, f, unit.chunk, tuple(CellResult(e, images) for e in FAMILIES[f].epsilons), worker)
+        for f in unit.families
+    ]
+
+
+def settled(value=None, error=None):
+    future = Future()
+    if error is None:
+        future.set_result(value)
+    else:
+        future.set_exception(error)
+    return future
+
+
+class Crew:
+    """Makes workers. `fault(unit)` is 'die', 'hang' or 'raise', or nothing for a result; a worker dies but once."""
+
+    def __init__(self, fault=lambda unit: "", born_dead=0):
+        self.fault, self.born_dead = fault, born_dead
+        self.seen, self.workers = [], []
+
+    def start(self):
+        worker = _Worker(self, f"w{len(self.workers)}", len(self.workers) < self.born_dead)
+        self.workers.append(worker)
+        return worker
+
+
+class _Worker:
+    def __init__(self, crew, name, born_dead):
+        self.crew, self.name, self.gone, self.stopped = crew, name, born_dead, False
+        self.ready = settled(name, BrokenExecutor("no room") if born_dead else None)
+        self.stuck = False
+
+    def submit(self, unit):
+        assert not self.stopped
+        if self.gone:
+            return settled(error=BrokenExecutor())
+        if self.stuck:
+            return Future()
+        self.crew.seen.append(unit)
+        return {"": self._work, "die": self._die, "hang": self._hang, "raise": self._raise}[self.crew.fault(unit)](unit)
+
+    def stop(self):
+        self.stopped = True
+
+    def _work(self, unit):
+        return settled(results(unit, self.name))
+
+    def _die(self, unit):
+        self.gone = True
+        return settled(error=BrokenExecutor())
+
+    def _hang(self, unit):
+        self.stuck = True
+        return Future()
+
+    def _raise(self, unit):
+        return settled(error=InputError("no such file"))
+
+
+def run(crew, workers=2, timeout=None):
+    return [result for found in dispatch(job(timeout), UNITS, workers, crew.start) for result in found]
+
+
+def shards(found):
+    return sorted((result.chunk, result.family) for result in found)
+
+
+EVERY = [(chunk, family) for chunk in range(4) for family in range(3)]
+
+
+def once(fault, where):
+    """A fault the first time a unit is begun for which `where` holds."""
+    left = itertools.chain([fault], itertools.repeat(""))
+    return lambda unit: next(left) if where(unit) else ""
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5])
+def test_every_unit_comes_back_once(workers):
+    crew = Crew()
+    assert shards(run(crew, workers)) == EVERY
+    assert sorted(unit.chunk for unit in crew.seen) == [0, 1, 2, 3]
+    assert all(worker.stopped for worker in crew.workers)
+
+
+@pytest.mark.parametrize(("fault", "timeout"), [("die", None), ("hang", 0.02)])
+def test_a_unit_whose_worker_is_lost_is_tried_again_on_another(fault, timeout):
+    crew = Crew(once(fault, lambda unit: unit.chunk == 1))
+    found = run(crew, timeout=timeout)
+    assert shards(found) == EVERY
+    assert not any(image.error for result in found for cell in result.cells for image in cell.images)
+    assert len(crew.workers) == 3
+    assert all(worker.stopped for worker in crew.workers)
+
+
+@pytest.mark.parametrize(("fault", "timeout", "why"), [("die", None, "died"), ("hang", 0.02, "stopped after 0.02 s")])
+def test_a_family_that_is_lost_every_time_is_recorded_as_failed_alone(fault, timeout, why):
+    crew = Crew(lambda unit: fault if unit.chunk == 2 and 1 in unit.families else "")
+    found = run(crew, timeout=timeout)
+    assert shards(found) == EVERY
+    bad = [result for result in found if any(image.error for image in result.cells[0].images)]
+    assert [(result.chunk, result.family) for result in bad] == [(2, 1)]
+    assert [cell.epsilon for cell in bad[0].cells] == [1.0, 2.0]
+    assert [image.image for image in bad[0].cells[0].images] == [6, 7, 8]
+    assert all(why in image.error for cell in bad[0].cells for image in cell.images)
+    assert len(crew.workers) == 2 + TRIES
+    assert bad[0].worker in {worker.name for worker in crew.workers}
+
+
+def test_only_the_unit_a_worker_had_begun_counts_as_tried():
+    crew = Crew(lambda unit: "die" if unit.chunk == 0 else "")
+    run(crew, workers=1)
+    assert crew.seen.count(UNITS[0]) == 1
+    assert [crew.seen.count(piece) for piece in by_family(UNITS[0])] == [TRIES - 1] * 3
+
+
+def test_what_a_worker_raises_ends_the_run_and_stops_all():
+    crew = Crew(lambda unit: "raise" if unit.chunk == 3 else "")
+    with pytest.raises(InputError, match="no such file"):
+        run(crew)
+    assert all(worker.stopped for worker in crew.workers)
+
+
+def test_a_worker_that_cannot_start_is_replaced():
+    assert shards(run(Crew(born_dead=2), workers=1)) == EVERY
+
+
+def test_workers_that_never_start_are_one_line():
+    crew = Crew(born_dead=99)
+    with pytest.raises(InputError, match=r"died while it started.*no room.*again to resume"):
+        run(crew)
+    assert all(worker.stopped for worker in crew.workers)
+
+
+def test_stopping_early_stops_the_workers():
+    crew = Crew()
+    stream = dispatch(job(), UNITS, 2, crew.start)
+    next(stream)
+    stream.close()
+    assert all(worker.stopped for worker in crew.workers)
+    assert len(crew.seen) < 4 + 1

@@ -1,0 +1,83 @@
+"""The batch that `auto` chooses: what a gradient keeps, counted on nets whose answer is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from torch import nn
+
+from robustbench_seg.classes import ClassSet
+from robustbench_seg.data.base import Dataset, Sample
+from robustbench_seg.harness import memory
+from robustbench_seg.harness.evaluation import Evaluation, Request
+from robustbench_seg.harness.spec import InMemory
+from robustbench_seg.models.base import LoadedModel
+from robustbench_seg.protocol import AttackPlan, Protocol
+
+HEIGHT, WIDTH = 16, 32
+CLASSES = ClassSet("two", ("a", "b"), ((0, 0, 0), (9, 9, 9)))
+
+
+class Flat(Dataset):
+    name = "flat"
+    classes = CLASSES
+    tasks = ("semantic",)
+
+    def __init__(self, count=8):
+        self.ids = [f"{i}" for i in range(count)]
+        self.groups = self.ids
+
+    def __getitem__(self, index):
+        labels = {"semantic": np.zeros((HEIGHT, WIDTH), np.uint8)}
+        return Sample(self.ids[index], np.full((HEIGHT, WIDTH, 3), 7 * index, np.uint8), labels)
+
+    def fingerprint(self):
+        return "flat"
+
+
+class Squares(nn.Module):
+    """Every squaring keeps its input: `depth` tensors of 2 x H x W float32."""
+
+    def __init__(self, depth):
+        super().__init__()
+        self.depth = depth
+        self.first = nn.Conv2d(3, 2, 1)
+
+    def forward(self, images):
+        x = self.first(images)
+        for _ in range(self.depth):
+            x = x.square()
+        return {"semantic": x + 0}
+
+
+def evaluation(depth, **changes):
+    net = Squares(depth).eval().requires_grad_(False)
+    model = LoadedModel("squares", net, ("semantic",), CLASSES, False, "0" * 64, "memory")
+    return Evaluation(
+        Request(
+            models=[InMemory("squares", model)],
+            datasets=[InMemory("flat", Flat())],
+            protocol=Protocol("one", (AttackPlan("fgsm", (1.0,)),)),
+            in_process=True,
+            workers=1,
+            **changes,
+        )
+    )
+
+
+@pytest.mark.parametrize("depth", [4, 9])
+def test_what_backward_needs_is_counted(depth):
+    found = evaluation(depth)
+    kept = memory._kept_bytes(found._context(found.plan.pairs[0]))
+    one = 2 * HEIGHT * WIDTH * 4
+    # The convolution may keep its input, of three channels.
+    assert depth * one <= kept <= depth * one + 2 * one
+
+
+def test_auto_takes_what_fits(monkeypatch):
+    assert evaluation(4).plan.batch_size == 64
+    one = 2 * HEIGHT * WIDTH * 4
+    monkeypatch.setattr(memory, "_memory", lambda device: 2 * 5.5 * 4 * one)
+    assert 3 <= evaluation(4).plan.batch_size <= 5
+    assert evaluation(40).plan.batch_size == 1
+    assert evaluation(40, batch_size=7).plan.batch_size == 7
