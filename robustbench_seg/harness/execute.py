@@ -108,6 +108,6 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / ".writable"
         probe.touch()
-        probe.unlink()
+        probe.unlink(missing_ok=True)  # another process may be probing too
     except OSError as error:
         raise InputError(f"run folder '{folder}' cannot be written: {error.strerror}; give another with -o") from error
