@@ -13,6 +13,7 @@ import click
 from robustbench_seg.allocator import keep_freed_memory
 from robustbench_seg.cli.options import load_plugins, parse_epsilons, parse_setting, plugin_option
 from robustbench_seg.errors import UsageError
+from robustbench_seg.harness.start_method import warm_up
 
 if TYPE_CHECKING:
     from robustbench_seg.harness.evaluation import Request
@@ -106,6 +107,8 @@ def evaluate_command(**options: Any) -> None:
     load_plugins(options["plugins"])
     request = build_request(options)
     folder = options["out"] or Path(default_folder(request))
+    if options["engine"] == "local" and options["workers"] != 1 and not options["dry_run"]:
+        warm_up()
     from robustbench_seg.harness.estimate import estimate
     from robustbench_seg.harness.evaluation import Evaluation
     from robustbench_seg.harness.execute import execute

@@ -71,6 +71,8 @@ class Evaluation:
         self.datasets: list[Dataset] = [spec.load() for spec in request.datasets]
         _refuse_twice("model", [model.name for model in self.models])
         _refuse_twice("data set", [dataset.name for dataset in self.datasets])
+        # Of this process: workers make their own.
+        self._contexts: dict[tuple[int, int], PairContext] = {}
         stored = _stored_identity(folder)
         self.plan = self._plan(stored)
         self.identity = identity(self.plan, self.models, self.datasets, request.protocol)
@@ -94,7 +96,10 @@ class Evaluation:
 
         Raises InputError where a model does not give what its tasks need, before any work is done.
         """
-        return {index: self._preflight(pair) for index, pair in enumerate(self.plan.pairs)}
+        try:
+            return {index: self._preflight(pair) for index, pair in enumerate(self.plan.pairs)}
+        finally:
+            self._contexts.clear()
 
     def job(self, folder: Path) -> Job:
         """What the engine needs."""
@@ -142,8 +147,12 @@ class Evaluation:
         return min(wanted, *fit)
 
     def _context(self, pair: Pair) -> PairContext:
-        settings = Settings(self.request.seed, self._kernels)
-        return PairContext(pair, self.models[pair.model], self.datasets[pair.dataset], settings)
+        key = pair.model, pair.dataset
+        if key not in self._contexts:
+            settings = Settings(self.request.seed, self._kernels)
+            model, dataset = self.models[pair.model], self.datasets[pair.dataset]
+            self._contexts[key] = PairContext(pair, model, dataset, settings)
+        return self._contexts[key]
 
     @property
     def _kernels(self) -> Kernels:

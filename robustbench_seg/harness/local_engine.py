@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -19,6 +17,7 @@ from robustbench_seg.allocator import keep_freed_memory
 from robustbench_seg.harness.dispatch import Handle, Results, dispatch
 from robustbench_seg.harness.engine import Engine, Job, Worker
 from robustbench_seg.harness.plan import Unit
+from robustbench_seg.harness.start_method import METHOD, ignoring_interrupts, warm_up
 
 
 def run_local(job: Job, units: Sequence[Unit], workers: int) -> Iterator[Results]:
@@ -58,11 +57,12 @@ class _Thread:
 
 
 class _Process:
-    """A worker in a process of its own, spawned afresh."""
+    """A worker in a process of its own."""
 
     def __init__(self, job: Job) -> None:
-        self._executor = ProcessPoolExecutor(1, get_context("spawn"), _watch_parent)
-        with _ignoring_interrupts():
+        warm_up()
+        self._executor = ProcessPoolExecutor(1, get_context(METHOD), _watch_parent)
+        with ignoring_interrupts():
             self.ready = self._executor.submit(_begin, job)
 
     def submit(self, unit: Unit) -> Future[Results]:
@@ -104,20 +104,6 @@ def _watch_parent() -> None:
 def _die_with(parent: BaseProcess) -> None:
     parent.join()
     os._exit(1)
-
-
-@contextlib.contextmanager
-def _ignoring_interrupts() -> Iterator[None]:
-    """Processes started in this block never see Ctrl-C, not even while they import: it goes to the parent alone."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    # Blocked, not ignored: what they inherit is the same, and a Ctrl-C of this moment reaches the parent after it.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 LOCAL = Engine(run_local)
