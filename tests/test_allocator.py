@@ -10,14 +10,13 @@ import pytest
 
 _COUNT = """
 import resource, sys
-import torch
+import numpy
 from robustbench_seg.allocator import keep_freed_memory
 if sys.argv[1] == "kept":
     keep_freed_memory()
-torch.set_num_threads(1)
 def step():
-    for _ in range(20):
-        torch.ones(12 * 2**20 // 4).add(1).mul(2)
+    for _ in range(50):
+        numpy.ones(48 * 2**20, numpy.uint8)
 step()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 step()
@@ -33,4 +32,5 @@ def _faults(how: str) -> int:
 
 @pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="another C library than glibc")
 def test_freed_memory_is_used_again():
-    assert _faults("kept") < 1000
+    """48 MB are above what glibc ever keeps by itself."""
+    assert _faults("kept") < 50 < _faults("default")

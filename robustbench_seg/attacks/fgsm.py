@@ -32,5 +32,5 @@ class FGSM(Perturbation):
         return True
 
     def same_as(self, epsilon: float, norm: str) -> Hashable | None:
-        """A full step along the sign."""
-        return SIGN_STEP, epsilon, norm
+        """A full step along the sign; not of subclasses, which may do something else."""
+        return (SIGN_STEP, epsilon, norm) if type(self) is FGSM else None

@@ -74,8 +74,9 @@ class PGD(IterativeAttack):
         return best
 
     def same_as(self, epsilon: float, norm: str) -> Hashable | None:
-        """A single step that reaches the `linf` ball is FGSM's."""
-        is_one = norm == "linf" and self.starts_clean() and self.count(epsilon) == 1 and self.alpha >= epsilon
+        """A single step that reaches the `linf` ball is FGSM's; not of subclasses, which may do something else."""
+        is_free = type(self) in (PGD, Hide) and norm == "linf" and self.starts_clean()
+        is_one = is_free and self.count(epsilon) == 1 and self.alpha >= epsilon
         return (SIGN_STEP, epsilon, norm) if is_one else None
 
     def gradients(self, epsilons: Sequence[float]) -> int:

@@ -70,7 +70,8 @@ class Problem:
             return self._gradient(x)
         if self._clean is None:
             self._clean = self._gradient(x)
-        return self._clean
+        # A copy: an attack may write into its gradient.
+        return self._clean.clone()
 
     def loss(self, x: Tensor) -> Tensor:
         """Each image's loss (N,) at x, without a gradient; FloatingPointError where it is not a number."""

@@ -65,12 +65,13 @@ class Victim:
 
         In bf16 and for modules that overwrite what backward needs a gradient takes a forward of its own.
         """
-        if self._mutates or self.precision != "fp32":
+        if self.precision != "fp32":
             return ForwardPass(self, images, self.outputs(images))
         x = images.detach().requires_grad_(True)
-        with torch.enable_grad(), self.frozen():
+        with torch.enable_grad(), self.frozen(), self._saving():
             outputs = self._forward(x, self.precision)
-        return ForwardPass(self, images, {key: output.detach() for key, output in outputs.items()}, (x, outputs))
+        scored = {key: output.detach().clone() for key, output in outputs.items()}
+        return ForwardPass(self, images, scored, None if self._mutates else (x, outputs))
 
     def gradient(self, images: Tensor, loss: Callable[[Outputs], Tensor]) -> Tensor:
         """The gradient (N,3,H,W) of each image's loss at that image; loss maps outputs to (N,)."""
@@ -150,7 +151,8 @@ class ForwardPass:
         x, outputs = self._graph
         try:
             with torch.enable_grad():
-                value = loss(outputs).sum()
+                # A copy: a loss may write into what it is given.
+                value = loss({key: output.clone() for key, output in outputs.items()}).sum()
             return self._victim._backward(x, value, retain=True)
         except RuntimeError as error:
             if _IN_PLACE not in str(error):

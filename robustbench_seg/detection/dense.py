@@ -89,6 +89,10 @@ class DenseInstances:
         """The same without a gradient."""
         return self._mapped(Tensor.detach)
 
+    def clone(self) -> DenseInstances:
+        """The same in memory of its own."""
+        return self._mapped(Tensor.clone)
+
     def _mapped(self, change: Callable[[Tensor], Tensor]) -> DenseInstances:
         return replace(
             self,

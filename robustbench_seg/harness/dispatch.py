@@ -51,7 +51,7 @@ def dispatch(job: Job, units: Sequence[Unit], workers: int, start: Callable[[], 
     todo = deque(_Task(unit) for unit in units)
     slots: list[_Slot] = []
     try:
-        slots += (_Slot(start) for _ in range(workers))
+        slots += (_Slot(start) for _ in range(min(workers, len(units))))
         while todo or any(slot.flying for slot in slots):
             _deal(todo, slots)
             _wait(slots, job.timeout)

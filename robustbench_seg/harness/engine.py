@@ -48,6 +48,7 @@ class Worker:
         self._job = job
         self._contexts: dict[int, PairContext] = {}
         self._reading: dict[Unit, Future[Read]] = {}
+        self._begun: set[Unit] = set()
         self._reader = ThreadPoolExecutor(1)
         self.name = f"{socket.gethostname()}:{os.getpid()}"
         for plugin in job.plugins:
@@ -56,15 +57,16 @@ class Worker:
 
     def run(self, unit: Unit) -> list[FamilyResult]:
         """The results of one unit."""
-        reading = self._reading.pop(unit, None)
         context = self._context(unit.pair)
-        found = reading.result() if reading else read(context, unit.images)
-        return [replace(result, worker=self.name) for result in work_on(context, unit, found)]
+        self._begun.add(unit)
+        # Every image is read in the one thread: data sets need not stand two.
+        reading = self._reading.pop(unit, None) or self._reader.submit(read, context, unit.images)
+        return [replace(result, worker=self.name) for result in work_on(context, unit, reading.result())]
 
     def announce(self, unit: Unit) -> None:
         """A unit that will be run: its images are decoded or rendered while another one is computed."""
         context = self._contexts.get(unit.pair)
-        if context is not None:
+        if context is not None and unit not in self._begun:
             self._reading[unit] = self._reader.submit(read, context, unit.images)
 
     def close(self) -> None:

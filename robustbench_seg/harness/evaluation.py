@@ -75,7 +75,10 @@ class Evaluation:
         self._contexts: dict[tuple[int, int], PairContext] = {}
         stored = _stored_identity(folder)
         self.plan = self._plan(stored)
-        self.identity = identity(self.plan, self.models, self.datasets, request.protocol)
+        self.identity = identity(self.plan, self.models, self.datasets, request.protocol) | {
+            "compile": request.compile,
+            "device": torch.device(self.device).type,
+        }
         if folder is not None:
             self.refuse_other(folder)
 

@@ -71,7 +71,7 @@ def _progressing(
         return
     left = Counter({(unit.pair, unit.chunk): len(unit.families) for unit in units})
     pieces = share(units, evaluation.workers)
-    for results in evaluation.engine.run(evaluation.job(folder), pieces, min(evaluation.workers, len(pieces))):
+    for results in evaluation.engine.run(evaluation.job(folder), pieces, evaluation.workers):
         yield results
         left.subtract((result.pair, result.chunk) for result in results)
         done = total - sum(families > 0 for families in left.values())

@@ -31,6 +31,7 @@ class BatchWork:
         self._pass: ForwardPass | None = None
         self._scene: Scene | None = None
         self._targets: dict[Hashable, Target] = {}
+        self._clean_cells: list[CellResult] = []
         self._scored: dict[Hashable, tuple[ImageResult, ...]] = {}
         self._prepaid: dict[Hashable, Spent] = {}
         self._halves: list[BatchWork] = []
@@ -43,9 +44,10 @@ class BatchWork:
         meter = Meter(self.context.victim)
         try:
             for family in families:
-                if self._take_clean(family):
+                taken, spent = self._take_clean(family), meter.read()
+                if taken:
                     key = family_key(family)
-                    self._prepaid[key] = self._prepaid.get(key, Spent()) + meter.read()
+                    self._prepaid[key] = self._prepaid.get(key, Spent()) + spent
         except (Exception, SystemExit):
             return
         finally:
@@ -57,7 +59,7 @@ class BatchWork:
         if self._halves:
             return self._by_halves(family, self._halves)
         try:
-            return self._clean(family) if family.attack == CLEAN else self._attacked(family)
+            return (self._clean_cells or self._clean(family)) if family.attack == CLEAN else self._attacked(family)
         except (Exception, SystemExit) as error:
             if len(self.batch) == 1:
                 failed = (ImageResult(self.batch.indices[0], error=f"{type(error).__name__}: {one_line(error)}"),)
@@ -77,7 +79,9 @@ class BatchWork:
     def _take_clean(self, family: Family) -> bool:
         """Whether there was something to take."""
         if family.attack == CLEAN:
-            return self.scene is not None
+            # Before any goal is made, which might write into the outputs.
+            self._clean_cells = self._clean(family)
+            return False
         attack = make_attack(family)
         if not family.objective or not attack.starts_clean():
             return False
@@ -88,7 +92,7 @@ class BatchWork:
     def _clean(self, family: Family) -> list[CellResult]:
         meter = Meter(self.context.victim)
         results = self._scorer.score(Cell(family, 0.0), self.batch.images, self.scene.outputs, None)
-        return [_result(0.0, results, meter.read() + self._prepaid.pop(CLEAN, Spent()))]
+        return [_result(0.0, results, meter.read())]
 
     def _attacked(self, family: Family) -> list[CellResult]:
         attack = make_attack(family)
@@ -172,8 +176,9 @@ def family_key(family: Family) -> Hashable:
         return CLEAN
     attack = make_attack(family)
     # An attack with goals of its own may shape them by its parameters; all others share the objective's.
-    own = repr(attack) if type(attack).goal is not Perturbation.goal else ""
-    return own, family.objective
+    kind = type(attack)
+    shared = kind.goal is Perturbation.goal and kind.objectives is Perturbation.objectives
+    return "" if shared else (family.attack, repr(attack)), family.objective
 
 
 def merged(empty: Sequence[CellResult], parts: Sequence[Sequence[CellResult]]) -> Iterator[CellResult]:

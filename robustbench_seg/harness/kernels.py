@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from robustbench_seg.attacks.victim import frozen
-from robustbench_seg.models.folding import folded
+from robustbench_seg.models.folding import folded, same_outputs
 
 
 @dataclass(frozen=True)
@@ -32,31 +32,25 @@ class Kernels:
         they are: with weights in channels last the first convolution turns its input round.
         """
         module = module.to(self.device)
-        copied = None if self.plain else _copy(module)
-        if copied is not None:
-            module = _folded(module, copied, images).to(memory_format=self._memory_format())
+        fast = None if self.plain else self._fast(module, images)
+        if fast is not None:
+            module = fast
         if self.compile:
+            # Several gradients are taken through one forward.
+            torch._functorch.config.donated_buffer = False
             module.compile()
         return module
+
+    def _fast(self, module: nn.Module, images: Tensor) -> nn.Module | None:
+        """A copy with fast kernels; None where it cannot be made or does not give the same."""
+        with frozen(module):
+            try:
+                copied = folded(copy.deepcopy(module).eval(), images).to(memory_format=self._memory_format())
+                return copied if same_outputs(module, copied, images) else None
+            except Exception:  # a network may keep beside its weights what cannot be copied
+                return None
 
     def _memory_format(self) -> torch.memory_format:
         """Channels last on a CPU and for half precision; cuDNN's fp32 kernels want channels first."""
         pays = self.device == "cpu" or self.precision == "bf16"
         return torch.channels_last if pays else torch.contiguous_format
-
-
-def _copy(module: nn.Module) -> nn.Module | None:
-    """A copy, or None: a network may keep what cannot be copied beside its weights."""
-    try:
-        return copy.deepcopy(module)
-    except Exception:
-        return None
-
-
-def _folded(module: nn.Module, copied: nn.Module, images: Tensor) -> nn.Module:
-    """The copy with BatchNorm folded, or a new one without where that does not give the same."""
-    with frozen(copied):
-        try:
-            return folded(copied, images)
-        except Exception:
-            return copy.deepcopy(module)

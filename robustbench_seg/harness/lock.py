@@ -22,7 +22,11 @@ def sole_writer(folder: Path) -> Iterator[None]:
     with contextlib.closing(_opened(folder / LOCK)) as lock:
         try:
             lock.execute("BEGIN EXCLUSIVE")
-        except sqlite3.OperationalError as error:
+        except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_BUSY:
+                raise InputError(
+                    f"'{folder / LOCK}' cannot be used ({error}); delete it, or give another folder with -o"
+                ) from error
             raise InputError(
                 f"run folder '{folder}' is in use by another evaluation ({error}); wait for it, stop it, "
                 "or give another folder with -o"

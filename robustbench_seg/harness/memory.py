@@ -17,7 +17,7 @@ _SHARE = 0.5
 def images_that_fit(context: PairContext, workers: int) -> int:
     """How many images a worker can take a gradient of at once, at least 1.
 
-    Measured as what one forward of the first image keeps for its backward, which does not depend on what else is
+    Measured as what the gradient of the first image keeps for its backward, which does not depend on what else is
     allocated. A model that fails is left to be reported where it is run.
     """
     try:
@@ -38,8 +38,9 @@ def _kept_bytes(context: PairContext) -> int:
     def same(tensor: Any) -> Any:
         return tensor
 
+    task, batch = next(iter(context.tasks.values())), context.first
     with torch.autograd.graph.saved_tensors_hooks(seen, same):
-        context.victim.forward_pass(context.first.images)
+        context.victim.gradient(batch.images, lambda outputs: task.loss(outputs[task.key], batch.labels[task.key]))
     parameters = {tensor.untyped_storage().data_ptr() for tensor in context.victim.module.parameters()}
     return sum(size for pointer, size in storages.items() if pointer not in parameters)
 

@@ -10,7 +10,7 @@ import multiprocessing
 import signal
 import threading
 from collections.abc import Iterator
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 
 _FORKSERVER = "forkserver"
 METHOD = _FORKSERVER if _FORKSERVER in multiprocessing.get_all_start_methods() else "spawn"
@@ -20,6 +20,8 @@ _WORKER = "robustbench_seg.harness.local_engine"
 def warm_up() -> None:
     """Start the server, if it is not running: it is ready when the first worker is wanted, or soon after."""
     if METHOD == _FORKSERVER:
+        # First, because its start takes the block off again.
+        resource_tracker.ensure_running()
         with ignoring_interrupts():
             forkserver.set_forkserver_preload([_WORKER])
             forkserver.ensure_running()

@@ -27,16 +27,22 @@ def folded(module: nn.Module, images: Tensor) -> nn.Module:
     """The module with every BatchNorm2d that alone reads a convolution folded into it.
 
     `module`, in evaluation mode, is changed in place. Which pairs there are is seen on a forward of `images` (N,3,H,W)
-    in [0,1]. Where the outputs are not the same afterwards, ValueError: the module is spoilt.
+    in [0,1]; `same_outputs` says whether that was all that there is to see.
     """
     with torch.no_grad():
-        pairs, before = _pairs(module, images)
-        for convolution, norm in pairs:
+        for convolution, norm in _pairs(module, images):
             _fold(module, convolution, norm)
-        after = list(_tensors(module(images.clone())))
-    if len(before) != len(after) or not all(map(_close, before, after)):
-        raise ValueError("folding BatchNorm changed the outputs")
     return module
+
+
+def same_outputs(first: nn.Module, second: nn.Module, images: Tensor) -> bool:
+    """Whether two modules give the same on `images` and on their mirror image, up to rounding.
+
+    All of the first module's come before the second's: what one of them keeps from call to call shows.
+    """
+    with torch.no_grad():
+        seen = [[list(_tensors(one(x.clone()))) for x in (images, images.flip(-1))] for one in (first, second)]
+    return all(len(a) == len(b) and all(map(_close, a, b)) for a, b in zip(*seen, strict=True))
 
 
 def _close(a: Tensor, b: Tensor) -> bool:
@@ -78,8 +84,8 @@ class _Uses(TorchFunctionMode):
         return result
 
 
-def _pairs(root: nn.Module, images: Tensor) -> tuple[list[tuple[str, str]], list[Tensor]]:
-    """Names of the convolutions and norms to fold, and the outputs of the forward that was watched."""
+def _pairs(root: nn.Module, images: Tensor) -> list[tuple[str, str]]:
+    """Names of the convolutions and norms to fold."""
     calls: Counter[str] = Counter()
     made: dict[int, str] = {}
     read: dict[str, int] = {}
@@ -108,15 +114,17 @@ def _pairs(root: nn.Module, images: Tensor) -> tuple[list[tuple[str, str]], list
         for hook in hooks:
             hook.remove()
     uses.count.update(map(id, outputs))
-    found = [
+    return [
         (made[key], norm)
         for norm, key in read.items()
         if key in made and uses.count[key] == 1 and calls[norm] == calls[made[key]] == 1
     ]
-    return found, outputs
 
 
 def _is_part(member: nn.Module) -> bool:
+    # What hooks read or keep would be another tensor, or never come.
+    if member._forward_hooks or member._forward_pre_hooks or member._backward_hooks or member._backward_pre_hooks:
+        return False
     if type(member) is nn.Conv2d:
         return True
     return isinstance(member, nn.BatchNorm2d) and type(member) in _REST and member.running_mean is not None

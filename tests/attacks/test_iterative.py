@@ -190,3 +190,32 @@ def test_what_only_looks_alike_has_no_name():
     assert PGD(steps=1, alpha=0.4).same_as(0.5, "linf") is None
     assert PGD(steps=1).same_as(0.5, "rms") is None
     assert PGD(steps=1).same_as(0.5, "linf") == FGSM().same_as(0.5, "linf") != FGSM().same_as(1.0, "linf")
+
+
+@dataclass(frozen=True)
+class Backwards(PGD):
+    """PGD down the loss: nobody's equal."""
+
+    def direction(self, problem, x: Tensor) -> Tensor:
+        return -super().direction(problem, x)
+
+
+@dataclass(frozen=True)
+class Half(FGSM):
+    """Half a step."""
+
+    def run(self, problem, budget: Budget) -> Tensor:
+        return (problem.images + super().run(problem, budget)) / 2
+
+
+def test_a_subclass_is_not_the_same():
+    assert Backwards(steps=1).same_as(0.5, "linf") is None
+    assert Half().same_as(0.5, "linf") is None
+
+
+def test_a_gradient_that_is_written_into_stays_what_it_was(worlds):
+    problem = worlds(2).problem(PGD(), "semantic")
+    first = problem.gradient(problem.images)
+    expected = first.clone()
+    first.neg_()
+    assert torch.equal(problem.gradient(problem.images), expected)

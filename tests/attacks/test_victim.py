@@ -288,3 +288,19 @@ def test_a_forward_pass_through_a_net_that_overwrites(known):
         victim.gradient(IMAGES, loss)
     assert torch.equal(victim.forward_pass(IMAGES).gradient(loss), expected)
     assert torch.equal(victim.forward_pass(IMAGES).gradient(loss), expected)
+
+
+def test_a_loss_that_writes_into_its_outputs_harms_no_other(worlds):
+    world = worlds(2)
+    made = world.victim.forward_pass(world.images)
+    scored = {key: output.clone() for key, output in made.outputs.items()}
+    right = lambda outputs: outputs["semantic"].square().flatten(1).mean(1)  # noqa: E731
+    expected = made.gradient(right)
+
+    def writing(outputs):
+        outputs["semantic"].mul_(0)
+        return outputs["depth"].flatten(1).mean(1)
+
+    made.gradient(writing)
+    assert torch.equal(made.gradient(right), expected)
+    assert all(torch.equal(made.outputs[key], output) for key, output in scored.items())

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from robustbench_seg.harness.kernels import Kernels
 from robustbench_seg.harness.spec import ModelSpec
 from robustbench_seg.models import folding
-from robustbench_seg.models.folding import folded
+from robustbench_seg.models.folding import folded, same_outputs
 
 IMAGES = torch.rand(2, 3, 17, 23, generator=torch.Generator().manual_seed(0))
 
@@ -125,18 +125,56 @@ def test_a_convolution_under_two_names_is_left():
     assert norms(folded(copy.deepcopy(net), IMAGES)) == 1
 
 
-def test_a_fold_that_changes_the_outputs_is_taken_back(monkeypatch):
+def test_a_fold_that_changes_the_outputs_is_not_used(monkeypatch):
     """Whatever a net does that watching does not see."""
-    watched = folding._pairs
-    monkeypatch.setattr(folding, "_pairs", lambda net, x: ([("convolution", "norm")], watched(net, x)[1]))
+    monkeypatch.setattr(folding, "_pairs", lambda net, x: [("convolution", "norm")])
     net = Skip()
+    assert not same_outputs(net, folded(copy.deepcopy(net), IMAGES), IMAGES)
+    assert Kernels().prepare(net, IMAGES) is net
+    assert norms(net) == 1
+
+
+class Hooked(Net):
+    """The norm's output is read through a hook, as feature extractors do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm.register_forward_hook(self.keep)
+
+    def keep(self, module, given, output):
+        self.kept = output
+
+    def read(self, x):
+        return self.norm(self.convolution(x)).relu() + self.kept
+
+
+class Elsewhere(Net):
+    """A hook that a copy shares with the original: it writes where the original looks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        kept = self.found = {}
+        self.convolution.register_forward_hook(lambda module, given, output: kept.update(last=output))
+
+    def read(self, x):
+        y = self.norm(self.convolution(x)).relu()
+        return y + self.found.get("last", 0 * y)
+
+
+def test_a_member_with_hooks_is_left():
+    net = Hooked()
     expected = net(IMAGES)
-    with pytest.raises(ValueError, match="changed the outputs"):
-        folded(copy.deepcopy(net), IMAGES)
     module = Kernels().prepare(net, IMAGES)
-    same(expected, module(IMAGES))
-    assert module is not net
-    assert norms(net) == norms(module) == 1
+    assert norms(module) == 1
+    other = IMAGES.flip(0)
+    same(net(other), module(other))
+    same(expected, net(IMAGES))
+
+
+def test_a_copy_that_looks_elsewhere_is_not_used():
+    net = Elsewhere()
+    net(torch.zeros_like(IMAGES))
+    assert Kernels().prepare(net, IMAGES) is net
 
 
 @pytest.mark.parametrize("name", ["street-multi", "street-uninet", "camvid-mobilenetv2", "street-padnet"])
