@@ -29,7 +29,10 @@ class Grid(Benchmark):
     """
 
     name: ClassVar[str] = "grid"
-    what: ClassVar[str] = "the klingner2020 grid, report included, against a loop with torchattacks and torchmetrics"
+    what: ClassVar[str] = (
+        "the klingner2020 grid on 48 frames of CamVid at half their size, report included, against a loop with "
+        "torchattacks and torchmetrics"
+    )
 
     images: int = 48
     reduce: int = 2

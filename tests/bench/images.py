@@ -27,7 +27,7 @@ class Images(Benchmark):
 
     repeats: int = 3
     counts: tuple[int, ...] = (16, 32, 64, 128, 256)
-    size: str = "64x128"
+    size: str = "96x192"
     model: str = "street-single"
 
     def figures(self, device: str) -> Iterator[Figure]:

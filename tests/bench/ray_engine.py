@@ -35,8 +35,8 @@ class RayEngine(Benchmark):
     what: ClassVar[str] = "klingner2020 with two single-thread workers of Ray against two local ones, start-up apart"
 
     repeats: int = 3
-    images: int = 48
-    images_short: int = 16
+    images: int = 192
+    images_short: int = 32
     size: str = "64x128"
     model: str = "street-single"
     engines: tuple[str, str] = ("ray", "local")
