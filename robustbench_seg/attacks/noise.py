@@ -52,24 +52,37 @@ class SaltAndPepper(Noise):
 
     def run(self, problem: Problem, budget: Budget) -> Tensor:
         """Salted images, image by image on the CPU."""
-        salted = [
-            _salt(image.cpu().numpy(), budget.epsilon / GREY, draw)
-            for image, draw in zip(problem.images, problem.generators("salt_and_pepper"), strict=True)
-        ]
-        return torch.from_numpy(np.stack(salted)).to(problem.images.device)
+        ((_, salted),) = self.run_grid(problem, [budget])
+        return salted
+
+    def run_grid(self, problem: Problem, budgets: Sequence[Budget]) -> Iterator[tuple[Budget, Tensor]]:
+        """One order of pixels and colours an image for the whole grid."""
+        streams = problem.generators("salt_and_pepper")
+        salts = [_Salt(image.cpu().numpy(), draw) for image, draw in zip(problem.images, streams, strict=True)]
+        for budget in budgets:
+            salted = np.stack([salt.at(budget.epsilon / GREY) for salt in salts])
+            yield budget, torch.from_numpy(salted).to(problem.images.device)
 
 
-def _salt(image: np.ndarray, radius: float, draw: np.random.Generator) -> np.ndarray:
-    pixels = image.reshape(3, -1)
-    order = draw.permutation(pixels.shape[1])
-    delta = draw.integers(0, 2, pixels.shape[1]).astype(np.float32)[order] - pixels[:, order]
-    energy = np.cumsum(np.square(delta, dtype=np.float64).sum(0))
-    wanted = radius**2 * pixels.size
-    full = int(np.searchsorted(energy, wanted))
-    salted = pixels.copy()
-    salted[:, order[:full]] += delta[:, :full]
-    if full < len(order):
-        before = energy[full - 1] if full else 0.0
-        part = np.sqrt((wanted - before) / (energy[full] - before))
-        salted[:, order[full]] += np.float32(part) * delta[:, full]
-    return salted.reshape(image.shape)
+class _Salt:
+    """The order in which an image's (3,H,W) pixels turn black or white, and the energy spent after each."""
+
+    def __init__(self, image: np.ndarray, draw: np.random.Generator) -> None:
+        self._image = image
+        pixels = image.reshape(3, -1)
+        self._order = draw.permutation(pixels.shape[1])
+        colours = draw.integers(0, 2, pixels.shape[1]).astype(np.float32)
+        self._delta = colours[self._order] - pixels[:, self._order]
+        self._energy = np.cumsum(np.square(self._delta, dtype=np.float64).sum(0))
+
+    def at(self, radius: float) -> np.ndarray:
+        """The image with an RMS of `radius` in [0,1] units; all of its pixels where that is not enough."""
+        salted = self._image.reshape(3, -1).copy()
+        wanted = radius**2 * salted.size
+        full = int(np.searchsorted(self._energy, wanted))
+        salted[:, self._order[:full]] += self._delta[:, :full]
+        if full < len(self._order):
+            before = self._energy[full - 1] if full else 0.0
+            part = np.sqrt((wanted - before) / (self._energy[full] - before))
+            salted[:, self._order[full]] += np.float32(part) * self._delta[:, full]
+        return salted.reshape(self._image.shape)

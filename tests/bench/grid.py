@@ -71,6 +71,18 @@ class Grid(Benchmark):
 
 
 @dataclass(frozen=True)
+class GridNative(Grid):
+    """The same on whole frames: fewer, as the loop takes long."""
+
+    name: ClassVar[str] = "grid-native"
+    what: ClassVar[str] = "the same grid on 8 frames of CamVid at their own size"
+
+    repeats: int = 1
+    images: int = 8
+    reduce: int = 1
+
+
+@dataclass(frozen=True)
 class GridResNet18(Grid):
     """The same on the paper's network, trained for some seconds on the train split."""
 

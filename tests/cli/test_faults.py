@@ -14,6 +14,7 @@ from PIL import Image
 from robustbench_seg.harness import store as stores
 from robustbench_seg.harness.lock import sole_writer
 from robustbench_seg.harness.store import Store
+from robustbench_seg.registries import REGISTRIES
 from robustbench_seg.registry import load_plugin
 
 FAILED, INPUT, STOPPED = 1, 3, 130
@@ -57,12 +58,17 @@ MODELS = {
 """Models that do something wrong: the attacks that fail, the error, and how many images are left."""
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True, scope="module")
 def _faulty():
+    """What the plugin registers, for these tests alone: others look at all that there is."""
+    before = [(registry, dict(registry._all())) for registry in REGISTRIES.values()]
     load_plugin(PLUGIN)
+    yield
+    for registry, entries in before:
+        registry._entries = entries
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def quietly():
     """The command in this process, for fixtures of wider scope; (exit code, standard error)."""
     import contextlib
@@ -88,7 +94,7 @@ def quietly():
     return run
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def sound(quietly, tmp_path_factory):
     """A finished run without any fault."""
     folder = tmp_path_factory.mktemp("sound") / "run"
@@ -130,7 +136,7 @@ def one_line(got, code, *named):
 # attacks
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def attacked(quietly, tmp_path_factory):
     """One run of every faulty attack, and of FGSM and noise after them; its folder, table and errors."""
     folder = tmp_path_factory.mktemp("attacked") / "run"
@@ -218,7 +224,7 @@ def test_a_plugin_with_a_syntax_error(robustseg, tmp_path):
 # models and tasks
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def modelled(quietly, tmp_path_factory):
     """One run of every model that fails on some images, and of a sound one after them."""
     folder = tmp_path_factory.mktemp("modelled") / "run"
