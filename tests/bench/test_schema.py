@@ -39,7 +39,7 @@ TOYS = {
         GridResNet18(repeats=1, images=1, dataset="street", training_steps=1),
         KernelChoices(images=2),
         Images(repeats=1, counts=(2, 3, 4), size="32x64"),
-        RayEngine(repeats=1, images=20, images_short=2, size="32x64", engines=("other", "local")),
+        RayEngine(repeats=1, images=400, images_short=2, size="32x64", engines=("other", "local")),
         Startup(repeats=1),
         Shares(repeats=1, images=2),
         Steps(repeats=1, steps=(1, 2, 3), images=2),
