@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from robustbench_seg.attacks.victim import Victim
@@ -46,7 +47,7 @@ class PairContext:
         keys = [task.key for task in self.tasks.values()]
         self.victim = Victim(module, keys, self.pair.alignment, kernels.precision)
 
-    @property
+    @cached_property
     def first(self) -> Batch:
         """The first image that can be read."""
         (batch,) = collate([first_sample(self.dataset)], self.tasks, self.pair.alignment, self.settings.kernels.device)

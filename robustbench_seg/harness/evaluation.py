@@ -76,6 +76,7 @@ class Evaluation:
         stored = _stored_identity(folder)
         self.plan = self._plan(stored)
         self.identity = identity(self.plan, self.models, self.datasets, request.protocol) | {
+            "plain": request.plain,
             "compile": request.compile,
             "device": torch.device(self.device).type,
         }
@@ -136,9 +137,7 @@ class Evaluation:
             raise UsageError("nothing to evaluate: " + "; ".join(notes))
         batch = request.batch_size or (int(stored["batch_size"]) if stored else self._batch_size(pairs))
         threads = 1 if self.device == "cpu" else torch.get_num_threads()
-        return Plan(
-            tuple(pairs), batch, request.seed, threads, request.precision, request.plain, tuple(dict.fromkeys(notes))
-        )
+        return Plan(tuple(pairs), batch, request.seed, threads, request.precision, tuple(dict.fromkeys(notes)))
 
     def _batch_size(self, pairs: Sequence[Pair]) -> int:
         """As many images as a batch's share of pixels and every model's memory hold, from the first images."""

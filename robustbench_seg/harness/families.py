@@ -74,7 +74,12 @@ class BatchWork:
 
     def _by_halves(self, family: Family, halves: Sequence[BatchWork]) -> list[CellResult]:
         empty = [CellResult(epsilon, ()) for epsilon in family.epsilons]
-        return list(merged(empty, [half.family(family) for half in halves]))
+        parts = []
+        for half in halves:
+            # Its graph must not outlive the first gradient either, least of all where memory ran out.
+            half.share([family])
+            parts.append(half.family(family))
+        return list(merged(empty, parts))
 
     def _take_clean(self, family: Family) -> bool:
         """Whether there was something to take."""

@@ -45,7 +45,7 @@ class Kernels:
         """A copy with fast kernels; None where it cannot be made or does not give the same."""
         with frozen(module):
             try:
-                copied = folded(copy.deepcopy(module).eval(), images).to(memory_format=self._memory_format())
+                copied = folded(copy.deepcopy(module), images).to(memory_format=self._memory_format())
                 return copied if same_outputs(module, copied, images) else None
             except Exception:  # a network may keep beside its weights what cannot be copied
                 return None

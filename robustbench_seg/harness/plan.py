@@ -68,7 +68,6 @@ class Plan:
     seed: int
     threads: int
     precision: str
-    plain: bool = False
     notes: tuple[str, ...] = ()
 
     def units(self, done: set[tuple[int, int, int, int]]) -> Iterator[Unit]:
@@ -228,7 +227,6 @@ def identity(
         "attacks": [_family_text(pair, family) for pair in plan.pairs for family in pair.families],
         "seed": plan.seed,
         "precision": plan.precision,
-        "plain": plan.plain,
         "batch_size": plan.batch_size,
         "threads": plan.threads,
     }

@@ -136,15 +136,19 @@ def one_line(got, code, *named):
 # attacks
 
 
-@pytest.fixture(scope="module")
-def attacked(quietly, tmp_path_factory):
-    """One run of every faulty attack, and of FGSM and noise after them; its folder, table and errors."""
-    folder = tmp_path_factory.mktemp("attacked") / "run"
-    names = [part for name in (*ATTACKS, "leaves_range", "fgsm", "gaussian") for part in ("-a", name)]
-    code, _ = quietly("evaluate", *BASE, *TOY, *names, *GRID, "-o", folder)
+def failing_run(quietly, folder, *arguments):
+    """A run with failed cells and a page all the same; its folder, table and errors."""
+    code, _ = quietly("evaluate", *BASE, *arguments, *GRID, "-o", folder)
     assert code == FAILED
     assert (folder / "report.html").is_file()
     return folder, *results(folder)
+
+
+@pytest.fixture(scope="module")
+def attacked(quietly, tmp_path_factory):
+    """One run of every faulty attack, and of FGSM and noise after them; its folder, table and errors."""
+    names = [part for name in (*ATTACKS, "leaves_range", "fgsm", "gaussian") for part in ("-a", name)]
+    return failing_run(quietly, tmp_path_factory.mktemp("attacked") / "run", *TOY, *names)
 
 
 @pytest.mark.parametrize("name", ATTACKS)
@@ -227,12 +231,9 @@ def test_a_plugin_with_a_syntax_error(robustseg, tmp_path):
 @pytest.fixture(scope="module")
 def modelled(quietly, tmp_path_factory):
     """One run of every model that fails on some images, and of a sound one after them."""
-    folder = tmp_path_factory.mktemp("modelled") / "run"
     names = [part for name in (*MODELS, "toy-single") for part in ("-m", name)]
-    code, _ = quietly("evaluate", *BASE, *names, "-d", "toy", "-a", "fgsm", "-a", "gaussian", *GRID, "-o", folder)
-    assert code == FAILED
-    assert (folder / "report.html").is_file()
-    return folder, *results(folder)
+    folder = tmp_path_factory.mktemp("modelled") / "run"
+    return failing_run(quietly, folder, *names, "-d", "toy", "-a", "fgsm", "-a", "gaussian")
 
 
 @pytest.mark.parametrize("name", MODELS)

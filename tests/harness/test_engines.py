@@ -96,6 +96,9 @@ def test_what_kills_its_worker_every_time_fails_alone_and_is_left_to_do(faulty_r
     assert count == 2
     with Store(run.folder / "store.sqlite") as store:
         assert store.done() == {(0, 0, 0, 2), (0, 1, 0, 2)}
+    # One piece is left, and must not be done by a worker that would take this process along.
+    again = faulty_run(tmp_path / "run", "kill", every_time=True, workers=2, limit=2)
+    assert again.info["failures"] == {error: count}
 
 
 @pytest.mark.slow

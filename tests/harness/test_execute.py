@@ -124,6 +124,8 @@ def test_a_smaller_limit_is_refused(run_in, tmp_path):
         ({"seed": 1}, "seed was 0, now 1"),
         ({"batch_size": 3}, "batch_size was 5, now 3"),
         ({"precision": "bf16"}, "bf16"),
+        ({"plain": True}, "plain was false, now true"),
+        ({"compile": True}, "compile was false, now true"),
     ],
 )
 def test_other_arguments_on_the_same_folder_are_refused(run_in, tmp_path, change, named):

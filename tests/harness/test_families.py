@@ -121,6 +121,28 @@ def test_a_batch_that_does_not_fit_is_halved(context_for, request_for, tmp_path,
     assert [i.rms for i in greedy.cells[0].images] == pytest.approx([i.rms for i in fgsm.cells[0].images], rel=1e-4)
 
 
+def test_no_graph_outlives_the_first_gradient(context_for, monkeypatch):
+    """Also where the batch was halved: memory is what there is too little of."""
+    context, passes = context_for("toy-single"), []
+    made, scored = context.victim.forward_pass, context.victim.outputs
+
+    def seen(images):
+        passes.append(made(images))
+        return passes[-1]
+
+    def short(images):
+        assert all(one._graph is None for one in passes)
+        if len(images) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return scored(images)
+
+    monkeypatch.setattr(context.victim, "forward_pass", seen)
+    monkeypatch.setattr(context.victim, "outputs", short)
+    results = done(context)
+    assert not any(image.error for result in results for cell in result.cells for image in cell.images)
+    assert len(passes) > IMAGES
+
+
 @pytest.mark.usefixtures("greedy")
 def test_an_image_that_never_fits_fails_alone(request_for, tmp_path):
     plans = (AttackPlan("greedy", (4.0,), params={"most": 0}), AttackPlan("fgsm", (4.0,)))
