@@ -20,8 +20,15 @@ class IterativeAttack(Perturbation):
 
     Subclasses say how many steps a radius takes (`count`), where a step goes (`direction`), how it is taken in
     a budget (`move`) and how far the iterate can be after t steps (`reach`). Until `reach` passes a radius its
-    trajectory is the same as every larger one's, so it is followed once.
+    trajectory is the same as every larger one's, so it is followed once. A subclass that writes `run` means it for
+    every radius: nothing is shared then, unless it writes `run_grid` too.
     """
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        own = vars(cls)
+        if "run" in own and "run_grid" not in own:
+            cls.run_grid = Perturbation.run_grid  # type: ignore[method-assign]
 
     @abstractmethod
     def count(self, epsilon: float) -> int:
@@ -36,14 +43,17 @@ class IterativeAttack(Perturbation):
 
     @abstractmethod
     def move(self, direction: Tensor, budget: Budget) -> Tensor:
-        """The displacement (N,3,H,W) of one step along an ascent direction; independent of the radius."""
+        """The displacement (N,3,H,W) of one step along an ascent direction.
+
+        Where it depends on the radius `reach` must be infinite; ValueError in the run otherwise.
+        """
 
     def direction(self, problem: Problem, x: Tensor) -> Tensor:
         """The ascent direction at x; 0 ends the trajectory of an image."""
         return problem.gradient(x)
 
     def start(self, problem: Problem, budget: Budget) -> Tensor:
-        """Where this radius starts; the clean images unless overridden (then `reach` must be infinite)."""
+        """Where this radius starts; the clean images unless overridden (`reach` must be infinite then, see `move`)."""
         return problem.images
 
     def run(self, problem: Problem, budget: Budget) -> Tensor:
@@ -59,6 +69,8 @@ class IterativeAttack(Perturbation):
         x, step = problem.images, 0
         while together:
             direction = self.direction(problem, x)
+            if step == 0:
+                self._refuse_dependence(problem, direction, together)
             if not direction.any():
                 yield from ((budget, x) for budget in together)
                 return
@@ -85,6 +97,15 @@ class IterativeAttack(Perturbation):
             trunk = max(trunk, shared + 1)
             total += count - (shared + 1)
         return total + trunk
+
+    def _refuse_dependence(self, problem: Problem, direction: Tensor, budgets: Sequence[Budget]) -> None:
+        """ValueError where radii that are to share a trajectory do not begin the same one."""
+        ends = min(budgets, key=lambda budget: budget.epsilon), max(budgets, key=lambda budget: budget.epsilon)
+        moves = [self.move(direction, budget) for budget in ends]
+        if not all(torch.equal(self.start(problem, budget), problem.images) for budget in ends):
+            raise ValueError(f"{type(self).__name__}.start is not the clean images; let `reach` be infinite")
+        if not torch.equal(*moves):
+            raise ValueError(f"{type(self).__name__}.move depends on the radius; let `reach` be infinite")
 
     def _follow(self, problem: Problem, budget: Budget, x: Tensor, step: int) -> Tensor:
         for taken in range(step, self.count(budget.epsilon)):

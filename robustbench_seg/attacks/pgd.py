@@ -73,6 +73,9 @@ class PGD(IterativeAttack):
             best_loss = torch.where(better, loss, best_loss)
         return best
 
+    # Restarts are of random starts, which share nothing; without them `run` is the trajectory that radii share.
+    run_grid = IterativeAttack.run_grid
+
     def same_as(self, epsilon: float, norm: str) -> Hashable | None:
         """A single step that reaches the `linf` ball is FGSM's; not of subclasses, which may do something else."""
         is_free = type(self) in (PGD, Hide) and norm == "linf" and self.starts_clean()

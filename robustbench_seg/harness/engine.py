@@ -13,6 +13,7 @@ import torch
 
 from robustbench_seg.errors import UsageError
 from robustbench_seg.harness.context import PairContext, Settings
+from robustbench_seg.harness.memory import enough_memory
 from robustbench_seg.harness.plan import Plan, Unit
 from robustbench_seg.harness.results import FamilyResult
 from robustbench_seg.harness.spec import DataSpec, InMemory, ModelSpec
@@ -57,11 +58,13 @@ class Worker:
 
     def run(self, unit: Unit) -> list[FamilyResult]:
         """The results of one unit."""
-        context = self._context(unit.pair)
+        with enough_memory("a model was loaded"):
+            context = self._context(unit.pair)
         self._begun.add(unit)
         # Every image is read in the one thread: data sets need not stand two.
         reading = self._reading.pop(unit, None) or self._reader.submit(read, context, unit.images)
-        return [replace(result, worker=self.name) for result in work_on(context, unit, reading.result())]
+        with enough_memory("a batch was made"):
+            return [replace(result, worker=self.name) for result in work_on(context, unit, reading.result())]
 
     def announce(self, unit: Unit) -> None:
         """A unit that will be run: its images are decoded or rendered while another one is computed."""

@@ -19,7 +19,7 @@ from robustbench_seg.harness.batch import first_sample
 from robustbench_seg.harness.context import PairContext, Settings
 from robustbench_seg.harness.engine import Job, engine_of
 from robustbench_seg.harness.kernels import Kernels
-from robustbench_seg.harness.memory import images_that_fit
+from robustbench_seg.harness.memory import enough_memory, images_that_fit
 from robustbench_seg.harness.outline import Outline, PairOutline
 from robustbench_seg.harness.plan import Pair, Plan, identity, plan_pair
 from robustbench_seg.harness.spec import DataSpec, InMemory, ModelSpec
@@ -153,7 +153,8 @@ class Evaluation:
         if key not in self._contexts:
             settings = Settings(self.request.seed, self._kernels)
             model, dataset = self.models[pair.model], self.datasets[pair.dataset]
-            self._contexts[key] = PairContext(pair, model, dataset, settings)
+            with enough_memory(f"model '{model.name}' was put on {self.device}"):
+                self._contexts[key] = PairContext(pair, model, dataset, settings)
         return self._contexts[key]
 
     @property

@@ -12,6 +12,7 @@ from robustbench_seg.attacks.problem import Problem
 from robustbench_seg.attacks.victim import ForwardPass
 from robustbench_seg.harness.batch import Batch, scene
 from robustbench_seg.harness.context import PairContext
+from robustbench_seg.harness.memory import is_out_of_memory
 from robustbench_seg.harness.meter import Meter, Spent
 from robustbench_seg.harness.plan import CLEAN, Family, make_attack
 from robustbench_seg.harness.results import CellResult, ImageResult
@@ -198,11 +199,6 @@ def merged(empty: Sequence[CellResult], parts: Sequence[Sequence[CellResult]]) -
             sum(cell.seconds for cell in cells),
             max(cell.peak_memory_mb for cell in cells),
         )
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out, on a GPU or here."""
-    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in str(error)
 
 
 def _radius(epsilon: float | None) -> float:

@@ -36,10 +36,18 @@ class Kernels:
         if fast is not None:
             module = fast
         if self.compile:
-            # Several gradients are taken through one forward.
-            torch._functorch.config.donated_buffer = False
-            module.compile()
+            self._compile(module)
         return module
+
+    def _compile(self, module: nn.Module) -> None:
+        # Several gradients are taken through one forward.
+        torch._functorch.config.donated_buffer = False
+        if self.device == "cpu":
+            # Workers are as many as cores: helpers of each would only wait for one another.
+            torch._inductor.config.compile_threads = 1
+            # Backward of replication padding is compiled for another layout than its kernel has (torch 2.15).
+            torch._inductor.config.layout_optimization = False
+        module.compile()
 
     def _fast(self, module: nn.Module, images: Tensor) -> nn.Module | None:
         """A copy with fast kernels; None where it cannot be made or does not give the same."""

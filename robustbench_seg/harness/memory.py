@@ -1,14 +1,18 @@
-"""How much memory a gradient takes, so that a batch fits."""
+"""How much memory a gradient takes, so that a batch fits, and what is said where memory runs out all the same."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from robustbench_seg.errors import InputError
 from robustbench_seg.harness.context import PairContext
+from robustbench_seg.registry import one_line
 
 _SHARE = 0.5
 """Of the memory there is: backward, the attack's own tensors and everything else take the rest."""
@@ -25,6 +29,25 @@ def images_that_fit(context: PairContext, workers: int) -> int:
     except Exception:
         return 1
     return max(1, int(_SHARE * _memory(context.settings.kernels.device) / workers / max(kept, 1)))
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out, on a GPU or here."""
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in str(error)
+
+
+@contextlib.contextmanager
+def enough_memory(what: str) -> Iterator[None]:
+    """InputError where memory runs out in a block that cannot do with less by itself; `what` it was doing."""
+    try:
+        yield
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        raise InputError(
+            f"memory ran out while {what} ({one_line(error)[:200]}); free some or give fewer --workers and the command "
+            "again, or a smaller --batch-size in another folder"
+        ) from error
 
 
 def _kept_bytes(context: PairContext) -> int:

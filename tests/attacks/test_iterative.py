@@ -14,6 +14,7 @@ from robustbench_seg.attacks.dag import DAG
 from robustbench_seg.attacks.fgsm import FGSM
 from robustbench_seg.attacks.iterative import random_unit
 from robustbench_seg.attacks.pgd import PGD, Hide
+from robustbench_seg.attacks.problem import Problem
 
 KLINGNER = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 STEPS = (1, 1, 2, 3, 5, 10, 20)
@@ -106,12 +107,41 @@ def test_steps_that_depend_on_the_radius_share_nothing(worlds):
         assert torch.equal(results[epsilon], alone(world, attack, epsilon))
 
 
-def test_a_wrong_reach_is_seen_by_comparing_with_each_radius_alone(worlds):
-    """What `test_a_grid_gives_what_each_radius_alone_gives` finds in an attack that shares what it must not."""
+def test_a_move_that_depends_on_the_radius_must_say_so(worlds):
     world = worlds(1)
     attack = Proportional(steps=6, declared=False)
-    results = dict(attack.perturb(world.problem(attack, "semantic"), [16.0, 8.0]))
-    assert not torch.equal(results[8.0], alone(world, attack, 8.0))
+    with pytest.raises(ValueError, match=r"Proportional\.move depends on the radius; let `reach` be infinite"):
+        list(attack.perturb(world.problem(attack, "semantic"), [16.0, 8.0]))
+
+
+@dataclass(frozen=True)
+class Elsewhere(PGD):
+    """Starts beside the clean images, and does not say so."""
+
+    def start(self, problem: Problem, budget: Budget) -> Tensor:
+        return (problem.images + 1 / GREY).clamp(0, 1)
+
+
+def test_a_start_beside_the_clean_images_must_say_so(worlds):
+    world = worlds(1)
+    attack = Elsewhere(steps=6)
+    with pytest.raises(ValueError, match=r"Elsewhere\.start is not the clean images; let `reach` be infinite"):
+        list(attack.perturb(world.problem(attack, "semantic"), [16.0]))
+
+
+@dataclass(frozen=True)
+class Averaged(PGD):
+    """What a subclass writes in `run` holds for every radius."""
+
+    def run(self, problem: Problem, budget: Budget) -> Tensor:
+        return (problem.images + super().run(problem, budget)) / 2
+
+
+def test_a_run_of_ones_own_is_run_for_every_radius(worlds):
+    world = worlds(1)
+    whole, half = (dict(a.perturb(world.problem(a, "semantic"), [2.0, 8.0])) for a in (PGD(), Averaged()))
+    for epsilon, x in half.items():
+        torch.testing.assert_close(x, (world.images + whole[epsilon]) / 2)
 
 
 def test_random_starts_differ_from_clean_starts_and_share_one_draw(worlds):

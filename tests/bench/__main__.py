@@ -22,7 +22,7 @@ from tests.bench.table import table
 @click.option("-o", "--out", type=click.Path(path_type=Path), default=Path("reports/benchmarks"), show_default=True)
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
 @click.option("--repeats", type=click.IntRange(1), help="Instead of each benchmark's own.")
-@click.option("--set", "settings", multiple=True, metavar="NAME.FIELD=VALUE", help="Another size, as in grid.reduce=1.")
+@click.option("--set", "settings", multiple=True, metavar="NAME.FIELD=VALUE", help="Another size, as in grid.images=8.")
 def main(names: tuple[str, ...], out: Path, device: str, repeats: int | None, settings: tuple[str, ...]) -> None:
     """Run benchmarks NAME (all without one) and write OUT/ENVIRONMENT.json and OUT/README.md."""
     for name in names:

@@ -10,7 +10,7 @@ from robustbench_seg.errors import UsageError
 from robustbench_seg.registry import unknown
 from tests.bench.benchmark import Benchmark
 from tests.bench.gpu import GPU
-from tests.bench.grid import Grid, GridNative, GridResNet18
+from tests.bench.grid import Grid, GridHalf, GridResNet18
 from tests.bench.images import Images
 from tests.bench.kernels import KernelChoices
 from tests.bench.overhead import Overhead
@@ -24,7 +24,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     for benchmark in (
         Overhead(),
         Grid(),
-        GridNative(),
+        GridHalf(),
         GridResNet18(),
         KernelChoices(),
         Images(),

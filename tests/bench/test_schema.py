@@ -13,7 +13,7 @@ import pytest
 from robustbench_seg.errors import InputError, UsageError
 from robustbench_seg.harness.engine import ENGINES
 from tests.bench.gpu import GPU
-from tests.bench.grid import Grid, GridNative, GridResNet18
+from tests.bench.grid import Grid, GridHalf, GridResNet18
 from tests.bench.images import Images
 from tests.bench.kernels import KernelChoices
 from tests.bench.overhead import Overhead
@@ -34,8 +34,8 @@ TOYS = {
     toy.name: toy
     for toy in (
         Overhead(repeats=1, steps=2, images=2, models=("street-single",)),
-        Grid(repeats=1, images=2, reduce=1, dataset="street", model="street-single"),
-        GridNative(images=2, dataset="street", model="street-single"),
+        Grid(images=2, dataset="street", model="street-single"),
+        GridHalf(repeats=1, images=2, dataset="street", model="street-single"),
         GridResNet18(repeats=1, images=1, dataset="street", training_steps=1),
         KernelChoices(images=2),
         Images(repeats=1, counts=(2, 3, 4), size="32x64"),
@@ -167,7 +167,7 @@ def test_every_benchmark_has_a_toy():
     assert {*TOYS, "gpu"} == BENCHMARKS.keys()
 
 
-SLOW = {"grid", "grid-native", "grid-resnet18", "images", "kernels", "ray"}
+SLOW = {"grid", "grid-half", "grid-resnet18", "images", "kernels", "ray"}
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from torch import nn
 
 from robustbench_seg.classes import ClassSet
 from robustbench_seg.data.base import Dataset, Sample
-from robustbench_seg.harness import memory
+from robustbench_seg.errors import InputError
+from robustbench_seg.harness import engine, memory
+from robustbench_seg.harness.context import PairContext
 from robustbench_seg.harness.evaluation import Evaluation, Request
+from robustbench_seg.harness.execute import execute
 from robustbench_seg.harness.spec import InMemory
 from robustbench_seg.models.base import LoadedModel
 from robustbench_seg.protocol import AttackPlan, Protocol
@@ -82,3 +86,22 @@ def test_auto_takes_what_fits(monkeypatch):
     assert 2 <= evaluation(4).plan.batch_size <= 5
     assert evaluation(40).plan.batch_size == 1
     assert evaluation(40, batch_size=7).plan.batch_size == 7
+
+
+def ends(*arguments):
+    raise torch.OutOfMemoryError("CUDA out of memory\nsome advice")
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "doing"),
+    [
+        (PairContext, "__post_init__", "model 'squares' was put on cpu"),
+        (engine, "PairContext", "a model was loaded"),
+        (engine, "work_on", "a batch was made"),
+    ],
+)
+def test_memory_that_runs_out_before_the_attacks_is_one_line(monkeypatch, tmp_path, where, name, doing):
+    """The attacks themselves do with half a batch."""
+    monkeypatch.setattr(where, name, ends)
+    with pytest.raises(InputError, match=rf"memory ran out while {doing} \(CUDA out of memory.*--batch-size"):
+        execute(evaluation(1), tmp_path)
