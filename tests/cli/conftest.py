@@ -1,3 +1,5 @@
+import contextlib
+import io
 import sys
 from pathlib import Path
 
@@ -5,6 +7,7 @@ import pytest
 
 from robustbench_seg.cli import main
 from robustbench_seg.registry import load_plugin
+from tests.cli.runs import evaluate_into
 
 TOY = Path(__file__).parents[1] / "plugins" / "toy.py"
 
@@ -26,3 +29,32 @@ def robustseg(monkeypatch, capsys):
         return stop.value.code or 0, out, err
 
     return run
+
+
+@pytest.fixture(scope="session")
+def quietly():
+    """The command in this process, for fixtures of wider scope; (exit code, standard error)."""
+
+    def run(*arguments):
+        before, err = sys.argv, io.StringIO()
+        sys.argv = ["robustseg", *map(str, arguments)]
+        try:
+            with (
+                contextlib.redirect_stdout(io.StringIO()),
+                contextlib.redirect_stderr(err),
+                pytest.raises(SystemExit) as e,
+            ):
+                main()
+        finally:
+            sys.argv = before
+        return e.value.code or 0, err.getvalue()
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def sound(quietly, tmp_path_factory):
+    """A finished run without any fault."""
+    folder = tmp_path_factory.mktemp("sound") / "run"
+    assert quietly(*evaluate_into(folder)) == (0, "")
+    return folder
