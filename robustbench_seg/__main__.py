@@ -1,6 +1,6 @@
 """`python -m robustbench_seg`."""
 
-from robustbench_seg.cli import main
+from robustbench_seg.cli import console
 
 if __name__ == "__main__":
-    main()
+    console()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -41,7 +42,11 @@ class Perturbation(ABC):
     def run_grid(self, problem: Problem, budgets: Sequence[Budget]) -> Iterator[tuple[Budget, Tensor]]:
         """Perturbed images of every radius, in any order; override to share work."""
         for budget in budgets:
-            yield budget, self.run(problem, budget)
+            yield budget, self.for_one_radius().run(problem, budget)
+
+    def for_one_radius(self) -> Self:
+        """A copy: what an attack keeps on itself while it works (a momentum) must not reach another radius."""
+        return copy.deepcopy(self)
 
     def gradients(self, epsilons: Sequence[float]) -> int:
         """How many gradients an image costs on this grid (an upper bound where the attack can stop early)."""

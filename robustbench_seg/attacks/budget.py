@@ -32,6 +32,10 @@ class Budget(ABC):
     def project(self, x: Tensor) -> Tensor:
         """The nearest point of the ball, clipped to the valid range."""
 
+    @abstractmethod
+    def distance(self, x: Tensor) -> float:
+        """The largest distance of an image of x from its clean one, in this norm."""
+
     def finish(self, x: Tensor) -> Tensor:
         """What is done once at the end of an attack; the projection unless the norm asks for more."""
         return self.project(x)
@@ -50,6 +54,10 @@ class LInf(Budget):
         """Clamp the perturbation, then the range."""
         radius = self.epsilon / GREY
         return (self.images + (x - self.images).clamp(-radius, radius)).clamp(0, 1)
+
+    def distance(self, x: Tensor) -> float:
+        """The largest change of a value."""
+        return float((x - self.images).abs().amax()) * GREY
 
 
 class Rms(Budget):
@@ -74,6 +82,10 @@ class Rms(Budget):
         factor = (self.epsilon / rms(delta).clamp(min=1e-12)).clamp(max=1)
         return (self.images + delta * factor.view(-1, 1, 1, 1)).clamp(0, 1)
 
+    def distance(self, x: Tensor) -> float:
+        """The largest RMS."""
+        return float(rms(x - self.images).amax())
+
     def finish(self, x: Tensor) -> Tensor:
         """Scale each image's perturbation onto the sphere."""
         return scale_to_rms(self.images, x - self.images, self.epsilon)
@@ -91,6 +103,10 @@ class Unbounded(Budget):
     def project(self, x: Tensor) -> Tensor:
         """Clip the range."""
         return x.clamp(0, 1)
+
+    def distance(self, x: Tensor) -> float:
+        """Nothing is far."""
+        return 0.0
 
 
 BUDGETS: dict[str, type[Budget]] = {budget.norm: budget for budget in (LInf, Rms, Unbounded)}

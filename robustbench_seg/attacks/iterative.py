@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,9 @@ from torch import Tensor
 from robustbench_seg.attacks.base import Perturbation
 from robustbench_seg.attacks.budget import Budget
 from robustbench_seg.attacks.problem import Problem
+
+_ROUNDING = 2e-5
+"""Of an image's values in float32, a step, in grey values."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +30,8 @@ class IterativeAttack(Perturbation):
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        own = vars(cls)
-        if "run" in own and "run_grid" not in own:
+        written = {name: next(i for i, c in enumerate(cls.__mro__) if name in vars(c)) for name in ("run", "run_grid")}
+        if written["run"] < written["run_grid"]:
             cls.run_grid = Perturbation.run_grid  # type: ignore[method-assign]
 
     @abstractmethod
@@ -65,7 +69,10 @@ class IterativeAttack(Perturbation):
         together = [budget for budget in budgets if self.reach(0) <= budget.epsilon]
         for budget in budgets:
             if budget not in together:
-                yield budget, self.run(problem, budget)
+                yield budget, self.for_one_radius().run(problem, budget)
+        yield from self.for_one_radius()._shared(problem, together)
+
+    def _shared(self, problem: Problem, together: Sequence[Budget]) -> Iterator[tuple[Budget, Tensor]]:
         x, step = problem.images, 0
         while together:
             direction = self.direction(problem, x)
@@ -77,8 +84,9 @@ class IterativeAttack(Perturbation):
             stay = [b for b in together if self.reach(step + 1) <= b.epsilon and self.count(b.epsilon) > step + 1]
             for budget in together:
                 if budget not in stay:
-                    after = self._moved(x, direction, budget, step + 1)
-                    yield budget, self._follow(problem, budget, after, step + 1)
+                    branch = self.for_one_radius()
+                    after = branch._moved(x, direction, budget, step + 1)
+                    yield budget, branch._follow(problem, budget, after, step + 1)
             if stay:
                 x = self._moved(x, direction, stay[0], step + 1)
             together, step = stay, step + 1
@@ -100,11 +108,10 @@ class IterativeAttack(Perturbation):
 
     def _refuse_dependence(self, problem: Problem, direction: Tensor, budgets: Sequence[Budget]) -> None:
         """ValueError where radii that are to share a trajectory do not begin the same one."""
-        ends = min(budgets, key=lambda budget: budget.epsilon), max(budgets, key=lambda budget: budget.epsilon)
-        moves = [self.move(direction, budget) for budget in ends]
-        if not all(torch.equal(self.start(problem, budget), problem.images) for budget in ends):
+        if not all(torch.equal(self.start(problem, budget), problem.images) for budget in budgets):
             raise ValueError(f"{type(self).__name__}.start is not the clean images; let `reach` be infinite")
-        if not torch.equal(*moves):
+        first, *others = (self.for_one_radius().move(direction, budget) for budget in budgets)
+        if not all(torch.equal(first, other) for other in others):
             raise ValueError(f"{type(self).__name__}.move depends on the radius; let `reach` be infinite")
 
     def _follow(self, problem: Problem, budget: Budget, x: Tensor, step: int) -> Tensor:
@@ -117,8 +124,13 @@ class IterativeAttack(Perturbation):
 
     def _moved(self, x: Tensor, direction: Tensor, budget: Budget, steps: int) -> Tensor:
         """One step on. Only a ball that can be touched is projected onto, so that sharing changes no bit."""
-        after = x + self.move(direction, budget)
-        return budget.project(after) if self.reach(steps) > budget.epsilon else after.clamp(0, 1)
+        after, reach = x + self.move(direction, budget), self.reach(steps)
+        if reach > budget.epsilon:
+            return budget.project(after)
+        after = after.clamp(0, 1)
+        if budget.epsilon < math.inf and not budget.distance(after) <= 1.001 * reach + steps * _ROUNDING:
+            raise ValueError(f"{type(self).__name__} moved further than `reach` says in {steps} step(s)")
+        return after
 
 
 def random_unit(problem: Problem, purpose: str) -> Tensor:

@@ -58,7 +58,8 @@ class Problem:
         """The images (N,) bool that have something to pursue."""
         if self._goal is None:
             return torch.ones(len(self.images), dtype=torch.bool, device=self.images.device)
-        return self._goal.active
+        # A copy: an attack may write into it.
+        return self._goal.active.clone()
 
     def gradient(self, x: Tensor) -> Tensor:
         """The ascent direction (N,3,H,W) at x: the gradient of each image's loss, 0 for images without a target.

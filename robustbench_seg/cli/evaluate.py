@@ -240,7 +240,7 @@ def _print_estimate(found: Any, evaluation: Any, as_json: bool) -> None:
         click.echo(f"note: {note}")
     click.echo(
         f"{found.cells} cells over {found.images} images: {found.gradients} gradients, "
-        f"{found.forwards} scoring forwards; "
+        f"{found.forwards} forwards; "
         f"about {_duration(found.seconds)} with {evaluation.workers} worker(s), {found.megabytes:.1f} MB"
     )
 

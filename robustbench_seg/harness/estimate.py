@@ -15,7 +15,11 @@ _BYTES_A_ROW = 900
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a run would cost: cells, gradients and forwards over all images, seconds on these workers, bytes."""
+    """What a run would cost: cells, gradients and forwards (theirs included) over all images, seconds, megabytes.
+
+    Seconds are on the workers asked for. Where an attack can stop early, or tries the loss of what it found, the counts
+    are approximate.
+    """
 
     cells: int
     images: int
@@ -36,7 +40,7 @@ def estimate(evaluation: Evaluation) -> Estimate:
         gradients += one_gradient * pair.n_images
         forwards += one_forward * pair.n_images
         forward_s, gradient_s = timings[index]
-        seconds += pair.n_images * (one_gradient * gradient_s + one_forward * forward_s)
+        seconds += pair.n_images * (one_gradient * gradient_s + (one_forward - one_gradient) * forward_s)
     cells = evaluation.plan.n_cells
     rows = sum(
         pair.n_images * sum(len(f.epsilons) for f in pair.families) * len(pair.tasks) for pair in evaluation.plan.pairs
@@ -45,19 +49,22 @@ def estimate(evaluation: Evaluation) -> Estimate:
 
 
 def _pair_work(pair: Pair) -> tuple[int, int]:
-    """Gradients and scoring forwards of one image; equal cells and an objective's clean gradient count once."""
-    gradients, forwards = 0, 0
+    """Gradients and forwards of one image; equal cells and an objective's clean gradient count once."""
+    gradients, scored = 0, 0
     seen: set[Hashable] = set()
+    started: set[Hashable] = set()
     for family in pair.families:
         attack = None if family.attack == CLEAN else make_attack(family)
         goal = family_key(family)
         for epsilon in family.epsilons:
             name = None if attack is None or epsilon is None else attack.same_as(epsilon, family.norm)
-            forwards += name is None or (goal, name) not in seen
+            scored += name is None or (goal, name) not in seen
             if name is not None:
                 seen.add((goal, name))
         if attack is not None and family.objective:
             count = attack.gradients([float("inf") if e is None else e for e in family.epsilons])
-            gradients += count - (goal in seen and count > 0 and attack.starts_clean())
-            seen.add(goal)
-    return gradients, forwards
+            starts = count > 0 and attack.starts_clean()
+            gradients += count - (starts and goal in started)
+            started |= {goal} if starts else set()
+    # The clean forward is that of the gradients which start there.
+    return gradients, scored + gradients - len(started)

@@ -22,10 +22,12 @@ from robustbench_seg.harness.kernels import Kernels
 from robustbench_seg.harness.memory import enough_memory, images_that_fit
 from robustbench_seg.harness.outline import Outline, PairOutline
 from robustbench_seg.harness.plan import Pair, Plan, identity, plan_pair
+from robustbench_seg.harness.provenance import code
 from robustbench_seg.harness.spec import DataSpec, InMemory, ModelSpec
 from robustbench_seg.harness.store import Store
 from robustbench_seg.models.base import LoadedModel
 from robustbench_seg.protocol import Protocol
+from robustbench_seg.registries import ATTACKS
 from robustbench_seg.registry import one_line
 
 _PIXELS_A_BATCH = 8 * 96 * 192
@@ -79,6 +81,7 @@ class Evaluation:
             "plain": request.plain,
             "compile": request.compile,
             "device": torch.device(self.device).type,
+            "code": code(request.plugins, {ATTACKS.get(plan.name) for plan in request.protocol.attacks}),
         }
         if folder is not None:
             self.refuse_other(folder)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 
 import torch
+from torch import Tensor
 
 from robustbench_seg.attacks.base import Perturbation
 from robustbench_seg.attacks.objectives import Goal, Scene
@@ -36,6 +37,8 @@ class BatchWork:
         self._scored: dict[Hashable, tuple[ImageResult, ...]] = {}
         self._prepaid: dict[Hashable, Spent] = {}
         self._halves: list[BatchWork] = []
+        self._label_versions = _versions(batch.labels)
+        self._output_versions: list[int] = []
 
     def share(self, families: Sequence[Family]) -> None:
         """Take the gradients at the clean images that these families start from, while the clean forward's graph lives.
@@ -54,6 +57,16 @@ class BatchWork:
         finally:
             if self._pass is not None:
                 self._pass.release()
+
+    @property
+    def is_written(self) -> bool:
+        """Whether labels or clean outputs were written into: all that follows would be measured from others."""
+        outputs = [] if self._scene is None else _versions(self._scene.outputs)
+        return (
+            _versions(self.batch.labels) != self._label_versions
+            or outputs != self._output_versions
+            or any(half.is_written for half in self._halves)
+        )
 
     def family(self, family: Family) -> list[CellResult]:
         """Every radius of a family; where the batch raises or memory runs out, half of it at a time."""
@@ -155,6 +168,7 @@ class BatchWork:
     def _forget(self) -> None:
         """Free memory."""
         self._pass = self._scene = None
+        self._output_versions = []
         self._targets.clear()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
@@ -170,6 +184,7 @@ class BatchWork:
                 outputs = self._pass.outputs
             else:
                 outputs = context.victim.outputs(self.batch.images)
+            self._output_versions = _versions(outputs)
             self._scene = scene(
                 self.batch, outputs, context.tasks, context.classes, context.model.median_scaling, context.settings.seed
             )
@@ -199,6 +214,15 @@ def merged(empty: Sequence[CellResult], parts: Sequence[Sequence[CellResult]]) -
             sum(cell.seconds for cell in cells),
             max(cell.peak_memory_mb for cell in cells),
         )
+
+
+def version(tensor: Tensor) -> int:
+    """How often a tensor was written to; 0 where torch does not count."""
+    return 0 if tensor.is_inference() else tensor._version
+
+
+def _versions(values: Mapping[str, object]) -> list[int]:
+    return [version(value) for value in values.values() if isinstance(value, Tensor)]
 
 
 def _radius(epsilon: float | None) -> float:

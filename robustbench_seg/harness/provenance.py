@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
+import inspect
 import platform
 import subprocess
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,27 @@ def provenance(device: str) -> dict[str, Any]:
         "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else _processor(),
         "platform": f"{platform.system()} {platform.machine()}",
     }
+
+
+def code(plugins: Sequence[str], attacks: Iterable[type]) -> list[str]:
+    """What a resumed run must go on with: versions, and the files of plugins and of attacks, as `name sha256`.
+
+    This package's own files are its version's. What a file imports from elsewhere is not seen.
+    """
+    files = {Path(plugin).resolve() for plugin in plugins} | {file for attack in attacks for file in _foreign(attack)}
+    digests = sorted(f"{file.name} {hashlib.sha256(file.read_bytes()).hexdigest()}" for file in files)
+    return [f"robustbench-seg {_version('robustbench-seg')}", f"torch {torch.__version__}", *digests]
+
+
+def _foreign(attack: type) -> list[Path]:
+    """The file of an attack from elsewhere; none where it was typed in."""
+    if attack.__module__.startswith("robustbench_seg."):
+        return []
+    try:
+        file = Path(inspect.getfile(attack)).resolve()
+    except (TypeError, OSError):
+        return []
+    return [file] if file.is_file() else []
 
 
 def commit() -> str:

@@ -137,11 +137,65 @@ class Averaged(PGD):
         return (problem.images + super().run(problem, budget)) / 2
 
 
+class Half:
+    """The same, from a mixin."""
+
+    def run(self, problem: Problem, budget: Budget) -> Tensor:
+        return (problem.images + super().run(problem, budget)) / 2
+
+
+@dataclass(frozen=True)
+class MixedIn(Half, PGD):
+    """A mixin is no `run` of the class itself."""
+
+
 def test_a_run_of_ones_own_is_run_for_every_radius(worlds):
     world = worlds(1)
-    whole, half = (dict(a.perturb(world.problem(a, "semantic"), [2.0, 8.0])) for a in (PGD(), Averaged()))
-    for epsilon, x in half.items():
-        torch.testing.assert_close(x, (world.images + whole[epsilon]) / 2)
+    for attack in (Averaged(), MixedIn()):
+        whole, half = (dict(a.perturb(world.problem(a, "semantic"), [2.0, 8.0])) for a in (PGD(), attack))
+        for epsilon, x in half.items():
+            torch.testing.assert_close(x, (world.images + whole[epsilon]) / 2)
+
+
+@dataclass(frozen=True)
+class Momentum(PGD):
+    """Keeps what it accumulates on itself."""
+
+    def direction(self, problem: Problem, x: Tensor) -> Tensor:
+        total = super().direction(problem, x) + self.__dict__.get("total", 0)
+        object.__setattr__(self, "total", total)
+        return total
+
+
+def test_what_an_attack_keeps_on_itself_does_not_reach_another_radius(worlds):
+    world = worlds(2)
+    results = dict(Momentum(steps=10).perturb(world.problem(PGD(), "semantic"), [2.0, 4.0, 8.0]))
+    assert not torch.equal(results[8.0], alone(world, PGD(steps=10), 8.0))
+    for epsilon, x in results.items():
+        assert torch.equal(x, alone(world, Momentum(steps=10), epsilon))
+
+
+@dataclass(frozen=True)
+class Wide(PGD):
+    """Moves further than the `reach` it inherits."""
+
+    def move(self, direction: Tensor, budget: Budget) -> Tensor:
+        return budget.step(direction, 3 * self.alpha)
+
+
+@pytest.mark.parametrize("norm", ["linf", "rms"])
+def test_a_move_beyond_reach_is_refused(worlds, norm):
+    world = worlds(2)
+    with pytest.raises(ValueError, match="Wide moved further than `reach` says in 1 step\\(s\\)"):
+        list(Wide().perturb(world.problem(PGD(), "semantic"), [2.0, 8.0], norm))
+
+
+@pytest.mark.parametrize("norm", ["linf", "rms"])
+def test_rounding_is_not_taken_for_a_move_beyond_reach(worlds, norm):
+    """Steps far smaller than what an image's values resolve exactly."""
+    world = worlds(2)
+    results = dict(PGD(steps=20, alpha=1e-3).perturb(world.problem(PGD(), "semantic"), [2.0, 8.0], norm))
+    assert len(results) == 2
 
 
 def test_random_starts_differ_from_clean_starts_and_share_one_draw(worlds):
@@ -231,7 +285,7 @@ class Backwards(PGD):
 
 
 @dataclass(frozen=True)
-class Half(FGSM):
+class HalfStep(FGSM):
     """Half a step."""
 
     def run(self, problem, budget: Budget) -> Tensor:
@@ -240,7 +294,7 @@ class Half(FGSM):
 
 def test_a_subclass_is_not_the_same():
     assert Backwards(steps=1).same_as(0.5, "linf") is None
-    assert Half().same_as(0.5, "linf") is None
+    assert HalfStep().same_as(0.5, "linf") is None
 
 
 def test_a_gradient_that_is_written_into_stays_what_it_was(worlds):

@@ -1,3 +1,4 @@
+import hashlib
 import sqlite3
 import subprocess
 import sys
@@ -9,10 +10,12 @@ import torch
 from torch import nn
 
 from robustbench_seg import evaluate
+from robustbench_seg.attacks.fgsm import FGSM
 from robustbench_seg.classes import CAMVID11
 from robustbench_seg.errors import InputError, UsageError
 from robustbench_seg.harness.evaluation import Evaluation
 from robustbench_seg.harness.execute import execute, rebuild
+from robustbench_seg.harness.provenance import code
 from robustbench_seg.harness.spec import DataSpec, InMemory, ModelSpec
 from robustbench_seg.harness.store import Store
 from robustbench_seg.models.base import LoadedModel
@@ -132,6 +135,27 @@ def test_other_arguments_on_the_same_folder_are_refused(run_in, tmp_path, change
     run_in(tmp_path / "run", "toy-single")
     with pytest.raises(UsageError, match=named):
         run_in(tmp_path / "run", "toy-single", **change)
+
+
+def test_an_edited_plugin_on_the_same_folder_is_refused(run_in, tmp_path):
+    plugin = tmp_path / "mine.py"
+    plugin.write_text("")
+    run_in(tmp_path / "run", "toy-single", limit=1, plugins=(str(plugin),))
+    plugin.write_text("# edited")
+    with pytest.raises(UsageError, match=r"code was .*now"):
+        run_in(tmp_path / "run", "toy-single", limit=2, plugins=(str(plugin),))
+
+
+def test_the_code_of_an_attack_from_elsewhere_is_part_of_a_run():
+    class Mine(FGSM):
+        pass
+
+    known = code([], [FGSM])
+    mine = f"{Path(__file__).name} {hashlib.sha256(Path(__file__).read_bytes()).hexdigest()}"
+    assert code([], [FGSM, Mine]) == [*known, mine]
+    assert len(known) == 2
+    Mine.__module__ = "nowhere"  # as where it was typed in
+    assert code([], [Mine]) == known
 
 
 def test_models_in_another_order_are_refused(run_in, tmp_path):

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 LEVEL = 0.95
 
@@ -26,7 +26,7 @@ def paired(first: Sequence[float], second: Sequence[float]) -> tuple[float, floa
         return None
     differences = np.subtract(second, first)
     mean, error = float(differences.mean()), float(differences.std(ddof=1)) / math.sqrt(len(differences))
-    half = float(student.ppf((1 + LEVEL) / 2, len(differences) - 1)) * error
+    half = float(stdtrit(len(differences) - 1, (1 + LEVEL) / 2)) * error
     return mean - half, mean + half
 
 
@@ -43,5 +43,5 @@ def welch(first: Sequence[float], second: Sequence[float]) -> tuple[float, float
     if not total:
         return difference, difference
     freedom = total**2 / math.fsum(e**2 / (len(s) - 1) for e, s in zip(errors, (first, second), strict=True))
-    half = float(student.ppf((1 + LEVEL) / 2, freedom)) * math.sqrt(total)
+    half = float(stdtrit(freedom, (1 + LEVEL) / 2)) * math.sqrt(total)
     return difference - half, difference + half
