@@ -9,9 +9,9 @@ from tests.bench.record import Entry, Environment, Figure, Record, read_record
 
 _HEAD = """# Benchmarks
 
-Measured side by side in one run: the sides alternate, and a value is worked out from their medians. The JSON files hold
-every measurement, sizes and versions; a test checks that each value follows from its measurements. A machine's seconds
-are its own; ratios are what carries over.
+Measured side by side in one run: the sides alternate, and a value is worked out from their medians, of as many as the
+brackets say. The JSON files hold every measurement, sizes and versions; a test checks that each value follows from its
+measurements. A machine's seconds are its own; ratios are what carries over.
 
     python -m tests.bench                            # all of them, in the root of the repository
     python -m tests.bench overhead grid              # some; the others' entries stay
@@ -49,7 +49,7 @@ def _cells(entry: Entry, one: Figure) -> Iterator[str]:
     yield _VALUES[one.how].format(value=one.value, unit=one.unit)
     yield _target(one)
     yield _MET[one.holds]
-    yield "; ".join(f"{name}: {value:.4g} {one.unit}" for name, value in one.medians.items())
+    yield "; ".join(f"{name}: {value:.4g} {one.unit} ({len(one.raw[name])})" for name, value in one.medians.items())
     beside = {name: f"{value:.4g}" for name, value in one.numbers.items()} | one.notes
     yield "; ".join(f"{name}: {text}" for name, text in beside.items())
 

@@ -80,7 +80,7 @@ def test_a_record_comes_back(record, tmp_path):
     assert path.name == "cpu-2-cores_torch-2.15.0.json"
     assert read_record(path) == record
     page = table(tmp_path)
-    assert "| overhead | a | 0.500 | ≤ 0.6 | yes | ours: 2 s; theirs: 4 s |" in page
+    assert "| overhead | a | 0.500 | ≤ 0.6 | yes | ours: 2 s (3); theirs: 4 s (3) |" in page
     assert "**gpu**, there is none" in page
 
 
