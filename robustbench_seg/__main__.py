@@ -1,6 +1,6 @@
 """`python -m robustbench_seg`."""
 
-from robustbench_seg.cli import console
+from robustbench_seg.cli import main
 
 if __name__ == "__main__":
-    console()
+    main()

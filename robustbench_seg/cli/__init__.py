@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import atexit
-import contextlib
 import importlib
-import os
 import sys
 
 import click
@@ -73,22 +70,6 @@ def main() -> None:
     except Stopped as stopped:
         code = _fail(STOPPED, stopped.exit_code)
     sys.exit(code)
-
-
-def console() -> None:
-    """The command as a process of its own; see `main`.
-
-    It ends at once: what Python does at its end, taking a loaded torch apart module by module, takes a second or more,
-    and the system frees all of it anyway.
-    """
-    try:
-        main()
-    except SystemExit as end:
-        atexit._run_exitfuncs()
-        with contextlib.suppress(OSError):
-            sys.stdout.flush()
-            sys.stderr.flush()
-        os._exit(end.code if isinstance(end.code, int) else 0)
 
 
 def _run() -> int:

@@ -201,17 +201,8 @@ def ratio(metric: Metric, attacked: Floats, clean: Floats) -> Floats:
 def _numbers(metric: Metric, attacked: Floats, clean: Floats, attacked_r: Floats, clean_r: Floats) -> list[float]:
     q = float(ratio(metric, attacked, clean)[0])
     low, high = interval(ratio(metric, attacked_r, clean_r))
-    return (
-        [float(attacked[0]), float(clean[0]), q, low, high]
-        if np.isfinite(q)
-        else [
-            float(attacked[0]),
-            float(clean[0]),
-            NAN,
-            NAN,
-            NAN,
-        ]
-    )
+    shares = (q, low, high) if np.isfinite(q) else (NAN, NAN, NAN)
+    return [float(attacked[0]), float(clean[0]), *shares]
 
 
 def _direction(metric: Metric) -> str:

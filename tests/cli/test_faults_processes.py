@@ -57,6 +57,13 @@ class Started:
         with contextlib.suppress(ProcessLookupError):  # it may have ended by now
             (os.killpg if group else os.kill)(self.process.pid, number)
 
+    @contextlib.contextmanager
+    def paused(self):
+        """Halfway, however long the block takes."""
+        self.send(signal.SIGSTOP, group=False)
+        yield
+        self.send(signal.SIGCONT, group=False)
+
     def end(self):
         """(exit code, standard error) once it and everything that it started is gone."""
         _, err = self.process.communicate(timeout=90)
@@ -205,13 +212,15 @@ def test_reading_during_a_run(undisturbed, tmp_path):
 
     started = Started(command(folder, 1, "--limit", 6), delay=0.1)
     assert started.until(lambda: shards(folder) > 0)
-    code, err = read("report")
+    with started.paused():
+        code, err = read("report")
     assert (code, err.count("\n")) == (3, 1)
     assert "not a finished one" in err
     assert started.end() == (0, "")
     started = Started(command(folder), delay=0.1)
     assert started.until(lambda: shards(folder) > 6 * 2 * 3)
-    assert read("report") == (0, "")
-    assert read("plot", "-o", str(tmp_path / "out")) == (0, "")
+    with started.paused():
+        assert read("report") == (0, "")
+        assert read("plot", "-o", str(tmp_path / "out")) == (0, "")
     assert started.end() == (0, "")
     assert bytes_of(folder) == undisturbed
