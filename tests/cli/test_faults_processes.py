@@ -61,8 +61,10 @@ class Started:
     def paused(self):
         """Halfway, however long the block takes."""
         self.send(signal.SIGSTOP, group=False)
-        yield
-        self.send(signal.SIGCONT, group=False)
+        try:
+            yield
+        finally:
+            self.send(signal.SIGCONT, group=False)
 
     def end(self):
         """(exit code, standard error) once it and everything that it started is gone."""
