@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -128,7 +127,9 @@ class IterativeAttack(Perturbation):
         if reach > budget.epsilon:
             return budget.project(after)
         after = after.clamp(0, 1)
-        if budget.epsilon < math.inf and not budget.distance(after) <= 1.001 * reach + steps * _ROUNDING:
+        # At the first step, and at the last one before the ball can be touched: each time takes as long as a step.
+        is_looked_at = steps == 1 or self.reach(steps + 1) > budget.epsilon
+        if is_looked_at and not budget.distance(after) <= 1.001 * reach + steps * _ROUNDING:
             raise ValueError(f"{type(self).__name__} moved further than `reach` says in {steps} step(s)")
         return after
 

@@ -177,17 +177,23 @@ def test_what_an_attack_keeps_on_itself_does_not_reach_another_radius(worlds):
 
 @dataclass(frozen=True)
 class Wide(PGD):
-    """Moves further than the `reach` it inherits."""
+    """Moves further than the `reach` it inherits, in `wide` steps and all that follow."""
+
+    wide: int = 1
 
     def move(self, direction: Tensor, budget: Budget) -> Tensor:
-        return budget.step(direction, 3 * self.alpha)
+        object.__setattr__(self, "taken", self.__dict__.get("taken", 0) + 1)
+        return budget.step(direction, 3 * self.alpha if self.__dict__["taken"] >= self.wide else self.alpha)
 
 
 @pytest.mark.parametrize("norm", ["linf", "rms"])
-def test_a_move_beyond_reach_is_refused(worlds, norm):
+@pytest.mark.parametrize(("wide", "seen"), [(1, 1), (4, 8)])
+def test_a_move_beyond_reach_is_refused(worlds, norm, wide, seen):
+    """At the first step, or at the last at which the ball of the smallest radius cannot have been touched."""
     world = worlds(2)
-    with pytest.raises(ValueError, match="Wide moved further than `reach` says in 1 step\\(s\\)"):
-        list(Wide().perturb(world.problem(PGD(), "semantic"), [2.0, 8.0], norm))
+    attack = Wide(steps=20, wide=wide)
+    with pytest.raises(ValueError, match=rf"Wide moved further than `reach` says in {seen} step\(s\)"):
+        list(attack.perturb(world.problem(PGD(), "semantic"), [8.0, 16.0], norm))
 
 
 @pytest.mark.parametrize("norm", ["linf", "rms"])
