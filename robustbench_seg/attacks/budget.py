@@ -105,7 +105,7 @@ class Unbounded(Budget):
         return x.clamp(0, 1)
 
     def distance(self, x: Tensor) -> float:
-        """Nothing is far."""
+        """0: without a radius no distance matters."""
         return 0.0
 
 

@@ -79,7 +79,7 @@ def own_options(command: Callable[..., None]) -> Callable[..., None]:
     show_default=True,
     help="Of gradients; scores are always fp32.",
 )
-@click.option("--compile", "compile_model", is_flag=True, help="torch.compile the model; pays on a GPU.")
+@click.option("--compile", "compile_model", is_flag=True, help="torch.compile the model; slow to start.")
 @click.option("--plain", is_flag=True, help="Run the model as it is: no folded BatchNorm, no channels-last layout.")
 @own_options
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
