@@ -8,11 +8,11 @@ from robustbench_seg.registries import ATTACKS, DATASETS, MODELS, TASKS
 
 if TYPE_CHECKING:
     from robustbench_seg.api import evaluate
-    from robustbench_seg.harness.run import Run
+    from robustbench_seg.results.run import Run
 
 __all__ = ["ATTACKS", "DATASETS", "MODELS", "TASKS", "Run", "evaluate"]
 
-_LAZY = {"evaluate": "robustbench_seg.api", "Run": "robustbench_seg.harness.run"}
+_LAZY = {"evaluate": "robustbench_seg.api", "Run": "robustbench_seg.results.run"}
 
 
 def __getattr__(name: str) -> Any:

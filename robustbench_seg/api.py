@@ -13,14 +13,14 @@ from torch import nn
 from robustbench_seg.classes import CITYSCAPES19, ClassSet
 from robustbench_seg.data.base import Dataset
 from robustbench_seg.errors import UsageError
-from robustbench_seg.harness.evaluation import Evaluation, Request
-from robustbench_seg.harness.execute import execute
-from robustbench_seg.harness.run import Run
-from robustbench_seg.harness.spec import DataSpec, InMemory, ModelSpec
+from robustbench_seg.evaluation.prepare import EvaluationConfig, PreparedEvaluation
+from robustbench_seg.evaluation.run import run_evaluation
+from robustbench_seg.evaluation.spec import DataSpec, InMemory, ModelSpec
 from robustbench_seg.models.base import LoadedModel
-from robustbench_seg.models.weights import digest
+from robustbench_seg.models.catalogue.weights import digest
 from robustbench_seg.protocol import Protocol
 from robustbench_seg.registries import PROTOCOLS
+from robustbench_seg.results.run import Run
 
 
 def evaluate(
@@ -48,7 +48,7 @@ def evaluate(
     Raises:
         UsageError, InputError: with one line that says what to change.
     """
-    request = Request(
+    config = EvaluationConfig(
         models=[_model(model, tasks, classes)],
         datasets=[DataSpec.parse(dataset) if isinstance(dataset, str) else InMemory(dataset.name, dataset)],
         protocol=PROTOCOLS.get(protocol) if isinstance(protocol, str) else protocol,
@@ -56,7 +56,7 @@ def evaluate(
         **options,
     )
     folder = Path(tempfile.mkdtemp(prefix="robustseg-")) if out is None else Path(out)
-    return execute(Evaluation(request, folder), folder)
+    return run_evaluation(PreparedEvaluation(config, folder), folder)
 
 
 def _model(model: str | nn.Module | LoadedModel, tasks: Sequence[str], classes: ClassSet) -> ModelSpec | InMemory:

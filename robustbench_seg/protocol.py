@@ -1,4 +1,4 @@
-"""Protocols: which attacks at which radii, read from TOML; see the `attacks/` folder."""
+"""Protocols: which attacks at which epsilons, read from TOML; see the `attacks/` folder."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def _read_plan(where: str, table: Mapping[str, Any]) -> AttackPlan:
 
 
 def check_epsilon(value: object, where: str) -> float:
-    """A radius in grey values; InputError where it is not a number in 0..255."""
+    """An epsilon in grey values; InputError where it is not a number in 0..255."""
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value <= 255:
         raise InputError(f"{where}: epsilon {value!r} must be a number of grey values from 0 to 255")
     return float(value)
@@ -103,9 +103,9 @@ def _known_keys(where: str, table: Mapping[str, Any], known: Sequence[str]) -> N
 
 
 def from_options(attacks: Sequence[str], epsilons: Sequence[tuple[float, ...]]) -> Protocol:
-    """The protocol that `-a` and `-e` make: one list of radii for all, or one an attack.
+    """The protocol that `-a` and `-e` make: one list of epsilons for all, or one an attack.
 
-    Without radii an attack that can do without runs unbounded, the others on the default grid.
+    Without epsilons an attack that can do without runs unbounded, the others on the default grid.
     """
     if epsilons and len(epsilons) not in (1, len(attacks)):
         raise UsageError(f"{len(epsilons)} -e for {len(attacks)} -a; give one -e for all or one each")
@@ -121,7 +121,7 @@ def _default_grid(name: str) -> tuple[float, ...]:
 
 
 def narrow(protocol: Protocol, attacks: Sequence[str], epsilons: Sequence[float]) -> Protocol:
-    """The part of a protocol that `-a` and `-e` name; UsageError for a name or a radius that it lacks."""
+    """The part of a protocol that `-a` and `-e` name; UsageError for a name or an epsilon that it lacks."""
     own = {plan.name for plan in protocol.attacks}
     for name in attacks:
         if name not in own:

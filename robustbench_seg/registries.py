@@ -18,34 +18,34 @@ if TYPE_CHECKING:
     from robustbench_seg.tasks.base import Task
 
 _ATTACKS = {
-    "gaussian": ("noise:Gaussian", "white Gaussian noise, RMS exact after clipping"),
-    "salt_and_pepper": ("noise:SaltAndPepper", "black and white pixels, RMS exact after clipping"),
-    "fgsm": ("fgsm:FGSM", "one step along the sign of the gradient"),
-    "pgd": ("pgd:PGD", "projected gradient steps, as many as Kurakin's rule says"),
-    "dag": ("dag:DAG", "dense adversary generation, untargeted or swapping two classes"),
-    "hide": ("pgd:Hide", "category hiding: fill a class in by its surroundings"),
+    "gaussian": ("attacks.noise:Gaussian", "white Gaussian noise, RMS exact after clipping"),
+    "salt_and_pepper": ("attacks.noise:SaltAndPepper", "black and white pixels, RMS exact after clipping"),
+    "fgsm": ("attacks.fgsm:FGSM", "one step along the sign of the gradient"),
+    "pgd": ("attacks.pgd:PGD", "projected gradient steps, as many as Kurakin's rule says"),
+    "dag": ("attacks.dag:DAG", "dense adversary generation, untargeted or swapping two classes"),
+    "hide": ("attacks.pgd:Hide", "category hiding: fill a class in by its surroundings"),
 }
 _DATASETS = {
     "street": ("street.dataset:open_street", "procedural driving world, every label, nothing to download"),
     "street-b": ("street.dataset:open_street_b", "the same world with another look, camera and layout"),
-    "camvid": ("camvid:CamVid", "CamVid, 11 classes; camvid:ROOT"),
-    "cityscapes": ("cityscapes:Cityscapes", "Cityscapes, 19 classes, depth and video; cityscapes:ROOT"),
-    "kitti": ("kitti.semantics:KITTI", "KITTI 2015, 19 classes and depth; kitti:ROOT"),
-    "kitti-raw": ("kitti.raw:KITTIRaw", "KITTI's recordings, video and depth of a listed split; kitti-raw:ROOT"),
-    "folder": ("folder:Folder", "your own images and labels; folder:ROOT with a dataset.toml"),
+    "camvid": ("data.camvid:CamVid", "CamVid, 11 classes; camvid:ROOT"),
+    "cityscapes": ("data.cityscapes:Cityscapes", "Cityscapes, 19 classes, depth and video; cityscapes:ROOT"),
+    "kitti": ("data.kitti.semantics:KITTI", "KITTI 2015, 19 classes and depth; kitti:ROOT"),
+    "kitti-raw": ("data.kitti.raw:KITTIRaw", "KITTI's recordings, video and depth of a listed split; kitti-raw:ROOT"),
+    "folder": ("data.folder:Folder", "your own images and labels; folder:ROOT with a dataset.toml"),
 }
 _TASKS = {
-    "semantic": ("semantic:Semantic", "semantic segmentation: mIoU over the data set"),
-    "depth": ("depth:Depth", "monocular depth: RMSE and the usual errors"),
-    "detection": ("detection:Detection", "object detection: COCO AP of boxes"),
-    "instance": ("instance:Instance", "instance segmentation: COCO AP of masks"),
-    "instance_depth": ("instance_depth:InstanceDepth", "median depth of each instance: L1 and relative error"),
+    "semantic": ("tasks.semantic:Semantic", "semantic segmentation: mIoU over the data set"),
+    "depth": ("tasks.depth:Depth", "monocular depth: RMSE and the usual errors"),
+    "detection": ("tasks.detection:Detection", "object detection: COCO AP of boxes"),
+    "instance": ("tasks.instance:Instance", "instance segmentation: COCO AP of masks"),
+    "instance_depth": ("tasks.instance_depth:InstanceDepth", "median depth of each instance: L1 and relative error"),
 }
 
 
-def _table(rows: dict[str, tuple[str, str]], package: str) -> Iterator[Entry]:
+def _table(rows: dict[str, tuple[str, str]]) -> Iterator[Entry]:
     for name, (target, summary) in rows.items():
-        yield Entry(name, "built-in", summary, lazy(f"robustbench_seg.{package}.{target}"))
+        yield Entry(name, "built-in", summary, lazy(f"robustbench_seg.{target}"))
 
 
 def _cards() -> Iterator[Entry]:
@@ -55,7 +55,7 @@ def _cards() -> Iterator[Entry]:
 
 def _model_loader(name: str) -> Callable[[], object]:
     def opener() -> object:
-        from robustbench_seg.models.catalogue import load
+        from robustbench_seg.models.catalogue.index import load
 
         return partial(load, name)
 
@@ -86,9 +86,9 @@ def _first_value(file: Path, key: str) -> str:
         return "(unreadable)"
 
 
-ATTACKS: Registry[type[Perturbation]] = Registry("attack", "attacks", lambda: _table(_ATTACKS, "attacks"))
-DATASETS: Registry[Callable[..., Dataset]] = Registry("data set", "datasets", lambda: _table(_DATASETS, "data"))
-TASKS: Registry[type[Task]] = Registry("task", "tasks", lambda: _table(_TASKS, "tasks"))
+ATTACKS: Registry[type[Perturbation]] = Registry("attack", "attacks", lambda: _table(_ATTACKS))
+DATASETS: Registry[Callable[..., Dataset]] = Registry("data set", "datasets", lambda: _table(_DATASETS))
+TASKS: Registry[type[Task]] = Registry("task", "tasks", lambda: _table(_TASKS))
 MODELS: Registry[Callable[[], LoadedModel]] = Registry("model", "models", _cards)
 PROTOCOLS: Registry[Protocol] = Registry("protocol", "protocols", _protocols)
 

@@ -12,20 +12,20 @@ from typing import ClassVar, Self
 import torch
 from torch import Tensor
 
-from robustbench_seg.attacks.budget import BUDGETS, Budget
-from robustbench_seg.attacks.grammar import parse_objective
-from robustbench_seg.attacks.objectives import Goal, Objective, Scene
-from robustbench_seg.attacks.problem import Problem, is_finite
+from robustbench_seg.attacks.budgets import BUDGETS, Budget
+from robustbench_seg.attacks.context import AttackContext, is_finite
+from robustbench_seg.attacks.objectives.base import AdversarialLoss, CleanReference, Objective
+from robustbench_seg.attacks.objectives.parse import parse_objective
 from robustbench_seg.errors import UsageError
 from robustbench_seg.tasks.base import Task
 
 
 @dataclass(frozen=True)
 class Perturbation(ABC):
-    """A family of perturbed images over a grid of radii.
+    """A family of perturbed images over a grid of epsilons.
 
     Subclasses are frozen dataclasses: their fields are the parameters a protocol or `--set` may change. They
-    write `run`, or `run_grid` where radii can share work. The base keeps epsilon = 0 and images without a
+    write `run`, or `run_epsilons` where epsilons can share work. The base keeps epsilon = 0 and images without a
     target untouched, puts every result into its budget and the valid range, and leaves the model as it found it.
 
     `norms` lists the budgets it can run in, the default first. `default_objectives` are the objectives of a bare
@@ -36,28 +36,28 @@ class Perturbation(ABC):
     default_objectives: ClassVar[tuple[str, ...]] = ("each task",)
 
     @abstractmethod
-    def run(self, problem: Problem, budget: Budget) -> Tensor:
-        """Perturbed images (N,3,H,W) for one radius; the base projects what is returned."""
+    def run(self, context: AttackContext, budget: Budget) -> Tensor:
+        """Perturbed images (N,3,H,W) for one epsilon; the base projects what is returned."""
 
-    def run_grid(self, problem: Problem, budgets: Sequence[Budget]) -> Iterator[tuple[Budget, Tensor]]:
-        """Perturbed images of every radius, in any order; override to share work."""
+    def run_epsilons(self, context: AttackContext, budgets: Sequence[Budget]) -> Iterator[tuple[Budget, Tensor]]:
+        """Perturbed images of every epsilon, in any order; override to share work."""
         for budget in budgets:
-            yield budget, self.for_one_radius().run(problem, budget)
+            yield budget, self.for_one_epsilon().run(context, budget)
 
-    def for_one_radius(self) -> Self:
-        """A copy: what an attack keeps on itself while it works (a momentum) must not reach another radius."""
+    def for_one_epsilon(self) -> Self:
+        """A copy: what an attack keeps on itself while it works (a momentum) must not reach another epsilon."""
         return copy.deepcopy(self)
 
     def gradients(self, epsilons: Sequence[float]) -> int:
         """How many gradients an image costs on this grid (an upper bound where the attack can stop early)."""
         return 0
 
-    def starts_clean(self) -> bool:
+    def uses_clean_gradient(self) -> bool:
         """Whether its first gradient is that at the clean images, so that it can be taken with the clean forward."""
         return False
 
-    def same_as(self, epsilon: float, norm: str) -> Hashable | None:
-        """A name of the perturbation at this radius; cells of one objective with an equal name are worked out once.
+    def cache_key(self, epsilon: float, norm: str) -> Hashable | None:
+        """A name of the perturbation at this epsilon; cells of one objective with an equal name are worked out once.
 
         None where no other attack is known to give the same.
         """
@@ -69,16 +69,16 @@ class Perturbation(ABC):
         spread = [task for name in names for task in (tasks if name == "each task" else (name,))]
         return [objective for name in spread for objective in parse_objective(name, tasks)]
 
-    def goal(self, objective: Objective, scene: Scene) -> Goal:
-        """The goal this attack makes of an objective."""
-        return objective.goal(scene)
+    def adversarial_loss(self, objective: Objective, reference: CleanReference) -> AdversarialLoss:
+        """The adversarial loss this attack makes of an objective."""
+        return objective.adversarial_loss(reference)
 
     def perturb(
-        self, problem: Problem, epsilons: Sequence[float], norm: str | None = None
+        self, context: AttackContext, epsilons: Sequence[float], norm: str | None = None
     ) -> Iterator[tuple[float, Tensor]]:
         """Pairs of (epsilon, perturbed images); images (N,3,H,W) in [0,1], epsilon in grey values.
 
-        Raises UsageError for a norm the perturbation does not have or a radius that is not finite and >= 0.
+        Raises UsageError for a norm the perturbation does not have or an epsilon that is not finite and >= 0.
         """
         norm = norm or self.default_norm(bounded=math.inf not in epsilons)
         if norm not in self.norms:
@@ -88,36 +88,38 @@ class Perturbation(ABC):
                 raise UsageError(f"epsilon {epsilon} must be a finite number of grey values >= 0")
             if 0 < epsilon < math.inf and norm == "none":
                 raise UsageError(f"epsilon {epsilon} has no meaning in norm 'none', which has no radius; give inf")
-        budgets = [BUDGETS[norm](problem.images, float(epsilon)) for epsilon in epsilons if epsilon > 0]
-        yield from ((0.0, problem.images.clone()) for epsilon in epsilons if epsilon == 0)
+        budgets = [BUDGETS[norm](context.images, float(epsilon)) for epsilon in epsilons if epsilon > 0]
+        yield from ((0.0, context.images.clone()) for epsilon in epsilons if epsilon == 0)
         if budgets:
             left = {budget.epsilon for budget in budgets}
-            for budget, x in _frozen_between(problem, iter(self.run_grid(problem, budgets))):
+            for budget, x in _frozen_between(context, iter(self.run_epsilons(context, budgets))):
                 left.discard(budget.epsilon)
-                yield budget.epsilon, _enforce(budget, x, problem.active)
+                yield budget.epsilon, _enforce(budget, x, context.attackable)
             if left:
                 raise ValueError(f"a perturbation left out epsilon {', '.join(map(str, sorted(left)))}")
 
     def default_norm(self, bounded: bool) -> str:
-        """The first norm with a radius where there is one to keep, else without; the first where none fits."""
+        """The first norm with an epsilon where there is one to keep, else without; the first where none fits."""
         return next((norm for norm in self.norms if (norm != "none") == bounded), self.norms[0])
 
-    def __call__(self, problem: Problem, epsilon: float, norm: str | None = None) -> Tensor:
-        """The perturbed images of one radius."""
-        return next(iter(self.perturb(problem, [epsilon], norm)))[1]
+    def __call__(self, context: AttackContext, epsilon: float, norm: str | None = None) -> Tensor:
+        """The perturbed images of one epsilon."""
+        return next(iter(self.perturb(context, [epsilon], norm)))[1]
 
 
-def _frozen_between(problem: Problem, results: Iterator[tuple[Budget, Tensor]]) -> Iterator[tuple[Budget, Tensor]]:
+def _frozen_between(
+    context: AttackContext, results: Iterator[tuple[Budget, Tensor]]
+) -> Iterator[tuple[Budget, Tensor]]:
     """Each result, worked out on a frozen model and handed over with the model as the caller left it."""
     while True:
-        with problem.frozen():
+        with context.frozen():
             result = next(results, None)
         if result is None:
             return
         yield result
 
 
-def _enforce(budget: Budget, x: Tensor, active: Tensor) -> Tensor:
+def _enforce(budget: Budget, x: Tensor, attackable: Tensor) -> Tensor:
     images = budget.images
     if not isinstance(x, Tensor):
         raise TypeError(f"a perturbation returned {type(x).__name__}, not a tensor")
@@ -126,8 +128,8 @@ def _enforce(budget: Budget, x: Tensor, active: Tensor) -> Tensor:
     if x.dtype != images.dtype or x.device != images.device:
         raise TypeError(f"a perturbation returned {x.dtype} on {x.device} for {images.dtype} on {images.device}")
     # Projections and signs turn NaN into no change at all, which would count as robust.
-    if not is_finite(x[active]):
+    if not is_finite(x[attackable]):
         raise FloatingPointError("a perturbation returned values that are not finite")
     with torch.no_grad():
         finished = budget.finish(x)
-    return torch.where(active.view(-1, 1, 1, 1), finished, budget.images)
+    return torch.where(attackable.view(-1, 1, 1, 1), finished, budget.images)

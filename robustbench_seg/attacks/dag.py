@@ -8,10 +8,10 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from robustbench_seg.attacks.budget import GREY, Budget, max_normalised
+from robustbench_seg.attacks.budgets import GREY, Budget, max_normalised
 from robustbench_seg.attacks.iterative import IterativeAttack
-from robustbench_seg.attacks.margins import LOGITS, AnyWrong, ClassChange
-from robustbench_seg.attacks.objectives import Goal, Objective, Scene, TaskLoss
+from robustbench_seg.attacks.objectives.base import AdversarialLoss, CleanReference, Objective, TaskLoss
+from robustbench_seg.attacks.objectives.margins import LOGITS, AnyWrong, ClassChange
 from robustbench_seg.errors import UsageError
 from robustbench_seg.tasks.base import Task
 
@@ -22,7 +22,7 @@ class DAG(IterativeAttack):
 
     Each step moves the image by `gamma` grey values at most, along the gradient of the summed logit gaps of the
     targets still unchanged. Without an epsilon only the valid range binds; with one (`linf`, `rms`) it is the
-    direction that is evaluated at that radius.
+    direction that is evaluated at that epsilon.
 
     Args:
         steps: the most iterations (the paper: 200 for segmentation, 150 for detection).
@@ -54,19 +54,23 @@ class DAG(IterativeAttack):
                 raise UsageError(f"dag has no objective '{objective.name}': it needs classes to change, as in {known}")
         return found
 
-    def goal(self, objective: Objective, scene: Scene) -> Goal:
+    def adversarial_loss(self, objective: Objective, reference: CleanReference) -> AdversarialLoss:
         """A bare task means: every correct pixel or location to a random wrong class."""
         chosen = AnyWrong(objective.task) if isinstance(objective, TaskLoss) else objective
-        return chosen.goal(scene, self.floor) if isinstance(chosen, ClassChange) else chosen.goal(scene)
+        return (
+            chosen.adversarial_loss(reference, self.floor)
+            if isinstance(chosen, ClassChange)
+            else chosen.adversarial_loss(reference)
+        )
 
-    def count(self, epsilon: float) -> int:
-        """The same cap for every radius."""
+    def num_steps(self, epsilon: float) -> int:
+        """The same cap for every epsilon."""
         return self.steps
 
-    def reach(self, steps: int) -> float:
+    def max_displacement(self, steps: int) -> float:
         """No value moves by more than gamma a step, so neither does the RMS."""
         return steps * self.gamma
 
-    def move(self, direction: Tensor, budget: Budget) -> Tensor:
+    def step(self, direction: Tensor, budget: Budget) -> Tensor:
         """Gamma times the direction over its largest value, whatever the budget."""
         return max_normalised(direction) * (self.gamma / GREY)

@@ -8,29 +8,29 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from robustbench_seg.attacks.base import Perturbation
-from robustbench_seg.attacks.budget import GREY, Budget
-from robustbench_seg.attacks.problem import Problem
+from robustbench_seg.attacks.budgets import GREY, Budget
+from robustbench_seg.attacks.context import AttackContext
 
 SIGN_STEP = "one step along the sign of the clean gradient, onto the ball"
-"""What names such perturbations (`same_as`)."""
+"""What names such perturbations (`cache_key`)."""
 
 
 @dataclass(frozen=True)
 class FGSM(Perturbation):
     """x + epsilon * sign(gradient), clipped to the valid range."""
 
-    def run(self, problem: Problem, budget: Budget) -> Tensor:
+    def run(self, context: AttackContext, budget: Budget) -> Tensor:
         """One step; the gradient at the clean images is shared by the whole grid."""
-        return problem.images + problem.gradient(problem.images).sign() * (budget.epsilon / GREY)
+        return context.images + context.gradient(context.images).sign() * (budget.epsilon / GREY)
 
     def gradients(self, epsilons: Sequence[float]) -> int:
         """One, whatever the grid."""
         return int(any(epsilon > 0 for epsilon in epsilons))
 
-    def starts_clean(self) -> bool:
+    def uses_clean_gradient(self) -> bool:
         """Always."""
         return True
 
-    def same_as(self, epsilon: float, norm: str) -> Hashable | None:
+    def cache_key(self, epsilon: float, norm: str) -> Hashable | None:
         """A full step along the sign; not of subclasses, which may do something else."""
         return (SIGN_STEP, epsilon, norm) if type(self) is FGSM else None

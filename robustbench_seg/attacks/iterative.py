@@ -1,4 +1,4 @@
-"""Iterative attacks that share one trajectory across radii for as long as no ball can have been touched."""
+"""Iterative attacks that share one trajectory across epsilons for as long as no ball can have been touched."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from robustbench_seg.attacks.base import Perturbation
-from robustbench_seg.attacks.budget import Budget
-from robustbench_seg.attacks.problem import Problem
+from robustbench_seg.attacks.budgets import Budget
+from robustbench_seg.attacks.context import AttackContext
 
 _ROUNDING = 2e-5
 """Of an image's values in float32, a step, in grey values."""
@@ -21,101 +21,111 @@ _ROUNDING = 2e-5
 class IterativeAttack(Perturbation):
     """Steps that depend on the current iterate alone.
 
-    Subclasses say how many steps a radius takes (`count`), where a step goes (`direction`), how it is taken in
-    a budget (`move`) and how far the iterate can be after t steps (`reach`). Until `reach` passes a radius its
-    trajectory is the same as every larger one's, so it is followed once. A subclass that writes `run` means it for
-    every radius: nothing is shared then, unless it writes `run_grid` too.
+    Subclasses say how many steps an epsilon takes (`num_steps`), where a step goes (`direction`), how it is taken in
+    a budget (`step`) and how far the iterate can be after t steps (`max_displacement`). Until that passes an epsilon
+    its trajectory is the same as every larger one's, so it is followed once. A subclass that writes `run` means it for
+    every epsilon: nothing is shared then, unless it writes `run_epsilons` too.
     """
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        written = {name: next(i for i, c in enumerate(cls.__mro__) if name in vars(c)) for name in ("run", "run_grid")}
-        if written["run"] < written["run_grid"]:
-            cls.run_grid = Perturbation.run_grid  # type: ignore[method-assign]
+        written = {
+            name: next(i for i, c in enumerate(cls.__mro__) if name in vars(c)) for name in ("run", "run_epsilons")
+        }
+        if written["run"] < written["run_epsilons"]:
+            cls.run_epsilons = Perturbation.run_epsilons  # type: ignore[method-assign]
 
     @abstractmethod
-    def count(self, epsilon: float) -> int:
-        """The number of steps at this radius; it must not fall as the radius grows."""
+    def num_steps(self, epsilon: float) -> int:
+        """The number of steps at this epsilon; it must not fall as the epsilon grows."""
 
     @abstractmethod
-    def reach(self, steps: int) -> float:
+    def max_displacement(self, steps: int) -> float:
         """An upper bound, in the budget's norm and grey values, on the distance after so many free steps.
 
-        Infinite where the trajectory depends on the radius from the start (random starts).
+        Infinite where the trajectory depends on the epsilon from the start (random starts).
         """
 
     @abstractmethod
-    def move(self, direction: Tensor, budget: Budget) -> Tensor:
+    def step(self, direction: Tensor, budget: Budget) -> Tensor:
         """The displacement (N,3,H,W) of one step along an ascent direction.
 
-        Where it depends on the radius `reach` must be infinite; ValueError in the run otherwise.
+        Where it depends on the epsilon `max_displacement` must be infinite; ValueError in the run otherwise.
         """
 
-    def direction(self, problem: Problem, x: Tensor) -> Tensor:
+    def direction(self, context: AttackContext, x: Tensor) -> Tensor:
         """The ascent direction at x; 0 ends the trajectory of an image."""
-        return problem.gradient(x)
+        return context.gradient(x)
 
-    def start(self, problem: Problem, budget: Budget) -> Tensor:
-        """Where this radius starts; the clean images unless overridden (`reach` must be infinite then, see `move`)."""
-        return problem.images
+    def start(self, context: AttackContext, budget: Budget) -> Tensor:
+        """Where this epsilon starts; the clean images unless overridden (then as for `step`)."""
+        return context.images
 
-    def run(self, problem: Problem, budget: Budget) -> Tensor:
-        """The trajectory of one radius alone."""
-        return self._follow(problem, budget, self.start(problem, budget), 0)
+    def run(self, context: AttackContext, budget: Budget) -> Tensor:
+        """The trajectory of one epsilon alone."""
+        return self._follow(context, budget, self.start(context, budget), 0)
 
-    def run_grid(self, problem: Problem, budgets: Sequence[Budget]) -> Iterator[tuple[Budget, Tensor]]:
-        """Follow the shared trunk; each radius branches off when its ball may be touched."""
-        together = [budget for budget in budgets if self.reach(0) <= budget.epsilon]
+    def run_epsilons(self, context: AttackContext, budgets: Sequence[Budget]) -> Iterator[tuple[Budget, Tensor]]:
+        """Follow the shared trunk; each epsilon branches off when its ball may be touched."""
+        together = [budget for budget in budgets if self.max_displacement(0) <= budget.epsilon]
         for budget in budgets:
             if budget not in together:
-                yield budget, self.for_one_radius().run(problem, budget)
-        yield from self.for_one_radius()._shared(problem, together)
+                yield budget, self.for_one_epsilon().run(context, budget)
+        yield from self.for_one_epsilon()._shared(context, together)
 
-    def _shared(self, problem: Problem, together: Sequence[Budget]) -> Iterator[tuple[Budget, Tensor]]:
-        x, step = problem.images, 0
+    def _shared(self, context: AttackContext, together: Sequence[Budget]) -> Iterator[tuple[Budget, Tensor]]:
+        x, step = context.images, 0
         while together:
-            direction = self.direction(problem, x)
+            direction = self.direction(context, x)
             if step == 0:
-                self._refuse_dependence(problem, direction, together)
+                self._refuse_dependence(context, direction, together)
             if not direction.any():
                 yield from ((budget, x) for budget in together)
                 return
-            stay = [b for b in together if self.reach(step + 1) <= b.epsilon and self.count(b.epsilon) > step + 1]
+            stay = [
+                b
+                for b in together
+                if self.max_displacement(step + 1) <= b.epsilon and self.num_steps(b.epsilon) > step + 1
+            ]
             for budget in together:
                 if budget not in stay:
-                    branch = self.for_one_radius()
+                    branch = self.for_one_epsilon()
                     after = branch._moved(x, direction, budget, step + 1)
-                    yield budget, branch._follow(problem, budget, after, step + 1)
+                    yield budget, branch._follow(context, budget, after, step + 1)
             if stay:
                 x = self._moved(x, direction, stay[0], step + 1)
             together, step = stay, step + 1
 
-    def starts_clean(self) -> bool:
-        """Unless the start depends on the radius."""
-        return self.reach(0) == 0
+    def uses_clean_gradient(self) -> bool:
+        """Unless the start depends on the epsilon."""
+        return self.max_displacement(0) == 0
 
     def gradients(self, epsilons: Sequence[float]) -> int:
-        """Gradients an image on this grid: the longest shared trunk once, and what each radius takes alone."""
+        """Gradients an image on this grid: the longest shared trunk once, and what each epsilon takes alone."""
         total, trunk = 0, 0
         for epsilon in (e for e in epsilons if e > 0):
-            count = self.count(epsilon)
+            count = self.num_steps(epsilon)
             # Gradients at iterates 0..shared are taken on the trunk.
-            shared = -1 if self.reach(0) > epsilon else max(t for t in range(count) if self.reach(t) <= epsilon)
+            shared = (
+                -1
+                if self.max_displacement(0) > epsilon
+                else max(t for t in range(count) if self.max_displacement(t) <= epsilon)
+            )
             trunk = max(trunk, shared + 1)
             total += count - (shared + 1)
         return total + trunk
 
-    def _refuse_dependence(self, problem: Problem, direction: Tensor, budgets: Sequence[Budget]) -> None:
-        """ValueError where radii that are to share a trajectory do not begin the same one."""
-        if not all(torch.equal(self.start(problem, budget), problem.images) for budget in budgets):
-            raise ValueError(f"{type(self).__name__}.start is not the clean images; let `reach` be infinite")
-        first, *others = (self.for_one_radius().move(direction, budget) for budget in budgets)
+    def _refuse_dependence(self, context: AttackContext, direction: Tensor, budgets: Sequence[Budget]) -> None:
+        """ValueError where epsilons that are to share a trajectory do not begin the same one."""
+        if not all(torch.equal(self.start(context, budget), context.images) for budget in budgets):
+            raise ValueError(f"{type(self).__name__}.start is not the clean images; let `max_displacement` be infinite")
+        first, *others = (self.for_one_epsilon().step(direction, budget) for budget in budgets)
         if not all(torch.equal(first, other) for other in others):
-            raise ValueError(f"{type(self).__name__}.move depends on the radius; let `reach` be infinite")
+            raise ValueError(f"{type(self).__name__}.step depends on epsilon; let `max_displacement` be infinite")
 
-    def _follow(self, problem: Problem, budget: Budget, x: Tensor, step: int) -> Tensor:
-        for taken in range(step, self.count(budget.epsilon)):
-            direction = self.direction(problem, x)
+    def _follow(self, context: AttackContext, budget: Budget, x: Tensor, step: int) -> Tensor:
+        for taken in range(step, self.num_steps(budget.epsilon)):
+            direction = self.direction(context, x)
             if not direction.any():
                 break
             x = self._moved(x, direction, budget, taken + 1)
@@ -123,19 +133,19 @@ class IterativeAttack(Perturbation):
 
     def _moved(self, x: Tensor, direction: Tensor, budget: Budget, steps: int) -> Tensor:
         """One step on. Only a ball that can be touched is projected onto, so that sharing changes no bit."""
-        after, reach = x + self.move(direction, budget), self.reach(steps)
-        if reach > budget.epsilon:
+        after, max_displacement = x + self.step(direction, budget), self.max_displacement(steps)
+        if max_displacement > budget.epsilon:
             return budget.project(after)
         after = after.clamp(0, 1)
         # At the first step, and at the last one before the ball can be touched: each time takes as long as a step.
-        is_looked_at = steps == 1 or self.reach(steps + 1) > budget.epsilon
-        if is_looked_at and not budget.distance(after) <= 1.001 * reach + steps * _ROUNDING:
-            raise ValueError(f"{type(self).__name__} moved further than `reach` says in {steps} step(s)")
+        is_looked_at = steps == 1 or self.max_displacement(steps + 1) > budget.epsilon
+        if is_looked_at and not budget.distance(after) <= 1.001 * max_displacement + steps * _ROUNDING:
+            raise ValueError(f"{type(self).__name__} moved further than `max_displacement` says in {steps} step(s)")
         return after
 
 
-def random_unit(problem: Problem, purpose: str) -> Tensor:
-    """One uniform draw in [-1,1] a value, (N,3,H,W): the same for every radius."""
-    shape = problem.images.shape[1:]
-    draws = [g.random(shape, dtype="float32") * 2 - 1 for g in problem.generators(purpose)]
-    return torch.stack([torch.from_numpy(d) for d in draws]).to(problem.images.device)
+def random_unit(context: AttackContext, purpose: str) -> Tensor:
+    """One uniform draw in [-1,1] a value, (N,3,H,W): the same for every epsilon."""
+    shape = context.images.shape[1:]
+    draws = [g.random(shape, dtype="float32") * 2 - 1 for g in context.generators(purpose)]
+    return torch.stack([torch.from_numpy(d) for d in draws]).to(context.images.device)

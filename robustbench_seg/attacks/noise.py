@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from robustbench_seg.attacks.base import Perturbation
-from robustbench_seg.attacks.budget import GREY, Budget
-from robustbench_seg.attacks.problem import Problem
+from robustbench_seg.attacks.budgets import GREY, Budget
+from robustbench_seg.attacks.context import AttackContext
 
 
 @dataclass(frozen=True)
 class Noise(Perturbation):
-    """Randomness without a model: one draw an image serves every radius and every model."""
+    """Randomness without a model: one draw an image serves every epsilon and every model."""
 
     norms: ClassVar[tuple[str, ...]] = ("rms",)
     default_objectives: ClassVar[tuple[str, ...]] = ()
@@ -27,19 +27,19 @@ class Noise(Perturbation):
 class Gaussian(Noise):
     """White Gaussian noise on every value, scaled so that its RMS is epsilon after clipping."""
 
-    def run(self, problem: Problem, budget: Budget) -> Tensor:
+    def run(self, context: AttackContext, budget: Budget) -> Tensor:
         """The unit draw added to the images; the budget scales it onto its sphere."""
-        return problem.images + self._unit(problem)
+        return context.images + self._unit(context)
 
-    def run_grid(self, problem: Problem, budgets: Sequence[Budget]) -> Iterator[tuple[Budget, Tensor]]:
+    def run_epsilons(self, context: AttackContext, budgets: Sequence[Budget]) -> Iterator[tuple[Budget, Tensor]]:
         """One draw for the whole grid."""
-        noisy = problem.images + self._unit(problem)
+        noisy = context.images + self._unit(context)
         yield from ((budget, noisy) for budget in budgets)
 
-    def _unit(self, problem: Problem) -> Tensor:
-        shape = problem.images.shape[1:]
-        draws = [g.standard_normal(shape, dtype="float32") for g in problem.generators("gaussian")]
-        return torch.stack([torch.from_numpy(d) for d in draws]).to(problem.images.device)
+    def _unit(self, context: AttackContext) -> Tensor:
+        shape = context.images.shape[1:]
+        draws = [g.standard_normal(shape, dtype="float32") for g in context.generators("gaussian")]
+        return torch.stack([torch.from_numpy(d) for d in draws]).to(context.images.device)
 
 
 @dataclass(frozen=True)
@@ -50,18 +50,18 @@ class SaltAndPepper(Noise):
     RMS is exact at every size, and a larger epsilon contains a smaller one.
     """
 
-    def run(self, problem: Problem, budget: Budget) -> Tensor:
+    def run(self, context: AttackContext, budget: Budget) -> Tensor:
         """Salted images, image by image on the CPU."""
-        ((_, salted),) = self.run_grid(problem, [budget])
+        ((_, salted),) = self.run_epsilons(context, [budget])
         return salted
 
-    def run_grid(self, problem: Problem, budgets: Sequence[Budget]) -> Iterator[tuple[Budget, Tensor]]:
+    def run_epsilons(self, context: AttackContext, budgets: Sequence[Budget]) -> Iterator[tuple[Budget, Tensor]]:
         """One order of pixels and colours an image for the whole grid."""
-        streams = problem.generators("salt_and_pepper")
-        salts = [_Salt(image.cpu().numpy(), draw) for image, draw in zip(problem.images, streams, strict=True)]
+        streams = context.generators("salt_and_pepper")
+        salts = [_Salt(image.cpu().numpy(), draw) for image, draw in zip(context.images, streams, strict=True)]
         for budget in budgets:
             salted = np.stack([salt.at(budget.epsilon / GREY) for salt in salts])
-            yield budget, torch.from_numpy(salted).to(problem.images.device)
+            yield budget, torch.from_numpy(salted).to(context.images.device)
 
 
 class _Salt:
@@ -75,10 +75,10 @@ class _Salt:
         self._delta = colours[self._order] - pixels[:, self._order]
         self._energy = np.cumsum(np.square(self._delta, dtype=np.float64).sum(0))
 
-    def at(self, radius: float) -> np.ndarray:
-        """The image with an RMS of `radius` in [0,1] units; all of its pixels where that is not enough."""
+    def at(self, epsilon: float) -> np.ndarray:
+        """The image with an RMS of `epsilon` in [0,1] units; all of its pixels where that is not enough."""
         salted = self._image.reshape(3, -1).copy()
-        wanted = radius**2 * salted.size
+        wanted = epsilon**2 * salted.size
         full = int(np.searchsorted(self._energy, wanted))
         salted[:, self._order[:full]] += self._delta[:, :full]
         if full < len(self._order):

@@ -10,10 +10,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from robustbench_seg.attacks.budget import GREY, Budget
+from robustbench_seg.attacks.budgets import GREY, Budget
+from robustbench_seg.attacks.context import AttackContext
 from robustbench_seg.attacks.fgsm import SIGN_STEP
 from robustbench_seg.attacks.iterative import IterativeAttack, random_unit
-from robustbench_seg.attacks.problem import Problem
 from robustbench_seg.errors import UsageError
 
 
@@ -46,50 +46,50 @@ class PGD(IterativeAttack):
         if self.restarts < 1 or (self.restarts > 1 and not self.random_start):
             raise UsageError(f"restarts {self.restarts} must be >= 1, and 1 unless random_start is true")
 
-    def count(self, epsilon: float) -> int:
+    def num_steps(self, epsilon: float) -> int:
         """The fixed number of steps, or Kurakin's."""
         return self.steps or kurakin_steps(epsilon)
 
-    def reach(self, steps: int) -> float:
+    def max_displacement(self, steps: int) -> float:
         """Steps of alpha cannot pass steps * alpha (triangle inequality)."""
         return math.inf if self.random_start else steps * self.alpha
 
-    def move(self, direction: Tensor, budget: Budget) -> Tensor:
+    def step(self, direction: Tensor, budget: Budget) -> Tensor:
         """A step of alpha, steepest in the budget's norm."""
         return budget.step(direction, self.alpha)
 
-    def run(self, problem: Problem, budget: Budget) -> Tensor:
+    def run(self, context: AttackContext, budget: Budget) -> Tensor:
         """The best of the restarts, image by image."""
         if not self.random_start:
-            return super().run(problem, budget)
-        best, best_loss = problem.images, torch.full((len(problem.images),), -math.inf)
-        for start in self._starts(problem, budget):
-            x = self._follow(problem, budget, start, 0)
+            return super().run(context, budget)
+        best, best_loss = context.images, torch.full((len(context.images),), -math.inf)
+        for start in self._starts(context, budget):
+            x = self._follow(context, budget, start, 0)
             if self.restarts == 1:
                 return x
-            loss = problem.loss(x).cpu()
+            loss = context.loss(x).cpu()
             better = loss > best_loss
             best = torch.where(better.view(-1, 1, 1, 1).to(x.device), x, best)
             best_loss = torch.where(better, loss, best_loss)
         return best
 
-    # Restarts are of random starts, which share nothing; without them `run` is the trajectory that radii share.
-    run_grid = IterativeAttack.run_grid
+    # Restarts are of random starts, which share nothing; without them `run` is the trajectory that epsilons share.
+    run_epsilons = IterativeAttack.run_epsilons
 
-    def same_as(self, epsilon: float, norm: str) -> Hashable | None:
+    def cache_key(self, epsilon: float, norm: str) -> Hashable | None:
         """A single step that reaches the `linf` ball is FGSM's; not of subclasses, which may do something else."""
-        is_free = type(self) in (PGD, Hide) and norm == "linf" and self.starts_clean()
-        is_one = is_free and self.count(epsilon) == 1 and self.alpha >= epsilon
+        is_free = type(self) in (PGD, Hide) and norm == "linf" and self.uses_clean_gradient()
+        is_one = is_free and self.num_steps(epsilon) == 1 and self.alpha >= epsilon
         return (SIGN_STEP, epsilon, norm) if is_one else None
 
     def gradients(self, epsilons: Sequence[float]) -> int:
         """Restarts multiply the trajectory."""
         return super().gradients(epsilons) * self.restarts
 
-    def _starts(self, problem: Problem, budget: Budget) -> Iterator[Tensor]:
+    def _starts(self, context: AttackContext, budget: Budget) -> Iterator[Tensor]:
         for restart in range(self.restarts):
-            offset = random_unit(problem, f"start {restart}") * (budget.epsilon / GREY)
-            yield budget.project(problem.images + offset)
+            offset = random_unit(context, f"start {restart}") * (budget.epsilon / GREY)
+            yield budget.project(context.images + offset)
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,11 @@ import click
 from robustbench_seg.allocator import keep_freed_memory
 from robustbench_seg.cli.options import load_plugins, parse_epsilons, parse_setting, plugin_option
 from robustbench_seg.errors import UsageError
-from robustbench_seg.harness.start_method import warm_up
+from robustbench_seg.evaluation.engines.start_method import warm_up
 
 if TYPE_CHECKING:
-    from robustbench_seg.harness.evaluation import Request
-    from robustbench_seg.harness.spec import DataSpec, ModelSpec
+    from robustbench_seg.evaluation.prepare import EvaluationConfig
+    from robustbench_seg.evaluation.spec import DataSpec, ModelSpec
     from robustbench_seg.protocol import Protocol
 
 DEFAULT_MODELS = ("street-single", "street-multi")
@@ -105,25 +105,25 @@ def evaluate_command(**options: Any) -> None:
     """
     keep_freed_memory()
     load_plugins(options["plugins"])
-    request = build_request(options)
-    folder = options["out"] or Path(default_folder(request))
+    config = build_request(options)
+    folder = options["out"] or Path(default_folder(config))
     if options["engine"] == "local" and options["workers"] != 1 and not options["dry_run"]:
         warm_up()
-    from robustbench_seg.harness.estimate import estimate
-    from robustbench_seg.harness.evaluation import Evaluation
-    from robustbench_seg.harness.execute import execute
+    from robustbench_seg.evaluation.estimate import estimate
+    from robustbench_seg.evaluation.prepare import PreparedEvaluation
+    from robustbench_seg.evaluation.run import run_evaluation
     from robustbench_seg.report.write import write_report
 
     if not options["as_json"]:
-        click.echo(f"loading {_names(request.models)} on {_names(request.datasets)}")
-    evaluation = Evaluation(request, folder)
+        click.echo(f"loading {_names(config.models)} on {_names(config.datasets)}")
+    prepared = PreparedEvaluation(config, folder)
     if options["dry_run"]:
-        _print_estimate(estimate(evaluation), evaluation, options["as_json"])
+        _print_estimate(estimate(prepared), prepared, options["as_json"])
         return
     from robustbench_seg.cli.progress import progress_reporter
 
     with progress_reporter(options["as_json"]) as report_progress:
-        run = execute(evaluation, folder, report_progress)
+        run = run_evaluation(prepared, folder, report_progress)
     page = write_report(run)
     failed = bool((run.summary["status"] == "failed").any())
     if options["as_json"]:
@@ -133,12 +133,12 @@ def evaluate_command(**options: Any) -> None:
     click.get_current_context().exit(1 if failed else 0)
 
 
-def build_request(options: dict[str, Any]) -> Request:
+def build_request(options: dict[str, Any]) -> EvaluationConfig:
     """The request an option set asks for; UsageError where options do not fit each other."""
-    from robustbench_seg.harness.evaluation import Request
+    from robustbench_seg.evaluation.prepare import EvaluationConfig
 
     datasets = options["datasets"] or (DEFAULT_DATASET,)
-    return Request(
+    return EvaluationConfig(
         models=model_specs(options["models"] or DEFAULT_MODELS, options),
         datasets=[_data_spec(text, options["split"]) for text in datasets],
         protocol=_protocol(options),
@@ -159,9 +159,9 @@ def build_request(options: dict[str, Any]) -> Request:
     )
 
 
-def default_folder(request: Request) -> str:
+def default_folder(config: EvaluationConfig) -> str:
     """`runs/MODELS_DATASETS_PROTOCOL`, safe as a file name."""
-    parts = (_names(request.models), _names(request.datasets), request.protocol.name)
+    parts = (_names(config.models), _names(config.datasets), config.protocol.name)
     return "runs/" + re.sub(r"[^A-Za-z0-9.+-]+", "-", "_".join(parts)).strip("-")[:120]
 
 
@@ -171,7 +171,7 @@ def _names(specs: Sequence[Any]) -> str:
 
 def model_specs(names: Sequence[str], options: dict[str, Any]) -> list[ModelSpec]:
     """Models by name; UsageError where own-model options meet anything but one model of one's own."""
-    from robustbench_seg.harness.spec import is_own_model
+    from robustbench_seg.evaluation.spec import is_own_model
 
     given = {key: options[key] for key in _OWN if options[key] not in (None, ())}
     own = [name for name in names if is_own_model(name)]
@@ -184,14 +184,14 @@ def model_specs(names: Sequence[str], options: dict[str, Any]) -> list[ModelSpec
 
 
 def _model_spec(name: str, own: dict[str, Any] | None) -> ModelSpec:
-    from robustbench_seg.harness.spec import ModelSpec, is_model_folder
+    from robustbench_seg.evaluation.spec import ModelSpec, is_model_folder
 
     # A file may lie in a folder, so what is own is no folder.
     return ModelSpec(Path(name).name, folder=name) if own is None and is_model_folder(name) else ModelSpec(name, own)
 
 
 def _data_spec(text: str, split: str | None) -> DataSpec:
-    from robustbench_seg.harness.spec import DataSpec
+    from robustbench_seg.evaluation.spec import DataSpec
 
     return DataSpec.parse(text, split)
 
@@ -230,18 +230,18 @@ def _batch_size(text: str) -> int:
     return int(text)
 
 
-def _print_estimate(found: Any, evaluation: Any, as_json: bool) -> None:
+def _print_estimate(found: Any, prepared: Any, as_json: bool) -> None:
     import dataclasses
 
     if as_json:
-        click.echo(json.dumps(dataclasses.asdict(found) | {"notes": list(evaluation.plan.notes)}))
+        click.echo(json.dumps(dataclasses.asdict(found) | {"notes": list(prepared.plan.notes)}))
         return
-    for note in evaluation.plan.notes:
+    for note in prepared.plan.notes:
         click.echo(f"note: {note}")
     click.echo(
         f"{found.cells} cells over {found.images} images: {found.gradients} gradients, "
         f"{found.forwards} forwards; "
-        f"about {_duration(found.seconds)} with {evaluation.workers} worker(s), {found.megabytes:.1f} MB"
+        f"about {_duration(found.seconds)} with {prepared.workers} worker(s), {found.megabytes:.1f} MB"
     )
 
 

@@ -19,9 +19,9 @@ import click
 )
 def plot_command(runs: tuple[Path, ...], out: Path, groups: tuple[str, ...]) -> None:
     """Compare the models of one or several RUNs: Q curves side by side, paired differences, a page and tables."""
-    from robustbench_seg.harness.execute import make_folder
-    from robustbench_seg.harness.run import Run
+    from robustbench_seg.evaluation.run import make_folder
     from robustbench_seg.report.write import write_comparison
+    from robustbench_seg.results.run import Run
 
     make_folder(out)
     click.echo(f"comparison: {write_comparison([Run(folder) for folder in runs], out, groups)}")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from robustbench_seg.harness.execute import Progress
+    from robustbench_seg.evaluation.run import Progress
 
 _EVERY_S = 10.0
 

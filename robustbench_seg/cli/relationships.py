@@ -19,8 +19,8 @@ def relationships_command(
     runs: tuple[Path, ...], epsilon: float | None, pictures: bool, plugins: tuple[str, ...], out: Path | None
 ) -> None:
     """What attacking one task does to the others: a page, a table and figures over the models of the RUNs."""
-    from robustbench_seg.harness.run import Run
     from robustbench_seg.report.relationships.write import write_relationships
+    from robustbench_seg.results.run import Run
 
     load_plugins(plugins)
     # A published run has no store any more, and with it no pictures.

@@ -1,4 +1,4 @@
-"""What the harness gets when it asks for a model."""
+"""What the evaluation gets when it asks for a model."""
 
 from __future__ import annotations
 

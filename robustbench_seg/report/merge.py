@@ -11,8 +11,8 @@ from typing import Any
 import pandas as pd
 
 from robustbench_seg.errors import UsageError
-from robustbench_seg.harness.run import Panel
 from robustbench_seg.report.rows import Run, unique
+from robustbench_seg.results.run import Panel
 
 
 @dataclass(frozen=True)

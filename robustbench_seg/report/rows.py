@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import pandas as pd
 
-from robustbench_seg.harness.run import Panel
+from robustbench_seg.results.run import Panel
 
 CLEAN = "clean"
 OUTCOMES = ("targets_changed", "targets_reached")

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from robustbench_seg.errors import InputError, UsageError
-from robustbench_seg.harness.run import write_bytes, write_table, write_text
 from robustbench_seg.report.differences.groups import parse_groups
 from robustbench_seg.report.differences.section import section
 from robustbench_seg.report.figures import FigureFile, figures
@@ -15,6 +14,7 @@ from robustbench_seg.report.merge import comparison_table, merge
 from robustbench_seg.report.page import page
 from robustbench_seg.report.rows import Run, rows, unique
 from robustbench_seg.report.views import views
+from robustbench_seg.results.run import write_bytes, write_table, write_text
 
 if TYPE_CHECKING:
     from robustbench_seg.report.differences.compare import Comparison

@@ -9,13 +9,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from robustbench_seg.detection.dense import DenseInstances
-from robustbench_seg.detection.losses import class_losses, detection_losses
-from robustbench_seg.detection.matching import boxes, match
-from robustbench_seg.detection.precision import precision_values
-from robustbench_seg.detection.truth import InstanceLabels
 from robustbench_seg.errors import UsageError
 from robustbench_seg.tasks.base import Floats, Labels, Metric, RawLoss, Statistics, Task, Values, stack
+from robustbench_seg.tasks.instances.dense import DenseInstances
+from robustbench_seg.tasks.instances.losses import class_losses, detection_losses
+from robustbench_seg.tasks.instances.matching import boxes, match
+from robustbench_seg.tasks.instances.precision import precision_values
+from robustbench_seg.tasks.instances.truth import InstanceLabels
 
 SHAPE_SCORE = 0.3
 """Boxes of at least this score count for `aspect_ratio`: those that a picture of the detections would show."""

@@ -8,13 +8,13 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from robustbench_seg.detection.dense import DenseInstances
-from robustbench_seg.detection.losses import mask_loss
-from robustbench_seg.detection.matching import masks, match
-from robustbench_seg.detection.precision import precision_values
-from robustbench_seg.detection.truth import InstanceLabels
 from robustbench_seg.tasks.base import Floats, Labels, Metric, RawLoss, Statistics, Task, Values, stack
 from robustbench_seg.tasks.detection import has_instance, no_distance
+from robustbench_seg.tasks.instances.dense import DenseInstances
+from robustbench_seg.tasks.instances.losses import mask_loss
+from robustbench_seg.tasks.instances.matching import masks, match
+from robustbench_seg.tasks.instances.precision import precision_values
+from robustbench_seg.tasks.instances.truth import InstanceLabels
 
 
 class Instance(Task):

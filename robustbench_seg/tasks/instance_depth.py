@@ -9,11 +9,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from robustbench_seg.detection.dense import DenseInstances
-from robustbench_seg.detection.losses import assigned_depth_errors, instance_depth_loss
-from robustbench_seg.detection.truth import InstanceLabels
 from robustbench_seg.tasks.base import Floats, Labels, Metric, Statistics, Task, Values, stack
 from robustbench_seg.tasks.detection import no_distance, pooled_mean
+from robustbench_seg.tasks.instances.dense import DenseInstances
+from robustbench_seg.tasks.instances.losses import assigned_depth_errors, instance_depth_loss
+from robustbench_seg.tasks.instances.truth import InstanceLabels
 
 _POOLING = "mean over the locations assigned to an instance, all images together"
 

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from robustbench_seg.data.base import Dataset
-from robustbench_seg.models.card import (
+from robustbench_seg.models.catalogue.card import (
     SCHEMA,
     WEIGHTS,
     ArchitectureCard,
@@ -22,7 +22,7 @@ from robustbench_seg.models.card import (
     classes_table,
     write_card,
 )
-from robustbench_seg.models.weights import fit, read_safetensors, save_weights
+from robustbench_seg.models.catalogue.weights import fit, read_safetensors, save_weights
 from robustbench_seg.training.batches import Source
 from robustbench_seg.training.curves import CURVES, write_curves
 from robustbench_seg.training.loop import BEST, LOG, build_module

@@ -8,8 +8,8 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from robustbench_seg.errors import InputError
-from robustbench_seg.models.checkpoint import unwrapped
-from robustbench_seg.models.weights import read_pickle
+from robustbench_seg.models.adapters.checkpoint import unwrapped
+from robustbench_seg.models.catalogue.weights import read_pickle
 
 
 def locate(init: str) -> Path:

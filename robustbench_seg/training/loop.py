@@ -17,9 +17,9 @@ from torch import nn
 
 from robustbench_seg.data.base import Dataset
 from robustbench_seg.errors import InputError
-from robustbench_seg.models.architecture import Request
-from robustbench_seg.models.architectures import build
-from robustbench_seg.models.normalization import Normalization
+from robustbench_seg.models.blocks.normalization import Normalization
+from robustbench_seg.models.networks.base import NetworkRequest
+from robustbench_seg.models.networks.build import build
 from robustbench_seg.registry import unknown
 from robustbench_seg.tasks.base import Task
 from robustbench_seg.training.batches import Source
@@ -101,7 +101,7 @@ def build_module(recipe: Recipe, num_classes: int, where: str = "recipe") -> nn.
     """The recipe's network with fresh weights from its seed, its encoder initialised as the recipe says."""
     torch.manual_seed(recipe.seed)
     chosen = recipe.architecture
-    request = Request(recipe.outputs, num_classes, Normalization.parse(chosen.normalization))
+    request = NetworkRequest(recipe.outputs, num_classes, Normalization.parse(chosen.normalization))
     module = build(chosen.name, chosen.parameters, request, where)
     if chosen.init:
         load_encoder(module.get_submodule("encoder"), chosen.init)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from robustbench_seg.detection.masks import crops, fit
 from robustbench_seg.errors import InputError
-from robustbench_seg.models.instance_head import InstanceHead
+from robustbench_seg.models.blocks.instance_head import InstanceHead
+from robustbench_seg.tasks.instances.masks import crops, fit
 from robustbench_seg.training.batches import Source
 
 IMAGES = 500

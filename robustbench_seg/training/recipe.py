@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from robustbench_seg.errors import InputError, UsageError
-from robustbench_seg.models.strict import from_table, read_toml
+from robustbench_seg.strict import from_table, read_toml
 
 Scale = Literal["nano", "paper"]
 

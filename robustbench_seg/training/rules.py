@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from robustbench_seg.classes import VOID
-from robustbench_seg.detection.truth import InstanceLabels, Instances, from_map, from_sample, to_map
+from robustbench_seg.tasks.instances.truth import InstanceLabels, Instances, from_map, from_sample, to_map
 
 Window = tuple[int, int, int, int]
 """Top, left, height, width in the source image; it may reach outside."""

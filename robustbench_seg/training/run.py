@@ -6,8 +6,8 @@ from pathlib import Path
 
 from robustbench_seg.data.base import Dataset
 from robustbench_seg.errors import UsageError
-from robustbench_seg.harness.spec import DataSpec
-from robustbench_seg.models.card import Card
+from robustbench_seg.evaluation.spec import DataSpec
+from robustbench_seg.models.catalogue.card import Card
 from robustbench_seg.training.export import export
 from robustbench_seg.training.loop import Progress, train
 from robustbench_seg.training.method import VideoSets

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from robustbench_seg.errors import InputError
-from robustbench_seg.models.weights import read_pickle
+from robustbench_seg.models.catalogue.weights import read_pickle
 
 Row = dict[str, float]
 

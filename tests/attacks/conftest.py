@@ -12,9 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from robustbench_seg.attacks.base import Perturbation
-from robustbench_seg.attacks.objectives import Goal, Scene
-from robustbench_seg.attacks.problem import Problem, generator
-from robustbench_seg.attacks.victim import Victim
+from robustbench_seg.attacks.context import AttackContext, generator
+from robustbench_seg.attacks.objectives.base import AdversarialLoss, CleanReference
+from robustbench_seg.attacks.target_model import TargetModel
 from robustbench_seg.classes import VOID, ClassSet
 from robustbench_seg.registries import ATTACKS, TASKS
 
@@ -108,28 +108,30 @@ class World:
     precision: str = "fp32"
 
     @functools.cached_property
-    def victim(self) -> Victim:
-        return Victim(self.net, self.tasks, precision=self.precision)
+    def target_model(self) -> TargetModel:
+        return TargetModel(self.net, self.tasks, precision=self.precision)
 
-    def scene(self) -> Scene:
-        outputs = self.victim.outputs(self.images)
+    def reference(self) -> CleanReference:
+        outputs = self.target_model.outputs(self.images)
         tasks = {name: TASK_OBJECTS[name] for name in self.tasks}
         streams = lambda purpose: [generator(self.seed, image, purpose) for image in self.ids]  # noqa: E731
-        return Scene(outputs, self.labels, tasks, self.classes, False, streams)
+        return CleanReference(outputs, self.labels, tasks, self.classes, False, streams)
 
-    def goal(self, attack: Perturbation, objective: str) -> Goal:
-        scene = self.scene()
-        (found,) = attack.objectives([objective], scene.tasks)
-        return attack.goal(found, scene)
+    def adversarial_loss(self, attack: Perturbation, objective: str) -> AdversarialLoss:
+        reference = self.reference()
+        (found,) = attack.objectives([objective], reference.tasks)
+        return attack.adversarial_loss(found, reference)
 
-    def problem(self, attack: Perturbation, objective: str | None) -> Problem:
-        goal = self.goal(attack, objective) if objective else None
-        victim = self.victim if objective else None
-        return Problem(self.images, self.ids, seed=self.seed, victim=victim, goal=goal)
+    def context(self, attack: Perturbation, objective: str | None) -> AttackContext:
+        adversarial_loss = self.adversarial_loss(attack, objective) if objective else None
+        target_model = self.target_model if objective else None
+        return AttackContext(
+            self.images, self.ids, seed=self.seed, target_model=target_model, adversarial_loss=adversarial_loss
+        )
 
     def attacked(self, case: Case, epsilon: float, attack: Perturbation | None = None) -> Tensor:
         attack = attack or case.attack()
-        return attack(self.problem(attack, case.objective), epsilon, case.norm)
+        return attack(self.context(attack, case.objective), epsilon, case.norm)
 
     def part(self, indices: Sequence[int]) -> World:
         """The same world with only these images, in this order."""

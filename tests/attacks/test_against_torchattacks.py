@@ -29,7 +29,7 @@ def theirs(make, world, **parameters) -> Tensor:
 
 @pytest.mark.parametrize("epsilon", [0.25, 1.0, 2.0, 8.0, 16.0])
 def test_fgsm(world, epsilon):
-    ours = FGSM()(world.problem(FGSM(), "semantic"), epsilon)
+    ours = FGSM()(world.context(FGSM(), "semantic"), epsilon)
     torch.testing.assert_close(ours, theirs(torchattacks.FGSM, world, eps=epsilon / 255), rtol=0, atol=1e-6)
 
 
@@ -38,11 +38,11 @@ def test_fgsm(world, epsilon):
 def test_pgd(world, epsilon, steps, alpha):
     attack = PGD(steps=steps, alpha=alpha)
     expected = theirs(torchattacks.PGD, world, eps=epsilon / 255, alpha=alpha / 255, steps=steps, random_start=False)
-    torch.testing.assert_close(attack(world.problem(attack, "semantic"), epsilon), expected, rtol=0, atol=1e-6)
+    torch.testing.assert_close(attack(world.context(attack, "semantic"), epsilon), expected, rtol=0, atol=1e-6)
 
 
 def test_a_shared_grid(world):
     attack = PGD(steps=8)
-    for epsilon, ours in attack.perturb(world.problem(attack, "semantic"), [1.0, 2.0, 8.0]):
+    for epsilon, ours in attack.perturb(world.context(attack, "semantic"), [1.0, 2.0, 8.0]):
         expected = theirs(torchattacks.PGD, world, eps=epsilon / 255, alpha=1 / 255, steps=8, random_start=False)
         torch.testing.assert_close(ours, expected, rtol=0, atol=1e-6)

@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from robustbench_seg.attacks.base import Perturbation
-from robustbench_seg.attacks.budget import Budget
+from robustbench_seg.attacks.budgets import Budget
+from robustbench_seg.attacks.context import AttackContext
 from robustbench_seg.attacks.dag import DAG
 from robustbench_seg.attacks.fgsm import FGSM
 from robustbench_seg.attacks.noise import Gaussian
 from robustbench_seg.attacks.pgd import PGD
-from robustbench_seg.attacks.problem import Problem
 from robustbench_seg.errors import UsageError
 
 KLINGNER = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
@@ -48,7 +48,7 @@ def void_out(world, image: int) -> None:
 def test_epsilon_zero_is_the_identity(case, world):
     attack = case.attack()
     epsilons = [*grid(case, [2.0]), 0.0]
-    results = dict(attack.perturb(world.problem(attack, case.objective), epsilons, case.norm))
+    results = dict(attack.perturb(world.context(attack, case.objective), epsilons, case.norm))
     assert torch.equal(results[0.0], world.images)
     assert results[0.0].data_ptr() != world.images.data_ptr()
     assert not torch.equal(results[epsilons[0]], world.images)
@@ -72,21 +72,21 @@ def test_a_batch_of_void_alone_comes_back_unchanged(label_case, world):
 def test_void_pixels_leave_loss_and_gradient(label_case, world):
     key = label_case.objective
     void = world.labels[key] == {"semantic": 255, "depth": 0}[key]
-    goal = world.goal(label_case.attack(), key)
-    output = world.victim.outputs(world.images)[key].requires_grad_(True)
-    loss = goal.loss({key: output})
+    adversarial_loss = world.adversarial_loss(label_case.attack(), key)
+    output = world.target_model.outputs(world.images)[key].requires_grad_(True)
+    loss = adversarial_loss.loss({key: output})
     (gradient,) = torch.autograd.grad(loss.sum(), output)
     where = void if key == "depth" else void[:, None].expand_as(output)
     assert gradient[where].count_nonzero() == 0
     assert gradient[~where].count_nonzero() > 0
     scribbled = torch.where(where, 37.0 - 11 * output, output)
-    assert torch.equal(goal.loss({key: scribbled}), loss)
+    assert torch.equal(adversarial_loss.loss({key: scribbled}), loss)
 
 
 def test_results_stay_in_the_ball_and_the_range(bounded_case, world):
     attack = bounded_case.attack()
-    problem = world.problem(attack, bounded_case.objective)
-    for epsilon, x in attack.perturb(problem, KLINGNER, bounded_case.norm):
+    context = world.context(attack, bounded_case.objective)
+    for epsilon, x in attack.perturb(context, KLINGNER, bounded_case.norm):
         assert x.dtype == torch.float32
         assert x.min() >= 0
         assert x.max() <= 1
@@ -99,16 +99,16 @@ def test_results_stay_in_the_ball_and_the_range(bounded_case, world):
 class Careless(Perturbation):
     """Moves everything, far and out of range."""
 
-    def run(self, problem: Problem, budget: Budget) -> Tensor:
-        return problem.images + torch.linspace(-1, 1, problem.images.numel()).view_as(problem.images)
+    def run(self, context: AttackContext, budget: Budget) -> Tensor:
+        return context.images + torch.linspace(-1, 1, context.images.numel()).view_as(context.images)
 
 
 def test_the_base_enforces_what_an_author_forgets(world):
     void_out(world, 1)
-    problem = world.problem(FGSM(), "semantic")
-    linf = Careless()(problem, 3.0, "linf")
+    context = world.context(FGSM(), "semantic")
+    linf = Careless()(context, 3.0, "linf")
     assert grey(linf, world.images).abs().max() <= 3 * (1 + 1e-5)
-    sphere = Careless()(problem, 3.0, "rms")
+    sphere = Careless()(context, 3.0, "rms")
     torch.testing.assert_close(rms(sphere, world.images), torch.tensor([3.0, 0, 3.0]).double(), rtol=1e-4, atol=0)
     for x in (linf, sphere):
         assert torch.equal(x[1], world.images[1])
@@ -118,11 +118,11 @@ def test_the_base_enforces_what_an_author_forgets(world):
 
 def test_a_result_of_another_shape_is_refused(world):
     class Cropped(Perturbation):
-        def run(self, problem: Problem, budget: Budget) -> Tensor:
-            return problem.images[..., 1:]
+        def run(self, context: AttackContext, budget: Budget) -> Tensor:
+            return context.images[..., 1:]
 
     with pytest.raises(ValueError, match=r"\(3, 3, 16, 23\)"):
-        Cropped()(world.problem(FGSM(), "semantic"), 1.0)
+        Cropped()(world.context(FGSM(), "semantic"), 1.0)
 
 
 # the model
@@ -156,8 +156,8 @@ def test_the_model_is_left_as_it_was_found(case, world):
     unsettle(world.net)
     before = state(world.net)
     attack = case.attack()
-    problem = world.problem(attack, case.objective)
-    for epsilon, x in attack.perturb(problem, list(calm), case.norm):
+    context = world.context(attack, case.objective)
+    for epsilon, x in attack.perturb(context, list(calm), case.norm):
         assert_same_state(world.net, before)
         assert torch.equal(calm[epsilon], x), "attacked in evaluation mode, whatever the mode it was found in"
     assert_same_state(world.net, before)
@@ -165,7 +165,7 @@ def test_the_model_is_left_as_it_was_found(case, world):
 
 def test_the_model_is_left_as_it_was_found_by_an_exception(gradient_case, world):
     attack = gradient_case.attack()
-    problem = world.problem(attack, gradient_case.objective)
+    context = world.context(attack, gradient_case.objective)
     unsettle(world.net)
     before = state(world.net)
 
@@ -174,17 +174,17 @@ def test_the_model_is_left_as_it_was_found_by_an_exception(gradient_case, world)
 
     handle = world.net.last.register_forward_hook(fail)
     with pytest.raises(RuntimeError, match="out of memory"):
-        list(attack.perturb(problem, grid(gradient_case, [2.0]), gradient_case.norm))
+        list(attack.perturb(context, grid(gradient_case, [2.0]), gradient_case.norm))
     handle.remove()
     assert_same_state(world.net, before)
 
 
 def test_the_model_is_left_as_it_was_found_by_a_caller_who_stops_early(gradient_case, world):
     attack = gradient_case.attack()
-    problem = world.problem(attack, gradient_case.objective)
+    context = world.context(attack, gradient_case.objective)
     unsettle(world.net)
     before = state(world.net)
-    results = attack.perturb(problem, grid(gradient_case, KLINGNER), gradient_case.norm)
+    results = attack.perturb(context, grid(gradient_case, KLINGNER), gradient_case.norm)
     next(results)
     assert_same_state(world.net, before)
     results.close()
@@ -193,11 +193,11 @@ def test_the_model_is_left_as_it_was_found_by_a_caller_who_stops_early(gradient_
 
 def test_an_attack_that_draws_random_numbers_leaves_the_random_state(world):
     class Noisy(Perturbation):
-        def run(self, problem: Problem, budget: Budget) -> Tensor:
-            return problem.images + torch.rand_like(problem.images)
+        def run(self, context: AttackContext, budget: Budget) -> Tensor:
+            return context.images + torch.rand_like(context.images)
 
     before = torch.get_rng_state()
-    Noisy()(world.problem(FGSM(), "semantic"), 2.0)
+    Noisy()(world.context(FGSM(), "semantic"), 2.0)
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -241,7 +241,7 @@ def test_another_seed_and_another_id_give_other_noise(noise_case, world):
 
 def test_noise_is_the_same_for_every_model(noise_case, world):
     attack = noise_case.attack()
-    with_model = Problem(world.images, world.ids, victim=world.victim)
+    with_model = AttackContext(world.images, world.ids, target_model=world.target_model)
     assert torch.equal(attack(with_model, 2.0), world.attacked(noise_case, 2.0))
 
 
@@ -251,7 +251,7 @@ def test_noise_is_the_same_for_every_model(noise_case, world):
 @pytest.mark.parametrize("epsilons", [KLINGNER, (16.0, 1.0, 3.5, 0.25)], ids=["rising", "mixed"])
 def test_a_grid_gives_what_each_radius_alone_gives(bounded_case, world, epsilons):
     attack = bounded_case.attack()
-    shared = dict(attack.perturb(world.problem(attack, bounded_case.objective), epsilons, bounded_case.norm))
+    shared = dict(attack.perturb(world.context(attack, bounded_case.objective), epsilons, bounded_case.norm))
     assert set(shared) == set(epsilons)
     for epsilon, x in shared.items():
         assert torch.equal(world.attacked(bounded_case, epsilon), x)
@@ -260,12 +260,12 @@ def test_a_grid_gives_what_each_radius_alone_gives(bounded_case, world, epsilons
 def test_the_number_of_gradients_is_foretold(gradient_case, world):
     attack = gradient_case.attack()
     epsilons = grid(gradient_case, KLINGNER)
-    problem = world.problem(attack, gradient_case.objective)
-    list(attack.perturb(problem, epsilons, gradient_case.norm))
+    context = world.context(attack, gradient_case.objective)
+    list(attack.perturb(context, epsilons, gradient_case.norm))
     told = attack.gradients(epsilons) * len(world.images)
-    assert 0 < world.victim.cost.backwards <= told
+    assert 0 < world.target_model.cost.backwards <= told
     if gradient_case.name != "dag":  # DAG stops early
-        assert world.victim.cost.backwards == told
+        assert world.target_model.cost.backwards == told
 
 
 def test_noise_uses_no_gradient(noise_case):
@@ -274,10 +274,10 @@ def test_noise_uses_no_gradient(noise_case):
 
 def test_epsilon_zero_costs_nothing(gradient_case, world):
     attack = gradient_case.attack()
-    problem = world.problem(attack, gradient_case.objective)
-    forwards = world.victim.cost.forwards
-    list(attack.perturb(problem, [0.0], gradient_case.norm))
-    assert world.victim.cost.forwards == forwards
+    context = world.context(attack, gradient_case.objective)
+    forwards = world.target_model.cost.forwards
+    list(attack.perturb(context, [0.0], gradient_case.norm))
+    assert world.target_model.cost.forwards == forwards
     assert attack.gradients([0.0]) == 0
 
 
@@ -299,14 +299,14 @@ def test_epsilon_zero_costs_nothing(gradient_case, world):
 )
 def test_a_wrong_norm_or_radius_is_refused_in_one_line(world, attack, epsilons, norm, message):
     with pytest.raises(UsageError, match=message) as caught:
-        list(attack.perturb(world.problem(FGSM(), "semantic"), epsilons, norm))
+        list(attack.perturb(world.context(FGSM(), "semantic"), epsilons, norm))
     assert "\n" not in str(caught.value)
 
 
 def test_without_a_norm_the_first_that_fits_the_radius_is_used(world):
-    problem = world.problem(DAG(steps=20), "semantic")
-    assert grey(DAG(steps=20)(problem, 2.0), world.images).abs().max() <= 2 * (1 + 1e-5) + ROUNDING
-    assert grey(DAG(steps=20)(problem, math.inf), world.images).abs().max() > 4
+    context = world.context(DAG(steps=20), "semantic")
+    assert grey(DAG(steps=20)(context, 2.0), world.images).abs().max() <= 2 * (1 + 1e-5) + ROUNDING
+    assert grey(DAG(steps=20)(context, math.inf), world.images).abs().max() > 4
 
 
 def test_an_attack_of_ones_own_needs_one_method(world):
@@ -314,10 +314,10 @@ def test_an_attack_of_ones_own_needs_one_method(world):
     class Fade(Perturbation):
         strength: float = 1.0
 
-        def run(self, problem: Problem, budget: Budget) -> Tensor:
-            return problem.images + (0.5 - problem.images).sign() * self.strength * budget.epsilon / 255
+        def run(self, context: AttackContext, budget: Budget) -> Tensor:
+            return context.images + (0.5 - context.images).sign() * self.strength * budget.epsilon / 255
 
-    ((epsilon, x),) = Fade(0.5).perturb(world.problem(FGSM(), "semantic"), [2.0])
+    ((epsilon, x),) = Fade(0.5).perturb(world.context(FGSM(), "semantic"), [2.0])
     assert epsilon == 2.0
     largest = grey(x, world.images).abs().amax((1, 2, 3))
     torch.testing.assert_close(largest, torch.ones(3).double(), rtol=0, atol=ROUNDING)

@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from robustbench_seg.attacks.budget import BUDGETS, GREY, Budget
+from robustbench_seg.attacks.budgets import BUDGETS, GREY, Budget
+from robustbench_seg.attacks.context import AttackContext
 from robustbench_seg.attacks.dag import DAG
 from robustbench_seg.attacks.fgsm import FGSM
 from robustbench_seg.attacks.iterative import random_unit
 from robustbench_seg.attacks.pgd import PGD, Hide
-from robustbench_seg.attacks.problem import Problem
 
 KLINGNER = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 STEPS = (1, 1, 2, 3, 5, 10, 20)
@@ -25,13 +25,13 @@ STEPS = (1, 1, 2, 3, 5, 10, 20)
 def test_the_klingner_grid_of_fgsm_and_pgd_costs_21_gradients(worlds, norm, first):
     """The longest trajectory has 20; that of radius 8 leaves it one step before its end; FGSM's is the first."""
     world = worlds(1)
-    problem = world.problem(PGD(), "semantic")
+    context = world.context(PGD(), "semantic")
     for attack in (first, FGSM(), PGD()):
-        list(attack.perturb(problem, KLINGNER, norm))
+        list(attack.perturb(context, KLINGNER, norm))
         if attack is first:
-            assert world.victim.cost.backwards == (1 if attack == FGSM() else 21)
+            assert world.target_model.cost.backwards == (1 if attack == FGSM() else 21)
     # Trajectories are not kept: each PGD costs its own 20, the gradient at the clean images apart.
-    assert world.victim.cost.backwards == (21 if first == FGSM() else 41)
+    assert world.target_model.cost.backwards == (21 if first == FGSM() else 41)
     assert PGD().gradients(KLINGNER) == 21
     assert FGSM().gradients(KLINGNER) == 1
 
@@ -55,17 +55,17 @@ def test_the_klingner_grid_of_fgsm_and_pgd_costs_21_gradients(worlds, norm, firs
 def test_gradients_foretells_the_count(worlds, attack, epsilons, gradients):
     world = worlds(1)
     assert attack.gradients(epsilons) == gradients
-    list(attack.perturb(world.problem(attack, "semantic"), epsilons))
+    list(attack.perturb(world.context(attack, "semantic"), epsilons))
     if isinstance(attack, PGD):
-        assert world.victim.cost.backwards == gradients
+        assert world.target_model.cost.backwards == gradients
 
 
 def test_every_gradient_is_one_forward(worlds):
     world = worlds(2)
-    problem = world.problem(PGD(), "semantic")
-    before = world.victim.cost.forwards
-    list(PGD().perturb(problem, KLINGNER))
-    assert world.victim.cost.forwards - before == world.victim.cost.backwards == 2 * 21
+    context = world.context(PGD(), "semantic")
+    before = world.target_model.cost.forwards
+    list(PGD().perturb(context, KLINGNER))
+    assert world.target_model.cost.forwards - before == world.target_model.cost.backwards == 2 * 21
 
 
 @pytest.mark.parametrize("norm", ["linf", "rms"])
@@ -73,36 +73,36 @@ def test_every_gradient_is_one_forward(worlds):
 def test_run_alone_gives_what_the_grid_gives(worlds, attack, norm):
     """Authors may build on `run`; its first step already leaves the ball and must be projected."""
     world = worlds(2)
-    problem = world.problem(attack, "semantic")
-    for epsilon, x in attack.perturb(problem, [2.0, 8.0], norm):
+    context = world.context(attack, "semantic")
+    for epsilon, x in attack.perturb(context, [2.0, 8.0], norm):
         budget = BUDGETS[norm](world.images, epsilon)
-        assert torch.equal(budget.finish(attack.run(problem, budget)), x)
+        assert torch.equal(budget.finish(attack.run(context, budget)), x)
 
 
 @dataclass(frozen=True)
 class Proportional(PGD):
-    """Steps of a quarter of the radius: nothing can be shared, and `reach` must say so."""
+    """Steps of a quarter of the radius: nothing can be shared, and `max_displacement` must say so."""
 
     declared: bool = True
 
-    def reach(self, steps: int) -> float:
-        return math.inf if self.declared else super().reach(steps)
+    def max_displacement(self, steps: int) -> float:
+        return math.inf if self.declared else super().max_displacement(steps)
 
-    def move(self, direction: Tensor, budget: Budget) -> Tensor:
+    def step(self, direction: Tensor, budget: Budget) -> Tensor:
         return direction.sign() * (budget.epsilon / 4 / GREY)
 
 
 def alone(world, attack, epsilon: float) -> Tensor:
-    return attack(world.problem(attack, "semantic"), epsilon)
+    return attack(world.context(attack, "semantic"), epsilon)
 
 
 def test_steps_that_depend_on_the_radius_share_nothing(worlds):
     world = worlds(1)
     attack = Proportional(steps=6)
-    problem = world.problem(attack, "semantic")
-    results = dict(attack.perturb(problem, KLINGNER))
+    context = world.context(attack, "semantic")
+    results = dict(attack.perturb(context, KLINGNER))
     # All start at the clean images, whose gradient the problem keeps.
-    assert world.victim.cost.backwards == 1 + 7 * 5
+    assert world.target_model.cost.backwards == 1 + 7 * 5
     for epsilon in KLINGNER:
         assert torch.equal(results[epsilon], alone(world, attack, epsilon))
 
@@ -110,38 +110,40 @@ def test_steps_that_depend_on_the_radius_share_nothing(worlds):
 def test_a_move_that_depends_on_the_radius_must_say_so(worlds):
     world = worlds(1)
     attack = Proportional(steps=6, declared=False)
-    with pytest.raises(ValueError, match=r"Proportional\.move depends on the radius; let `reach` be infinite"):
-        list(attack.perturb(world.problem(attack, "semantic"), [16.0, 8.0]))
+    with pytest.raises(ValueError, match=r"Proportional\.step depends on epsilon; let `max_displacement` be infinite"):
+        list(attack.perturb(world.context(attack, "semantic"), [16.0, 8.0]))
 
 
 @dataclass(frozen=True)
 class Elsewhere(PGD):
     """Starts beside the clean images, and does not say so."""
 
-    def start(self, problem: Problem, budget: Budget) -> Tensor:
-        return (problem.images + 1 / GREY).clamp(0, 1)
+    def start(self, context: AttackContext, budget: Budget) -> Tensor:
+        return (context.images + 1 / GREY).clamp(0, 1)
 
 
 def test_a_start_beside_the_clean_images_must_say_so(worlds):
     world = worlds(1)
     attack = Elsewhere(steps=6)
-    with pytest.raises(ValueError, match=r"Elsewhere\.start is not the clean images; let `reach` be infinite"):
-        list(attack.perturb(world.problem(attack, "semantic"), [16.0]))
+    with pytest.raises(
+        ValueError, match=r"Elsewhere\.start is not the clean images; let `max_displacement` be infinite"
+    ):
+        list(attack.perturb(world.context(attack, "semantic"), [16.0]))
 
 
 @dataclass(frozen=True)
 class Averaged(PGD):
     """What a subclass writes in `run` holds for every radius."""
 
-    def run(self, problem: Problem, budget: Budget) -> Tensor:
-        return (problem.images + super().run(problem, budget)) / 2
+    def run(self, context: AttackContext, budget: Budget) -> Tensor:
+        return (context.images + super().run(context, budget)) / 2
 
 
 class Half:
     """The same, from a mixin."""
 
-    def run(self, problem: Problem, budget: Budget) -> Tensor:
-        return (problem.images + super().run(problem, budget)) / 2
+    def run(self, context: AttackContext, budget: Budget) -> Tensor:
+        return (context.images + super().run(context, budget)) / 2
 
 
 @dataclass(frozen=True)
@@ -152,7 +154,7 @@ class MixedIn(Half, PGD):
 def test_a_run_of_ones_own_is_run_for_every_radius(worlds):
     world = worlds(1)
     for attack in (Averaged(), MixedIn()):
-        whole, half = (dict(a.perturb(world.problem(a, "semantic"), [2.0, 8.0])) for a in (PGD(), attack))
+        whole, half = (dict(a.perturb(world.context(a, "semantic"), [2.0, 8.0])) for a in (PGD(), attack))
         for epsilon, x in half.items():
             torch.testing.assert_close(x, (world.images + whole[epsilon]) / 2)
 
@@ -161,15 +163,15 @@ def test_a_run_of_ones_own_is_run_for_every_radius(worlds):
 class Momentum(PGD):
     """Keeps what it accumulates on itself."""
 
-    def direction(self, problem: Problem, x: Tensor) -> Tensor:
-        total = super().direction(problem, x) + self.__dict__.get("total", 0)
+    def direction(self, context: AttackContext, x: Tensor) -> Tensor:
+        total = super().direction(context, x) + self.__dict__.get("total", 0)
         object.__setattr__(self, "total", total)
         return total
 
 
 def test_what_an_attack_keeps_on_itself_does_not_reach_another_radius(worlds):
     world = worlds(2)
-    results = dict(Momentum(steps=10).perturb(world.problem(PGD(), "semantic"), [2.0, 4.0, 8.0]))
+    results = dict(Momentum(steps=10).perturb(world.context(PGD(), "semantic"), [2.0, 4.0, 8.0]))
     assert not torch.equal(results[8.0], alone(world, PGD(steps=10), 8.0))
     for epsilon, x in results.items():
         assert torch.equal(x, alone(world, Momentum(steps=10), epsilon))
@@ -177,11 +179,11 @@ def test_what_an_attack_keeps_on_itself_does_not_reach_another_radius(worlds):
 
 @dataclass(frozen=True)
 class Wide(PGD):
-    """Moves further than the `reach` it inherits, in `wide` steps and all that follow."""
+    """Moves further than the `max_displacement` it inherits, in `wide` steps and all that follow."""
 
     wide: int = 1
 
-    def move(self, direction: Tensor, budget: Budget) -> Tensor:
+    def step(self, direction: Tensor, budget: Budget) -> Tensor:
         object.__setattr__(self, "taken", self.__dict__.get("taken", 0) + 1)
         return budget.step(direction, 3 * self.alpha if self.__dict__["taken"] >= self.wide else self.alpha)
 
@@ -192,36 +194,36 @@ def test_a_move_beyond_reach_is_refused(worlds, norm, wide, seen):
     """At the first step, or at the last at which the ball of the smallest radius cannot have been touched."""
     world = worlds(2)
     attack = Wide(steps=20, wide=wide)
-    with pytest.raises(ValueError, match=rf"Wide moved further than `reach` says in {seen} step\(s\)"):
-        list(attack.perturb(world.problem(PGD(), "semantic"), [8.0, 16.0], norm))
+    with pytest.raises(ValueError, match=rf"Wide moved further than `max_displacement` says in {seen} step\(s\)"):
+        list(attack.perturb(world.context(PGD(), "semantic"), [8.0, 16.0], norm))
 
 
 @pytest.mark.parametrize("norm", ["linf", "rms"])
 def test_rounding_is_not_taken_for_a_move_beyond_reach(worlds, norm):
     """Steps far smaller than what an image's values resolve exactly."""
     world = worlds(2)
-    results = dict(PGD(steps=20, alpha=1e-3).perturb(world.problem(PGD(), "semantic"), [2.0, 8.0], norm))
+    results = dict(PGD(steps=20, alpha=1e-3).perturb(world.context(PGD(), "semantic"), [2.0, 8.0], norm))
     assert len(results) == 2
 
 
 def test_random_starts_differ_from_clean_starts_and_share_one_draw(worlds):
     world = worlds(2)
     attack = PGD(steps=1, alpha=1e-6, random_start=True)
-    problem = world.problem(attack, "semantic")
-    small, large = (attack(problem, epsilon) - world.images for epsilon in (2.0, 8.0))
+    context = world.context(attack, "semantic")
+    small, large = (attack(context, epsilon) - world.images for epsilon in (2.0, 8.0))
     torch.testing.assert_close(4 * small, large, rtol=0, atol=1e-6)
     assert (small.abs() * 255).amax() == pytest.approx(2, rel=0.01)
 
 
 def test_random_unit_is_uniform_and_depends_on_the_purpose(worlds):
-    problem = worlds(2, height=64, width=64).problem(PGD(), None)
-    draw = random_unit(problem, "start 0")
+    context = worlds(2, height=64, width=64).context(PGD(), None)
+    draw = random_unit(context, "start 0")
     assert draw.shape == (2, 3, 64, 64)
     assert -1 <= draw.min() < -0.999
     assert 0.999 < draw.max() <= 1
     assert draw.mean().abs() < 0.02
     assert draw.square().mean() == pytest.approx(1 / 3, rel=0.02)
-    assert not torch.equal(draw, random_unit(problem, "start 1"))
+    assert not torch.equal(draw, random_unit(context, "start 1"))
 
 
 class Constant(nn.Module):
@@ -235,15 +237,15 @@ class Constant(nn.Module):
 @pytest.mark.parametrize("attack", [PGD(), PGD(random_start=True), DAG(), FGSM()], ids=str)
 @pytest.mark.parametrize("norm", ["linf", "rms"])
 def test_without_a_gradient_the_attack_ends_at_once(world_of, worlds, attack, norm):
-    scene = worlds(2)
-    labels = {"semantic": torch.zeros_like(scene.labels["semantic"]), "depth": scene.labels["depth"]}
-    world = world_of(Constant(), scene.images, labels)
-    problem = world.problem(attack, "semantic")
-    results = dict(attack.perturb(problem, [2.0, 16.0], norm))
+    reference = worlds(2)
+    labels = {"semantic": torch.zeros_like(reference.labels["semantic"]), "depth": reference.labels["depth"]}
+    world = world_of(Constant(), reference.images, labels)
+    context = world.context(attack, "semantic")
+    results = dict(attack.perturb(context, [2.0, 16.0], norm))
     starts = 2 if getattr(attack, "random_start", False) else 1
-    assert world.victim.cost.backwards == starts * 2
+    assert world.target_model.cost.backwards == starts * 2
     if starts == 1:
-        assert all(torch.equal(x, scene.images) for x in results.values())
+        assert all(torch.equal(x, reference.images) for x in results.values())
 
 
 def test_an_image_without_gradient_does_not_hold_up_the_others(worlds):
@@ -265,9 +267,9 @@ def test_what_is_called_the_same_is_the_same_to_the_bit(worlds, epsilon):
     world.images.mul_(255).round_().div_(255)
     for norm in ("linf", "rms"):
         for alpha in (0.25, 1.0, 4.0, 16.0):
-            names = [attack.same_as(epsilon, norm) for attack in (FGSM(), PGD(steps=1, alpha=alpha))]
+            names = [attack.cache_key(epsilon, norm) for attack in (FGSM(), PGD(steps=1, alpha=alpha))]
             results = [
-                attack(world.problem(attack, "semantic"), epsilon, norm)
+                attack(world.context(attack, "semantic"), epsilon, norm)
                 for attack in (FGSM(), PGD(steps=1, alpha=alpha))
             ]
             assert (names[0] == names[1]) == (norm == "linf" and alpha >= epsilon)
@@ -275,37 +277,37 @@ def test_what_is_called_the_same_is_the_same_to_the_bit(worlds, epsilon):
 
 
 def test_what_only_looks_alike_has_no_name():
-    assert PGD(steps=2).same_as(0.5, "linf") is None
-    assert PGD(steps=1, random_start=True).same_as(0.5, "linf") is None
-    assert PGD(steps=1, alpha=0.4).same_as(0.5, "linf") is None
-    assert PGD(steps=1).same_as(0.5, "rms") is None
-    assert PGD(steps=1).same_as(0.5, "linf") == FGSM().same_as(0.5, "linf") != FGSM().same_as(1.0, "linf")
+    assert PGD(steps=2).cache_key(0.5, "linf") is None
+    assert PGD(steps=1, random_start=True).cache_key(0.5, "linf") is None
+    assert PGD(steps=1, alpha=0.4).cache_key(0.5, "linf") is None
+    assert PGD(steps=1).cache_key(0.5, "rms") is None
+    assert PGD(steps=1).cache_key(0.5, "linf") == FGSM().cache_key(0.5, "linf") != FGSM().cache_key(1.0, "linf")
 
 
 @dataclass(frozen=True)
 class Backwards(PGD):
     """PGD down the loss: nobody's equal."""
 
-    def direction(self, problem, x: Tensor) -> Tensor:
-        return -super().direction(problem, x)
+    def direction(self, context, x: Tensor) -> Tensor:
+        return -super().direction(context, x)
 
 
 @dataclass(frozen=True)
 class HalfStep(FGSM):
     """Half a step."""
 
-    def run(self, problem, budget: Budget) -> Tensor:
-        return (problem.images + super().run(problem, budget)) / 2
+    def run(self, context, budget: Budget) -> Tensor:
+        return (context.images + super().run(context, budget)) / 2
 
 
 def test_a_subclass_is_not_the_same():
-    assert Backwards(steps=1).same_as(0.5, "linf") is None
-    assert HalfStep().same_as(0.5, "linf") is None
+    assert Backwards(steps=1).cache_key(0.5, "linf") is None
+    assert HalfStep().cache_key(0.5, "linf") is None
 
 
 def test_a_gradient_that_is_written_into_stays_what_it_was(worlds):
-    problem = worlds(2).problem(PGD(), "semantic")
-    first = problem.gradient(problem.images)
+    context = worlds(2).context(PGD(), "semantic")
+    first = context.gradient(context.images)
     expected = first.clone()
     first.neg_()
-    assert torch.equal(problem.gradient(problem.images), expected)
+    assert torch.equal(context.gradient(context.images), expected)

@@ -4,8 +4,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from robustbench_seg.attacks.context import AttackContext
 from robustbench_seg.attacks.noise import Gaussian, SaltAndPepper
-from robustbench_seg.attacks.problem import Problem
 
 EPSILONS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 
@@ -30,12 +30,12 @@ IMAGES = {
 }
 
 
-def problem(*images, ids=None):
-    return Problem(torch.stack(images), ids or [f"image {i}" for i in range(len(images))])
+def context(*images, ids=None):
+    return AttackContext(torch.stack(images), ids or [f"image {i}" for i in range(len(images))])
 
 
 def noise(attack, image, epsilon, name="image 0"):
-    (x,) = attack(problem(image, ids=[name]), epsilon)
+    (x,) = attack(context(image, ids=[name]), epsilon)
     return x
 
 
@@ -46,7 +46,7 @@ def image(request):
 
 @pytest.mark.parametrize("attack", [Gaussian(), SaltAndPepper()], ids=["gaussian", "salt_and_pepper"])
 def test_the_rms_is_exact_after_clipping(attack, image):
-    for epsilon, x in attack.perturb(problem(image), EPSILONS):
+    for epsilon, x in attack.perturb(context(image), EPSILONS):
         realised = ((x[0].double() - image.double()) * 255).square().mean().sqrt()
         assert realised == pytest.approx(epsilon, rel=1e-3)
         assert x.min() >= 0
@@ -126,8 +126,8 @@ def test_salt_and_pepper_spreads_over_the_image():
 @pytest.mark.parametrize("attack", [Gaussian(), SaltAndPepper()], ids=["gaussian", "salt_and_pepper"])
 def test_images_of_one_batch_have_noise_of_their_own(attack):
     image = torch.full((3, 32, 32), 0.5)
-    same, other = attack(problem(image, image, ids=["a", "b"]), 8.0)
+    same, other = attack(context(image, image, ids=["a", "b"]), 8.0)
     assert not torch.equal(same, other)
-    twin, again = attack(problem(image, image, ids=["a", "a"]), 8.0)
+    twin, again = attack(context(image, image, ids=["a", "a"]), 8.0)
     assert torch.equal(twin, again)
     assert torch.equal(twin, same)

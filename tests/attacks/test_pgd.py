@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from robustbench_seg.attacks.objectives import Goal
+from robustbench_seg.attacks.context import AttackContext
+from robustbench_seg.attacks.objectives.base import AdversarialLoss
 from robustbench_seg.attacks.pgd import PGD, Hide, kurakin_steps
-from robustbench_seg.attacks.problem import Problem
-from robustbench_seg.attacks.victim import Victim
+from robustbench_seg.attacks.target_model import TargetModel
 from robustbench_seg.errors import UsageError
 
 EPSILONS = (0.25, 0.5, 1, 2, 4, 8, 16)
@@ -18,8 +18,8 @@ STEPS = (1, 1, 2, 3, 5, 10, 20)
 
 @pytest.mark.parametrize(("epsilon", "steps"), list(zip(EPSILONS, STEPS, strict=True)))
 def test_kurakins_table(epsilon, steps):
-    assert kurakin_steps(epsilon) == PGD().count(epsilon) == steps
-    assert PGD(steps=7).count(epsilon) == 7
+    assert kurakin_steps(epsilon) == PGD().num_steps(epsilon) == steps
+    assert PGD(steps=7).num_steps(epsilon) == 7
 
 
 @pytest.mark.parametrize(("epsilon", "steps"), [(1e-3, 1), (0.8, 1), (0.81, 2), (32, 36), (255, 259)])
@@ -36,10 +36,14 @@ class Linear(nn.Module):
         return {"depth": (images * self.weight).sum(1)}
 
 
-def linear_problem(weight: Tensor, images: Tensor) -> Problem:
-    goal = Goal(lambda outputs: outputs["depth"].flatten(1).sum(1), torch.ones(len(images), dtype=torch.bool))
+def linear_problem(weight: Tensor, images: Tensor) -> AttackContext:
+    adversarial_loss = AdversarialLoss(
+        lambda outputs: outputs["depth"].flatten(1).sum(1), torch.ones(len(images), dtype=torch.bool)
+    )
     ids = [str(i) for i in range(len(images))]
-    return Problem(images, ids, victim=Victim(Linear(weight), ("depth",)), goal=goal)
+    return AttackContext(
+        images, ids, target_model=TargetModel(Linear(weight), ("depth",)), adversarial_loss=adversarial_loss
+    )
 
 
 OPTIMA = {
@@ -81,25 +85,25 @@ def test_pgd_reaches_the_optimum_at_the_edge_of_the_range(weight, norm):
 
 @pytest.mark.parametrize("norm", OPTIMA)
 def test_pgd_is_stronger_than_its_own_single_step(world, norm):
-    problem = world.problem(PGD(), "semantic")
-    one, many = (problem.loss(PGD(steps=steps, alpha=1.0)(problem, 4.0, norm)) for steps in (1, 10))
+    context = world.context(PGD(), "semantic")
+    one, many = (context.loss(PGD(steps=steps, alpha=1.0)(context, 4.0, norm)) for steps in (1, 10))
     assert (many > one).all()
 
 
 def test_alpha_is_the_size_of_a_step(world):
     for norm, size in (("linf", lambda d: d.abs().max()), ("rms", lambda d: d.square().mean().sqrt())):
-        x = PGD(steps=1, alpha=0.5)(world.problem(PGD(), "semantic"), 4.0, norm)
+        x = PGD(steps=1, alpha=0.5)(world.context(PGD(), "semantic"), 4.0, norm)
         expected = 0.5 if norm == "linf" else 4.0  # the sphere scales what is found
         assert size((x - world.images)[0] * 255) == pytest.approx(expected, rel=1e-3)
 
 
 def test_a_random_start_stays_in_the_ball_and_follows_the_seed(world):
     attack = PGD(random_start=True)
-    first = attack(world.problem(attack, "semantic"), 2.0)
+    first = attack(world.context(attack, "semantic"), 2.0)
     assert ((first - world.images).abs() * 255).max() <= 2 * (1 + 1e-5)
-    assert torch.equal(attack(world.problem(attack, "semantic"), 2.0), first)
+    assert torch.equal(attack(world.context(attack, "semantic"), 2.0), first)
     world.seed = 1
-    assert not torch.equal(attack(world.problem(attack, "semantic"), 2.0), first)
+    assert not torch.equal(attack(world.context(attack, "semantic"), 2.0), first)
 
 
 def test_restarts_keep_the_highest_loss_of_each_image(worlds):
@@ -107,8 +111,8 @@ def test_restarts_keep_the_highest_loss_of_each_image(worlds):
     losses = []
     for restarts in (1, 2, 4):
         attack = PGD(steps=2, random_start=True, restarts=restarts)
-        problem = world.problem(attack, "semantic")
-        losses.append(problem.loss(attack(problem, 8.0)))
+        context = world.context(attack, "semantic")
+        losses.append(context.loss(attack(context, 8.0)))
     assert (losses[1] >= losses[0]).all()
     assert (losses[2] >= losses[1]).all()
     assert (losses[2] > losses[0]).any()
@@ -120,9 +124,9 @@ def test_hiding_reaches_the_filled_in_prediction(painted, norm):
     """A person between road and building: at the optimum it is road on the left and building on the right."""
     classes = torch.tensor([[0, 0, 0, 1, 1, 1], [0, 2, 2, 2, 2, 1], [0, 2, 2, 2, 2, 1], [0, 0, 0, 1, 1, 1]])
     world = painted(classes)
-    x = Hide(steps=40)(world.problem(Hide(), "hide:person@semantic"), 30.0, norm)
+    x = Hide(steps=40)(world.context(Hide(), "hide:person@semantic"), 30.0, norm)
     expected = torch.tensor([[0, 0, 0, 1, 1, 1]]).expand(4, 6)
-    assert torch.equal(world.victim.outputs(x)["semantic"].argmax(1)[0], expected)
+    assert torch.equal(world.target_model.outputs(x)["semantic"].argmax(1)[0], expected)
 
 
 @pytest.mark.parametrize("attack", [PGD, Hide])

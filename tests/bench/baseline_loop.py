@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torchmetrics.classification import MulticlassJaccardIndex
 
 from robustbench_seg.data.base import Dataset
-from robustbench_seg.harness.spec import DataSpec, ModelSpec
+from robustbench_seg.evaluation.spec import DataSpec, ModelSpec
 
 EPSILONS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 BATCH = 8

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import ClassVar
 
-from robustbench_seg.harness.provenance import commit
+from robustbench_seg.evaluation.provenance import commit
 from tests.bench.record import Entry, Figure
 
 

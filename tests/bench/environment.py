@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Literal
 
-from robustbench_seg.harness.provenance import provenance
+from robustbench_seg.evaluation.provenance import provenance
 from tests.bench.record import Environment
 
 

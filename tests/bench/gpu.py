@@ -17,14 +17,14 @@ from torch import Tensor, nn
 from robustbench_seg.attacks.pgd import PGD
 from robustbench_seg.classes import VOID
 from robustbench_seg.data.base import Dataset, Sample
-from robustbench_seg.data.street.dataset import Street
-from robustbench_seg.harness.context import PairContext
-from robustbench_seg.harness.plan import Plan
-from robustbench_seg.harness.results import FamilyResult, unpack
-from robustbench_seg.harness.spec import InMemory
-from robustbench_seg.harness.worker import read, work_on
+from robustbench_seg.evaluation.context import WorkerContext
+from robustbench_seg.evaluation.plan import Plan
+from robustbench_seg.evaluation.spec import InMemory
+from robustbench_seg.evaluation.worker import read, work_on
 from robustbench_seg.models.base import LoadedModel
 from robustbench_seg.registries import PROTOCOLS
+from robustbench_seg.results.records import SweepResult, unpack
+from robustbench_seg.street.dataset import Street
 from robustbench_seg.tasks.base import Statistics
 from robustbench_seg.tasks.semantic import Semantic, confusion
 from tests.bench.baseline_loop import BATCH, IGNORED, Logits, evaluate
@@ -41,7 +41,7 @@ THEIRS = "torchattacks"
 
 @dataclass(frozen=True)
 class Variant:
-    """How the harness is asked to run a model."""
+    """How the evaluation is asked to run a model."""
 
     memory_format: torch.memory_format = torch.contiguous_format
     precision: str = "fp32"
@@ -61,7 +61,7 @@ VARIANTS = {
     "bf16": Variant(precision="bf16"),
     "compiled bf16": Variant(precision="bf16", compile=True),
 }
-"""The last three as the harness runs them by itself: BatchNorm folded, bf16 in channels last."""
+"""The last three as the evaluation runs them by itself: BatchNorm folded, bf16 in channels last."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class GPU(Benchmark):
             given, frames = _in_memory(model, variant, device), InMemory("street", data)
             inside = first_batch(given, frames, BATCH, **options, **variant.options)
             images, labels = inside.batch.images, inside.batch.labels["semantic"]
-            forward = _autocast(logits_of(inside.context.victim.module), variant.precision, device)
+            forward = _autocast(logits_of(inside.context.target_model.module), variant.precision, device)
             # Bound now: the loop goes on before they are called.
             sides[name] = lambda inside=inside: inside.perturb(PGD(steps=self.steps), [EPSILON])[EPSILON]  # type: ignore[misc]
             sides[f"bare {name}"] = lambda f=forward, x=images, y=labels: bare_pgd(f, x, y, self.steps)  # type: ignore[misc]
@@ -149,7 +149,7 @@ class GPU(Benchmark):
         tables: dict[str, dict[tuple[str, float], float]],
     ) -> Callable[[], None]:
         variant = VARIANTS[name]
-        evaluation, context = open_pair(
+        prepared, context = open_pair(
             _in_memory(model, variant, device),
             InMemory("street", data),
             self.images,
@@ -160,7 +160,7 @@ class GPU(Benchmark):
         )
 
         def work() -> None:
-            tables[name] = _miou(context, evaluation.plan)
+            tables[name] = _miou(context, prepared.plan)
 
         return work
 
@@ -206,15 +206,15 @@ def _score(net: nn.Module, images: Tensor, labels: Tensor, classes: int) -> floa
     return _from_confusions([{"confusion": matrix} for matrix in matrices])
 
 
-def _miou(context: PairContext, plan: Plan) -> dict[tuple[str, float], float]:
-    """MIoU of every cell, through the harness's units."""
+def _miou(context: WorkerContext, plan: Plan) -> dict[tuple[str, float], float]:
+    """MIoU of every cell, through the evaluation's units."""
     cells: dict[tuple[str, float], list[Statistics]] = {}
-    results: Sequence[FamilyResult] = [
+    results: Sequence[SweepResult] = [
         r for unit in plan.units(set()) for r in work_on(context, unit, read(context, unit.images))
     ]
-    for family in results:
-        attack = context.pair.families[family.family].attack
-        for cell in family.cells:
+    for configuration in results:
+        attack = context.pair.configurations[configuration.configuration].attack
+        for cell in configuration.cells:
             found = [unpack(image.statistics["semantic"]) for image in cell.images]
             cells.setdefault((attack, cell.epsilon or 0.0), []).extend(found)
     return {key: _from_confusions(statistics) for key, statistics in cells.items()}

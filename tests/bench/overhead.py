@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from robustbench_seg.allocator import keep_freed_memory
 from robustbench_seg.attacks.pgd import PGD
-from robustbench_seg.harness.spec import DataSpec
+from robustbench_seg.evaluation.spec import DataSpec
 from tests.bench.benchmark import Benchmark
 from tests.bench.inside import EPSILON, bare_pgd, first_batch, logits_of
 from tests.bench.record import Figure, figure
@@ -40,12 +40,12 @@ class Overhead(Benchmark):
         inside = first_batch(
             catalogue(name).spec, DataSpec("street"), self.images, device=device, batch_size=self.images
         )
-        attack, victim, batch = PGD(steps=self.steps), inside.context.victim, inside.batch
-        forward, labels = logits_of(victim.module), batch.labels["semantic"]
+        attack, target_model, batch = PGD(steps=self.steps), inside.context.target_model, inside.batch
+        forward, labels = logits_of(target_model.module), batch.labels["semantic"]
         with threads(inside.threads):
-            before = victim.cost.backwards
+            before = target_model.cost.backwards
             ours = inside.perturb(attack, [EPSILON])[EPSILON]
-            gradients = (victim.cost.backwards - before) / len(batch)
+            gradients = (target_model.cost.backwards - before) / len(batch)
             theirs = bare_pgd(forward, batch.images, labels, self.steps)
             sides = {
                 "robustseg": timed(lambda: inside.perturb(attack, [EPSILON]), device),

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from robustbench_seg.harness.engine import ENGINES
-from robustbench_seg.harness.evaluation import Evaluation, Request
-from robustbench_seg.harness.execute import Progress, execute
-from robustbench_seg.harness.spec import DataSpec
+from robustbench_seg.evaluation.engines.base import ENGINES
+from robustbench_seg.evaluation.prepare import EvaluationConfig, PreparedEvaluation
+from robustbench_seg.evaluation.run import Progress, run_evaluation
+from robustbench_seg.evaluation.spec import DataSpec
 from robustbench_seg.registries import PROTOCOLS
 from robustbench_seg.registry import load_plugin
 from tests.bench.benchmark import Benchmark, NotMeasuredError
@@ -66,7 +66,7 @@ class RayEngine(Benchmark):
         return side
 
     def _seconds(self, engine: str, images: int, folder: Path) -> float:
-        request = Request(
+        config = EvaluationConfig(
             [catalogue(self.model).spec],
             [DataSpec("arrays", self.size)],
             PROTOCOLS.get("klingner2020"),
@@ -78,5 +78,5 @@ class RayEngine(Benchmark):
             plugins=(str(ARRAYS),),
         )
         seen: list[Progress] = []
-        execute(Evaluation(request, folder), folder, seen.append)
+        run_evaluation(PreparedEvaluation(config, folder), folder, seen.append)
         return seen[-1].seconds

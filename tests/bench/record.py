@@ -18,8 +18,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from robustbench_seg.harness.run import write_text
-from robustbench_seg.models.strict import from_table
+from robustbench_seg.results.run import write_text
+from robustbench_seg.strict import from_table
 
 SCHEMA = 1
 Raw = dict[str, tuple[float, ...]]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import nn
 
-from robustbench_seg.models.architecture import Request
-from robustbench_seg.models.architectures import build
-from robustbench_seg.models.normalization import Normalization
+from robustbench_seg.models.blocks.normalization import Normalization
+from robustbench_seg.models.networks.base import EvaluationConfig
+from robustbench_seg.models.networks.build import build
 
 
 def unet11() -> nn.Module:
@@ -21,4 +21,4 @@ def unet19() -> nn.Module:
 
 def _unet(classes: int) -> nn.Module:
     # The adapter around a user's own model normalises.
-    return build("klingner", {}, Request(("semantic",), classes, Normalization.parse("none")), "resnet18")
+    return build("klingner", {}, EvaluationConfig(("semantic",), classes, Normalization.parse("none")), "resnet18")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from robustbench_seg.attacks.pgd import PGD
-from robustbench_seg.harness.spec import DataSpec
+from robustbench_seg.evaluation.spec import DataSpec
 from robustbench_seg.registry import load_plugin
 from tests.bench.benchmark import Benchmark
 from tests.bench.inside import EPSILON, Inside, first_batch

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any, ClassVar
 from unittest import mock
 
-from robustbench_seg.harness import execute, scoring
-from robustbench_seg.harness.evaluation import Evaluation, Request
-from robustbench_seg.harness.spec import DataSpec
-from robustbench_seg.harness.store import Store
+from robustbench_seg.evaluation import run as evaluation_run
+from robustbench_seg.evaluation import scoring
+from robustbench_seg.evaluation.prepare import EvaluationConfig, PreparedEvaluation
+from robustbench_seg.evaluation.spec import DataSpec
 from robustbench_seg.registries import PROTOCOLS
 from robustbench_seg.report import write
+from robustbench_seg.results.store import Store
 from tests.bench.benchmark import Benchmark
 from tests.bench.record import Figure, figure
 from tests.bench.subjects import catalogue
@@ -25,7 +26,7 @@ from tests.bench.subjects import catalogue
 PARTS: dict[str, tuple[tuple[Any, str], ...]] = {
     "metrics": ((scoring, "measure"), (scoring, "pack")),
     "store": ((Store, "write"),),
-    "tables": ((execute, "write_tables"),),
+    "tables": ((evaluation_run, "write_tables"),),
     "report": ((write, "write_report"),),
 }
 """The functions that make up each part; none calls another's."""
@@ -58,7 +59,7 @@ class Shares(Benchmark):
         return spent
 
     def _evaluate(self, folder: Path) -> None:
-        request = Request(
+        config = EvaluationConfig(
             [catalogue(self.model).spec],
             [DataSpec("street")],
             PROTOCOLS.get("klingner2020"),
@@ -67,7 +68,7 @@ class Shares(Benchmark):
             workers=1,
             in_process=True,
         )
-        write.write_report(execute.execute(Evaluation(request, folder), folder))
+        write.write_report(evaluation_run.run_evaluation(PreparedEvaluation(config, folder), folder))
 
 
 def _adding(function: Callable[..., Any], spent: dict[str, float], part: str) -> Callable[..., Any]:

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from robustbench_seg.classes import VOID
 from robustbench_seg.data.base import Dataset
-from robustbench_seg.harness.spec import DataSpec, ModelSpec
-from robustbench_seg.models.checkpoint import load_own
+from robustbench_seg.evaluation.spec import DataSpec, ModelSpec
+from robustbench_seg.models.adapters.checkpoint import load_own
 from tests.bench.benchmark import NotMeasuredError
 from tests.bench.process import ROOT
 

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from robustbench_seg.harness.store import Store
 from robustbench_seg.registries import REGISTRIES
 from robustbench_seg.registry import load_plugin
+from robustbench_seg.results.store import Store
 from tests.cli.runs import BASE, FAILED, GRID, INPUT, STOPPED, TOY, one_line
 
 PLUGIN = Path(__file__).parents[1] / "plugins" / "faulty.py"
@@ -63,16 +63,16 @@ def _faulty():
 def results(folder):
     """summary.csv and the errors of each (model, attack)."""
     with Store(folder / "store.sqlite", create=False) as store:
-        outline = store.read_outline()
+        manifest = store.read_manifest()
         errors = {
-            (pair["model"], family["attack"]): {
+            (pair["model"], configuration["attack"]): {
                 result.error
-                for c in range(len(family["epsilons"]))
+                for c in range(len(configuration["epsilons"]))
                 for result in store.cell(p, f, c).results
                 if result.error
             }
-            for p, pair in enumerate(outline["pairs"])
-            for f, family in enumerate(pair["families"])
+            for p, pair in enumerate(manifest["pairs"])
+            for f, configuration in enumerate(pair["configurations"])
         }
     return pd.read_csv(folder / "summary.csv", keep_default_na=False, na_values=[""]), errors
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from robustbench_seg.harness.store import Store
+from robustbench_seg.results.store import Store
 
 pytestmark = [
     pytest.mark.slow,

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from robustbench_seg.harness import store as stores
-from robustbench_seg.harness.lock import sole_writer
-from robustbench_seg.harness.store import Store
+from robustbench_seg.evaluation.lock import sole_writer
+from robustbench_seg.results import store as stores
+from robustbench_seg.results.store import Store
 from tests.cli.runs import INPUT, evaluate_into, one_line
 
 

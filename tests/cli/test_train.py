@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from robustbench_seg.models.card import read_card
+from robustbench_seg.models.catalogue.card import read_card
 
 FILM = Path(__file__).parents[1] / "plugins" / "film.py"
 RECIPE = """

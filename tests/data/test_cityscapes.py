@@ -10,7 +10,7 @@ from robustbench_seg.data.city_labels import FROM_LABEL_IDS, LABELS
 from robustbench_seg.data.cityscapes import NOMINAL, Cityscapes, read_camera
 from robustbench_seg.data.stereo import Stereo, read_disparity
 from robustbench_seg.errors import InputError, UsageError
-from robustbench_seg.harness.spec import DataSpec
+from robustbench_seg.evaluation.spec import DataSpec
 
 # Label id: train id, from the published label definitions.
 OFFICIAL = {7: 0, 8: 1, 11: 2, 12: 3, 13: 4, 17: 5, 19: 6, 20: 7, 21: 8, 22: 9, 23: 10, 24: 11, 25: 12, 26: 13}

@@ -7,7 +7,7 @@ from robustbench_seg.classes import CITYSCAPES19
 from robustbench_seg.data.kitti.calibration import read_stereo
 from robustbench_seg.data.kitti.semantics import KITTI
 from robustbench_seg.errors import InputError, UsageError
-from robustbench_seg.harness.spec import DataSpec
+from robustbench_seg.evaluation.spec import DataSpec
 
 SIZES = {"000000": (3, 12), "000001": (2, 8)}
 CALIBRATION = """calib_time: 09-Jan-2012 14:00:15

@@ -7,7 +7,7 @@ from robustbench_seg.data.base import Video
 from robustbench_seg.data.kitti.raw import KITTIRaw, read_raw_camera
 from robustbench_seg.data.kitti.velodyne import project, read_points
 from robustbench_seg.errors import InputError
-from robustbench_seg.harness.spec import DataSpec
+from robustbench_seg.evaluation.spec import DataSpec
 
 DATE = "2011_09_26"
 ONE, TWO = (f"{DATE}_drive_{number}_sync" for number in ("0001", "0022"))

@@ -5,9 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from robustbench_seg.models.architecture import Request
-from robustbench_seg.models.architectures import build
-from robustbench_seg.models.card import (
+from robustbench_seg.models.blocks.normalization import PRESETS
+from robustbench_seg.models.catalogue.card import (
     SCHEMA,
     WEIGHTS,
     ArchitectureCard,
@@ -16,8 +15,9 @@ from robustbench_seg.models.card import (
     TrainingCard,
     write_card,
 )
-from robustbench_seg.models.normalization import PRESETS
-from robustbench_seg.models.weights import save_weights
+from robustbench_seg.models.catalogue.weights import save_weights
+from robustbench_seg.models.networks.base import NetworkRequest
+from robustbench_seg.models.networks.build import build
 
 NANO = {
     "encoder": "resnet18",
@@ -36,7 +36,7 @@ def nano() -> dict[str, object]:
 def entry(tmp_path: Path) -> Path:
     """A catalogue folder with one tiny two-task model in it; returns the model's folder."""
     torch.manual_seed(0)
-    module = build("klingner", NANO, Request(("semantic", "depth"), 11, PRESETS["half"]), "test")
+    module = build("klingner", NANO, NetworkRequest(("semantic", "depth"), 11, PRESETS["half"]), "test")
     folder = tmp_path / "tiny"
     folder.mkdir()
     card = Card(

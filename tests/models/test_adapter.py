@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from robustbench_seg.errors import InputError, UsageError
-from robustbench_seg.models.adapter import Adapter, InputSpec, OutputSpec
+from robustbench_seg.models.adapters.adapter import Adapter, InputSpec, OutputSpec
 
 RAW = InputSpec("none")
 

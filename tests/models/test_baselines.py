@@ -10,18 +10,18 @@ import torch
 import torch.nn.functional as F
 
 from robustbench_seg.errors import InputError
-from robustbench_seg.models.architecture import Request
-from robustbench_seg.models.architectures import build
-from robustbench_seg.models.attention import Distillation, GatedMessage
-from robustbench_seg.models.catalogue import folders
-from robustbench_seg.models.crossstitch import CrossStitch, CrossStitchNet, stages
-from robustbench_seg.models.deephead import Fuse, coarse, finished
-from robustbench_seg.models.dense_tasks import FAR, NEAR
-from robustbench_seg.models.encoders import Encoder
-from robustbench_seg.models.mtan import StageAttention
-from robustbench_seg.models.mtinet import FeaturePropagation
-from robustbench_seg.models.mtl import MTLNet
-from robustbench_seg.models.normalization import PRESETS
+from robustbench_seg.models.blocks.attention import Distillation, GatedMessage
+from robustbench_seg.models.blocks.deephead import Fuse, coarse, finished
+from robustbench_seg.models.blocks.dense_tasks import FAR, NEAR
+from robustbench_seg.models.blocks.encoders import Encoder
+from robustbench_seg.models.blocks.normalization import PRESETS
+from robustbench_seg.models.catalogue.index import folders
+from robustbench_seg.models.networks.base import NetworkRequest
+from robustbench_seg.models.networks.build import build
+from robustbench_seg.models.networks.crossstitch import CrossStitch, CrossStitchNet, stages
+from robustbench_seg.models.networks.mtan import StageAttention
+from robustbench_seg.models.networks.mtinet import FeaturePropagation
+from robustbench_seg.models.networks.mtl import MTLNet
 from robustbench_seg.training.loop import build_module
 from robustbench_seg.training.recipe import read_recipe
 
@@ -40,14 +40,14 @@ NANO = {
 }
 DEEP = {"mtl": (), "padnet": (2,), "mtinet": (4, 8, 16, 32), "mtan": (), "crossstitch": ()}
 """The strides of what is predicted on the way."""
-TWO = Request(("semantic", "depth"), 5, PRESETS["imagenet"])
-FIVE = Request(("semantic", "depth", "detection", "instance", "instance_depth"), 5, PRESETS["imagenet"])
+TWO = NetworkRequest(("semantic", "depth"), 5, PRESETS["imagenet"])
+FIVE = NetworkRequest(("semantic", "depth", "detection", "instance", "instance_depth"), 5, PRESETS["imagenet"])
 LARGEST = {"nano": 3e6, "paper": 110e6}
 RECIPES = sorted((Path(__file__).parents[2] / "models").glob("*/recipe.toml"))
 every_network = pytest.mark.parametrize("name", NANO)
 
 
-def make(name: str, request: Request = TWO, **changes: object) -> torch.nn.Module:
+def make(name: str, request: NetworkRequest = TWO, **changes: object) -> torch.nn.Module:
     torch.manual_seed(0)
     return build(name, {**ENCODER, **NANO[name], **changes}, request, "test")
 
@@ -113,7 +113,7 @@ def test_every_parameter_is_trained(name):
 @every_network
 def test_unknown_task(name):
     with pytest.raises(InputError, match="no head for task 'flow'"):
-        make(name, Request(("semantic", "flow"), 5, PRESETS["none"]))
+        make(name, NetworkRequest(("semantic", "flow"), 5, PRESETS["none"]))
 
 
 @pytest.mark.parametrize("name", [name for name in NANO if name != "mtinet"])
@@ -156,7 +156,7 @@ def test_instance_head_on_the_encoder(skip_finest):
 
 def test_instances_alone_need_a_dense_task():
     with pytest.raises(InputError, match="add one of semantic"):
-        make("mtinet", Request(("detection",), 5, PRESETS["none"]))
+        make("mtinet", NetworkRequest(("detection",), 5, PRESETS["none"]))
 
 
 def test_scales_must_fit_the_levels():
@@ -171,7 +171,9 @@ def test_scales_must_fit_the_levels():
 def test_paper_networks_have_about_the_published_size(name, auxiliary, millions):
     # UniNet 2021, table 1, column #P.
     with torch.device("meta"):
-        net = build(name, {"auxiliary": auxiliary}, Request(("semantic", "depth"), 19, PRESETS["imagenet"]), "test")
+        net = build(
+            name, {"auxiliary": auxiliary}, NetworkRequest(("semantic", "depth"), 19, PRESETS["imagenet"]), "test"
+        )
     assert sum(p.numel() for p in net.parameters()) / 1e6 == pytest.approx(millions, rel=0.06)
 
 
@@ -297,7 +299,7 @@ def test_encoder_without_stages():
 
 def test_cross_stitch_needs_company():
     with pytest.raises(InputError, match="at least two tasks"):
-        make("crossstitch", Request(("depth",), 5, PRESETS["none"]))
+        make("crossstitch", NetworkRequest(("depth",), 5, PRESETS["none"]))
 
 
 def test_encoders_are_found_by_name():

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from robustbench_seg.errors import InputError, UsageError
-from robustbench_seg.models import catalogue
-from robustbench_seg.models.card import CARD, WEIGHTS, read_card, write_card
+from robustbench_seg.models.catalogue import index as catalogue
+from robustbench_seg.models.catalogue.card import CARD, WEIGHTS, read_card, write_card
 from robustbench_seg.registries import TASKS
 
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from robustbench_seg.classes import CAMVID11
 from robustbench_seg.errors import InputError, RobustsegError, UsageError
-from robustbench_seg.models.checkpoint import load_own
+from robustbench_seg.models.adapters.checkpoint import load_own
 
 CODE = """
 import torch

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from robustbench_seg.harness.kernels import Kernels
-from robustbench_seg.harness.spec import ModelSpec
+from robustbench_seg.evaluation.optimize import Kernels
+from robustbench_seg.evaluation.spec import ModelSpec
 from robustbench_seg.models import folding
 from robustbench_seg.models.folding import folded, same_outputs
 

@@ -4,13 +4,13 @@ import pytest
 import torch
 
 from robustbench_seg.errors import InputError, RobustsegError
-from robustbench_seg.models.architecture import ARCHITECTURES, Architecture, Request, architecture
-from robustbench_seg.models.architectures import build
 from robustbench_seg.models.base import restricted
-from robustbench_seg.models.encoders import Encoder
-from robustbench_seg.models.normalization import PRESETS, Normalization
+from robustbench_seg.models.blocks.encoders import Encoder
+from robustbench_seg.models.blocks.normalization import PRESETS, Normalization
+from robustbench_seg.models.networks.base import ARCHITECTURES, Architecture, NetworkRequest, architecture
+from robustbench_seg.models.networks.build import build
 
-BOTH = Request(("semantic", "depth"), 7, PRESETS["imagenet"])
+BOTH = NetworkRequest(("semantic", "depth"), 7, PRESETS["imagenet"])
 
 
 @pytest.mark.parametrize("size", [(1, 1), (31, 65), (64, 64), (97, 193)])
@@ -37,7 +37,7 @@ def test_encoder_has_five_levels():
 
 def test_paper_network_has_the_published_size():
     # ResNet-18 without its classifier has 11 176 512 parameters, monodepth2's decoder convolutions 3 150 880.
-    net = build("klingner", {}, Request(("depth",), 1, PRESETS["none"]), "test")
+    net = build("klingner", {}, NetworkRequest(("depth",), 1, PRESETS["none"]), "test")
     decoder = sum(p.numel() for p in net.decoders.parameters())
     assert sum(p.numel() for p in net.encoder.parameters()) == 11_176_512
     widths, skips, before = [256, 128, 64, 32, 16], [256, 128, 64, 64, 0], [512, 256, 128, 64, 32]
@@ -47,9 +47,9 @@ def test_paper_network_has_the_published_size():
 
 def test_normalisation_is_inside_and_not_in_the_state(nano):
     torch.manual_seed(0)
-    raw = build("klingner", nano, Request(("semantic",), 3, PRESETS["none"]), "test").eval()
+    raw = build("klingner", nano, NetworkRequest(("semantic",), 3, PRESETS["none"]), "test").eval()
     own = Normalization((0.1, 0.2, 0.3), (0.5, 0.6, 0.7))
-    net = build("klingner", nano, Request(("semantic",), 3, own), "test").eval()
+    net = build("klingner", nano, NetworkRequest(("semantic",), 3, own), "test").eval()
     net.load_state_dict(raw.state_dict())
     assert not any("normalize" in key for key in net.state_dict())
     x = torch.rand(1, 3, 64, 64)
@@ -85,7 +85,7 @@ def test_bad_parameters(name, parameters, message):
 
 def test_unknown_task(nano):
     with pytest.raises(InputError, match="no head for task 'flow'"):
-        build("klingner", nano, Request(("flow",), 1, PRESETS["none"]), "test")
+        build("klingner", nano, NetworkRequest(("flow",), 1, PRESETS["none"]), "test")
 
 
 def test_a_second_architecture_of_a_name_raises():

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from robustbench_seg.errors import UsageError
-from robustbench_seg.models.normalization import PRESETS, Normalization
+from robustbench_seg.models.blocks.normalization import PRESETS, Normalization
 
 
 def test_presets_and_spelling():

@@ -7,8 +7,8 @@ from typing import Any, Literal
 import pytest
 
 from robustbench_seg.errors import InputError
-from robustbench_seg.models.strict import from_table, read_toml
-from robustbench_seg.models.toml_writer import dumps
+from robustbench_seg.models.catalogue.toml_writer import dumps
+from robustbench_seg.strict import from_table, read_toml
 
 
 @dataclass(frozen=True)

@@ -5,15 +5,15 @@ import math
 import pytest
 import torch
 
-from robustbench_seg.attacks.victim import Victim
+from robustbench_seg.attacks.target_model import TargetModel
 from robustbench_seg.classes import CAMVID11, CITYSCAPES19, ClassSet, align
-from robustbench_seg.detection.truth import InstanceLabels, Instances
 from robustbench_seg.errors import InputError, RobustsegError
-from robustbench_seg.models.architecture import Request
-from robustbench_seg.models.architectures import build
-from robustbench_seg.models.dense_tasks import FAR, NEAR, metric_depth
-from robustbench_seg.models.normalization import PRESETS
+from robustbench_seg.models.blocks.dense_tasks import FAR, NEAR, metric_depth
+from robustbench_seg.models.blocks.normalization import PRESETS
+from robustbench_seg.models.networks.base import NetworkRequest
+from robustbench_seg.models.networks.build import build
 from robustbench_seg.registries import TASKS
+from robustbench_seg.tasks.instances.truth import InstanceLabels, Instances
 
 FIVE = ("semantic", "depth", "detection", "instance", "instance_depth")
 NANO = {
@@ -27,7 +27,7 @@ SIZE = (48, 80)
 
 def net(tasks=FIVE, classes=19, **changes):
     torch.manual_seed(0)
-    return build("uninet", {**NANO, **changes}, Request(tasks, classes, PRESETS["uninet"]), "test").eval()
+    return build("uninet", {**NANO, **changes}, NetworkRequest(tasks, classes, PRESETS["uninet"]), "test").eval()
 
 
 def images(count=2, size=SIZE, seed=0):
@@ -192,8 +192,8 @@ def test_every_weight_is_trained_by_some_loss():
 def test_the_papers_network_has_about_the_published_size():
     """UniNet 2021, table 1: 18 M parameters for segmentation and depth; its DLA-34 has 15.2 M without classifier."""
     with torch.device("meta"):
-        two = build("uninet", {}, Request(FIVE[:2], 19, PRESETS["uninet"]), "test")
-        five = build("uninet", {}, Request(FIVE, 19, PRESETS["uninet"]), "test")
+        two = build("uninet", {}, NetworkRequest(FIVE[:2], 19, PRESETS["uninet"]), "test")
+        five = build("uninet", {}, NetworkRequest(FIVE, 19, PRESETS["uninet"]), "test")
     count = sum(p.numel() for p in two.parameters())
     assert count == pytest.approx(18e6, rel=0.1)
     towers = 2 * 4 * (9 * 256 * 256 + 2 * 256)
@@ -204,7 +204,7 @@ def test_the_papers_network_has_about_the_published_size():
 
 def test_the_papers_levels_are_p3_to_p5():
     with torch.device("meta"):
-        five = build("uninet", {}, Request(FIVE, 19, PRESETS["uninet"]), "test")
+        five = build("uninet", {}, NetworkRequest(FIVE, 19, PRESETS["uninet"]), "test")
     assert five.instances.strides == (8, 16, 32)
     assert five.instances.limits == (0.0, 64.0, 128.0, math.inf)
     assert five.instances.components.shape == (60, 28 * 28)
@@ -239,7 +239,7 @@ def test_bad_requests_are_one_line(tasks, changes, message):
 def test_classes_of_instances_merge_by_the_maximum():
     model, x = net(), images()
     alignment = align(CITYSCAPES19, CAMVID11)
-    raw, merged = model(x), Victim(model, ("semantic", "instances"), alignment).outputs(x)
+    raw, merged = model(x), TargetModel(model, ("semantic", "instances"), alignment).outputs(x)
     dense = merged["instances"]
     assert dense.classes.shape[2] == merged["semantic"].shape[1] == len(CAMVID11)
     cars = [CITYSCAPES19.find(name) for name in ("car", "truck", "bus", "train")]
@@ -251,13 +251,13 @@ def test_classes_of_instances_merge_by_the_maximum():
 
 
 def test_the_wrong_number_of_instance_classes_is_one_line():
-    victim = Victim(net(("detection",), classes=5), ("instances",), align(CITYSCAPES19, CAMVID11))
+    target_model = TargetModel(net(("detection",), classes=5), ("instances",), align(CITYSCAPES19, CAMVID11))
     with pytest.raises(InputError, match="gives 5 channels for 19 classes; see --classes") as caught:
-        victim.outputs(images())
+        target_model.outputs(images())
     assert "\n" not in str(caught.value)
     own = ClassSet("own", CITYSCAPES19.names, CITYSCAPES19.palette)
     with pytest.raises(InputError, match="gives 5 channels for 19 classes"):
-        Victim(net(("detection",), classes=5), ("instances",), align(own, own)).outputs(images())
+        TargetModel(net(("detection",), classes=5), ("instances",), align(own, own)).outputs(images())
 
 
 def test_half_precision_comes_back_as_float32():
@@ -265,8 +265,8 @@ def test_half_precision_comes_back_as_float32():
     keys = ("semantic", "depth", "instances")
     seen = {}
     for precision in ("fp32", "bf16"):
-        victim = Victim(model, keys, precision=precision)
-        victim.gradient(x, lambda o: seen.update(last=o) or o["depth"].flatten(1).mean(1))
+        target_model = TargetModel(model, keys, precision=precision)
+        target_model.gradient(x, lambda o: seen.update(last=o) or o["depth"].flatten(1).mean(1))
         seen[precision] = {key: output.detach() for key, output in seen["last"].items()}
     exact, half = seen["fp32"], seen["bf16"]
     assert half["semantic"].dtype == half["depth"].dtype == torch.float32
@@ -279,7 +279,7 @@ def test_half_precision_comes_back_as_float32():
         torch.testing.assert_close(rough, right, rtol=0.05, atol=0.2)
     assert half["instances"].locations.points.dtype == torch.float32
     task = TASKS.get("detection")()
-    gradient = Victim(model, keys, precision="bf16").gradient(x, lambda o: task.loss(o["instances"], truth()))
+    gradient = TargetModel(model, keys, precision="bf16").gradient(x, lambda o: task.loss(o["instances"], truth()))
     assert gradient.dtype == torch.float32
     assert gradient.isfinite().all()
     assert gradient.flatten(1).any(1).all()

@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from robustbench_seg.errors import InputError
-from robustbench_seg.models.weights import digest, fit, read_safetensors, rounded, save_weights
+from robustbench_seg.models.catalogue.weights import digest, fit, read_safetensors, rounded, save_weights
 
 
 def _net() -> nn.Sequential:

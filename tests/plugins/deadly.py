@@ -26,10 +26,10 @@ class Deadly(Perturbation):
     fault: str = "kill"
     marker: str = ""
 
-    def run(self, problem, budget):
+    def run(self, context, budget):
         if not self.marker or self._first():
             _FAULTS[self.fault]()
-        return problem.images + budget.epsilon / 255
+        return context.images + budget.epsilon / 255
 
     def _first(self):
         try:

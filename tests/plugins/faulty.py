@@ -32,118 +32,118 @@ def attack(name):
     def add(function):
         @dataclass(frozen=True)
         class Faulty(Perturbation):
-            def run(self, problem, budget):
-                return function(problem, budget)
+            def run(self, context, budget):
+                return function(context, budget)
 
         return ATTACKS.register(name, "faulty")(Faulty)
 
     return add
 
 
-def fgsm(problem, budget):
-    return problem.images + problem.gradient(problem.images).sign() * budget.epsilon / 255
+def fgsm(context, budget):
+    return context.images + context.gradient(context.images).sign() * budget.epsilon / 255
 
 
 @attack("raises")
-def raises(problem, budget):
+def raises(context, budget):
     raise RuntimeError("broken on\npurpose")
 
 
 @attack("raises_late")
-def raises_late(problem, budget):
+def raises_late(context, budget):
     if budget.epsilon > 1:
         raise RuntimeError("too strong")
-    return fgsm(problem, budget)
+    return fgsm(context, budget)
 
 
 @attack("gives_nan")
-def gives_nan(problem, budget):
-    x = fgsm(problem, budget)
+def gives_nan(context, budget):
+    x = fgsm(context, budget)
     x[:, :, 0, 0] = float("nan")
     return x
 
 
 @attack("gives_nan_for_one")
-def gives_nan_for_one(problem, budget):
-    x = fgsm(problem, budget)
-    hit = (problem.images - signature()).abs().flatten(1).amax(1) == 0
+def gives_nan_for_one(context, budget):
+    x = fgsm(context, budget)
+    hit = (context.images - signature()).abs().flatten(1).amax(1) == 0
     return torch.where(hit.view(-1, 1, 1, 1), float("nan"), x)
 
 
 @attack("gives_shape")
-def gives_shape(problem, budget):
-    return fgsm(problem, budget).transpose(2, 3)
+def gives_shape(context, budget):
+    return fgsm(context, budget).transpose(2, 3)
 
 
 @attack("gives_double")
-def gives_double(problem, budget):
-    return fgsm(problem, budget).double()
+def gives_double(context, budget):
+    return fgsm(context, budget).double()
 
 
 @attack("gives_bytes")
-def gives_bytes(problem, budget):
-    return (fgsm(problem, budget).clamp(0, 1) * 255).round().to(torch.uint8)
+def gives_bytes(context, budget):
+    return (fgsm(context, budget).clamp(0, 1) * 255).round().to(torch.uint8)
 
 
 @attack("gives_array")
-def gives_array(problem, budget):
-    return fgsm(problem, budget).numpy()
+def gives_array(context, budget):
+    return fgsm(context, budget).numpy()
 
 
 @attack("gives_nothing")
-def gives_nothing(problem, budget):
+def gives_nothing(context, budget):
     return None
 
 
 @attack("gives_other_device")
-def gives_other_device(problem, budget):
-    return fgsm(problem, budget).to("meta")
+def gives_other_device(context, budget):
+    return fgsm(context, budget).to("meta")
 
 
 @attack("leaves_range")
-def leaves_range(problem, budget):
-    return problem.images + 1000 * problem.gradient(problem.images).sign()
+def leaves_range(context, budget):
+    return context.images + 1000 * context.gradient(context.images).sign()
 
 
 @attack("in_place")
-def in_place(problem, budget):
-    problem.images += 0.5
-    return fgsm(problem, budget)
+def in_place(context, budget):
+    context.images += 0.5
+    return fgsm(context, budget)
 
 
 @attack("in_place_unseen")
-def in_place_unseen(problem, budget):
-    problem.images.numpy()[:] = 0.5
-    return fgsm(problem, budget)
+def in_place_unseen(context, budget):
+    context.images.numpy()[:] = 0.5
+    return fgsm(context, budget)
 
 
 @attack("in_place_and_raises")
-def in_place_and_raises(problem, budget):
-    problem.images.zero_()
+def in_place_and_raises(context, budget):
+    context.images.zero_()
     raise RuntimeError("after the harm")
 
 
 @attack("changes_weights")
-def changes_weights(problem, budget):
+def changes_weights(context, budget):
     with torch.no_grad():
-        for parameter in problem._victim.module.parameters():
+        for parameter in context._target_model.module.parameters():
             parameter.mul_(0.5)
-    return fgsm(problem, budget)
+    return fgsm(context, budget)
 
 
 @attack("trains")
-def trains(problem, budget):
-    problem._victim.module.train()
-    return fgsm(problem, budget)
+def trains(context, budget):
+    context._target_model.module.train()
+    return fgsm(context, budget)
 
 
 @attack("exits")
-def exits(problem, budget):
+def exits(context, budget):
     sys.exit(0)
 
 
 @attack("interrupts")
-def interrupts(problem, budget):
+def interrupts(context, budget):
     raise KeyboardInterrupt
 
 
@@ -152,8 +152,8 @@ def interrupts(problem, budget):
 class SkipsRadius(FGSM):
     """Forgets all but the first radius."""
 
-    def run_grid(self, problem, budgets):
-        yield budgets[0], self.run(problem, budgets[0])
+    def run_epsilons(self, context, budgets):
+        yield budgets[0], self.run(context, budgets[0])
 
 
 class Faulty(nn.Module):

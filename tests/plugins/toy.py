@@ -1,4 +1,4 @@
-"""A plugin with a tiny data set and two tiny models, for tests of the harness in any process."""
+"""A plugin with a tiny data set and two tiny models, for tests of the evaluation in any process."""
 
 import os
 import time

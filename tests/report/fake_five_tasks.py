@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from robustbench_seg.harness.run import Panel
+from robustbench_seg.results.run import Panel
 from tests.report.fake_run import CLASSES, COSTS, NAN, SUMMARY, FakeRun, _png, _scene, info
 
 SEMANTIC = ("semantic", "detection", "instance")

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from robustbench_seg.harness.run import Panel
+from robustbench_seg.results.run import Panel
 
 NAN = float("nan")
 KEYS = ["model", "dataset", "attack", "objective", "norm", "epsilon", "task", "metric"]

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from robustbench_seg.harness.aggregate import tabulate
-from robustbench_seg.harness.outline import Outline, PairOutline
-from robustbench_seg.harness.plan import Family
-from robustbench_seg.harness.results import CellResult, FamilyResult, ImageResult, pack
-from robustbench_seg.harness.run import Run, write_table
-from robustbench_seg.harness.store import Store
+from robustbench_seg.evaluation.plan import AttackConfiguration
+from robustbench_seg.results.manifest import PairManifest, RunManifest
+from robustbench_seg.results.records import CellResult, ImageResult, SweepResult, pack
+from robustbench_seg.results.run import Run, write_table
+from robustbench_seg.results.store import Store
+from robustbench_seg.results.tables import tabulate
 
 Cells = Mapping[float, Sequence[float | None]]
 """The value of each image by radius (0: clean); None where the image failed."""
@@ -50,23 +50,26 @@ def stored_run(
     folder.mkdir(parents=True)
     grids = {model: tuple(epsilon for epsilon in cells if epsilon) for model, cells in models.items()}
     pairs = tuple(
-        PairOutline(
+        PairManifest(
             model,
             "street",
             tasks,
             classes,
-            (Family("clean", "", "", (0.0,)), Family("fgsm", "depth", "linf", grids[model], params or {})),
+            (
+                AttackConfiguration("clean", "", "", (0.0,)),
+                AttackConfiguration("fgsm", "depth", "linf", grids[model], params or {}),
+            ),
         )
         for model in models
     )
     names = list(ids or [f"image-{i}" for i in range(len(next(iter(models.values()))[0.0]))])
     with Store(folder / "store.sqlite") as store:
-        outline = Outline(pairs, {"street": list(groups or names)}, {"street": names}, seed)
-        store.write_meta("outline", outline.to_json())
+        manifest = RunManifest(pairs, {"street": list(groups or names)}, {"street": names}, seed)
+        store.write_meta("manifest", manifest.to_json())
         for p, (model, cells) in enumerate(models.items()):
             for f, grid in enumerate([(0.0,), grids[model]]):
                 found = tuple(CellResult(epsilon, _images(cells[epsilon], tasks)) for epsilon in grid)
-                store.write([FamilyResult(p, f, 0, found)])
+                store.write([SweepResult(p, f, 0, found)])
         tables = tabulate(store)
     for name in ("summary", "classes", "costs"):
         write_table(getattr(tables, name), folder / f"{name}.csv")

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from robustbench_seg.harness.aggregate import ratio
 from robustbench_seg.report.delta import Against, delta_mtl
+from robustbench_seg.results.tables import ratio
 from robustbench_seg.tasks.base import Metric
 
 SINGLE = (64.96, 5.802)

@@ -8,12 +8,12 @@ import pytest
 from scipy.stats import ttest_ind, ttest_rel
 
 from robustbench_seg.errors import UsageError
-from robustbench_seg.harness.bootstrap import resample_weights
-from robustbench_seg.harness.store import Store
 from robustbench_seg.report.differences.compare import compare
 from robustbench_seg.report.differences.differences import Difference, differences, differences_table
 from robustbench_seg.report.differences.groups import Group, parse_groups
 from robustbench_seg.report.differences.seeds import from_seeds, welch
+from robustbench_seg.results.bootstrap import resample_weights
+from robustbench_seg.results.store import Store
 from tests.report.stored_runs import stored_run
 
 N = 40

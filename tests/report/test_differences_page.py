@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from robustbench_seg.cli import main
-from robustbench_seg.harness.run import Run
 from robustbench_seg.report.write import write_comparison
+from robustbench_seg.results.run import Run
 from tests.report.html_text import Page, parse
 from tests.report.stored_runs import stored_run
 

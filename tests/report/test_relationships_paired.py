@@ -5,17 +5,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from robustbench_seg.harness.bootstrap import interval
-from robustbench_seg.harness.evaluation import Evaluation, Request
-from robustbench_seg.harness.execute import execute
-from robustbench_seg.harness.run import Run
-from robustbench_seg.harness.spec import DataSpec, ModelSpec
+from robustbench_seg.evaluation.prepare import EvaluationConfig, PreparedEvaluation
+from robustbench_seg.evaluation.run import run_evaluation
+from robustbench_seg.evaluation.spec import DataSpec, ModelSpec
 from robustbench_seg.protocol import AttackPlan, Protocol
 from robustbench_seg.registry import load_plugin
 from robustbench_seg.report.relationships.contrast import key
 from robustbench_seg.report.relationships.paired import draws
 from robustbench_seg.report.relationships.write import write_relationships
 from robustbench_seg.report.rows import CLEAN, rows
+from robustbench_seg.results.bootstrap import interval
+from robustbench_seg.results.run import Run
 from tests.report.html_text import parse
 
 TOY = Path(__file__).parents[1] / "plugins" / "toy.py"
@@ -26,7 +26,7 @@ PROTOCOL = Protocol("toy", (AttackPlan("fgsm", (1 / 3, 8.0)), AttackPlan("hide",
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     load_plugin(TOY)
     folder = tmp_path_factory.mktemp("toy")
-    request = Request(
+    request = EvaluationConfig(
         models=[ModelSpec("toy-multi")],
         datasets=[DataSpec("toy")],
         protocol=PROTOCOL,
@@ -34,7 +34,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         workers=1,
         plugins=(str(TOY),),
     )
-    return execute(Evaluation(request, folder), folder)
+    return run_evaluation(PreparedEvaluation(request, folder), folder)
 
 
 def test_their_intervals_are_those_of_the_tables(run: Run) -> None:

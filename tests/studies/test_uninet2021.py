@@ -8,7 +8,7 @@ import tomllib
 import numpy as np
 import pytest
 
-from robustbench_seg.harness.cost import ModelCost
+from robustbench_seg.models.cost import ModelCost
 from robustbench_seg.report.relationships.contrast import key
 from robustbench_seg.report.relationships.matrix import Family, Matrix, Setting
 from robustbench_seg.report.rows import Row

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import torch
 
-from robustbench_seg.detection.dense import DenseInstances, Locations
-from robustbench_seg.detection.masks import SIDE, MaskBasis
-from robustbench_seg.detection.truth import InstanceLabels, Instances
+from robustbench_seg.tasks.instances.dense import DenseInstances, Locations
+from robustbench_seg.tasks.instances.masks import SIDE, MaskBasis
+from robustbench_seg.tasks.instances.truth import InstanceLabels, Instances
 
 HEIGHT, WIDTH, STRIDE, CLASSES = 64, 96, 8, 4
 VOID = 255

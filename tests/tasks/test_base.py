@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from robustbench_seg.detection.dense import DenseInstances
-from robustbench_seg.detection.truth import InstanceLabels
 from robustbench_seg.registries import TASKS
 from robustbench_seg.tasks.base import masked_mean, stack, weighted_mean
+from robustbench_seg.tasks.instances.dense import DenseInstances
+from robustbench_seg.tasks.instances.truth import InstanceLabels
 from tests.tasks.made_instances import Found, Known, labelled, predicted
 
 OUTPUTS = {"semantic": torch.randn(3, 4, 5, 6, generator=torch.Generator().manual_seed(0))}

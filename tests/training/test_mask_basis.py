@@ -5,12 +5,12 @@ import pytest
 import torch
 
 from robustbench_seg.data.base import Dataset, Sample
-from robustbench_seg.detection.masks import SIDE, crops, fit
 from robustbench_seg.errors import InputError
-from robustbench_seg.models.architecture import Request
-from robustbench_seg.models.architectures import build
-from robustbench_seg.models.normalization import PRESETS
-from robustbench_seg.models.weights import rounded
+from robustbench_seg.models.blocks.normalization import PRESETS
+from robustbench_seg.models.catalogue.weights import rounded
+from robustbench_seg.models.networks.base import NetworkRequest
+from robustbench_seg.models.networks.build import build
+from robustbench_seg.tasks.instances.masks import SIDE, crops, fit
 from robustbench_seg.training.batches import Source
 from robustbench_seg.training.mask_basis import fit_masks
 from tests.training.conftest import CLASSES
@@ -65,7 +65,7 @@ def _box(mask):
 
 def net(tasks=("semantic", "detection", "instance")):
     torch.manual_seed(0)
-    return build("uninet", NANO, Request(tasks, 3, PRESETS["none"]), "test").eval()
+    return build("uninet", NANO, NetworkRequest(tasks, 3, PRESETS["none"]), "test").eval()
 
 
 @pytest.fixture
@@ -142,7 +142,7 @@ def test_it_travels_with_the_weights_and_survives_their_rounding(source):
 
 
 def test_nothing_to_learn_from_is_an_error(monkeypatch):
-    net = build("uninet", NANO, Request(("detection", "instance"), len(CLASSES), PRESETS["imagenet"]), "test")
-    monkeypatch.setattr("robustbench_seg.detection.truth.MIN_PIXELS", 10**6)
+    net = build("uninet", NANO, NetworkRequest(("detection", "instance"), len(CLASSES), PRESETS["imagenet"]), "test")
+    monkeypatch.setattr("robustbench_seg.tasks.instances.truth.MIN_PIXELS", 10**6)
     with pytest.raises(InputError, match="ellipses has no instance to learn masks from"):
         fit_masks(net, Source(Ellipses(2), ("detection", "instance")))

@@ -4,9 +4,9 @@ import pytest
 
 from robustbench_seg._shipped import shipped
 from robustbench_seg.errors import InputError, RobustsegError, UsageError
-from robustbench_seg.models.architecture import Request
-from robustbench_seg.models.architectures import build
-from robustbench_seg.models.normalization import Normalization
+from robustbench_seg.models.blocks.normalization import Normalization
+from robustbench_seg.models.networks.base import NetworkRequest
+from robustbench_seg.models.networks.build import build
 from robustbench_seg.training.recipe import read_recipe, varied
 
 
@@ -64,7 +64,7 @@ def test_shipped_recipes(path, scale):
     recipe = read_recipe(path, scale)
     assert recipe.name == path.parent.name
     chosen = recipe.architecture
-    request = Request(tuple(recipe.tasks), 19, Normalization.parse(chosen.normalization))
+    request = NetworkRequest(tuple(recipe.tasks), 19, Normalization.parse(chosen.normalization))
     assert build(chosen.name, chosen.parameters, request, str(path))
 
 

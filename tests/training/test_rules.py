@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from robustbench_seg.classes import VOID
-from robustbench_seg.detection.truth import from_sample
+from robustbench_seg.tasks.instances.truth import from_sample
 from robustbench_seg.training.augment import augment
 from robustbench_seg.training.recipe import AugmentRecipe
 from robustbench_seg.training.rules import RULES, View, cut
@@ -43,7 +43,7 @@ def seen(label, view):
     return rule.finish(rule.view(rule.read(label), view))
 
 
-def outline(mask):
+def manifest(mask):
     """The box of a mask, from outer edge to outer edge."""
     rows, columns = mask.any(1).nonzero()[:, 0], mask.any(0).nonzero()[:, 0]
     return [columns.min().item(), rows.min().item(), columns.max().item() + 1, rows.max().item() + 1]
@@ -64,7 +64,7 @@ def test_the_identity_leaves_instances_as_they_are():
 def test_boxes_are_those_of_the_moved_masks(view):
     moved = seen(sample_labels(), view)
     for box, mask in zip(moved.boxes, moved.masks, strict=True):
-        assert box.tolist() == outline(mask)
+        assert box.tolist() == manifest(mask)
     assert moved.boxes.dtype == moved.depth.dtype == torch.float32
     assert moved.labels.dtype == torch.int64
     assert moved.masks.shape == (len(moved), HEIGHT, WIDTH)
@@ -133,7 +133,7 @@ def test_instances_move_as_the_classes_of_their_pixels(seed):
     painted = torch.zeros(32, 48, dtype=torch.uint8)
     for label, box, mask in zip(found.labels, found.boxes, found.masks, strict=True):
         painted[mask] = label.to(torch.uint8)
-        assert box.tolist() == outline(mask)
+        assert box.tolist() == manifest(mask)
     inside = moved["semantic"] != VOID
     assert torch.equal(painted[inside], moved["semantic"][inside])
     assert not (found.masks & ~inside)[found.labels != VOID].any()

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from robustbench_seg.harness.bootstrap import interval
 from robustbench_seg.report.differences.difference import Difference
 from robustbench_seg.report.differences.groups import Group
 from robustbench_seg.report.differences.numbers import Item, Number, Numbers, Place, tabled
 from robustbench_seg.report.differences.seeds import from_seeds
 from robustbench_seg.report.relationships.contrast import Floats
 from robustbench_seg.report.rows import Row
+from robustbench_seg.results.bootstrap import interval
 
 _Ends = tuple[float | None, float | None]
 _NONE: _Ends = (None, None)

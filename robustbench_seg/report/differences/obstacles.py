@@ -24,15 +24,15 @@ class _Check(NamedTuple):
 
 
 def _images(source: Source, place: Place, task: str) -> object:
-    return list(source.outline.ids[place.dataset]), source.fingerprint
+    return list(source.manifest.ids[place.dataset]), source.fingerprint
 
 
 def _groups(source: Source, place: Place, task: str) -> object:
-    return list(source.outline.groups[place.dataset])
+    return list(source.manifest.groups[place.dataset])
 
 
 def _seed(source: Source, place: Place, task: str) -> object:
-    return source.outline.seed
+    return source.manifest.seed
 
 
 def _classes(source: Source, place: Place, task: str) -> object:

@@ -7,14 +7,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
-from robustbench_seg.harness.aggregate import Reference
-from robustbench_seg.harness.bootstrap import resample_weights
-from robustbench_seg.harness.outline import Outline, PairOutline
-from robustbench_seg.harness.plan import Family, load_tasks
-from robustbench_seg.harness.store import Store, StoredCell
+from robustbench_seg.evaluation.plan import AttackConfiguration, load_tasks
 from robustbench_seg.report.differences.numbers import Place
 from robustbench_seg.report.relationships.paired import STORE, written
 from robustbench_seg.report.rows import Run
+from robustbench_seg.results.bootstrap import resample_weights
+from robustbench_seg.results.manifest import PairManifest, RunManifest
+from robustbench_seg.results.store import Store, StoredCell
+from robustbench_seg.results.tables import Reference
 from robustbench_seg.tasks.base import Task
 
 
@@ -23,14 +23,14 @@ class Source:
     """One model on one data set in the store of a run; `fingerprint` is of the data set, as in run.json."""
 
     store: Store
-    outline: Outline
+    manifest: RunManifest
     pair: int
     fingerprint: str
 
     @property
-    def names(self) -> PairOutline:
+    def names(self) -> PairManifest:
         """The pair by name: tasks, classes, families."""
-        return self.outline.pairs[self.pair]
+        return self.manifest.pairs[self.pair]
 
     @cached_property
     def tasks(self) -> Mapping[str, Task]:
@@ -40,20 +40,22 @@ class Source:
     @cached_property
     def reference(self) -> Reference:
         """The clean images, with the resamples that the tables of the run take."""
-        weights, _ = resample_weights(self.outline.groups[self.names.dataset], self.outline.seed)
+        weights, _ = resample_weights(self.manifest.groups[self.names.dataset], self.manifest.seed)
         return Reference(self.store.cell(self.pair, 0, 0), weights)
 
     @cached_property
     def _cells(self) -> Mapping[Place, tuple[int, int]]:
         return {
-            Place(self.names.dataset, family.attack, family.objective, family.norm, written(epsilon)): (f, c)
-            for f, family in enumerate(self.names.families)
-            for c, epsilon in enumerate(family.epsilons)
+            Place(
+                self.names.dataset, configuration.attack, configuration.objective, configuration.norm, written(epsilon)
+            ): (f, c)
+            for f, configuration in enumerate(self.names.configurations)
+            for c, epsilon in enumerate(configuration.epsilons)
         }
 
-    def family(self, place: Place) -> Family:
+    def family(self, place: Place) -> AttackConfiguration:
         """The attack of a cell."""
-        return self.names.families[self._cells[place][0]]
+        return self.names.configurations[self._cells[place][0]]
 
     def cell(self, place: Place) -> StoredCell:
         """A cell as stored; the clean one is read once."""
@@ -75,10 +77,10 @@ def opened(runs: Sequence[Run], names: Sequence[Mapping[str, str]]) -> Iterator[
             if not path.is_file():
                 continue
             store = stack.enter_context(Store(path, create=False))
-            outline = Outline.from_json(store.read_outline())
+            manifest = RunManifest.from_json(store.read_manifest())
             prints = {data["name"]: str(data.get("fingerprint")) for data in run.info.get("datasets", [])}
-            for index, pair in enumerate(outline.pairs):
+            for index, pair in enumerate(manifest.pairs):
                 if pair.model in shown:
-                    source = Source(store, outline, index, prints.get(pair.dataset, ""))
+                    source = Source(store, manifest, index, prints.get(pair.dataset, ""))
                     found[shown[pair.model], pair.dataset] = source
         yield found

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from robustbench_seg.harness.aggregate import ratio, used_results
-from robustbench_seg.harness.store import StoredCell
 from robustbench_seg.report.differences.numbers import RATIO, VALUE, Item, Number, Numbers, Place
 from robustbench_seg.report.differences.sources import Source
 from robustbench_seg.report.relationships.contrast import Floats
 from robustbench_seg.report.rows import CLEAN
+from robustbench_seg.results.store import StoredCell
+from robustbench_seg.results.tables import ratio, used_results
 from robustbench_seg.tasks.base import Metric, Task
 
 _DIRECTIONS = {True: "higher", False: "lower"}

@@ -137,8 +137,8 @@ def _estimate(value: float, samples: Floats) -> Estimate:
 
 
 def _interval(samples: Floats) -> tuple[float, float]:
-    # The harness' interval, imported late: what lies beside it needs torch, a page without a store does not.
-    from robustbench_seg.harness.bootstrap import interval
+    # The evaluation' interval, imported late: what lies beside it needs torch, a page without a store does not.
+    from robustbench_seg.results.bootstrap import interval
 
     return interval(samples)
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from robustbench_seg.report.relationships.contrast import Floats, Key
 
 if TYPE_CHECKING:
-    from robustbench_seg.harness.aggregate import Reference
-    from robustbench_seg.harness.outline import Outline
-    from robustbench_seg.harness.plan import Family
-    from robustbench_seg.harness.store import Store, StoredCell
+    from robustbench_seg.evaluation.plan import AttackConfiguration
+    from robustbench_seg.results.manifest import RunManifest
+    from robustbench_seg.results.store import Store, StoredCell
+    from robustbench_seg.results.tables import Reference
     from robustbench_seg.tasks.base import Task, Values
 
 STORE = "store.sqlite"
@@ -22,37 +22,39 @@ def draws(folder: Path, wanted: Collection[Key]) -> dict[Key, Floats]:
     """The resampled values of the wanted cells of a run; nothing where the folder has no store any more."""
     if not wanted or not (folder / STORE).is_file():
         return {}
-    from robustbench_seg.harness.outline import Outline
-    from robustbench_seg.harness.store import Store
+    from robustbench_seg.results.manifest import RunManifest
+    from robustbench_seg.results.store import Store
 
     with Store(folder / STORE, create=False) as store:
-        outline = Outline.from_json(store.read_outline())
+        manifest = RunManifest.from_json(store.read_manifest())
         return {
-            key: ratios for pair in range(len(outline.pairs)) for key, ratios in resampled(store, outline, pair, wanted)
+            key: ratios
+            for pair in range(len(manifest.pairs))
+            for key, ratios in resampled(store, manifest, pair, wanted)
         }
 
 
-def resampled(store: Store, outline: Outline, pair: int, wanted: Collection[Key]) -> Iterator[tuple[Key, Floats]]:
+def resampled(store: Store, manifest: RunManifest, pair: int, wanted: Collection[Key]) -> Iterator[tuple[Key, Floats]]:
     """Yield (key, values (R,)) of the wanted cells of one pair of model and data set. A pure function of the store.
 
     The values are ratios Q, or the attacked metric itself where it has no direction (the shape of boxes). Every
     cell sees the same resamples of the same images, so values at one index may be subtracted. R is the number of
     resamples of the task. Images count as in summary.csv: those with a value, clean and attacked.
     """
-    from robustbench_seg.harness.aggregate import Reference, used_results
-    from robustbench_seg.harness.bootstrap import resample_weights
-    from robustbench_seg.harness.plan import load_tasks
+    from robustbench_seg.evaluation.plan import load_tasks
+    from robustbench_seg.results.bootstrap import resample_weights
+    from robustbench_seg.results.tables import Reference, used_results
 
-    names = outline.pairs[pair]
+    names = manifest.pairs[pair]
     asked = [key for key in wanted if (key.model, key.dataset) == (names.model, names.dataset)]
     if not asked:
         return
-    weights, _ = resample_weights(outline.groups[names.dataset], outline.seed)
+    weights, _ = resample_weights(manifest.groups[names.dataset], manifest.seed)
     tasks = load_tasks(names.tasks)
     reference = Reference(store.cell(pair, 0, 0), weights)
-    for f, family in enumerate(names.families):
-        for c, epsilon in enumerate(family.epsilons):
-            keys = [key for key in asked if _is_of(key, family, epsilon)]
+    for f, configuration in enumerate(names.configurations):
+        for c, epsilon in enumerate(configuration.epsilons):
+            keys = [key for key in asked if _is_of(key, configuration, epsilon)]
             if not keys:
                 continue
             cell = store.cell(pair, f, c)
@@ -65,7 +67,7 @@ def _values(
     reference: Reference, cell: StoredCell, used: Sequence[int], key: Key, task: Task, classes: Sequence[str]
 ) -> Floats:
     """(R,) of a cell in the key's metric, over all classes or of one."""
-    from robustbench_seg.harness.aggregate import ratio
+    from robustbench_seg.results.tables import ratio
 
     scored, _, clean = reference.values(task, used)
     statistics = [cell.statistics[task.name][image] for image in used]
@@ -81,11 +83,11 @@ def _of_key(values: Values, key: Key, classes: Sequence[str]) -> Floats:
     return values.overall[key.metric]
 
 
-def _is_of(key: Key, family: Family, epsilon: float | None) -> bool:
+def _is_of(key: Key, configuration: AttackConfiguration, epsilon: float | None) -> bool:
     return (key.attack, key.objective, key.norm, key.epsilon) == (
-        family.attack,
-        family.objective,
-        family.norm,
+        configuration.attack,
+        configuration.objective,
+        configuration.norm,
         written(epsilon),
     )
 

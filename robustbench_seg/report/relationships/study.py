@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from robustbench_seg.errors import UsageError
-from robustbench_seg.harness.run import Panel
 from robustbench_seg.report.names import epsilon_text, task_name
 from robustbench_seg.report.relationships.asymmetry import MATRIX_CONTRASTS, Placed, within
 from robustbench_seg.report.relationships.contrast import Contrast, Draws, Floats, Key, key
@@ -19,6 +18,7 @@ from robustbench_seg.report.relationships.matrix import REFERENCE, Family, Matri
 from robustbench_seg.report.relationships.paired import draws, renamed
 from robustbench_seg.report.relationships.swapping import Swap, shape_keys, swaps
 from robustbench_seg.report.rows import CLEAN, OUTCOMES, Row, Run, rows, unique
+from robustbench_seg.results.run import Panel
 
 _PICTURED = ("hide:", "swap:", "group:")
 

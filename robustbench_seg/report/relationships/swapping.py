@@ -160,7 +160,7 @@ def _verdict(found: Sequence[Shape]) -> str:
 def _after(row: Row, draws: Draws) -> Estimate:
     if key(row) not in draws:
         return Estimate(row.value or 0.0)
-    from robustbench_seg.harness.bootstrap import interval
+    from robustbench_seg.results.bootstrap import interval
 
     return Estimate(row.value or 0.0, *interval(draws[key(row)]))
 

@@ -11,13 +11,13 @@ from typing import Any
 import click
 import pandas as pd
 
-from robustbench_seg.harness.evaluation import resolve_device
-from robustbench_seg.harness.execute import make_folder
-from robustbench_seg.harness.run import write_table, write_text
-from robustbench_seg.harness.spec import DataSpec
+from robustbench_seg.evaluation.prepare import resolve_device
+from robustbench_seg.evaluation.run import make_folder
+from robustbench_seg.evaluation.spec import DataSpec
 from robustbench_seg.report.cells import Table
 from robustbench_seg.report.differences.differences import differences_table
 from robustbench_seg.report.rendering import environment
+from robustbench_seg.results.run import write_table, write_text
 from robustbench_seg.studies.klingner2020.experiments import (
     FULL_LENGTH,
     OVER_LAMBDA,

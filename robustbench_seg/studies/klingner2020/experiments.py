@@ -12,14 +12,14 @@ from torch import Tensor, nn
 
 from robustbench_seg.classes import CITYSCAPES19
 from robustbench_seg.data.base import Dataset
-from robustbench_seg.harness.evaluation import Evaluation, Request
-from robustbench_seg.harness.execute import execute
-from robustbench_seg.harness.run import Run
-from robustbench_seg.harness.spec import DataSpec, InMemory, ModelSpec
+from robustbench_seg.evaluation.prepare import EvaluationConfig, PreparedEvaluation
+from robustbench_seg.evaluation.run import run_evaluation
+from robustbench_seg.evaluation.spec import DataSpec, InMemory, ModelSpec
 from robustbench_seg.models.base import LoadedModel
-from robustbench_seg.models.weights import digest
+from robustbench_seg.models.catalogue.weights import digest
 from robustbench_seg.protocol import Protocol, narrow
 from robustbench_seg.registries import PROTOCOLS
+from robustbench_seg.results.run import Run
 from robustbench_seg.studies.klingner2020.results import Results
 from robustbench_seg.studies.klingner2020.trainings import ABLATION, CAMVID, FULL, Training, obtain
 from robustbench_seg.tasks.depth import MAX_DEPTH, MIN_DEPTH
@@ -95,7 +95,7 @@ def _executed(
     tasks: Sequence[str],
     **more: Any,
 ) -> Run:
-    request = Request(
+    request = EvaluationConfig(
         models=models,
         datasets=datasets,
         protocol=protocol,
@@ -107,8 +107,10 @@ def _executed(
         **more,
     )
     folder = options.work / "runs" / name
-    return execute(
-        Evaluation(request, folder), folder, lambda done: options.announce(f"{name}: {done.done} of {done.total} units")
+    return run_evaluation(
+        PreparedEvaluation(request, folder),
+        folder,
+        lambda done: options.announce(f"{name}: {done.done} of {done.total} units"),
     )
 
 

@@ -8,10 +8,10 @@ from functools import cache
 from pathlib import Path
 
 from robustbench_seg._shipped import shipped
-from robustbench_seg.harness.execute import make_folder
-from robustbench_seg.harness.spec import ModelSpec
-from robustbench_seg.models.card import CARD
-from robustbench_seg.models.catalogue import folders
+from robustbench_seg.evaluation.run import make_folder
+from robustbench_seg.evaluation.spec import ModelSpec
+from robustbench_seg.models.catalogue.card import CARD
+from robustbench_seg.models.catalogue.index import folders
 from robustbench_seg.training.recipe import Recipe, read_recipe, varied
 from robustbench_seg.training.run import run_recipe
 

@@ -9,11 +9,10 @@ from typing import Any
 
 import click
 
-from robustbench_seg.harness.evaluation import Evaluation, Request, resolve_device
-from robustbench_seg.harness.execute import execute, make_folder
-from robustbench_seg.harness.run import Run, write_table, write_text
-from robustbench_seg.harness.spec import DataSpec, ModelSpec
-from robustbench_seg.models.catalogue import folders
+from robustbench_seg.evaluation.prepare import EvaluationConfig, PreparedEvaluation, resolve_device
+from robustbench_seg.evaluation.run import make_folder, run_evaluation
+from robustbench_seg.evaluation.spec import DataSpec, ModelSpec
+from robustbench_seg.models.catalogue.index import folders
 from robustbench_seg.registries import PROTOCOLS
 from robustbench_seg.report.cells import Line, Table, text_cells
 from robustbench_seg.report.merge import merge, model_names
@@ -21,6 +20,7 @@ from robustbench_seg.report.names import task_name
 from robustbench_seg.report.relationships.study import Study, study
 from robustbench_seg.report.relationships.write import write_relationships
 from robustbench_seg.report.rendering import environment
+from robustbench_seg.results.run import Run, write_table, write_text
 from robustbench_seg.studies.uninet2021.findings import judged
 from robustbench_seg.studies.uninet2021.models import Measured, measure, models_table, table_1, table_2
 
@@ -54,7 +54,7 @@ def main(out: Path, limit: int | None, device: str, workers: int, pictures: bool
 
 
 def _attacked(name: str, folder: Path, limit: int | None, device: str, workers: int) -> Run:
-    request = Request(
+    request = EvaluationConfig(
         models=[ModelSpec(name)],
         datasets=[DataSpec.parse("street")],
         protocol=PROTOCOLS.get(PROTOCOL),
@@ -63,8 +63,10 @@ def _attacked(name: str, folder: Path, limit: int | None, device: str, workers: 
         workers=workers,
         given={"study": "uninet2021", "limit": limit},
     )
-    return execute(
-        Evaluation(request, folder), folder, lambda done: click.echo(f"{name}: {done.done} of {done.total} units")
+    return run_evaluation(
+        PreparedEvaluation(request, folder),
+        folder,
+        lambda done: click.echo(f"{name}: {done.done} of {done.total} units"),
     )
 
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from robustbench_seg.harness.bootstrap import interval
 from robustbench_seg.report.names import task_name
 from robustbench_seg.report.relationships.contrast import Draws, key, less_left
 from robustbench_seg.report.relationships.findings import rivals
@@ -28,6 +27,7 @@ from robustbench_seg.report.relationships.rank import spearman
 from robustbench_seg.report.relationships.study import Study
 from robustbench_seg.report.relationships.swapping import reached, shapes
 from robustbench_seg.report.rows import Row
+from robustbench_seg.results.bootstrap import interval
 from robustbench_seg.studies.votes import Judged, Vote
 
 ALIKE = 0.5

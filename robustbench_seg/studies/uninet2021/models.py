@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from robustbench_seg.harness.cost import ModelCost, measure_cost
-from robustbench_seg.models.catalogue import card, folders, load
+from robustbench_seg.models.catalogue.index import card, folders, load
+from robustbench_seg.models.cost import ModelCost, measure_cost
 from robustbench_seg.registries import TASKS
 from robustbench_seg.report.cells import DASH, Cell, Line, Table
 from robustbench_seg.report.delta import Against, delta_mtl

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from robustbench_seg.errors import InputError
-from robustbench_seg.models.gradient_scale import scale_gradient
-from robustbench_seg.models.heads import DepthHead, inverse_depth
-from robustbench_seg.models.klingner import UDecoder
-from robustbench_seg.models.multitask import MultiTaskNet
-from robustbench_seg.models.pose import PoseNet
+from robustbench_seg.models.blocks.gradient_scale import scale_gradient
+from robustbench_seg.models.blocks.heads import DepthHead, inverse_depth
+from robustbench_seg.models.blocks.multitask import MultiTaskNet
+from robustbench_seg.models.blocks.pose import PoseNet
+from robustbench_seg.models.blocks.udecoder import UDecoder
 from robustbench_seg.training.video.clips import Clips
 from robustbench_seg.training.video.warping import rigid
 

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from kornia.losses import inverse_depth_smoothness_loss
 from torch import Tensor
 
-from robustbench_seg.models.resize import resize
+from robustbench_seg.models.blocks.resize import resize
 from robustbench_seg.training.video.warping import warp
 
 ALPHA, BETA = 0.85, 1e-3

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from robustbench_seg.errors import InputError
-from robustbench_seg.models.card import load_folder, read_card
+from robustbench_seg.models.catalogue.card import load_folder, read_card
 from robustbench_seg.training.export import export
 from robustbench_seg.training.loop import BEST, LOG, STATE, _initial_state, _prepare, train
 from robustbench_seg.training.state import read_state

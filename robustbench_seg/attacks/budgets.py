@@ -1,0 +1,164 @@
+"""Budgets: a norm and an epsilon around a batch of images, in 0..255 grey values.
+
+A budget knows how far a perturbation may go and what one step of size alpha is in its geometry. Every
+tensor is (N,3,H,W) float32 in [0,1]; every epsilon, step and distance is in grey values.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+GREY = 255.0
+
+
+@dataclass(frozen=True, eq=False)
+class Budget(ABC):
+    """A ball around `images` (N,3,H,W) of epsilon `epsilon`, within the valid range [0,1]."""
+
+    images: Tensor
+    epsilon: float
+    norm: ClassVar[str]
+
+    @abstractmethod
+    def step(self, direction: Tensor, alpha: float) -> Tensor:
+        """The displacement of size alpha along `direction` that is steepest in this norm (0 where it is 0)."""
+
+    @abstractmethod
+    def project(self, x: Tensor) -> Tensor:
+        """The nearest point of the ball, clipped to the valid range."""
+
+    @abstractmethod
+    def distance(self, x: Tensor) -> float:
+        """The largest distance of an image of x from its clean one, in this norm."""
+
+    def finish(self, x: Tensor) -> Tensor:
+        """What is done once at the end of an attack; the projection unless the norm asks for more."""
+        return self.project(x)
+
+
+class LInf(Budget):
+    """No value moves by more than epsilon."""
+
+    norm = "linf"
+
+    def step(self, direction: Tensor, alpha: float) -> Tensor:
+        """`alpha` times the sign."""
+        return direction.sign() * (alpha / GREY)
+
+    def project(self, x: Tensor) -> Tensor:
+        """Clamp the perturbation, then the range."""
+        epsilon = self.epsilon / GREY
+        return (self.images + (x - self.images).clamp(-epsilon, epsilon)).clamp(0, 1)
+
+    def distance(self, x: Tensor) -> float:
+        """The largest change of a value."""
+        return float((x - self.images).abs().amax()) * GREY
+
+
+class Rms(Budget):
+    """Equal signal-to-noise ratio: the root mean square over an image's 3HW values is exactly epsilon.
+
+    Iterates stay in the L2 ball of epsilon epsilon * sqrt(3HW); at the end each perturbation is scaled onto the
+    sphere by a factor solved after range clipping.
+    """
+
+    norm = "rms"
+
+    def step(self, direction: Tensor, alpha: float) -> Tensor:
+        """The direction scaled to RMS alpha, image by image."""
+        # Gradients of saturated nets can be so small that their squares, and even alpha / size, leave the range.
+        direction = max_normalised(direction)
+        size = rms(direction)
+        return direction * torch.where(size > 0, alpha / size, torch.zeros_like(size)).view(-1, 1, 1, 1)
+
+    def project(self, x: Tensor) -> Tensor:
+        """Shrink the perturbation into the L2 ball, then clip the range."""
+        delta = x - self.images
+        factor = (self.epsilon / rms(delta).clamp(min=1e-12)).clamp(max=1)
+        return (self.images + delta * factor.view(-1, 1, 1, 1)).clamp(0, 1)
+
+    def distance(self, x: Tensor) -> float:
+        """The largest RMS."""
+        return float(rms(x - self.images).amax())
+
+    def finish(self, x: Tensor) -> Tensor:
+        """Scale each image's perturbation onto the sphere."""
+        return scale_to_rms(self.images, x - self.images, self.epsilon)
+
+
+class Unbounded(Budget):
+    """Only the valid range binds; for attacks that stop by themselves (DAG)."""
+
+    norm = "none"
+
+    def step(self, direction: Tensor, alpha: float) -> Tensor:
+        """The direction scaled so that its largest value is alpha."""
+        return max_normalised(direction) * (alpha / GREY)
+
+    def project(self, x: Tensor) -> Tensor:
+        """Clip the range."""
+        return x.clamp(0, 1)
+
+    def distance(self, x: Tensor) -> float:
+        """0: without an epsilon no distance matters."""
+        return 0.0
+
+
+BUDGETS: dict[str, type[Budget]] = {budget.norm: budget for budget in (LInf, Rms, Unbounded)}
+
+
+def rms(delta: Tensor) -> Tensor:
+    """Root mean square (N,) in grey values of perturbations (N,3,H,W) given in [0,1] units.
+
+    One image at a time and in float64, so that the result does not depend on the batch.
+    """
+    return torch.stack([_energy(image).div(image.numel()).sqrt() * GREY for image in delta]).to(delta.dtype)
+
+
+def max_normalised(direction: Tensor) -> Tensor:
+    """Each image's direction (N,3,H,W) divided by its largest absolute value; 0 stays 0."""
+    peak = direction.abs().amax((1, 2, 3), keepdim=True)
+    return direction / torch.where(peak > 0, peak, torch.ones_like(peak))
+
+
+def scale_to_rms(images: Tensor, direction: Tensor, epsilon: float) -> Tensor:
+    """clip(images + s * direction) with s >= 0 solved so that its RMS is `epsilon` grey values after clipping.
+
+    Images and direction (N,3,H,W); exact to rounding. Where the range leaves no room for epsilon the
+    perturbation is as large as it can be; where the direction is 0 the image is unchanged.
+    """
+    return torch.stack([_scale_one(image, d, epsilon) for image, d in zip(images, direction, strict=True)])
+
+
+def _energy(x: Tensor) -> Tensor:
+    flat = x.flatten().double()
+    return flat @ flat
+
+
+def _scale_one(image: Tensor, direction: Tensor, epsilon: float) -> Tensor:
+    """Solve one image by growing the set of clipped values: each pass is exact for the set it assumes."""
+    size = direction.abs()
+    room = torch.where(direction > 0, 1 - image, image)
+    energy = image.numel() * (epsilon / GREY) ** 2
+    scale, count = 0.0, -1
+    while True:
+        clipped = size * scale > room
+        now = int(clipped.sum())
+        if now == count:
+            break
+        count = now
+        spent = float(_energy(room[clipped]))
+        free = float(_energy(size[~clipped]))
+        if free == 0:
+            break
+        if energy <= spent:
+            break
+        scale = max(scale, ((energy - spent) / free) ** 0.5)
+    if scale == 0:
+        return image.clone()
+    return (image + direction * scale).clamp(0, 1)

@@ -1,0 +1,121 @@
+"""What an attack sees of one batch: images, their adversarial loss, gradients, and its own reproducible randomness."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from robustbench_seg.attacks.objectives.base import AdversarialLoss
+from robustbench_seg.attacks.target_model import ForwardPass, TargetModel
+
+
+def generator(seed: int, *names: str) -> np.random.Generator:
+    """A stream that depends on the seed and the names (image, attack, purpose) and on nothing else."""
+    digest = hashlib.sha256("\0".join((str(seed), *names)).encode()).digest()
+    return np.random.Generator(np.random.Philox(key=int.from_bytes(digest[:16], "little")))
+
+
+def is_finite(x: Tensor) -> bool:
+    """Whether every value is finite."""
+    # The sum, at a tenth of the cost, is finite only if all are; it may overflow by itself.
+    return bool(x.sum().isfinite()) or bool(x.isfinite().all())
+
+
+class AttackContext:
+    """One batch under attack. Images are (N,3,H,W) float32 in [0,1].
+
+    `adversarial_loss` and `target_model` are None for perturbations that use no gradient. `clean` is the forward of
+    the images, where it has been made already: the first gradient is one backward through it.
+    """
+
+    def __init__(
+        self,
+        images: Tensor,
+        ids: Sequence[str],
+        *,
+        seed: int = 0,
+        target_model: TargetModel | None = None,
+        adversarial_loss: AdversarialLoss | None = None,
+        clean: ForwardPass | None = None,
+    ) -> None:
+        if images.dim() != 4 or images.shape[1] != 3 or len(images) != len(ids):
+            raise ValueError(f"images must be (N,3,H,W) with N ids, not {tuple(images.shape)} and {len(ids)} ids")
+        self.images = images
+        self.ids = tuple(ids)
+        self.seed = seed
+        self._target_model = target_model
+        self._adversarial_loss = adversarial_loss
+        self._pass = clean
+        self._clean: Tensor | None = None
+
+    @property
+    def attackable(self) -> Tensor:
+        """The images (N,) bool that have something to pursue."""
+        if self._adversarial_loss is None:
+            return torch.ones(len(self.images), dtype=torch.bool, device=self.images.device)
+        # A copy: an attack may write into it.
+        return self._adversarial_loss.attackable.clone()
+
+    def gradient(self, x: Tensor) -> Tensor:
+        """The ascent direction (N,3,H,W) at x: the gradient of each image's loss, 0 for images without a target.
+
+        The one at the clean images is computed once and shared by every attack on the same problem. Raises
+        FloatingPointError where it is not finite: a step along it would leave the image as it is, or harm nothing.
+        """
+        if x is not self.images:
+            return self._gradient(x)
+        if self._clean is None:
+            self._clean = self._gradient(x)
+        # A copy: an attack may write into its gradient.
+        return self._clean.clone()
+
+    def loss(self, x: Tensor) -> Tensor:
+        """Each image's loss (N,) at x, without a gradient; FloatingPointError where it is not a number."""
+        target_model, adversarial_loss = self._parts()
+        loss = adversarial_loss.loss(target_model.outputs(x))
+        if (loss.isnan() & adversarial_loss.attackable).any():
+            raise FloatingPointError("the loss is not a number")
+        return loss
+
+    def generators(self, *purpose: str) -> list[np.random.Generator]:
+        """One random stream an image, the same whatever the batch, the order, the model and epsilon."""
+        return [generator(self.seed, image, *purpose) for image in self.ids]
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """The model, where there is one, in evaluation mode; its state and the images are put back on leaving.
+
+        Raises ValueError where the block wrote into the images: everything that follows is measured from them.
+        """
+        kept = self.images.clone()
+        try:
+            with contextlib.nullcontext() if self._target_model is None else self._target_model.frozen():
+                yield
+        finally:
+            changed = not torch.equal(kept, self.images)
+            if changed:
+                self.images.copy_(kept)
+                self._clean = None
+        if changed:
+            raise ValueError("a perturbation changed problem.images in place; let it work on a clone")
+
+    def _gradient(self, x: Tensor) -> Tensor:
+        target_model, adversarial_loss = self._parts()
+        if x is self.images and self._pass is not None:
+            gradient = self._pass.gradient(adversarial_loss.loss)
+        else:
+            gradient = target_model.gradient(x, adversarial_loss.loss)
+        gradient = torch.where(adversarial_loss.attackable.view(-1, 1, 1, 1), gradient, torch.zeros_like(gradient))
+        if not is_finite(gradient):
+            raise FloatingPointError("the gradient is not finite")
+        return gradient
+
+    def _parts(self) -> tuple[TargetModel, AdversarialLoss]:
+        if self._target_model is None or self._adversarial_loss is None:
+            raise ValueError("this problem has no model and goal: a noise perturbation asked for a gradient or loss")
+        return self._target_model, self._adversarial_loss

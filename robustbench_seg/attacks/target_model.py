@@ -1,0 +1,233 @@
+"""The model under attack: one forward into a data set's classes, one gradient at the input, both counted."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from robustbench_seg.classes import Alignment
+from robustbench_seg.errors import InputError
+from robustbench_seg.tasks.base import Outputs
+from robustbench_seg.tasks.instances.dense import DenseInstances
+
+_IN_PLACE = "modified by an inplace operation"
+
+
+@dataclass
+class Cost:
+    """How many images went forward and backward."""
+
+    forwards: int = 0
+    backwards: int = 0
+
+
+class TargetModel:
+    """A model seen through a data set's classes.
+
+    Args:
+        module: takes (N,3,H,W) float32 in [0,1], returns a dict of `semantic` logits (N,C,h,w), `depth` (N,h,w) metres.
+        keys: the outputs to use (tensors, and a `DenseInstances` under `instances`); others are dropped.
+        alignment: how logits merge into the data set's classes; None where no task has classes.
+        precision: of gradients, `fp32` or `bf16` (autocast). Outputs that are scored are always computed in fp32.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        keys: Sequence[str],
+        alignment: Alignment | None = None,
+        precision: str = "fp32",
+    ) -> None:
+        self.module = module
+        self.keys = tuple(dict.fromkeys(keys))
+        self.alignment = alignment
+        self.precision = precision
+        self.cost = Cost()
+        self._members = _Members(module)
+        self._mutates = False
+
+    def frozen(self) -> contextlib.AbstractContextManager[None]:
+        """The module in evaluation mode without parameter gradients; its state is put back on leaving."""
+        return self._members.frozen()
+
+    def outputs(self, images: Tensor) -> Outputs:
+        """Outputs at the images' size, in the data set's classes, in evaluation mode and without a gradient."""
+        with torch.no_grad(), self.frozen():
+            return self._forward(images, "fp32")
+
+    def forward_pass(self, images: Tensor) -> ForwardPass:
+        """One forward whose outputs are scored and whose gradients can be asked for.
+
+        In bf16 and for modules that overwrite what backward needs a gradient takes a forward of its own.
+        """
+        if self.precision != "fp32":
+            return ForwardPass(self, images, self.outputs(images))
+        x = images.detach().requires_grad_(True)
+        with torch.enable_grad(), self.frozen(), self._saving():
+            outputs = self._forward(x, self.precision)
+        scored = {key: output.detach().clone() for key, output in outputs.items()}
+        return ForwardPass(self, images, scored, None if self._mutates else (x, outputs))
+
+    def gradient(self, images: Tensor, loss: Callable[[Outputs], Tensor]) -> Tensor:
+        """The gradient (N,3,H,W) of each image's loss at that image; loss maps outputs to (N,)."""
+        try:
+            # Frozen here too: what an attack does to the module's mode must not reach its gradients.
+            with self.frozen(), self._saving():
+                x = images.detach().requires_grad_(True)
+                with torch.enable_grad():
+                    # In one expression: outputs that are held through the backward are memory that it misses.
+                    value = loss(self._forward(x, self.precision)).sum()
+                return self._backward(x, value)
+        except RuntimeError as error:
+            if self._mutates or _IN_PLACE not in str(error):
+                raise
+            # Nets that overwrite saved activations (`x += ...` after a ReLU) are common; keep copies from now on.
+            self._mutates = True
+            return self.gradient(images, loss)
+
+    def _backward(self, x: Tensor, value: Tensor, retain: bool = False) -> Tensor:
+        if not value.requires_grad:
+            return torch.zeros_like(x)
+        (gradient,) = torch.autograd.grad(value, x, allow_unused=True, retain_graph=retain)
+        self.cost.backwards += len(x)
+        return torch.zeros_like(x) if gradient is None else gradient.contiguous()
+
+    def _saving(self) -> contextlib.AbstractContextManager[object]:
+        if self._mutates:
+            return torch.autograd.graph.allow_mutation_on_saved_tensors()
+        return contextlib.nullcontext()
+
+    def _forward(self, images: Tensor, precision: str) -> Outputs:
+        self.cost.forwards += len(images)
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bf16"):
+            # A copy, because some nets normalise their input in place.
+            raw = self.module(images.clone())
+        return {key: self._output(key, raw, images) for key in self.keys}
+
+    def _output(self, task: str, raw: object, images: Tensor) -> Tensor | DenseInstances:
+        value = raw.get(task) if isinstance(raw, Mapping) else None
+        if isinstance(value, DenseInstances) and len(value) == len(images):
+            return merge_instances(value.float(), self.alignment)
+        if not isinstance(value, Tensor):
+            raise InputError(f"the model's output has no tensor '{task}'; map it with --output {task}=KEY")
+        dense = value.float() if value.dim() == 4 else value.float().unsqueeze(1)
+        if dense.dim() != 4 or len(dense) != len(images):
+            raise InputError(f"output '{task}' has shape {tuple(value.shape)} for {len(images)} images")
+        (h, w), (height, width) = dense.shape[-2:], images.shape[-2:]
+        if (h - w) * (height - width) < 0:
+            raise InputError(f"output '{task}' is {h} x {w} for images of {height} x {width}: are its axes swapped?")
+        if task != "semantic" and dense.shape[1] != 1:
+            raise InputError(f"output '{task}' has {dense.shape[1]} channels, not 1; give the model one map")
+        if dense.shape[-2:] != images.shape[-2:]:
+            dense = F.interpolate(dense, images.shape[-2:], mode="bilinear", align_corners=False)
+        if task == "semantic":
+            return merge_logits(dense, self.alignment)
+        return dense[:, 0]
+
+
+class ForwardPass:
+    """A forward at `images` (N,3,H,W): its detached `outputs`, and gradients of losses of them.
+
+    While it keeps the graph a gradient is one backward, after `release` a forward and a backward, with the same result.
+    """
+
+    def __init__(
+        self, target_model: TargetModel, images: Tensor, outputs: Outputs, graph: tuple[Tensor, Outputs] | None = None
+    ) -> None:
+        self.outputs = outputs
+        self._target_model = target_model
+        self._images = images
+        self._graph = graph
+
+    def gradient(self, loss: Callable[[Outputs], Tensor]) -> Tensor:
+        """The gradient (N,3,H,W) of each image's loss at that image; loss maps outputs to (N,)."""
+        if self._graph is None:
+            return self._target_model.gradient(self._images, loss)
+        x, outputs = self._graph
+        try:
+            with torch.enable_grad():
+                # A copy: a loss may write into what it is given.
+                value = loss({key: output.clone() for key, output in outputs.items()}).sum()
+            return self._target_model._backward(x, value, retain=True)
+        except RuntimeError as error:
+            if _IN_PLACE not in str(error):
+                raise
+            self.release()
+            return self.gradient(loss)
+
+    def release(self) -> None:
+        """Free what backward needs."""
+        self._graph = None
+
+
+def merge_logits(logits: Tensor, alignment: Alignment | None) -> Tensor:
+    """The maximum over each class's member channels: (N,M,H,W) -> (N,C,H,W)."""
+    if alignment is None or _is_same(alignment, logits.shape[1]):
+        return logits
+    merged = [logits[:, list(members)].amax(1) for members in alignment.logit_members]
+    return torch.stack(merged, 1)
+
+
+def merge_instances(dense: DenseInstances, alignment: Alignment | None) -> DenseInstances:
+    """The same for the class logits (N,L,M) of dense instances."""
+    if alignment is None or _is_same(alignment, dense.classes.shape[2]):
+        return dense
+    return dense.merged(alignment.logit_members)
+
+
+def _is_same(alignment: Alignment, channels: int) -> bool:
+    if alignment.channels not in (None, channels):
+        raise InputError(f"the model gives {channels} channels for {alignment.channels} classes; see --classes")
+    return alignment.is_identity
+
+
+def finite(output: Tensor | DenseInstances) -> Tensor:
+    """Which images (N,) have a finite output throughout."""
+    return output.isfinite().flatten(1).all(1) if isinstance(output, Tensor) else output.finite()
+
+
+@contextlib.contextmanager
+def frozen(module: nn.Module) -> Iterator[None]:
+    """Evaluation mode without parameter gradients; every flag and the random state are restored on leaving.
+
+    The state is put back also when the block raises. Gradients held by the parameters are not touched.
+    """
+    with _Members(module).frozen():
+        yield
+
+
+class _Members:
+    """A module's parts and parameters, walked once: that takes as long as a small forward."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self._module = module
+        self._parts = list(module.modules())
+        self._parameters = list(module.parameters())
+        # Only the devices the model is on: asking for the state of another one would start CUDA there.
+        self._devices = sorted({p.device.index for p in self._parameters if p.is_cuda})
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """See `frozen`."""
+        modes = [part.training for part in self._parts]
+        flags = [parameter.requires_grad for parameter in self._parameters]
+        with torch.random.fork_rng(devices=self._devices):
+            try:
+                if any(modes):
+                    self._module.eval()
+                for parameter in self._parameters:
+                    if parameter.requires_grad:
+                        parameter.requires_grad_(False)
+                yield
+            finally:
+                for part, mode in zip(self._parts, modes, strict=True):
+                    if part.training != mode:
+                        part.training = mode
+                for parameter, flag in zip(self._parameters, flags, strict=True):
+                    if parameter.requires_grad != flag:
+                        parameter.requires_grad_(flag)

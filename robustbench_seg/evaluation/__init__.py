@@ -1,0 +1,1 @@
+"""The evaluation: config, plan, batches under attack, engines."""

@@ -1,0 +1,121 @@
+"""Batches: samples as tensors in the classes of one pair, and what is known of them before any attack."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from robustbench_seg.attacks.context import generator
+from robustbench_seg.attacks.objectives.base import CleanReference
+from robustbench_seg.classes import Alignment, ClassSet
+from robustbench_seg.data.base import Dataset, Sample
+from robustbench_seg.errors import InputError
+from robustbench_seg.tasks.base import Labels, Outputs, Task
+from robustbench_seg.tasks.instances.truth import InstanceLabels, from_sample
+
+INSTANCES = "instances"
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Samples of one size: `indices` in the data set, `ids`, images (N,3,H,W) in [0,1], labels by task key."""
+
+    indices: tuple[int, ...]
+    ids: tuple[str, ...]
+    images: Tensor
+    labels: Labels
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def halves(self) -> tuple[Batch, Batch]:
+        """The first and the second half of the images."""
+        middle = len(self) // 2
+        return self._part(slice(middle)), self._part(slice(middle, None))
+
+    def _part(self, part: slice) -> Batch:
+        labels = {key: value[part] for key, value in self.labels.items()}
+        return Batch(self.indices[part], self.ids[part], self.images[part], labels)
+
+
+def first_sample(dataset: Dataset) -> tuple[int, Sample]:
+    """The first image that can be read, with its index; InputError where none can."""
+    problem: BaseException | None = None
+    for index in range(len(dataset)):
+        try:
+            return index, dataset[index]
+        except (Exception, SystemExit) as error:
+            problem = problem or error
+    raise InputError(f"data set '{dataset.name}' has no image that can be read: {problem}") from problem
+
+
+def collate(
+    samples: Sequence[tuple[int, Sample]], tasks: Mapping[str, Task], alignment: Alignment | None, device: str
+) -> list[Batch]:
+    """Batches of equal image size, in the order of the samples; labels renumbered into the pair's classes."""
+    by_size: dict[tuple[int, ...], list[tuple[int, Sample]]] = {}
+    for index, sample in samples:
+        by_size.setdefault(sample.image.shape, []).append((index, sample))
+    return [_stack(group, tasks, alignment, device) for group in by_size.values()]
+
+
+def _stack(
+    samples: Sequence[tuple[int, Sample]], tasks: Mapping[str, Task], alignment: Alignment | None, device: str
+) -> Batch:
+    images = np.stack([sample.image for _, sample in samples])
+    keys = {task.key for task in tasks.values()} | ({"semantic"} & set(samples[0][1].labels))
+    labels = {key: _labels([sample for _, sample in samples], key, alignment).to(device) for key in sorted(keys)}
+    return Batch(
+        tuple(index for index, _ in samples),
+        tuple(sample.id for _, sample in samples),
+        (torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float() / 255).contiguous(),
+        labels,
+    )
+
+
+def _labels(samples: Sequence[Sample], key: str, alignment: Alignment | None) -> Any:
+    if key == INSTANCES:
+        return _instances([sample.labels[key] for sample in samples], alignment)
+    stacked = np.stack([np.asarray(sample.labels[key]) for sample in samples])
+    if key != "semantic":
+        return torch.from_numpy(stacked)
+    mapped = stacked if alignment is None else alignment.label_map[stacked]
+    return torch.from_numpy(mapped.astype(np.int64))
+
+
+def _instances(labels: Sequence[Any], alignment: Alignment | None) -> InstanceLabels:
+    label_map = None if alignment is None else alignment.label_map
+    return InstanceLabels(tuple(from_sample(label, label_map) for label in labels))
+
+
+def reference(
+    batch: Batch,
+    outputs: Outputs,
+    tasks: Mapping[str, Task],
+    classes: ClassSet,
+    median_scaling: bool,
+    seed: int,
+) -> CleanReference:
+    """What objectives may look at for this batch."""
+
+    def generators(purpose: str) -> list[np.random.Generator]:
+        return [generator(seed, image, purpose) for image in batch.ids]
+
+    return CleanReference(outputs, batch.labels, tasks, classes, median_scaling, generators)
+
+
+def measure(
+    batch: Batch, outputs: Outputs, tasks: Mapping[str, Task], num_classes: int, scale: Mapping[str, Tensor]
+) -> list[dict[str, Mapping[str, np.ndarray]]]:
+    """Statistics of every task, image by image."""
+    tables: list[dict[str, Mapping[str, np.ndarray]]] = [{} for _ in range(len(batch))]
+    for name, task in tasks.items():
+        output = outputs[task.key] * scale[name] if name in scale else outputs[task.key]
+        for table, statistics in zip(tables, task.statistics(output, batch.labels, num_classes), strict=True):
+            table[name] = statistics
+    return tables

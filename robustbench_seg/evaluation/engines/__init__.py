@@ -1,0 +1,1 @@
+"""Engines: they spread work over threads, processes or a cluster."""

@@ -1,0 +1,112 @@
+"""run.json: everything about a run that a reader may ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from robustbench_seg.evaluation.plan import load_tasks
+from robustbench_seg.evaluation.prepare import PreparedEvaluation
+from robustbench_seg.evaluation.provenance import provenance
+from robustbench_seg.models.base import LoadedModel
+from robustbench_seg.protocol import Protocol
+from robustbench_seg.results.store import SCHEMA
+
+
+def metadata(
+    prepared: PreparedEvaluation, intervals: Mapping[str, str], failures: Mapping[str, int], workers: Mapping[str, int]
+) -> dict[str, Any]:
+    """The content of run.json.
+
+    `intervals` holds a sentence a data set, `failures` failed results by error, `workers` shards by who did them.
+    """
+    config, plan = prepared.config, prepared.plan
+    return {
+        "schema": SCHEMA,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        **provenance(prepared.device),
+        "arguments": {"given": dict(config.given), "resolved": _resolved(prepared)},
+        "models": [_model_metadata(model) for model in prepared.models],
+        "datasets": [_dataset_metadata(prepared, i) for i in range(len(prepared.datasets))],
+        "protocol": _protocol_metadata(config.protocol),
+        "metrics": _metrics_metadata(prepared),
+        "intervals": dict(intervals),
+        "notes": list(plan.notes),
+        "failures": dict(failures),
+        "workers": dict(workers),
+        "seed": config.seed,
+        "batch_size": plan.batch_size,
+        "precision": config.precision,
+        "threads": plan.threads,
+        "identity": prepared.identity,
+    }
+
+
+def _resolved(prepared: PreparedEvaluation) -> dict[str, Any]:
+    config = prepared.config
+    return {
+        "models": [model.name for model in prepared.models],
+        "datasets": [dataset.name for dataset in prepared.datasets],
+        "protocol": config.protocol.name,
+        "tasks": list(config.tasks) if config.tasks is not None else "all",
+        "limit": config.limit,
+        "seed": config.seed,
+        "batch_size": prepared.plan.batch_size,
+        "device": prepared.device,
+        "precision": config.precision,
+        "compile": config.compile,
+        "plain": config.plain,
+        "engine": config.engine,
+        "workers": prepared.workers,
+    }
+
+
+def _dataset_metadata(prepared: PreparedEvaluation, index: int) -> dict[str, Any]:
+    dataset, spec = prepared.datasets[index], prepared.config.datasets[index]
+    used = max((pair.n_images for pair in prepared.plan.pairs if pair.dataset == index), default=0)
+    return {
+        "name": dataset.name,
+        "split": getattr(spec, "split", None),
+        "n_images": used,
+        "fingerprint": prepared.identity["datasets"][index][1],
+        "terms": dataset.terms,
+        "groups": len(set(dataset.groups[:used])),
+    }
+
+
+def _model_metadata(model: LoadedModel) -> dict[str, Any]:
+    return {
+        "name": model.name,
+        "sha256": model.sha256,
+        "tasks": list(model.tasks),
+        "classes": model.classes.name,
+        "origin": model.origin,
+        "summary": model.summary,
+        "terms": model.terms,
+        "parameters": sum(parameter.numel() for parameter in model.module.parameters()),
+    }
+
+
+def _protocol_metadata(protocol: Protocol) -> dict[str, Any]:
+    return {
+        "name": protocol.name,
+        "summary": protocol.summary,
+        "source": protocol.source,
+        "attacks": [
+            {
+                "name": a.name,
+                "norm": a.norm,
+                "epsilons": list(a.epsilons),
+                "objectives": a.objectives,
+                "params": dict(a.params),
+            }
+            for a in protocol.attacks
+        ],
+    }
+
+
+def _metrics_metadata(prepared: PreparedEvaluation) -> dict[str, dict[str, str]]:
+    """How images are pooled into each metric, by task."""
+    tasks = load_tasks(list(dict.fromkeys(task for pair in prepared.plan.pairs for task in pair.tasks)))
+    return {name: {metric.name: metric.pooling for metric in task.metrics} for name, task in tasks.items()}

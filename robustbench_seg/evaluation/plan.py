@@ -1,0 +1,243 @@
+"""The plan: every cell (model x data set x attack x objective x epsilon) and every work item of work."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+from robustbench_seg.attacks.base import Perturbation
+from robustbench_seg.attacks.objectives.base import Objective
+from robustbench_seg.classes import Alignment, align
+from robustbench_seg.data.base import Dataset
+from robustbench_seg.errors import UsageError
+from robustbench_seg.models.base import LoadedModel
+from robustbench_seg.protocol import AttackPlan, Protocol
+from robustbench_seg.registries import ATTACKS, TASKS
+from robustbench_seg.registry import unknown
+from robustbench_seg.tasks.base import Task
+
+CLEAN = "clean"
+
+
+@dataclass(frozen=True)
+class AttackConfiguration:
+    """One attack with one objective on one pair of model and data set, over its grid of epsilons.
+
+    `epsilons` holds None alone where the attack runs unbounded. The clean images are a configuration of their own, with
+    the single epsilon 0.
+    """
+
+    attack: str
+    objective: str
+    norm: str
+    epsilons: tuple[float | None, ...]
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A model on a data set: what is measured (`tasks`), in which classes, and the attack configurations."""
+
+    model: int
+    dataset: int
+    tasks: tuple[str, ...]
+    alignment: Alignment | None
+    configurations: tuple[AttackConfiguration, ...]
+    n_images: int
+
+
+@dataclass(frozen=True)
+class WorkItem:
+    """One piece of work: a shard of consecutive images of one pair, and the configurations still to do for it."""
+
+    pair: int
+    shard: int
+    images: range
+    configurations: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All pairs of a run, how images are cut into chunks, and what was left out and why."""
+
+    pairs: tuple[Pair, ...]
+    batch_size: int
+    seed: int
+    threads: int
+    precision: str
+    notes: tuple[str, ...] = ()
+
+    def work_items(self, done: set[tuple[int, int, int, int]]) -> Iterator[WorkItem]:
+        """The work items left to do; `done` holds (pair, configuration, shard, number of images) of what is stored."""
+        for p, pair in enumerate(self.pairs):
+            for shard, first in enumerate(range(0, pair.n_images, self.batch_size)):
+                images = range(first, min(first + self.batch_size, pair.n_images))
+                left = tuple(f for f in range(len(pair.configurations)) if (p, f, shard, len(images)) not in done)
+                if left:
+                    yield WorkItem(p, shard, images, left)
+
+    @cached_property
+    def n_cells(self) -> int:
+        """Cells of the grid, the clean ones included."""
+        return sum(len(configuration.epsilons) for pair in self.pairs for configuration in pair.configurations)
+
+
+def by_configuration(work_item: WorkItem) -> list[WorkItem]:
+    """A work item in pieces of one configuration each: with the same results, but what they share is done in each."""
+    return [replace(work_item, configurations=(configuration,)) for configuration in work_item.configurations]
+
+
+def share(work_items: Sequence[WorkItem], workers: int) -> list[WorkItem]:
+    """The work items cut so that `workers` can share them: those left over are cut by configuration."""
+    whole = len(work_items) - len(work_items) % workers
+    return [*work_items[:whole], *(piece for work_item in work_items[whole:] for piece in by_configuration(work_item))]
+
+
+def make_attack(plan: AttackPlan | AttackConfiguration) -> Perturbation:
+    """The attack with its parameters set; UsageError where a parameter is unknown or of the wrong type."""
+    attack = ATTACKS.get(plan.name if isinstance(plan, AttackPlan) else plan.attack)
+    return attack(**_checked(attack, plan.params))
+
+
+def _checked(attack: type[Perturbation], params: Mapping[str, Any]) -> dict[str, Any]:
+    known = {name: getattr(attack, name) for name in attack.__dataclass_fields__}
+    checked = {}
+    for key, value in params.items():
+        if key not in known:
+            listed = unknown(f"parameter of {attack.__name__}", key, known)
+            raise UsageError(listed if known else f"{attack.__name__} has no parameters, so no '{key}'")
+        checked[key] = _coerced(f"{attack.__name__}.{key}", value, known[key])
+    return checked
+
+
+def _coerced(where: str, value: Any, default: Any) -> Any:
+    """A TOML or command-line value as the type of the parameter's default."""
+    wanted = type(default)
+    if wanted is float and type(value) is int:
+        return float(value)
+    if type(value) is not wanted:
+        raise UsageError(f"{where} = {value!r} must be of type {wanted.__name__}, such as {default!r}")
+    return value
+
+
+def load_tasks(names: Sequence[str]) -> dict[str, Task]:
+    """Task objects by name; UsageError for an unknown one."""
+    return {name: TASKS.get(name)() for name in names}
+
+
+def plan_pair(
+    index: tuple[int, int],
+    model: LoadedModel,
+    dataset: Dataset,
+    protocol: Protocol,
+    wanted: Sequence[str] | None,
+    limit: int | None,
+) -> tuple[Pair | None, list[str]]:
+    """One pair's attack configurations, and notes on what is left out; no pair where nothing can be measured."""
+    where = f"{model.name} on {dataset.name}"
+    names = [t for t in model.tasks if t in dataset.tasks and (wanted is None or t in wanted)]
+    notes = [f"{where}: no labels for {t}, left out" for t in model.tasks if t not in dataset.tasks]
+    if not names:
+        return None, [*notes, f"{where}: no task in common, left out"]
+    tasks = load_tasks(names)
+    named = any(task.has_classes for task in tasks.values())
+    alignment = align(model.classes, dataset.classes) if named else None
+    if alignment is not None and alignment.missing:
+        notes.append(f"{where}: the model has no class for {', '.join(alignment.missing)}; those pixels are void")
+    if alignment is not None:
+        used = {channel for members in alignment.logit_members for channel in members}
+        unused = [name for channel, name in enumerate(model.classes.names) if channel not in used]
+        if unused:
+            notes.append(
+                f"{where}: the data set has no class for the model's {', '.join(unused)}; they are not predicted"
+            )
+    configurations = [AttackConfiguration(CLEAN, "", "", (0.0,))]
+    for attack_plan in protocol.attacks:
+        found, left_out = _configurations(where, attack_plan, tasks, alignment)
+        configurations += found
+        notes += left_out
+    if set(names) != set(model.tasks) and any(
+        configuration.objective.startswith("group:") for configuration in configurations
+    ):
+        notes.append(f"{where}: groups of losses are those of {', '.join(names)} alone")
+    _refuse_duplicates(protocol, configurations)
+    n_images = len(dataset) if limit is None else min(limit, len(dataset))
+    return Pair(*index, tuple(names), alignment, tuple(configurations), n_images), notes
+
+
+def _configurations(
+    where: str, plan: AttackPlan, tasks: Mapping[str, Task], alignment: Alignment | None
+) -> tuple[list[AttackConfiguration], list[str]]:
+    attack = make_attack(plan)
+    norm = plan.norm or attack.default_norm(bounded=bool(plan.epsilons))
+    if norm not in attack.norms:
+        raise UsageError(f"{plan.name}: norm '{norm}' is not one of {', '.join(attack.norms)}")
+    if (norm == "none") != (not plan.epsilons):
+        fix = "takes no epsilon" if norm == "none" else "needs at least one epsilon"
+        raise UsageError(f"{plan.name} with norm {norm} {fix}")
+    epsilons: tuple[float | None, ...] = plan.epsilons or (None,)
+    if not attack.default_objectives:
+        return [AttackConfiguration(plan.name, "", norm, epsilons, plan.params)], []
+    configurations = []
+    asked = plan.objectives or attack.default_objectives
+    notes = [
+        f"{where}: {plan.name} {name} left out, no task measured here has it"
+        for name in asked
+        if not attack.objectives([name], tasks)
+    ]
+    for objective in attack.objectives(plan.objectives, tasks):
+        reason = _cannot(objective, tasks, alignment)
+        if reason:
+            notes.append(f"{where}: {plan.name} {objective.name} left out, {reason}")
+        else:
+            configurations.append(AttackConfiguration(plan.name, objective.name, norm, epsilons, plan.params))
+    return configurations, notes
+
+
+def _cannot(objective: Objective, tasks: Mapping[str, Task], alignment: Alignment | None) -> str:
+    lacking = [need for need in objective.needs if need not in tasks]
+    if lacking:
+        return f"no output for {', '.join(lacking)}"
+    missing = objective.missing_classes(alignment.classes) if alignment else []
+    return f"no class {', '.join(missing)}" if missing else ""
+
+
+def _refuse_duplicates(protocol: Protocol, configurations: Sequence[AttackConfiguration]) -> None:
+    seen: set[tuple[object, ...]] = set()
+    for configuration in configurations:
+        for epsilon in configuration.epsilons:
+            key = (configuration.attack, configuration.objective, configuration.norm, epsilon)
+            if key in seen:
+                raise UsageError(
+                    f"protocol '{protocol.name}' asks twice for {configuration.attack} {configuration.objective} at "
+                    f"epsilon {epsilon} ({configuration.norm}); keep one"
+                )
+            seen.add(key)
+
+
+def identity(
+    plan: Plan, models: Sequence[LoadedModel], datasets: Sequence[Dataset], protocol: Protocol
+) -> dict[str, Any]:
+    """What makes two runs the same run: model, data, protocol, seed, precision, batch, threads."""
+    return {
+        "models": [[model.name, model.sha256] for model in models],
+        "datasets": [[dataset.name, dataset.fingerprint()] for dataset in datasets],
+        "protocol": protocol.name,
+        "attacks": [
+            _configuration_text(pair, configuration) for pair in plan.pairs for configuration in pair.configurations
+        ],
+        "seed": plan.seed,
+        "precision": plan.precision,
+        "batch_size": plan.batch_size,
+        "threads": plan.threads,
+    }
+
+
+def _configuration_text(pair: Pair, configuration: AttackConfiguration) -> str:
+    params = json.dumps(dict(configuration.params), sort_keys=True)
+    grid = ",".join("-" if e is None else repr(e) for e in configuration.epsilons)
+    where = f"{pair.model}/{pair.dataset} {configuration.attack} {configuration.objective} {configuration.norm}"
+    return f"{where} [{grid}] {params} {pair.tasks}"

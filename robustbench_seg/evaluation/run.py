@@ -1,0 +1,113 @@
+"""Work through what is left of an evaluation and write the run's tables."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from robustbench_seg.errors import InputError
+from robustbench_seg.evaluation.lock import sole_writer
+from robustbench_seg.evaluation.metadata import metadata
+from robustbench_seg.evaluation.plan import WorkItem, share
+from robustbench_seg.evaluation.prepare import PreparedEvaluation
+from robustbench_seg.results.records import SweepResult
+from robustbench_seg.results.run import Run, write_table, write_text
+from robustbench_seg.results.store import Store
+from robustbench_seg.results.tables import tabulate
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is: work items done of all, and what it has cost so far in seconds."""
+
+    done: int
+    total: int
+    seconds: float
+
+
+def run_evaluation(
+    prepared: PreparedEvaluation, folder: Path, on_progress: Callable[[Progress], None] = lambda progress: None
+) -> Run:
+    """Work through everything that is not stored yet and write the run's files (not the report).
+
+    Interrupted at any moment, it can be called again and does what is left. Raises InputError where another process
+    evaluates into the folder.
+    """
+    make_folder(folder)
+    with sole_writer(folder):
+        prepared.refuse_other(folder)
+        sweep(folder)
+        _run_evaluation(prepared, folder, on_progress)
+    return Run(folder)
+
+
+def _run_evaluation(prepared: PreparedEvaluation, folder: Path, on_progress: Callable[[Progress], None]) -> None:
+    with Store(folder / "store.sqlite") as store:
+        # The manifest first: a folder with an identity can be resumed and reported.
+        store.write_meta("manifest", prepared.manifest.to_json())
+        store.write_meta("identity", prepared.identity)
+        work_items = list(prepared.plan.work_items(store.done()))
+        if work_items:
+            prepared.preflight()
+        for configurations in _progressing(prepared, folder, work_items, on_progress):
+            store.write(configurations)
+        intervals = write_tables(store, folder)
+        description = metadata(prepared, intervals, store.failures(), store.workers())
+    write_text(json.dumps(description, indent=2) + "\n", folder / "run.json")
+
+
+def _progressing(
+    prepared: PreparedEvaluation, folder: Path, work_items: Sequence[WorkItem], on_progress: Callable[[Progress], None]
+) -> Iterator[list[SweepResult]]:
+    start = time.perf_counter()
+    total = sum(-(-pair.n_images // prepared.plan.batch_size) for pair in prepared.plan.pairs)
+    done = total - len(work_items)
+    on_progress(Progress(done, total, 0.0))
+    if not work_items:
+        return
+    left = Counter({(work_item.pair, work_item.shard): len(work_item.configurations) for work_item in work_items})
+    pieces = share(work_items, prepared.workers)
+    for results in prepared.engine.run(prepared.job(folder), pieces, prepared.workers):
+        yield results
+        left.subtract((result.pair, result.shard) for result in results)
+        done = total - sum(configurations > 0 for configurations in left.values())
+        on_progress(Progress(done, total, time.perf_counter() - start))
+
+
+def write_tables(store: Store, folder: Path) -> dict[str, str]:
+    """summary.csv, classes.csv and costs.csv from the store alone; a sentence on intervals a data set."""
+    tables = tabulate(store)
+    write_table(tables.summary, folder / "summary.csv")
+    write_table(tables.classes, folder / "classes.csv")
+    write_table(tables.costs, folder / "costs.csv")
+    return tables.intervals
+
+
+def rebuild(folder: Path, pictures: bool = True) -> Run:
+    """The run of a folder with its tables made again from the store; no model is loaded."""
+    run = Run(folder, pictures)
+    run.info  # noqa: B018  (refuses a folder that is not a run before a store is made in it)
+    with Store(folder / "store.sqlite", create=False) as store:
+        write_tables(store, folder)
+    return run
+
+
+def sweep(folder: Path) -> None:
+    """Remove what a killed process left half written."""
+    for half in (*folder.glob(".*.partial"), *folder.glob("figures/.*.partial")):
+        half.unlink(missing_ok=True)
+
+
+def make_folder(folder: Path) -> None:
+    """Create the run folder; InputError where it cannot be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.touch()
+        probe.unlink(missing_ok=True)  # another process may be probing too
+    except OSError as error:
+        raise InputError(f"run folder '{folder}' cannot be written: {error.strerror}; give another with -o") from error

@@ -1,0 +1,98 @@
+"""What a run is asked to do, in plain values that travel to workers and into run.json."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from robustbench_seg.errors import UsageError
+from robustbench_seg.registries import DATASETS, MODELS
+
+if TYPE_CHECKING:
+    from robustbench_seg.data.base import Dataset
+    from robustbench_seg.models.base import LoadedModel
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A model of the catalogue or registry by name, one's own (`own` holds the adapter's options), or a `folder`.
+
+    A folder holds a card and weights, as `robustseg train` writes them.
+    """
+
+    name: str
+    own: Mapping[str, Any] | None = None
+    folder: str | None = None
+
+    def load(self) -> LoadedModel:
+        """Load it; errors are one line."""
+        if self.folder is not None:
+            from robustbench_seg.models.catalogue.card import load_folder
+
+            return load_folder(Path(self.folder))
+        if self.own is None:
+            return MODELS.get(self.name)()
+        from robustbench_seg.models.adapters.checkpoint import load_own
+
+        return load_own(self.name, **self.own)
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """A data set by registered name, with the folder it lives in and the split."""
+
+    name: str
+    root: str | None = None
+    split: str | None = None
+
+    def load(self, **preferred: Any) -> Dataset:
+        """Open it with what its factory's signature takes; errors are one line.
+
+        `preferred` options are passed where the factory has them and dropped where it has not.
+        """
+        factory = DATASETS.get(self.name)
+        given = {key: value for key, value in (("root", self.root), ("split", self.split)) if value is not None}
+        parameters = inspect.signature(factory).parameters
+        for key, value in given.items():
+            if key not in parameters:
+                raise UsageError(f"data set '{self.name}' takes no {key}, not '{value}'; leave it out")
+        if "root" in parameters and parameters["root"].default is inspect.Parameter.empty and "root" not in given:
+            raise UsageError(
+                f"data set '{self.name}' needs its folder; write -d {self.name}:FOLDER (train: --data, --video)"
+            )
+        return factory(**given, **{key: value for key, value in preferred.items() if key in parameters})
+
+    @classmethod
+    def parse(cls, text: str, split: str | None = None) -> DataSpec:
+        """`NAME` or `NAME:ROOT`."""
+        name, _, root = text.partition(":")
+        if not name:
+            raise UsageError(f"data set '{text}' has no name; write NAME or NAME:ROOT")
+        return cls(name, root or None, split)
+
+
+@dataclass(frozen=True)
+class InMemory:
+    """A model or data set handed over from Python; it never leaves this process."""
+
+    name: str
+    value: Any
+    copied: bool = False
+
+    def load(self) -> Any:
+        """The object itself, or a copy for a worker of its own (models: their state is changed while they run)."""
+        return copy.deepcopy(self.value) if self.copied else self.value
+
+
+def is_model_folder(name: str) -> bool:
+    """Whether a `-m` names a folder rather than an entry of the registry: it is written as a path (DIR/NAME)."""
+    return "/" in name or "\\" in name
+
+
+def is_own_model(name: str) -> bool:
+    """Whether a `-m` names code rather than an entry of the registry: it has a colon (FILE.py:factory)."""
+    return ":" in name

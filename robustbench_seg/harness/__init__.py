@@ -1,1 +1,0 @@
-"""The harness: plan, work, store, tables."""

@@ -1,0 +1,182 @@
+"""Wraps a network that others trained, so that it takes [0,1] RGB images and returns the dict of outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from robustbench_seg.errors import InputError, UsageError
+from robustbench_seg.models.blocks.normalization import PRESETS, Normalization, Normalize
+from robustbench_seg.models.blocks.resize import resize
+
+MIN_INVERSE = 1e-6
+_DEFAULT_KEYS = ("out", "logits")
+
+
+@dataclass(frozen=True)
+class OutputSpec:
+    """Where a task's output lies in what the network returns, and whether depth comes as its inverse.
+
+    `key` is a dict key, an attribute's name, or a list's index; None takes the obvious one (the tensor itself,
+    `out`, the task's name, `.logits`, or the first of a list).
+    """
+
+    task: str
+    key: str | None = None
+    inverse: bool = False
+
+    @classmethod
+    def parse(cls, text: str) -> OutputSpec:
+        """`TASK`, `TASK=KEY`, or either followed by `:inverse`."""
+        body, _, flag = text.partition(":") if text.endswith(":inverse") else (text, "", "")
+        task, equals, key = body.partition("=")
+        if task not in _FINISH or (equals and not key):
+            raise UsageError(f"output {text!r}: use TASK=KEY or TASK=KEY:inverse, TASK one of {', '.join(_FINISH)}")
+        if flag and task != "depth":
+            raise UsageError(f"output {text!r}: only depth can be inverse")
+        return cls(task, key or None, bool(flag))
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """What a network wants of an image.
+
+    A [0,1] RGB image is multiplied by `scale`, its channels are put in `order`, then it is normalised. Means and
+    stds are given for red, green and blue whatever the order, in units of the scaled image: with scale 255,
+    `mean=123.7,116.3,103.5`. Presets are defined on [0,1] and follow the scale.
+    """
+
+    normalize: str = "imagenet"
+    scale: int = 1
+    order: str = "rgb"
+
+    def __post_init__(self) -> None:
+        if self.scale not in (1, 255):
+            raise UsageError(f"input scale {self.scale}: use 1 or 255")
+        if self.order not in ("rgb", "bgr"):
+            raise UsageError(f"channel order {self.order!r}: use rgb or bgr")
+
+    def normalization(self) -> Normalization:
+        """The normalisation of an unscaled RGB image that amounts to this."""
+        given = Normalization.parse(self.normalize)
+        if self.normalize == "none":
+            return Normalization(given.mean, _times(given.std, 1 / self.scale))
+        if self.normalize in PRESETS:
+            return given
+        return Normalization(_times(given.mean, 1 / self.scale), _times(given.std, 1 / self.scale))
+
+
+class Adapter(nn.Module):
+    """The wrapped network: images (N,3,H,W) in [0,1] to `semantic` (N,C,H,W) and `depth` (N,H,W).
+
+    Strided outputs are upsampled bilinearly to the image; inverse depth is upsampled before it is inverted,
+    because inverse depth, not depth, is linear in the image of a plane.
+    """
+
+    def __init__(self, net: nn.Module, spec: InputSpec, outputs: Sequence[OutputSpec], num_classes: int) -> None:
+        super().__init__()
+        self.net = net
+        self.normalize = Normalize(spec.normalization())
+        self.flip = spec.order == "bgr"
+        self.outputs = tuple(outputs)
+        self.num_classes = num_classes
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        """One output a task; InputError where what the network returns does not fit."""
+        x = self.normalize(images)
+        raw = self.net(x.flip(1) if self.flip else x)
+        size = (images.shape[-2], images.shape[-1])
+        return {spec.task: self._output(raw, spec, size) for spec in self.outputs}
+
+    def _output(self, raw: object, spec: OutputSpec, size: tuple[int, int]) -> Tensor:
+        found = select(raw, spec)
+        if not isinstance(found, Tensor):
+            raise InputError(
+                f"output for {spec.task}: {_kind(found)} instead of a tensor; name one with {spec.task}=KEY"
+            )
+        return _FINISH[spec.task](found.float(), spec, size, self.num_classes)
+
+
+def select(raw: object, spec: OutputSpec) -> object:
+    """The entry of a network's output that a spec names, or the obvious one."""
+    keys = (spec.key,) if spec.key is not None else (spec.task, *_DEFAULT_KEYS, "0")
+    if isinstance(raw, Tensor) and spec.key is None:
+        return raw
+    for key in keys:
+        found, value = _lookup(raw, key)
+        if found:
+            return value
+    raise InputError(f"output for {spec.task}: no {spec.key or 'obvious entry'} in {_kind(raw)}; use {spec.task}=KEY")
+
+
+def _lookup(raw: object, key: str) -> tuple[bool, object]:
+    if isinstance(raw, Mapping):
+        return key in raw, raw.get(key)
+    if isinstance(raw, Sequence) and key.lstrip("-").isdigit():
+        index = int(key)
+        inside = -len(raw) <= index < len(raw)
+        return inside, raw[index] if inside else None
+    missing = object()
+    value = getattr(raw, key, missing)
+    return value is not missing, value
+
+
+def _kind(raw: object) -> str:
+    """What an output is, with the names by which its entries can be asked for."""
+    kind = type(raw).__name__
+    if isinstance(raw, Tensor):
+        return f"a tensor {tuple(raw.shape)}"
+    if isinstance(raw, Mapping):
+        return f"a {kind} with keys {', '.join(map(str, raw))}"
+    return f"a {kind} of length {len(raw)}" if isinstance(raw, Sequence) else f"a {kind}"
+
+
+def _semantic(x: Tensor, spec: OutputSpec, size: tuple[int, int], num_classes: int) -> Tensor:
+    if x.ndim != 4:
+        raise InputError(
+            f"output for semantic: shape {tuple(x.shape)}, need logits (N,C,H,W); name another with semantic=KEY"
+        )
+    if x.shape[1] != num_classes:
+        raise InputError(
+            f"output for semantic: {x.shape[1]} channels, but the class set has {num_classes} classes; "
+            "give the matching --classes or --output semantic=KEY"
+        )
+    return resize(x, size)
+
+
+def _depth(x: Tensor, spec: OutputSpec, size: tuple[int, int], num_classes: int) -> Tensor:
+    if x.ndim == 3:
+        x = x[:, None]
+    if x.ndim != 4 or x.shape[1] != 1:
+        raise InputError(
+            f"output for depth: shape {tuple(x.shape)}, need (N,1,H,W) or (N,H,W); name another with depth=KEY"
+        )
+    x = resize(x, size)[:, 0]
+    return x.clamp(min=MIN_INVERSE).reciprocal() if spec.inverse else x
+
+
+_FINISH: dict[str, Callable[[Tensor, OutputSpec, tuple[int, int], int], Tensor]] = {
+    "semantic": _semantic,
+    "depth": _depth,
+}
+
+
+def _times(values: tuple[float, float, float], by: float) -> tuple[float, float, float]:
+    return values[0] * by, values[1] * by, values[2] * by
+
+
+def probe(adapter: nn.Module, size: tuple[int, int] = (128, 192)) -> None:
+    """Runs one grey image, so that outputs that do not fit are found before a run starts.
+
+    What else the network raises is left to the run: it may only take images of another size.
+    """
+    try:
+        with torch.no_grad():
+            adapter(torch.full((1, 3, *size), 0.5))
+    except InputError:
+        raise
+    except Exception:
+        return

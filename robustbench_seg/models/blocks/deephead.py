@@ -1,0 +1,93 @@
+"""What the dense multi-task networks share: the outputs of a task, the light head, the checks of what is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from robustbench_seg.errors import InputError
+from robustbench_seg.models.blocks.dense_tasks import DENSE_TASKS
+from robustbench_seg.models.blocks.instance_head import INSTANCE_TASKS
+from robustbench_seg.models.blocks.resize import resize
+
+
+class Fuse(nn.Module):
+    """Levels brought to the finest one, concatenated, 1x1 convolution, BatchNorm, ReLU.
+
+    The convolution runs on each level before the upsampling, with which it commutes: the same values at less cost.
+    """
+
+    def __init__(self, channels: Sequence[int], width: int) -> None:
+        super().__init__()
+        self.reduce = nn.ModuleList(nn.Conv2d(c, width, 1, bias=False) for c in channels)
+        self.norm = nn.BatchNorm2d(width)
+
+    def forward(self, features: Sequence[Tensor]) -> Tensor:
+        """The map (N,width,h,w) at the size of the first level."""
+        size = features[0].shape[-2:]
+        maps = [resize(reduce(x), size) for reduce, x in zip(self.reduce, features, strict=True)]
+        summed = maps[0]
+        for x in maps[1:]:
+            summed = summed + x
+        return F.relu(self.norm(summed))
+
+
+class LightHead(nn.Sequential):
+    """A task's decoder in the multi-task baseline: all levels fused, then the prediction."""
+
+    def __init__(self, channels: Sequence[int], width: int, task: str, num_classes: int) -> None:
+        super().__init__(Fuse(channels, width), predictor(width, task, num_classes))
+
+
+def predictor(width: int, task: str, num_classes: int) -> nn.Conv2d:
+    """The 1x1 convolution to a task's raw channels."""
+    return nn.Conv2d(width, DENSE_TASKS[task].channels(num_classes), 1)
+
+
+def finished(raw: Mapping[str, Tensor], padded: Sequence[int], size: Sequence[int]) -> dict[str, Tensor]:
+    """Outputs at the image's `size` (H,W) of raw maps that cover the `padded` image: upsampled, cropped, in units."""
+    height, width = size
+    return {task: DENSE_TASKS[task].finish(resize(x, padded)[..., :height, :width]) for task, x in raw.items()}
+
+
+def coarse(raw: Mapping[str, Tensor], padded: Sequence[int], size: Sequence[int]) -> dict[str, Tensor]:
+    """The same at the maps' own resolution, for losses of what is predicted on the way.
+
+    Upsampling four scales of four tasks costs more than the network does.
+    """
+    found = {}
+    for task, x in raw.items():
+        height, width = (-(-length * n // m) for length, n, m in zip(x.shape[-2:], size, padded, strict=True))
+        found[task] = DENSE_TASKS[task].finish(x[..., :height, :width])
+    return found
+
+
+def dense_tasks(tasks: Sequence[str], extra: Sequence[str] = ()) -> tuple[str, ...]:
+    """The dense ones of `tasks`; InputError where one is neither dense nor in `extra`, or where none is dense."""
+    known = (*DENSE_TASKS, *extra)
+    unknown = [task for task in tasks if task not in known]
+    if unknown:
+        raise InputError(f"no head for task {unknown[0]!r}; the network's tasks are {', '.join(known)}")
+    dense = tuple(task for task in tasks if task in DENSE_TASKS)
+    if not dense:
+        raise InputError(
+            f"the network needs a dense task beside {', '.join(tasks)}; add one of {', '.join(DENSE_TASKS)}"
+        )
+    return dense
+
+
+def with_auxiliary(tasks: Sequence[str], auxiliary: Sequence[str]) -> tuple[str, ...]:
+    """Tasks and auxiliary tasks; InputError where an auxiliary one is unknown or named twice."""
+    for i, task in enumerate(auxiliary):
+        if task not in DENSE_TASKS:
+            raise InputError(f"no head for auxiliary task {task!r}; the network's tasks are {', '.join(DENSE_TASKS)}")
+        if task in (*tasks, *auxiliary[:i]):
+            raise InputError(f"auxiliary task {task!r} is there already; name it once, in tasks or in auxiliary")
+    return (*tasks, *auxiliary)
+
+
+def instance_tasks(tasks: Sequence[str]) -> tuple[str, ...]:
+    """Those of `tasks` that the instance head serves."""
+    return tuple(task for task in tasks if task in INSTANCE_TASKS)

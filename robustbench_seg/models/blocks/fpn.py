@@ -1,0 +1,55 @@
+"""A light feature-pyramid decoder with a global context vector, for encoders trained at low cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from robustbench_seg.models.blocks.resize import resize
+
+
+class ConvBNReLU(nn.Sequential):
+    """Convolution without bias, BatchNorm, ReLU."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, groups: int = 1) -> None:
+        super().__init__(
+            nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, groups=groups, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(inplace=True),
+        )
+
+
+class FPNDecoder(nn.Module):
+    """Top-down pyramid (Lin 2017) whose levels are smoothed, brought to the finest one and summed (Kirillov 2019).
+
+    The smoothing is depthwise-separable. The coarsest level also gets the image's mean feature (ParseNet 2015),
+    which tells classes apart that look alike locally.
+    """
+
+    def __init__(self, channels: Sequence[int], width: int, skip_finest: int = 1) -> None:
+        """`skip_finest` levels of the encoder are left out: with 1 the output is at /4."""
+        super().__init__()
+        self.skip_finest = skip_finest
+        used = channels[skip_finest:]
+        self.lateral = nn.ModuleList(nn.Conv2d(c, width, 1) for c in used)
+        self.context = nn.Sequential(nn.Conv2d(used[-1], width, 1), nn.ReLU(inplace=True), nn.Conv2d(width, width, 1))
+        self.smooth = nn.ModuleList(
+            nn.Sequential(ConvBNReLU(width, width, 3, groups=width), ConvBNReLU(width, width, 1)) for _ in used
+        )
+        self.fuse = ConvBNReLU(width, width, 3)
+        self.out_channels = width
+
+    def forward(self, features: Sequence[Tensor]) -> Tensor:
+        """The map (N,width,h,w) at the finest used level, of features given fine to coarse."""
+        used = features[self.skip_finest :]
+        laterals = [lateral(x) for lateral, x in zip(self.lateral, used, strict=True)]
+        top = laterals[-1] + self.context(used[-1].mean((2, 3), keepdim=True))
+        levels = [top]
+        for lateral in reversed(laterals[:-1]):
+            levels.insert(0, lateral + resize(levels[0], lateral.shape[-2:]))
+        size = levels[0].shape[-2:]
+        smoothed = [resize(smooth(x), size) for smooth, x in zip(self.smooth, levels, strict=True)]
+        fused: Tensor = self.fuse(torch.stack(smoothed).sum(0))
+        return fused

@@ -1,0 +1,46 @@
+"""Task heads: from a decoder's map to a task's output at full resolution."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from robustbench_seg.models.blocks.resize import resize
+
+MIN_DEPTH = 0.1
+MAX_DEPTH = 100.0
+
+
+class SemanticHead(nn.Module):
+    """A convolution to C logits, upsampled bilinearly where the decoder stops early."""
+
+    def __init__(self, inputs: int, num_classes: int, kernel: int = 3) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, num_classes, kernel, padding=kernel // 2)
+
+    def forward(self, x: Tensor, size: tuple[int, int]) -> Tensor:
+        """Logits (N,C,*size)."""
+        return resize(self.conv(x), size)
+
+
+class DepthHead(nn.Module):
+    """Bounded inverse depth: 1/depth = 0.01 + 9.99 sigmoid, so depth lies in [0.1, 100] m (Klingner 2020)."""
+
+    def __init__(self, inputs: int, num_classes: int, kernel: int = 3) -> None:
+        """`num_classes` is there for a common signature; depth has one channel."""
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, 1, kernel, padding=kernel // 2)
+        # Starts near 10 m; at sigmoid(0) the first prediction would be 0.2 m everywhere.
+        nn.init.constant_(self.conv.bias, -4.6)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor, size: tuple[int, int]) -> Tensor:
+        """Metres (N,*size)."""
+        return inverse_depth(resize(self.conv(x), size)).reciprocal().squeeze(1)
+
+
+def inverse_depth(logits: Tensor) -> Tensor:
+    """The bounded inverse depth, 1/m, of a depth head's logits."""
+    return 1 / MAX_DEPTH + (1 / MIN_DEPTH - 1 / MAX_DEPTH) * torch.sigmoid(logits)
+
+
+HEADS: dict[str, type[SemanticHead] | type[DepthHead]] = {"semantic": SemanticHead, "depth": DepthHead}

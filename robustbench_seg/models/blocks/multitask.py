@@ -1,0 +1,82 @@
+"""A shared encoder with one decoder and head a task; serves single-task nets too."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from robustbench_seg.errors import InputError
+from robustbench_seg.models.blocks.encoders import Encoder
+from robustbench_seg.models.blocks.fpn import FPNDecoder
+from robustbench_seg.models.blocks.heads import HEADS
+from robustbench_seg.models.blocks.normalization import Normalization, Normalize
+from robustbench_seg.models.blocks.udecoder import UDecoder
+
+MULTIPLE = 32
+"""Encoders halve the image five times."""
+SMALLEST = 64
+"""Reflect padding by one needs two pixels at /32."""
+
+
+Decoder = FPNDecoder | UDecoder
+
+
+class MultiTaskNet(nn.Module):
+    """Images (N,3,H,W) in [0,1] of any size to a dict of outputs at that size.
+
+    `semantic` logits (N,C,H,W), `depth` metres (N,H,W).
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        decoder: Callable[[], Decoder],
+        tasks: Sequence[str],
+        num_classes: int,
+        normalization: Normalization,
+        head_kernel: int = 3,
+    ) -> None:
+        """`decoder` makes a fresh decoder for each task; it has `out_channels`."""
+        super().__init__()
+        unknown = [task for task in tasks if task not in HEADS]
+        if unknown:
+            raise InputError(f"no head for task {unknown[0]!r}; the network's tasks are {', '.join(HEADS)}")
+        self.normalize = Normalize(normalization)
+        self.encoder = encoder
+        decoders = {task: decoder() for task in tasks}
+        heads = {task: HEADS[task](d.out_channels, num_classes, head_kernel) for task, d in decoders.items()}
+        self.decoders = nn.ModuleDict(decoders)
+        self.heads = nn.ModuleDict(heads)
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        """One output a task."""
+        height, width = images.shape[-2:]
+        x = padded(self.normalize(images))
+        features = self.encoder(x)
+        size = (x.shape[-2], x.shape[-1])
+        return {
+            task: self.heads[task](decoder(features), size)[..., :height, :width]
+            for task, decoder in self.decoders.items()
+        }
+
+    def restricted(self, tasks: Sequence[str]) -> MultiTaskNet:
+        """The same network, sharing its weights, with the decoders of these tasks alone."""
+        other = copy.copy(self)
+        # A shallow copy shares the table of submodules; what is replaced in it must not be the original's.
+        other._modules = dict(self._modules)
+        other.decoders = nn.ModuleDict({task: d for task, d in self.decoders.items() if task in tasks})
+        return other
+
+
+def padded(x: Tensor) -> Tensor:
+    """Images (N,3,H,W) padded below and to the right by their edge, to multiples of 32 and at least 64."""
+    padding = (0, _missing(x.shape[-1]), 0, _missing(x.shape[-2]))
+    return F.pad(x, padding, mode="replicate") if any(padding) else x
+
+
+def _missing(length: int) -> int:
+    """How many pixels a side lacks."""
+    return max(SMALLEST, -(-length // MULTIPLE) * MULTIPLE) - length

@@ -1,0 +1,1 @@
+"""Networks, one file each, by the name a card or recipe gives."""

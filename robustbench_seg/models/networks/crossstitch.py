@@ -1,0 +1,106 @@
+"""Cross-stitch networks (Misra 2016): an encoder a task, whose features are mixed linearly after every stage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from timm.models import FeatureListNet
+from torch import Tensor, nn
+
+from robustbench_seg.errors import InputError
+from robustbench_seg.models.blocks.deephead import LightHead, dense_tasks, finished
+from robustbench_seg.models.blocks.encoders import Encoder
+from robustbench_seg.models.blocks.multitask import padded
+from robustbench_seg.models.blocks.normalization import Normalization, Normalize
+
+OWN = 0.9
+"""What a task first keeps of its own features; the others share the rest equally."""
+
+
+class CrossStitch(nn.Module):
+    """T tasks' maps to T mixtures of them, with a weight for each pair of tasks and channel."""
+
+    def __init__(self, tasks: int, channels: int) -> None:
+        super().__init__()
+        mixing = torch.full((tasks, tasks), (1 - OWN) / (tasks - 1)).fill_diagonal_(OWN)
+        self.weight = nn.Parameter(mixing[:, :, None].repeat(1, 1, channels))
+
+    def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
+        """Maps (N,channels,h,w): the sum over tasks s of weight[t,s] x map[s], for every task t."""
+        mixed = []
+        for weights in self.weight:
+            parts = [weight[:, None, None] * x for weight, x in zip(weights, maps, strict=True)]
+            mixed.append(torch.stack(parts).sum(0))
+        return mixed
+
+
+class CrossStitchNet(nn.Module):
+    """Images (N,3,H,W) in [0,1] of any size to a dict of outputs at that size, as `dense_tasks.DENSE_TASKS` says."""
+
+    def __init__(
+        self,
+        encoders: Mapping[str, Encoder],
+        name: str,
+        width: int,
+        skip_finest: int,
+        num_classes: int,
+        normalization: Normalization,
+    ) -> None:
+        """`encoders` are one a task, all alike and of timm's `name`; stitched are all levels but `skip_finest`."""
+        super().__init__()
+        tasks = dense_tasks(tuple(encoders))
+        if len(tasks) < 2:
+            raise InputError(f"crossstitch joins at least two tasks, not {tasks[0]} alone; add one or use mtl")
+        self.normalize = Normalize(normalization)
+        self.encoder = nn.ModuleDict(encoders)
+        self.skip_finest = skip_finest
+        first = encoders[tasks[0]]
+        self.stages = stages(first, name)
+        used = first.channels[skip_finest:]
+        self.stitches = nn.ModuleList(CrossStitch(len(tasks), c) for c in used)
+        self.heads = nn.ModuleDict({task: LightHead(used, width, task, num_classes) for task in tasks})
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        """One output a task."""
+        x = padded(self.normalize(images))
+        levels = self._levels(x)
+        raw = {task: head([level[i] for level in levels]) for i, (task, head) in enumerate(self.heads.items())}
+        return finished(raw, x.shape[-2:], images.shape[-2:])
+
+    def _levels(self, x: Tensor) -> list[list[Tensor]]:
+        """The stitched maps, one a task, of every level used, fine to coarse."""
+        maps = [x] * len(self.encoder)
+        for stage in self.stages[: self.skip_finest]:
+            maps = self._run(stage, maps)
+        levels = []
+        for stage, stitch in zip(self.stages[self.skip_finest :], self.stitches, strict=True):
+            maps = stitch(self._run(stage, maps))
+            levels.append(maps)
+        return levels
+
+    def _run(self, stage: Sequence[str], maps: Sequence[Tensor]) -> list[Tensor]:
+        results = []
+        for encoder, x in zip(self.encoder.values(), maps, strict=True):
+            for name in stage:
+                x = encoder.body.get_submodule(name)(x)  # type: ignore[union-attr]
+            results.append(x)
+        return results
+
+
+def stages(encoder: Encoder, name: str) -> tuple[tuple[str, ...], ...]:
+    """The names of the encoder's parts that lead from each level to the next.
+
+    InputError where the parts are not run one after the other, with the encoder's `name`.
+    """
+    body = encoder.body
+    if type(body) is not FeatureListNet:
+        raise InputError(f"encoder {name!r} cannot be run stage by stage; use one such as resnet18 or dla34")
+    found: list[tuple[str, ...]] = []
+    parts: list[str] = []
+    for part in body:
+        parts.append(part)
+        if part in body.return_layers:
+            found.append(tuple(parts))
+            parts = []
+    return tuple(found)

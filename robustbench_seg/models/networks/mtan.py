@@ -1,0 +1,81 @@
+"""MTAN (Liu 2019): each task attends to the shared encoder's features, stage by stage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from robustbench_seg.models.blocks.deephead import LightHead, dense_tasks, finished
+from robustbench_seg.models.blocks.encoders import Encoder
+from robustbench_seg.models.blocks.fpn import ConvBNReLU
+from robustbench_seg.models.blocks.multitask import padded
+from robustbench_seg.models.blocks.normalization import Normalization, Normalize
+from robustbench_seg.models.networks.uninet import Bottleneck
+
+
+class AttentionMask(nn.Sequential):
+    """1x1 convolutions to a mask in (0,1), one value a channel and pixel."""
+
+    def __init__(self, inputs: int, channels: int) -> None:
+        inner = max(4, channels // 4)
+        super().__init__(
+            ConvBNReLU(inputs, inner, 1),
+            nn.Conv2d(inner, channels, 1, bias=False),
+            nn.BatchNorm2d(channels),
+            nn.Sigmoid(),
+        )
+
+
+class StageAttention(nn.ModuleList):
+    """A task's masks: at each stage, of the shared map and what the task kept of the stage before (Liu 2019, eq. 2)."""
+
+    def __init__(self, channels: Sequence[int]) -> None:
+        before = [0, *channels[1:]]
+        super().__init__(AttentionMask(c + b, c) for c, b in zip(channels, before, strict=True))
+
+    def forward(self, features: Sequence[Tensor], refine: nn.ModuleList) -> list[Tensor]:
+        """The attended maps, in the shapes of `features`, fine to coarse."""
+        kept = [self[0](features[0]) * features[0]]
+        for mask, refined, x in zip(list(self)[1:], refine, features[1:], strict=True):
+            before = F.adaptive_max_pool2d(refined(kept[-1]), (x.shape[-2], x.shape[-1]))
+            kept.append(mask(torch.cat([x, before], 1)) * x)
+        return kept
+
+
+class MTAN(nn.Module):
+    """Images (N,3,H,W) in [0,1] of any size to a dict of outputs at that size, as `dense_tasks.DENSE_TASKS` says.
+
+    Masks are made of the stages' outputs, with which any encoder serves; the paper makes them of each stage's first
+    block. The convolutions that carry a task's map to the next stage are shared by the tasks, as in the paper.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        width: int,
+        skip_finest: int,
+        tasks: Sequence[str],
+        num_classes: int,
+        normalization: Normalization,
+    ) -> None:
+        """`width` of the heads; every encoder level but the `skip_finest` finest is attended to."""
+        super().__init__()
+        dense = dense_tasks(tasks)
+        self.normalize = Normalize(normalization)
+        self.encoder = encoder
+        self.skip_finest = skip_finest
+        used = encoder.channels[skip_finest:]
+        self.refine = nn.ModuleList(Bottleneck(fine, coarse, max(4, coarse // 4)) for fine, coarse in pairwise(used))
+        self.attention = nn.ModuleDict({task: StageAttention(used) for task in dense})
+        self.heads = nn.ModuleDict({task: LightHead(used, width, task, num_classes) for task in dense})
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        """One output a task."""
+        x = padded(self.normalize(images))
+        features = self.encoder(x)[self.skip_finest :]
+        raw = {task: head(self.attention[task](features, self.refine)) for task, head in self.heads.items()}
+        return finished(raw, x.shape[-2:], images.shape[-2:])

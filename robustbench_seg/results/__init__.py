@@ -1,0 +1,1 @@
+"""What was measured: keys, the store, resampling, tables and runs."""

@@ -1,0 +1,52 @@
+"""The manifest of a run: what its tables need beside the statistics, kept in the store itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from robustbench_seg.evaluation.plan import AttackConfiguration
+
+
+@dataclass(frozen=True)
+class PairManifest:
+    """One pair by name: the tasks measured, the names of the classes scored in, the configurations and their grids."""
+
+    model: str
+    dataset: str
+    tasks: tuple[str, ...]
+    classes: tuple[str, ...]
+    configurations: tuple[AttackConfiguration, ...]
+
+
+@dataclass(frozen=True)
+class RunManifest:
+    """Pairs in the order of the store, the id and group of every image by data set, the seed."""
+
+    pairs: tuple[PairManifest, ...]
+    groups: Mapping[str, Sequence[str]]
+    ids: Mapping[str, Sequence[str]]
+    seed: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> RunManifest:
+        """The inverse of `to_json`."""
+        pairs = tuple(
+            PairManifest(
+                pair["model"],
+                pair["dataset"],
+                tuple(pair["tasks"]),
+                tuple(pair["classes"]),
+                tuple(
+                    AttackConfiguration(**{**configuration, "epsilons": tuple(configuration["epsilons"])})
+                    for configuration in pair["configurations"]
+                ),
+            )
+            for pair in value["pairs"]
+        )
+        return cls(pairs, value["groups"], value["ids"], value["seed"])

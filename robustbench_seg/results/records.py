@@ -1,0 +1,94 @@
+"""What a worker hands back: one record an image and cell, and how statistics are packed into bytes."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from robustbench_seg.tasks.base import Statistics
+
+if TYPE_CHECKING:
+    from robustbench_seg.evaluation.plan import Pair, WorkItem
+
+
+@dataclass(frozen=True)
+class ImageResult:
+    """One image in one cell.
+
+    `rms`, `linf` in grey values; `snr_db` None where nothing moved; `unchanged`: the perturbation is 0;
+    `skipped`: the image has no value in this cell (hiding a class it does not have); `error` is set where it failed;
+    `outcome` counts what the attack reached; `statistics` packed, by task.
+    """
+
+    image: int
+    error: str = ""
+    rms: float = 0.0
+    linf: float = 0.0
+    snr_db: float | None = None
+    unchanged: bool = False
+    skipped: bool = False
+    outcome: Mapping[str, int] = field(default_factory=dict)
+    statistics: Mapping[str, bytes] = field(default_factory=dict)
+    pngs: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """One epsilon of a configuration on one shard, with what it cost beyond the epsilons before it."""
+
+    epsilon: float | None
+    images: tuple[ImageResult, ...]
+    forwards: int = 0
+    backwards: int = 0
+    seconds: float = 0.0
+    peak_memory_mb: float = 0.0
+
+
+@dataclass(frozen=True)
+class SweepResult:
+    """One configuration of one work item: every epsilon on every image of the shard; `worker` (`host:pid`) did it."""
+
+    pair: int
+    configuration: int
+    shard: int
+    cells: tuple[CellResult, ...]
+    worker: str = ""
+
+
+def failed(work_item: WorkItem, pair: Pair, error: str, worker: str) -> list[SweepResult]:
+    """A whole work item as failed images, for what no worker lived to tell."""
+    images = tuple(ImageResult(image, error=error) for image in work_item.images)
+    return [
+        SweepResult(
+            work_item.pair,
+            configuration,
+            work_item.shard,
+            tuple(CellResult(e, images) for e in pair.configurations[configuration].epsilons),
+            worker,
+        )
+        for configuration in work_item.configurations
+    ]
+
+
+def pack(statistics: Statistics) -> bytes:
+    """Arrays by name as compressed bytes: a JSON line of names and shapes, then float64 values."""
+    arrays = {key: np.asarray(value, np.float64) for key, value in sorted(statistics.items())}
+    header = json.dumps({key: array.shape for key, array in arrays.items()}).encode()
+    return zlib.compress(header + b"\n" + b"".join(array.tobytes() for array in arrays.values()), 1)
+
+
+def unpack(data: bytes) -> Statistics:
+    """The inverse of `pack`."""
+    raw = zlib.decompress(data)
+    end = raw.index(b"\n")
+    offset, arrays = end + 1, {}
+    for key, shape in json.loads(raw[:end]).items():
+        count = int(np.prod(shape))
+        arrays[key] = np.frombuffer(raw, np.float64, count, offset).reshape(shape)
+        offset += 8 * count
+    return arrays

@@ -1,0 +1,242 @@
+"""The store of a run: one SQLite file of per-image results, written a work item at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import sqlite3
+import zlib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from robustbench_seg.errors import InputError
+from robustbench_seg.results.records import ImageResult, SweepResult, unpack
+from robustbench_seg.tasks.base import Statistics
+
+SCHEMA = 3
+TIMEOUT_S = 30.0
+_TABLES = """
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL, checksum INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS shards (
+    pair INTEGER, configuration INTEGER, shard INTEGER, n_images INTEGER, n_failed INTEGER,
+    worker TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (pair, configuration, shard)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS costs (
+    pair INTEGER, configuration INTEGER, cell INTEGER, shard INTEGER,
+    forwards INTEGER, backwards INTEGER, seconds REAL, peak_memory_mb REAL,
+    PRIMARY KEY (pair, configuration, cell, shard)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS results (
+    pair INTEGER, configuration INTEGER, cell INTEGER, image INTEGER,
+    error TEXT, rms REAL, linf REAL, snr_db REAL, unchanged INTEGER, skipped INTEGER, outcome TEXT,
+    checksum INTEGER NOT NULL,
+    PRIMARY KEY (pair, configuration, cell, image)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS statistics (
+    pair INTEGER, configuration INTEGER, cell INTEGER, image INTEGER, task TEXT, data BLOB,
+    PRIMARY KEY (pair, configuration, cell, image, task)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS panels (
+    pair INTEGER, configuration INTEGER, cell INTEGER, image INTEGER, kind TEXT, png BLOB,
+    PRIMARY KEY (pair, configuration, cell, image, kind)) WITHOUT ROWID;
+"""
+_RESULT = "pair, configuration, cell, image, error, rms, linf, snr_db, unchanged, skipped, outcome, checksum"
+
+_NAMES = set(re.findall(r"EXISTS (\w+)", _TABLES))
+
+_FIXES = {
+    sqlite3.SQLITE_FULL: "free space and give the command again to resume",
+    sqlite3.SQLITE_BUSY: "stop what else uses it and give the command again",
+    sqlite3.SQLITE_READONLY: "make it writable or give another folder with -o",
+    sqlite3.SQLITE_CANTOPEN: "check that it is there and may be opened",
+    sqlite3.SQLITE_IOERR: "check the disk and give the command again to resume",
+}
+"""What to do about an error of SQLite; where it is none of these the file itself is bad."""
+_RENEW = "delete it to start afresh or give another folder with -o"
+
+
+@dataclass(frozen=True)
+class StoredCell:
+    """All images of one cell, in image order; `statistics[task]` maps an image to its statistics."""
+
+    results: Sequence[ImageResult]
+    statistics: Mapping[str, Mapping[int, Statistics]]
+
+
+class Store:
+    """Opened for one run; usable as a context manager. Every write is one transaction.
+
+    Made where it is missing; with `create` False it must be there, and its pages are checked as well. Raises
+    InputError where it cannot be opened, is damaged, or was written by another version. What is read later is
+    checked against its checksums.
+    """
+
+    def __init__(self, path: Path, create: bool = True) -> None:
+        self.path = path
+        mode = "rwc" if create else "rw"
+        with self._naming():
+            self._db = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", timeout=TIMEOUT_S, uri=True)
+            try:
+                self._open(create)
+            except BaseException:
+                self._db.close()
+                raise
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._db.close()
+
+    def read_meta(self, key: str) -> object | None:
+        """A JSON value stored under `key`, or None."""
+        rows = self._read("SELECT value, checksum FROM meta WHERE key = ?", key)
+        for value, checksum in rows:
+            self._check(checksum == _checksum(key, value))
+        return json.loads(rows[0][0]) if rows else None
+
+    def read_manifest(self) -> Any:
+        """The run's manifest as stored; InputError where this is not the store of a run."""
+        manifest = self.read_meta("manifest")
+        if not isinstance(manifest, dict):
+            raise InputError(f"store '{self.path}' holds no run; evaluate into this folder first")
+        return manifest
+
+    def write_meta(self, key: str, value: object) -> None:
+        """Store a JSON value."""
+        text = json.dumps(value, sort_keys=True)
+        with self._naming(), self._db:
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", (key, text, _checksum(key, text)))
+
+    def done(self) -> set[tuple[int, int, int, int]]:
+        """(pair, configuration, shard, number of images) of every shard without a failed image."""
+        return set(self._read("SELECT pair, configuration, shard, n_images FROM shards WHERE n_failed = 0"))
+
+    def failures(self) -> dict[str, int]:
+        """How many results failed, by error."""
+        return dict(self._read("SELECT error, COUNT(*) FROM results WHERE error != '' GROUP BY error ORDER BY error"))
+
+    def workers(self) -> dict[str, int]:
+        """How many shards each worker did, by its name."""
+        return dict(
+            self._read("SELECT worker, COUNT(*) FROM shards WHERE worker != '' GROUP BY worker ORDER BY worker")
+        )
+
+    def write(self, configurations: Iterable[SweepResult]) -> None:
+        """Store one work item; what an earlier try left of the same shards is replaced."""
+        with self._naming(), self._db:
+            for configuration in configurations:
+                self._write_sweep(configuration)
+
+    def cell(self, pair: int, configuration: int, cell: int) -> StoredCell:
+        """Everything stored of one cell."""
+        where = "WHERE pair = ? AND configuration = ? AND cell = ? ORDER BY image"
+        packed: dict[int, dict[str, bytes]] = defaultdict(dict)
+        for image, task, data in self._read(
+            f"SELECT image, task, data FROM statistics {where}", pair, configuration, cell
+        ):
+            packed[image][task] = data
+        results = []
+        statistics: dict[str, dict[int, Statistics]] = defaultdict(dict)
+        for *values, checksum in self._read(f"SELECT {_RESULT} FROM results {where}", pair, configuration, cell):
+            image, error, rms, linf, snr, unchanged, skipped, outcome = values[3:]
+            self._check(checksum == _checksum(*values, *_parts(packed[image])))
+            results.append(
+                ImageResult(image, error, rms, linf, snr, bool(unchanged), bool(skipped), json.loads(outcome))
+            )
+            for task, data in packed[image].items():
+                statistics[task][image] = unpack(data)
+        return StoredCell(results, statistics)
+
+    def costs(self, pair: int, configuration: int, cell: int) -> tuple[int, int, float, float]:
+        """Summed forwards, backwards and seconds, and the highest peak memory in MB."""
+        (row,) = self._read(
+            "SELECT COALESCE(SUM(forwards), 0), COALESCE(SUM(backwards), 0), COALESCE(SUM(seconds), 0),"
+            " COALESCE(MAX(peak_memory_mb), 0) FROM costs WHERE pair = ? AND configuration = ? AND cell = ?",
+            pair,
+            configuration,
+            cell,
+        )
+        return int(row[0]), int(row[1]), float(row[2]), float(row[3])
+
+    def panels(self) -> list[tuple[int, int, int, int, dict[str, bytes]]]:
+        """(pair, configuration, cell, image, PNGs by kind) of every stored panel."""
+        grouped: dict[tuple[int, int, int, int], dict[str, bytes]] = defaultdict(dict)
+        for *key, kind, png in self._read(
+            "SELECT pair, configuration, cell, image, kind, png FROM panels"
+            " ORDER BY pair, image, configuration, cell, kind"
+        ):
+            grouped[(key[0], key[1], key[2], key[3])][kind] = png
+        return [(*key, pngs) for key, pngs in grouped.items()]
+
+    def _read(self, query: str, *values: object) -> list[Any]:
+        with self._naming():
+            return self._db.execute(query, values).fetchall()
+
+    def _open(self, create: bool) -> None:
+        """Make the tables of a new store; refuse a file that is another version's or lacks some."""
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        known = {name for (name,) in self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if create and version == 0 and not known:
+            # One transaction, so that a store is either whole or still empty.
+            self._db.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {SCHEMA}; COMMIT")
+        elif version != SCHEMA:
+            raise InputError(f"store '{self.path}' is of schema {version}, this version reads {SCHEMA}; {_RENEW}")
+        else:
+            self._check(known >= _NAMES)
+        if not create:
+            self._check(self._db.execute("PRAGMA quick_check(1)").fetchall() == [("ok",)])
+
+    def _check(self, sound: bool) -> None:
+        if not sound:
+            raise InputError(f"store '{self.path}' is damaged; {_RENEW}")
+
+    @contextlib.contextmanager
+    def _naming(self) -> Iterator[None]:
+        """Turn what SQLite raises (locked, damaged, disk full) into one line that names the file and the fix."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
+            raise InputError(f"store '{self.path}': {error}; {_FIXES.get(code, _RENEW)}") from error
+
+    def _write_sweep(self, configuration: SweepResult) -> None:
+        failed = sum(bool(image.error) for cell in configuration.cells for image in cell.images)
+        n_images = len(configuration.cells[0].images)
+        key = (configuration.pair, configuration.configuration)
+        shard = (*key, configuration.shard, n_images, failed, configuration.worker)
+        self._db.execute("INSERT OR REPLACE INTO shards VALUES (?,?,?,?,?,?)", shard)
+        for index, cell in enumerate(configuration.cells):
+            cost = (cell.forwards, cell.backwards, cell.seconds, cell.peak_memory_mb)
+            self._db.execute(
+                "INSERT OR REPLACE INTO costs VALUES (?,?,?,?,?,?,?,?)", (*key, index, configuration.shard, *cost)
+            )
+            for image in cell.images:
+                self._write_image((*key, index, image.image), image)
+
+    def _write_image(self, key: tuple[int, int, int, int], image: ImageResult) -> None:
+        for table in ("results", "statistics", "panels"):
+            where = "pair = ? AND configuration = ? AND cell = ? AND image = ?"
+            self._db.execute(f"DELETE FROM {table} WHERE {where}", key)
+        flags = (int(image.unchanged), int(image.skipped), json.dumps(dict(image.outcome), sort_keys=True))
+        snr = None if image.snr_db is None else float(image.snr_db)
+        values = (*key, image.error, float(image.rms), float(image.linf), snr, *flags)
+        checksum = _checksum(*values, *_parts(image.statistics))
+        self._db.execute("INSERT INTO results VALUES (?,?,?,?,?,?,?,?,?,?,?,?)", (*values, checksum))
+        for task, data in image.statistics.items():
+            self._db.execute("INSERT INTO statistics VALUES (?,?,?,?,?,?)", (*key, task, data))
+        for kind, png in image.pngs.items():
+            self._db.execute("INSERT INTO panels VALUES (?,?,?,?,?,?)", (*key, kind, png))
+
+
+def _checksum(*values: object) -> int:
+    """CRC-32 of values as they are stored: SQLite itself does not see a byte that flips inside a number."""
+    return zlib.crc32(repr(values).encode())
+
+
+def _parts(statistics: Mapping[str, bytes]) -> list[tuple[str, int]]:
+    return [(task, zlib.crc32(data)) for task, data in sorted(statistics.items())]

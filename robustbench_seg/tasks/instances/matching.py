@@ -1,0 +1,120 @@
+"""Which detections of an image are right: COCO's matching (Lin 2014), at every IoU threshold at once.
+
+Overlaps are pycocotools'; the matching is COCO's `evaluateImg` without its Python loops over thresholds and instances,
+and the tests hold it to that one. An ignored instance is one outside COCO's area range: matched only where no other
+is left, by one detection, at the usual IoU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from pycocotools import mask as coco
+
+from robustbench_seg.classes import VOID
+from robustbench_seg.errors import UsageError
+from robustbench_seg.tasks.instances import rle
+from robustbench_seg.tasks.instances.dense import Detections
+from robustbench_seg.tasks.instances.truth import Instances
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+IOU_THRESHOLDS: Floats = np.linspace(0.5, 0.95, 10)
+MAX_DETECTIONS = 100
+
+
+@dataclass(frozen=True, eq=False)
+class Overlap:
+    """The IoU (D,K) of detections and instances, and the arrays that keep the detected regions in the store."""
+
+    iou: Floats
+    stored: dict[str, Floats]
+
+
+Kind = Callable[[Detections, Instances], Overlap]
+"""What IoU is of: `boxes` or `masks`."""
+
+
+def boxes(detections: Detections, truth: Instances) -> Overlap:
+    """IoU of boxes."""
+    found, known = (x.detach().cpu().double().numpy() for x in (detections.boxes, truth.boxes))
+    return Overlap(_iou(_xywh(found), _xywh(known), len(found), len(known)), {})
+
+
+def masks(detections: Detections, truth: Instances) -> Overlap:
+    """IoU of masks; UsageError where the model predicts none."""
+    if detections.masks is None:
+        raise UsageError("instance: these detections have no masks; leave the task out with --tasks")
+    found, known = (x.detach().cpu().numpy() for x in (detections.masks, truth.masks))
+    if len(found) and len(known) and found.shape[1:] != known.shape[1:]:
+        raise UsageError(f"instance: masks of {found.shape[1:]} pixels against labels of {known.shape[1:]}")
+    return Overlap(_iou(rle.encode(found), rle.encode(known), len(found), len(known)), rle.to_runs(found))
+
+
+def match(detections: Detections, truth: Instances, num_classes: int, kind: Kind) -> dict[str, Floats]:
+    """The sufficient statistics of one image for average precision, and what was found, for the store.
+
+    `scores` (D,), `labels` (D,), `boxes` (D,4) xyxy px; `matched` and `ignored` (T,D), 1 where a detection has an
+    instance, and where it is neither right nor wrong, at each of `IOU_THRESHOLDS`; `truth` (C,) the number of
+    instances that count; and what `kind` stores. An instance of void class is ignored in every class.
+
+    UsageError where detections do not come by falling score or are more than `MAX_DETECTIONS`.
+    """
+    scores = detections.scores.detach().cpu().double().numpy()
+    _check(scores)
+    overlap = kind(detections, truth)
+    labels, known = detections.labels.cpu().numpy(), truth.labels.cpu().numpy()
+    void = truth.ignored.cpu().numpy()
+    matched, ignored = np.zeros((2, len(IOU_THRESHOLDS), len(scores)), np.bool_)
+    for label in np.unique(labels):
+        rows, columns = np.flatnonzero(labels == label), np.flatnonzero((known == label) | (known == VOID))
+        matched[:, rows], ignored[:, rows] = _assign(overlap.iou[np.ix_(rows, columns)], void[columns])
+    return {
+        "scores": scores,
+        "labels": labels.astype(np.float64),
+        "boxes": detections.boxes.detach().cpu().double().numpy(),
+        "matched": matched.astype(np.float64),
+        "ignored": ignored.astype(np.float64),
+        "truth": np.bincount(known[~void], minlength=num_classes).astype(np.float64),
+        **overlap.stored,
+    }
+
+
+def _assign(iou: Floats, ignored: Bools) -> tuple[Bools, Bools]:
+    """Detections (D,) by falling score take instances (K,): (T,D) which got one, and which got an ignored one."""
+    thresholds = IOU_THRESHOLDS[:, None]
+    got, neither = np.zeros((2, len(IOU_THRESHOLDS), len(iou)), np.bool_)
+    free = np.ones((len(IOU_THRESHOLDS), len(ignored)), np.bool_)
+    # Instances that count come first, then the larger overlap, then the later instance (as COCO breaks ties).
+    position = np.broadcast_to(np.arange(len(ignored)), iou.shape)
+    liked = np.lexsort((position, iou, np.broadcast_to(~ignored, iou.shape)), axis=-1)[:, ::-1]
+    for d in np.flatnonzero(iou.max(1, initial=0) >= IOU_THRESHOLDS[0]):
+        possible = free[:, liked[d]] & (iou[d, liked[d]] >= thresholds)
+        at = np.flatnonzero(possible.any(1))
+        taken = liked[d, possible[at].argmax(1)]
+        free[at, taken] = False
+        got[at, d] = True
+        neither[at, d] = ignored[taken]
+    return got, neither
+
+
+def _check(scores: Floats) -> None:
+    if len(scores) > MAX_DETECTIONS:
+        raise UsageError(f"detections: {len(scores)} in one image; keep the {MAX_DETECTIONS} of highest score")
+    if not (scores[1:] <= scores[:-1]).all():
+        raise UsageError("detections: scores do not fall (or are NaN); sort detections by falling score")
+
+
+def _xywh(xyxy: Floats) -> Floats:
+    return np.concatenate([xyxy[:, :2], xyxy[:, 2:] - xyxy[:, :2]], 1)
+
+
+def _iou(found: object, known: object, rows: int, columns: int) -> Floats:
+    # pycocotools answers nothing at all, of no shape, where either is empty.
+    if not rows or not columns:
+        return np.zeros((rows, columns))
+    return np.asarray(coco.iou(found, known, [0] * columns), np.float64)

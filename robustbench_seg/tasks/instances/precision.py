@@ -1,0 +1,118 @@
+"""Average precision under many weightings of the images at once, from cached matches (COCO's `accumulate`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from robustbench_seg.tasks.base import Floats, Statistics, Values, stack
+from robustbench_seg.tasks.instances.matching import IOU_THRESHOLDS
+
+Bools = npt.NDArray[np.bool_]
+
+RECALLS: Floats = np.linspace(0.0, 1.0, 101)
+
+
+@dataclass(frozen=True, eq=False)
+class _Ranking:
+    """The M detections of one class in all images by falling score.
+
+    `times` (R,M) how often each counts, `right` and `wrong` (T,M).
+    """
+
+    times: Floats
+    right: Bools
+    wrong: Bools
+
+
+def average_precision(statistics: Sequence[Statistics], weights: Floats, scored: Bools) -> Floats:
+    """AP (R,C,T) of each class at each IoU threshold, from `match` of n images and how often each counts (R,n).
+
+    Precision is made non-increasing and averaged over 101 recalls; equal scores stay in the order of the images, and
+    an image that counts k times equals k copies of it side by side. `weights` are whole numbers, `scored` (C,).
+    NaN for a class that is not scored, or has no instance in the weighted images.
+    """
+    truth = weights @ stack(statistics, "truth")
+    result = np.full((len(weights), len(scored), len(IOU_THRESHOLDS)), np.nan)
+    labels = np.concatenate([image["labels"] for image in statistics])
+    pool = _Pool.of(statistics)
+    for label in np.flatnonzero(scored):
+        ranking = pool.ranking(labels == label, weights)
+        known = truth[:, label] > 0
+        for t, (right, wrong) in enumerate(zip(ranking.right, ranking.wrong, strict=True)):
+            result[known, label, t] = _interpolated(ranking.times[known], right, wrong, truth[known, label])
+    return result
+
+
+def precision_values(statistics: Sequence[Statistics], weights: Floats, scored: Bools) -> Values:
+    """`ap` (mean over IoU .50:.05:.95) and `ap50`, per class and as the mean over the classes that have a value."""
+    precision = average_precision(statistics, weights, scored)
+    classes = {"ap": precision.mean(2), "ap50": precision[..., 0]}
+    return Values({name: _mean(values) for name, values in classes.items()}, classes)
+
+
+@dataclass(frozen=True, eq=False)
+class _Pool:
+    """All detections of all images, image by image: `image` and `scores` (M,), `right` and `wrong` (T,M)."""
+
+    image: npt.NDArray[np.intp]
+    scores: Floats
+    right: Bools
+    wrong: Bools
+
+    @classmethod
+    def of(cls, statistics: Sequence[Statistics]) -> _Pool:
+        matched, ignored = (
+            np.concatenate([image[key] for image in statistics], 1) > 0 for key in ("matched", "ignored")
+        )
+        image = np.repeat(np.arange(len(statistics)), [len(image["scores"]) for image in statistics])
+        scores = np.concatenate([image["scores"] for image in statistics])
+        return cls(image, scores, matched & ~ignored, ~matched)
+
+    def ranking(self, chosen: Bools, weights: Floats) -> _Ranking:
+        """The chosen detections by falling score, equal scores in the order that copies of whole images have.
+
+        Copies of one detection can be counted as one, unless its image has another of equal score: then the copies
+        take turns (a b a b), and each is a row of its own.
+        """
+        image, scores = self.image[chosen], self.scores[chosen]
+        same = (np.diff(image) == 0) & (np.diff(scores) == 0)
+        tied = np.r_[False, same] | np.r_[same, False] if len(image) else np.zeros(0, np.bool_)
+        copies = np.where(tied, weights.max(0)[image], 1).astype(np.intp)
+        row = np.repeat(np.arange(len(image)), copies)
+        copy = np.arange(len(row)) - np.repeat(np.cumsum(copies) - copies, copies)
+        order = np.lexsort((row, copy, image[row], -scores[row]))
+        row, copy = row[order], copy[order]
+        drawn = weights[:, image[row]]
+        times = np.where(tied[row], drawn > copy, drawn)
+        return _Ranking(times, self.right[:, chosen][:, row], self.wrong[:, chosen][:, row])
+
+
+def _interpolated(times: Floats, right: Bools, wrong: Bools, truth: Floats) -> Floats:
+    """AP (R,) of a ranking: `times` (R,M), `right` and `wrong` (M,), `truth` (R,) instances.
+
+    Only where a detection is right does recall rise and can precision peak: the rest is not looked at.
+    """
+    hits = np.flatnonzero(right)
+    found = np.cumsum(times[:, hits], 1)
+    missed = np.cumsum(times * wrong, 1)[:, hits]
+    precision = found / (found + missed + np.spacing(1))
+    best = np.maximum.accumulate(precision[:, ::-1], 1)[:, ::-1]
+    # Recalls that are not reached have precision 0, in a column of their own.
+    reached = np.concatenate([best, np.zeros((len(best), 1))], 1)
+    index = np.zeros((len(best), len(RECALLS)), np.intp)
+    for r, recall in enumerate(found / truth[:, None]):
+        index[r] = recall.searchsorted(RECALLS)
+    return np.asarray(np.take_along_axis(reached, index, 1).mean(1))
+
+
+def _mean(values: Floats) -> Floats:
+    """The mean (R,) over the classes of (R,C) that have a value, NaN where none has."""
+    has = ~np.isnan(values)
+    total = has.sum(1)
+    mean = np.full(len(values), np.nan)
+    np.divide(np.where(has, values, 0).sum(1), total, out=mean, where=total > 0)
+    return mean

@@ -1,0 +1,169 @@
+"""The policy of dispatch on made-up workers, which die, hang and come back as a test wants."""
+
+import itertools
+from concurrent.futures import BrokenExecutor, Future
+
+import pytest
+
+from robustbench_seg.errors import InputError
+from robustbench_seg.evaluation.context import Settings
+from robustbench_seg.evaluation.engines.base import Job
+from robustbench_seg.evaluation.engines.scheduler import TRIES, schedule
+from robustbench_seg.evaluation.plan import AttackConfiguration, Pair, Plan, WorkItem, by_configuration
+from robustbench_seg.results.records import CellResult, ImageResult, SweepResult
+
+FAMILIES = tuple(AttackConfiguration(name, "", "rms", (1.0, 2.0)) for name in "abc")
+PAIR = Pair(0, 0, ("semantic",), None, FAMILIES, 12)
+UNITS = [WorkItem(0, shard, range(3 * shard, 3 * shard + 3), (0, 1, 2)) for shard in range(4)]
+
+
+def job(timeout=None):
+    return Job([], [], Plan((PAIR,), 3, 0, 1, "fp32"), Settings(0), timeout=timeout)
+
+
+def results(work_item, worker):
+    images = tuple(ImageResult(image) for image in work_item.images)
+    return [
+        SweepResult(0, f, work_item.shard, tuple(CellResult(e, images) for e in FAMILIES[f].epsilons), worker)
+        for f in work_item.configurations
+    ]
+
+
+def settled(value=None, error=None):
+    future = Future()
+    if error is None:
+        future.set_result(value)
+    else:
+        future.set_exception(error)
+    return future
+
+
+class Crew:
+    """Makes workers. `fault(unit)` is 'die', 'hang' or 'raise', or nothing for a result; a worker dies but once."""
+
+    def __init__(self, fault=lambda work_item: "", born_dead=0):
+        self.fault, self.born_dead = fault, born_dead
+        self.seen, self.workers = [], []
+
+    def start(self):
+        worker = _Worker(self, f"w{len(self.workers)}", len(self.workers) < self.born_dead)
+        self.workers.append(worker)
+        return worker
+
+
+class _Worker:
+    def __init__(self, crew, name, born_dead):
+        self.crew, self.name, self.gone, self.stopped = crew, name, born_dead, False
+        self.ready = settled(name, BrokenExecutor("no room") if born_dead else None)
+        self.stuck = False
+
+    def submit(self, work_item):
+        assert not self.stopped
+        if self.gone:
+            return settled(error=BrokenExecutor())
+        if self.stuck:
+            return Future()
+        self.crew.seen.append(work_item)
+        return {"": self._work, "die": self._die, "hang": self._hang, "raise": self._raise}[self.crew.fault(work_item)](
+            work_item
+        )
+
+    def stop(self):
+        self.stopped = True
+
+    def _work(self, work_item):
+        return settled(results(work_item, self.name))
+
+    def _die(self, work_item):
+        self.gone = True
+        return settled(error=BrokenExecutor())
+
+    def _hang(self, work_item):
+        self.stuck = True
+        return Future()
+
+    def _raise(self, work_item):
+        return settled(error=InputError("no such file"))
+
+
+def run(crew, workers=2, timeout=None):
+    return [result for found in schedule(job(timeout), UNITS, workers, crew.start) for result in found]
+
+
+def shards(found):
+    return sorted((result.shard, result.configuration) for result in found)
+
+
+EVERY = [(shard, configuration) for shard in range(4) for configuration in range(3)]
+
+
+def once(fault, where):
+    """A fault the first time a unit is begun for which `where` holds."""
+    left = itertools.chain([fault], itertools.repeat(""))
+    return lambda work_item: next(left) if where(work_item) else ""
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5])
+def test_every_unit_comes_back_once(workers):
+    crew = Crew()
+    assert shards(run(crew, workers)) == EVERY
+    assert sorted(work_item.shard for work_item in crew.seen) == [0, 1, 2, 3]
+    assert all(worker.stopped for worker in crew.workers)
+
+
+@pytest.mark.parametrize(("fault", "timeout"), [("die", None), ("hang", 0.02)])
+def test_a_unit_whose_worker_is_lost_is_tried_again_on_another(fault, timeout):
+    crew = Crew(once(fault, lambda work_item: work_item.shard == 1))
+    found = run(crew, timeout=timeout)
+    assert shards(found) == EVERY
+    assert not any(image.error for result in found for cell in result.cells for image in cell.images)
+    assert len(crew.workers) == 3
+    assert all(worker.stopped for worker in crew.workers)
+
+
+@pytest.mark.parametrize(("fault", "timeout", "why"), [("die", None, "died"), ("hang", 0.02, "stopped after 0.02 s")])
+def test_a_family_that_is_lost_every_time_is_recorded_as_failed_alone(fault, timeout, why):
+    crew = Crew(lambda work_item: fault if work_item.shard == 2 and 1 in work_item.configurations else "")
+    found = run(crew, timeout=timeout)
+    assert shards(found) == EVERY
+    bad = [result for result in found if any(image.error for image in result.cells[0].images)]
+    assert [(result.shard, result.configuration) for result in bad] == [(2, 1)]
+    assert [cell.epsilon for cell in bad[0].cells] == [1.0, 2.0]
+    assert [image.image for image in bad[0].cells[0].images] == [6, 7, 8]
+    assert all(why in image.error for cell in bad[0].cells for image in cell.images)
+    assert len(crew.workers) == 2 + TRIES
+    assert bad[0].worker in {worker.name for worker in crew.workers}
+
+
+def test_only_the_unit_a_worker_had_begun_counts_as_tried():
+    crew = Crew(lambda work_item: "die" if work_item.shard == 0 else "")
+    run(crew, workers=1)
+    assert crew.seen.count(UNITS[0]) == 1
+    assert [crew.seen.count(piece) for piece in by_configuration(UNITS[0])] == [TRIES - 1] * 3
+
+
+def test_what_a_worker_raises_ends_the_run_and_stops_all():
+    crew = Crew(lambda work_item: "raise" if work_item.shard == 3 else "")
+    with pytest.raises(InputError, match="no such file"):
+        run(crew)
+    assert all(worker.stopped for worker in crew.workers)
+
+
+def test_a_worker_that_cannot_start_is_replaced():
+    assert shards(run(Crew(born_dead=2), workers=1)) == EVERY
+
+
+def test_workers_that_never_start_are_one_line():
+    crew = Crew(born_dead=99)
+    with pytest.raises(InputError, match=r"died while it started.*no room.*again to resume"):
+        run(crew)
+    assert all(worker.stopped for worker in crew.workers)
+
+
+def test_stopping_early_stops_the_workers():
+    crew = Crew()
+    stream = schedule(job(), UNITS, 2, crew.start)
+    next(stream)
+    stream.close()
+    assert all(worker.stopped for worker in crew.workers)
+    assert len(crew.seen) < 4 + 1

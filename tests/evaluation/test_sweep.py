@@ -1,0 +1,233 @@
+"""What one batch shares across families, counted; and what happens where memory runs out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+import torch
+
+from robustbench_seg.attacks.base import Perturbation
+from robustbench_seg.attacks.budgets import Budget
+from robustbench_seg.attacks.context import AttackContext
+from robustbench_seg.attacks.fgsm import FGSM
+from robustbench_seg.errors import InputError
+from robustbench_seg.evaluation.context import WorkerContext
+from robustbench_seg.evaluation.estimate import estimate
+from robustbench_seg.evaluation.plan import CLEAN, WorkItem
+from robustbench_seg.evaluation.prepare import PreparedEvaluation
+from robustbench_seg.evaluation.run import run_evaluation
+from robustbench_seg.evaluation.sweep import AttackSweep
+from robustbench_seg.evaluation.worker import read, work_on
+from robustbench_seg.protocol import AttackPlan, Protocol
+from robustbench_seg.registries import ATTACKS
+
+EPSILONS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
+GRID = Protocol(
+    "grid",
+    (
+        AttackPlan("gaussian", EPSILONS),
+        AttackPlan("salt_and_pepper", EPSILONS),
+        AttackPlan("fgsm", EPSILONS),
+        AttackPlan("pgd", EPSILONS),
+    ),
+)
+IMAGES = 4
+
+
+@pytest.fixture
+def context_for(request_for, tmp_path):
+    """The context of the first pair of a request."""
+
+    def build(*models, **changes):
+        prepared = PreparedEvaluation(request_for(*models, protocol=GRID, limit=IMAGES, **changes))
+        job = prepared.job(tmp_path)
+        return WorkerContext(job.plan.pairs[0], job.models[0].load(), job.datasets[0].load(), job.settings)
+
+    return build
+
+
+def done(context, configurations=None):
+    """The results of these families on the first images."""
+    everything = range(len(context.pair.configurations))
+    work_item = WorkItem(0, 0, range(IMAGES), tuple(everything if configurations is None else configurations))
+    return work_on(context, work_item, read(context, work_item.images))
+
+
+def spent(results):
+    """Forwards and backwards an image of each cell, by attack."""
+    found = {}
+    for result in results:
+        cells = [(cell.forwards // IMAGES, cell.backwards // IMAGES) for cell in result.cells]
+        found[result.configuration] = cells
+    return found
+
+
+def test_the_klingner_grid_costs_21_gradients_and_46_forwards(context_for):
+    """49 gradients, each with a forward, and 29 scores one by one: 78 forwards."""
+    context = context_for("toy-single")
+    configurations = [configuration.attack for configuration in context.pair.configurations]
+    found = spent(done(context))
+    by_attack = {configurations[index]: cells for index, cells in found.items()}
+    assert by_attack[CLEAN] == [(1, 0)]
+    assert by_attack["gaussian"] == by_attack["salt_and_pepper"] == [(1, 0)] * 7
+    # The first gradient is a backward through the clean forward; it is FGSM's for every radius, and PGD's first.
+    assert by_attack["fgsm"] == [(1, 1)] + [(1, 0)] * 6
+    # One step of at least the radius is FGSM: nothing is left to do. Radius 8 leaves the trunk one step before its end.
+    assert by_attack["pgd"][:2] == [(0, 0), (0, 0)]
+    assert sum(backwards for cells in by_attack.values() for _, backwards in cells) == 21
+    assert sum(forwards for cells in by_attack.values() for forwards, _ in cells) == 1 + 14 + 7 + 5 + 20
+
+
+def test_sharing_changes_no_bit(context_for):
+    """Each family alone, as after an interruption, gives what it gives among the others."""
+    context = context_for("toy-single")
+    together = {result.configuration: result for result in done(context)}
+    for index in range(len(context.pair.configurations)):
+        (alone,) = done(context, [index])
+        assert [cell.images for cell in alone.cells] == [cell.images for cell in together[index].cells]
+
+
+@dataclass(frozen=True)
+class Greedy(Perturbation):
+    """Runs out of memory with more images at once than it says."""
+
+    most: int = 1
+    message: str = "DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"
+
+    def run(self, attack_context: AttackContext, budget: Budget) -> torch.Tensor:
+        if len(attack_context.images) > self.most:
+            raise RuntimeError(self.message)
+        return FGSM().run(attack_context, budget)
+
+
+@pytest.fixture
+def greedy(monkeypatch):
+    known = ATTACKS.get
+    monkeypatch.setattr(ATTACKS, "get", lambda name: Greedy if name == "greedy" else known(name))
+
+
+@pytest.mark.usefixtures("greedy")
+@pytest.mark.parametrize("most", [1, 2, 3])
+def test_a_batch_that_does_not_fit_is_halved(context_for, request_for, tmp_path, most):
+    plans = (AttackPlan("fgsm", (4.0,)), AttackPlan("greedy", (4.0,), params={"most": most}), AttackPlan("pgd", (4.0,)))
+    prepared = PreparedEvaluation(request_for("toy-single", protocol=Protocol("greedy", plans), limit=IMAGES))
+    job = prepared.job(tmp_path)
+    context = WorkerContext(job.plan.pairs[0], job.models[0].load(), job.datasets[0].load(), job.settings)
+    clean, fgsm, greedy, pgd = done(context)
+    for result in (clean, fgsm, greedy, pgd):
+        (cell,) = result.cells
+        assert [image.image for image in cell.images] == list(range(IMAGES))
+        assert not any(image.error for image in cell.images)
+    assert [i.rms for i in greedy.cells[0].images] == pytest.approx([i.rms for i in fgsm.cells[0].images], rel=1e-4)
+
+
+def test_no_graph_outlives_the_first_gradient(context_for, monkeypatch):
+    """Also where the batch was halved: memory is what there is too little of."""
+    context, passes = context_for("toy-single"), []
+    made, scored = context.target_model.forward_pass, context.target_model.outputs
+
+    def seen(images):
+        passes.append(made(images))
+        return passes[-1]
+
+    def short(images):
+        assert all(one._graph is None for one in passes)
+        if len(images) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return scored(images)
+
+    monkeypatch.setattr(context.target_model, "forward_pass", seen)
+    monkeypatch.setattr(context.target_model, "outputs", short)
+    results = done(context)
+    assert not any(image.error for result in results for cell in result.cells for image in cell.images)
+    assert len(passes) > IMAGES
+
+
+@pytest.mark.usefixtures("greedy")
+def test_an_image_that_never_fits_fails_alone(request_for, tmp_path):
+    plans = (AttackPlan("greedy", (4.0,), params={"most": 0}), AttackPlan("fgsm", (4.0,)))
+    prepared = PreparedEvaluation(request_for("toy-single", protocol=Protocol("greedy", plans), limit=IMAGES))
+    job = prepared.job(tmp_path)
+    context = WorkerContext(job.plan.pairs[0], job.models[0].load(), job.datasets[0].load(), job.settings)
+    _, greedy, fgsm = done(context)
+    assert all("can't allocate memory" in image.error for image in greedy.cells[0].images)
+    assert not any(image.error for image in fgsm.cells[0].images)
+
+
+def test_after_running_out_of_memory_later_families_take_halves_at_once(context_for, monkeypatch):
+    context = context_for("toy-single")
+    whole = AttackSweep(context, context.first)
+    assert len(whole.batch) == 1
+    seen = []
+    forward = context.target_model.outputs
+
+    def short(images):
+        seen.append(len(images))
+        if len(images) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return forward(images)
+
+    monkeypatch.setattr(context.target_model, "outputs", short)
+    results = done(context, [1, 2])
+    assert not any(image.error for result in results for cell in result.cells for image in cell.images)
+    # Once for the first radius of the first family; every score after that is of two images.
+    assert seen.count(IMAGES) == 1
+    assert set(seen) == {IMAGES, 2}
+
+
+@dataclass(frozen=True)
+class Harmful(FGSM):
+    """Writes into what all families share; `what` says where."""
+
+    what: str = "labels"
+
+    def adversarial_loss(self, objective, reference):
+        if self.what == "labels":
+            reference.labels["semantic"].fill_(1)
+        if self.what == "outputs":
+            reference.outputs["semantic"].neg_()
+        return objective.adversarial_loss(reference)
+
+    def run(self, attack_context: AttackContext, budget: Budget) -> torch.Tensor:
+        module = attack_context._target_model.module
+        if self.what == "weights":
+            module.conv.weight.data.mul_(0.5)
+        if self.what == "buffer":
+            module.register_buffer("seen", torch.ones(1) + getattr(module, "seen", 0))
+        return super().run(attack_context, budget)
+
+
+@pytest.mark.parametrize(
+    ("what", "named"),
+    [
+        ("labels", "wrote into labels or clean outputs"),
+        ("outputs", "wrote into labels or clean outputs"),
+        ("weights", "weights or buffers of the model changed"),
+        ("buffer", "weights or buffers of the model changed"),
+    ],
+)
+def test_what_families_share_cannot_be_changed_by_one(request_for, tmp_path, monkeypatch, what, named):
+    known = ATTACKS.get
+    monkeypatch.setattr(ATTACKS, "get", lambda name: Harmful if name == "harmful" else known(name))
+    plans = (AttackPlan("harmful", (4.0,), params={"what": what}), AttackPlan("fgsm", (4.0,)))
+    prepared = PreparedEvaluation(request_for("toy-single", protocol=Protocol("harmful", plans), limit=IMAGES))
+    with pytest.raises(InputError, match=named):
+        run_evaluation(prepared, tmp_path)
+
+
+def test_the_estimate_of_attacks_that_do_not_start_clean(request_for, tmp_path):
+    plans = (AttackPlan("pgd", (1.0, 4.0), params={"random_start": True}), AttackPlan("fgsm", (4.0,)))
+    prepared = PreparedEvaluation(request_for("toy-single", protocol=Protocol("random", plans), limit=IMAGES))
+    foretold = estimate(prepared)
+    costs = run_evaluation(prepared, tmp_path).costs
+    assert (foretold.gradients, foretold.forwards) == (costs["backwards"].sum(), costs["forwards"].sum())
+
+
+@pytest.mark.parametrize("model", ["toy-single", "toy-multi"])
+def test_the_estimate_is_what_it_costs(request_for, tmp_path, model):
+    prepared = PreparedEvaluation(request_for(model, protocol=GRID, limit=IMAGES))
+    foretold = estimate(prepared)
+    costs = run_evaluation(prepared, tmp_path).costs
+    assert foretold.gradients == costs["backwards"].sum()
+    assert foretold.forwards == costs["forwards"].sum()

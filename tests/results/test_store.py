@@ -1,0 +1,77 @@
+import sqlite3
+
+import numpy as np
+import pytest
+
+from robustbench_seg.errors import InputError
+from robustbench_seg.results.records import CellResult, ImageResult, SweepResult, pack, unpack
+from robustbench_seg.results.store import Store
+
+
+def configuration(errors=("", ""), shard=0, value=1.0):
+    images = tuple(
+        ImageResult(
+            i, error=error, statistics={} if error else {"semantic": pack({"confusion": np.full((2, 2), value)})}
+        )
+        for i, error in enumerate(errors)
+    )
+    return SweepResult(0, 0, shard, (CellResult(0.25, images, 2, 1, 0.5, 10.0),))
+
+
+def test_pack_is_lossless():
+    statistics = {"b": np.random.default_rng(0).normal(size=(3, 4)), "a": np.zeros((0, 5)), "c": np.float64(2.5)}
+    again = unpack(pack(statistics))
+    assert set(again) == set(statistics)
+    assert all((again[key] == statistics[key]).all() and again[key].shape == statistics[key].shape for key in again)
+
+
+def test_a_shard_is_done_only_without_failures(tmp_path):
+    with Store(tmp_path / "s") as store:
+        store.write([configuration(("", "broke"))])
+        assert store.done() == set()
+        store.write([configuration()])
+        assert store.done() == {(0, 0, 0, 2)}
+
+
+def test_writing_again_replaces(tmp_path):
+    with Store(tmp_path / "s") as store:
+        store.write([configuration(("broke", ""))])
+        store.write([configuration(value=7.0)])
+        cell = store.cell(0, 0, 0)
+        assert [result.error for result in cell.results] == ["", ""]
+        assert cell.statistics["semantic"][0]["confusion"].max() == 7
+
+
+def test_a_unit_is_all_or_nothing(tmp_path):
+    def broken():
+        yield configuration()
+        raise RuntimeError("half way")
+
+    with Store(tmp_path / "s") as store:
+        with pytest.raises(RuntimeError):
+            store.write(broken())
+        assert store.done() == set()
+        assert not store.cell(0, 0, 0).results
+
+
+def test_epsilons_do_not_collide(tmp_path):
+    cells = tuple(CellResult(e, (ImageResult(0, rms=e),)) for e in (0.25, 0.2500001, 0.35))
+    with Store(tmp_path / "s") as store:
+        store.write([SweepResult(0, 0, 0, cells)])
+        assert [store.cell(0, 0, c).results[0].rms for c in range(3)] == [0.25, 0.2500001, 0.35]
+
+
+def test_a_damaged_store_is_one_line(tmp_path):
+    (tmp_path / "s").write_bytes(b"this is no database" * 100)
+    with pytest.raises(InputError, match=r"store '.*s'"):
+        Store(tmp_path / "s")
+
+
+def test_a_locked_store_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr("robustbench_seg.results.store.TIMEOUT_S", 0.1)
+    with Store(tmp_path / "s") as store:
+        other = sqlite3.connect(tmp_path / "s")
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(InputError, match="locked"):
+            store.write_meta("a", 1)
+        other.close()
