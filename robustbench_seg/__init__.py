@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from robustbench_seg.registries import ATTACKS, DATASETS, MODELS, TASKS
+from robustbench_seg.registries import ATTACKS, DATASETS, MODELS
+from robustbench_seg.tasks.registry import TASKS
 
 if TYPE_CHECKING:
     from robustbench_seg.api import evaluate

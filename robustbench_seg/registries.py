@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from robustbench_seg._shipped import shipped
-from robustbench_seg.registry import Entry, Registry, lazy
+from robustbench_seg.registry import Entry, Registry, built_in
+from robustbench_seg.tasks.registry import TASKS
 
 if TYPE_CHECKING:
     from robustbench_seg.attacks.base import Perturbation
     from robustbench_seg.data.base import Dataset
     from robustbench_seg.models.base import LoadedModel
     from robustbench_seg.protocol import Protocol
-    from robustbench_seg.tasks.base import Task
 
 _ATTACKS = {
     "gaussian": ("attacks.noise:Gaussian", "white Gaussian noise, RMS exact after clipping"),
@@ -34,18 +34,6 @@ _DATASETS = {
     "kitti-raw": ("data.kitti.raw:KITTIRaw", "KITTI's recordings, video and depth of a listed split; kitti-raw:ROOT"),
     "folder": ("data.folder:Folder", "your own images and labels; folder:ROOT with a dataset.toml"),
 }
-_TASKS = {
-    "semantic": ("tasks.semantic:Semantic", "semantic segmentation: mIoU over the data set"),
-    "depth": ("tasks.depth:Depth", "monocular depth: RMSE and the usual errors"),
-    "detection": ("tasks.detection:Detection", "object detection: COCO AP of boxes"),
-    "instance": ("tasks.instance:Instance", "instance segmentation: COCO AP of masks"),
-    "instance_depth": ("tasks.instance_depth:InstanceDepth", "median depth of each instance: L1 and relative error"),
-}
-
-
-def _table(rows: dict[str, tuple[str, str]]) -> Iterator[Entry]:
-    for name, (target, summary) in rows.items():
-        yield Entry(name, "built-in", summary, lazy(f"robustbench_seg.{target}"))
 
 
 def _cards() -> Iterator[Entry]:
@@ -86,9 +74,8 @@ def _first_value(file: Path, key: str) -> str:
         return "(unreadable)"
 
 
-ATTACKS: Registry[type[Perturbation]] = Registry("attack", "attacks", lambda: _table(_ATTACKS))
-DATASETS: Registry[Callable[..., Dataset]] = Registry("data set", "datasets", lambda: _table(_DATASETS))
-TASKS: Registry[type[Task]] = Registry("task", "tasks", lambda: _table(_TASKS))
+ATTACKS: Registry[type[Perturbation]] = Registry("attack", "attacks", lambda: built_in(_ATTACKS))
+DATASETS: Registry[Callable[..., Dataset]] = Registry("data set", "datasets", lambda: built_in(_DATASETS))
 MODELS: Registry[Callable[[], LoadedModel]] = Registry("model", "models", _cards)
 PROTOCOLS: Registry[Protocol] = Registry("protocol", "protocols", _protocols)
 

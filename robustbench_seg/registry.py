@@ -14,7 +14,7 @@ import importlib.metadata
 import importlib.util
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -122,6 +122,12 @@ def lazy(target: str) -> Callable[[], object]:
     """A loader of `module:attribute`."""
     module, _, attribute = target.partition(":")
     return lambda: getattr(importlib.import_module(module), attribute)
+
+
+def built_in(rows: Mapping[str, tuple[str, str]]) -> Iterator[Entry]:
+    """Entries of what ships, from `name: (module:attribute within the package, summary)`."""
+    for name, (target, summary) in rows.items():
+        yield Entry(name, "built-in", summary, lazy(f"robustbench_seg.{target}"))
 
 
 def load_plugin(path: str | Path) -> None:

@@ -10,8 +10,9 @@ import pytest
 
 from robustbench_seg import registries, registry
 from robustbench_seg.errors import InputError, UsageError
-from robustbench_seg.registries import ATTACKS, DATASETS, MODELS, PROTOCOLS, REGISTRIES, TASKS
+from robustbench_seg.registries import ATTACKS, DATASETS, MODELS, PROTOCOLS, REGISTRIES
 from robustbench_seg.registry import Entry, Registry, lazy, load_plugin, unknown
+from robustbench_seg.tasks.registry import TASKS
 
 ROOT = Path(__file__).parents[1]
 

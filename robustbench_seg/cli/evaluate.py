@@ -214,7 +214,7 @@ def _protocol(options: dict[str, Any]) -> Protocol:
 def _tasks(text: str | None) -> list[str] | None:
     if text is None:
         return None
-    from robustbench_seg.registries import TASKS
+    from robustbench_seg.tasks.registry import TASKS
 
     names = text.split(",")
     for name in names:

@@ -15,9 +15,10 @@ from robustbench_seg.data.base import Dataset
 from robustbench_seg.errors import UsageError
 from robustbench_seg.models.base import LoadedModel
 from robustbench_seg.protocol import AttackPlan, Protocol
-from robustbench_seg.registries import ATTACKS, TASKS
+from robustbench_seg.registries import ATTACKS
 from robustbench_seg.registry import unknown
 from robustbench_seg.tasks.base import Task
+from robustbench_seg.tasks.registry import TASKS
 
 CLEAN = "clean"
 

@@ -5,12 +5,18 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
+
+from robustbench_seg.lazy import lazy_module
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+else:
+    torch = lazy_module("torch")
 
 Outputs = Mapping[str, Any]
 """Model outputs by key: tensors, and a `DenseInstances` under `instances`."""
@@ -23,19 +29,30 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Metric:
-    """A number a task reports: its direction (None: neither, so no ratio), unit and how images are pooled into it."""
+    """A number a task reports.
+
+    `title` is what it is called, `class_title` what its value of one class is called (by default the same),
+    `higher_is_better` its direction (None: neither, so no ratio), `pooling` how images are pooled into it.
+    """
 
     name: str
+    title: str
     higher_is_better: bool | None
     unit: str
     pooling: str
+    class_title: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.class_title:
+            object.__setattr__(self, "class_title", self.title)
 
 
 @dataclass(frozen=True)
 class RawLoss:
-    """One of the losses a task is trained with, and the group of losses it is attacked in (None: in neither)."""
+    """One of the losses a task is trained with, its title, and the group it is attacked in (None: in neither)."""
 
     name: str
+    title: str
     group: Group | None
 
 
@@ -53,20 +70,31 @@ class Values:
 class Task(ABC):
     """One task of a perception model. Stateless: every method is a pure function of its arguments.
 
-    `key` is the key of its model output and label, `group` says whether it counts as semantic or geometric, `metrics`
+    What a task declares can be read without importing torch. `title` is what it is called in a sentence, `key` the key
+    of its model output and label, `group` says whether it counts as semantic or geometric (None: as neither), `metrics`
     lists what it reports, `curve` names the metric Q is drawn of, `raw` the losses it is made of (one with the task's
     own name where it is empty), `has_classes` whether it predicts classes of a class set, `resamples` how many
     weightings an interval takes at most.
     """
 
     name: str
+    title: str
     key: str
-    group: Group
+    group: Group | None
     metrics: tuple[Metric, ...]
     curve: str
     raw: ClassVar[tuple[RawLoss, ...]] = ()
     has_classes: ClassVar[bool] = False
     resamples: ClassVar[int] = 1000
+
+    @property
+    def class_curve(self) -> str:
+        """The metric that shows what became of one class."""
+        return self.curve
+
+    def implausible(self, metric: str, value: float, num_classes: int) -> str:
+        """Why a clean value cannot be believed, as in "AbsRel 3.1, <why>"; empty where it can."""
+        return ""
 
     @abstractmethod
     def loss(self, output: Any, label: Any) -> Tensor:
@@ -75,7 +103,7 @@ class Task(ABC):
     @property
     def raw_losses(self) -> tuple[RawLoss, ...]:
         """What `losses` gives."""
-        return self.raw or (RawLoss(self.name, self.group),)
+        return self.raw or (RawLoss(self.name, self.title, self.group),)
 
     def losses(self, output: Any, label: Any) -> Mapping[str, Tensor]:
         """The raw losses (N,) by name; their sum is `loss`."""

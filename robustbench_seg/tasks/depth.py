@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
+from robustbench_seg.lazy import lazy_module
 from robustbench_seg.tasks.base import (
     Floats,
     Labels,
@@ -20,6 +20,12 @@ from robustbench_seg.tasks.base import (
     stack,
     weighted_mean,
 )
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+else:
+    torch = lazy_module("torch")
 
 MIN_DEPTH = 1e-3
 MAX_DEPTH = 80.0
@@ -35,18 +41,23 @@ class Depth(Task):
     """
 
     name = "depth"
+    title = "depth"
     key = "depth"
     group = "geometric"
     metrics = (
-        Metric("rmse", False, "m", _POOLING),
-        Metric("abs_rel", False, "", _POOLING),
-        Metric("sq_rel", False, "m", _POOLING),
-        Metric("rmse_log", False, "", _POOLING),
-        Metric("delta1", True, "", _POOLING),
-        Metric("delta2", True, "", _POOLING),
-        Metric("delta3", True, "", _POOLING),
+        Metric("rmse", "RMSE", False, "m", _POOLING),
+        Metric("abs_rel", "AbsRel", False, "", _POOLING),
+        Metric("sq_rel", "SqRel", False, "m", _POOLING),
+        Metric("rmse_log", "RMSE log", False, "", _POOLING),
+        Metric("delta1", "δ < 1.25", True, "", _POOLING),
+        Metric("delta2", "δ < 1.25²", True, "", _POOLING),
+        Metric("delta3", "δ < 1.25³", True, "", _POOLING),
     )
     curve = "rmse"
+
+    def implausible(self, metric: str, value: float, num_classes: int) -> str:
+        """A relative error above 1."""
+        return "worse than predicting 0 m everywhere" if metric == "abs_rel" and value > 1 else ""
 
     def loss(self, output: Tensor, label: Tensor) -> Tensor:
         """RMSE in metres over an image's valid pixels (UniNet 2021 trains and attacks depth with it)."""

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
 from robustbench_seg.errors import UsageError
+from robustbench_seg.lazy import lazy_module
 from robustbench_seg.tasks.base import Floats, Labels, Metric, RawLoss, Statistics, Task, Values, stack
-from robustbench_seg.tasks.instances.dense import DenseInstances
-from robustbench_seg.tasks.instances.losses import class_losses, detection_losses
-from robustbench_seg.tasks.instances.matching import boxes, match
-from robustbench_seg.tasks.instances.precision import precision_values
-from robustbench_seg.tasks.instances.truth import InstanceLabels
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from robustbench_seg.tasks.instances import losses, matching, precision
+    from robustbench_seg.tasks.instances.dense import DenseInstances
+    from robustbench_seg.tasks.instances.truth import InstanceLabels
+else:
+    torch = lazy_module("torch")
+    losses, matching, precision = (
+        lazy_module(f"robustbench_seg.tasks.instances.{name}") for name in ("losses", "matching", "precision")
+    )
 
 SHAPE_SCORE = 0.3
 """Boxes of at least this score count for `aspect_ratio`: those that a picture of the detections would show."""
@@ -30,19 +38,30 @@ class Detection(Task):
     """
 
     name = "detection"
+    title = "object detection"
     key = "instances"
     group = "semantic"
     resamples = 200
     metrics = (
-        Metric("ap", True, "", "COCO AP of boxes, mean over IoU .50:.05:.95 and the classes in the labels"),
-        Metric("ap50", True, "", "COCO AP of boxes at IoU .50, mean over the classes in the labels"),
-        Metric("cls_loss", False, "", _LOSS_POOLING),
-        Metric("reg_loss", False, "", _LOSS_POOLING),
-        Metric("aspect_ratio", None, "", f"mean width / height of predicted boxes of score >= {SHAPE_SCORE}"),
+        Metric("ap", "AP", True, "", "COCO AP of boxes, mean over IoU .50:.05:.95 and the classes in the labels"),
+        Metric("ap50", "AP50", True, "", "COCO AP of boxes at IoU .50, mean over the classes in the labels"),
+        Metric("cls_loss", "classification loss", False, "", _LOSS_POOLING),
+        Metric("reg_loss", "regression loss", False, "", _LOSS_POOLING),
+        Metric(
+            "aspect_ratio",
+            "width / height",
+            None,
+            "",
+            f"mean width / height of predicted boxes of score >= {SHAPE_SCORE}",
+        ),
     )
     curve = "ap"
     has_classes = True
-    raw = (RawLoss("cls", "semantic"), RawLoss("reg", "semantic"), RawLoss("centerness", None))
+    raw = (
+        RawLoss("cls", "box classification", "semantic"),
+        RawLoss("reg", "box regression", "semantic"),
+        RawLoss("centerness", "box centerness", None),
+    )
 
     def loss(self, output: DenseInstances, label: InstanceLabels) -> Tensor:
         """The sum of the raw losses (N,)."""
@@ -50,7 +69,7 @@ class Detection(Task):
 
     def losses(self, output: DenseInstances, label: InstanceLabels) -> dict[str, Tensor]:
         """`cls`, `reg` and `centerness`, each (N,)."""
-        return detection_losses(output, label)
+        return losses.detection_losses(output, label)
 
     def distance(self, output: DenseInstances, target: DenseInstances) -> Tensor:
         """None is defined: UsageError."""
@@ -63,10 +82,12 @@ class Detection(Task):
     def statistics(self, output: DenseInstances, labels: Labels, num_classes: int) -> list[Statistics]:
         """Matches of boxes (see `match`), and `cls` and `reg` (C,2), sums and counts of the losses of each class."""
         truth: InstanceLabels = labels[self.key]
-        losses = {name: value.detach().cpu() for name, value in class_losses(output, truth, num_classes).items()}
+        by_class = {
+            name: value.detach().cpu() for name, value in losses.class_losses(output, truth, num_classes).items()
+        }
         return [
-            match(detections, truth[i], num_classes, boxes)
-            | {name: value[i].double().numpy() for name, value in losses.items()}
+            matching.match(detections, truth[i], num_classes, matching.boxes)
+            | {name: value[i].double().numpy() for name, value in by_class.items()}
             for i, detections in enumerate(output.detections())
         ]
 
@@ -76,7 +97,7 @@ class Detection(Task):
 
     def values(self, statistics: Sequence[Statistics], weights: Floats, scored: npt.NDArray[np.bool_]) -> Values:
         """AP, AP50, losses and shapes, each per class too."""
-        precision = precision_values(statistics, weights, scored)
+        found = precision.precision_values(statistics, weights, scored)
         sums = {
             "cls_loss": stack(statistics, "cls"),
             "reg_loss": stack(statistics, "reg"),
@@ -84,8 +105,8 @@ class Detection(Task):
         }
         hidden = np.where(scored, 0.0, np.nan)
         return Values(
-            {**precision.overall, **{name: pooled_mean(table.sum(1), weights) for name, table in sums.items()}},
-            {**precision.classes, **{name: pooled_mean(table, weights) + hidden for name, table in sums.items()}},
+            {**found.overall, **{name: pooled_mean(table.sum(1), weights) for name, table in sums.items()}},
+            {**found.classes, **{name: pooled_mean(table, weights) + hidden for name, table in sums.items()}},
         )
 
 

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
+from robustbench_seg.lazy import lazy_module
 from robustbench_seg.tasks.base import Floats, Labels, Metric, Statistics, Task, Values, stack
 from robustbench_seg.tasks.detection import no_distance, pooled_mean
-from robustbench_seg.tasks.instances.dense import DenseInstances
-from robustbench_seg.tasks.instances.losses import assigned_depth_errors, instance_depth_loss
-from robustbench_seg.tasks.instances.truth import InstanceLabels
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from robustbench_seg.tasks.instances import losses
+    from robustbench_seg.tasks.instances.dense import DenseInstances
+    from robustbench_seg.tasks.instances.truth import InstanceLabels
+else:
+    torch = lazy_module("torch")
+    losses = lazy_module("robustbench_seg.tasks.instances.losses")
 
 _POOLING = "mean over the locations assigned to an instance, all images together"
 
@@ -25,14 +33,20 @@ class InstanceDepth(Task):
     """
 
     name = "instance_depth"
+    title = "instance depth"
     key = "instances"
     group = "geometric"
-    metrics = (Metric("l1", False, "m", _POOLING), Metric("abs_rel", False, "", _POOLING))
+    metrics = (Metric("l1", "L1 error", False, "m", _POOLING), Metric("abs_rel", "AbsRel", False, "", _POOLING))
     curve = "l1"
+
+    @property
+    def class_curve(self) -> str:
+        """The relative error: classes differ in how far away they are."""
+        return "abs_rel"
 
     def loss(self, output: DenseInstances, label: InstanceLabels) -> Tensor:
         """The mean absolute error (N,) in metres (UniNet 2021)."""
-        return instance_depth_loss(output, label)
+        return losses.instance_depth_loss(output, label)
 
     def distance(self, output: DenseInstances, target: DenseInstances) -> Tensor:
         """None is defined: UsageError."""
@@ -44,7 +58,7 @@ class InstanceDepth(Task):
 
     def statistics(self, output: DenseInstances, labels: Labels, num_classes: int) -> list[Statistics]:
         """`errors` (C+1,3): sums of metres, of metres over truth, and counts; a row a class, the last for all."""
-        errors = assigned_depth_errors(output, labels[self.key], num_classes)
+        errors = losses.assigned_depth_errors(output, labels[self.key], num_classes)
         truth = [np.bincount(image.labels[~image.ignored].cpu(), minlength=num_classes) for image in labels[self.key]]
         return [
             {"errors": table, "truth": known.astype(np.float64)}

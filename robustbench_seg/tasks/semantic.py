@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import torch
-import torch.nn.functional as F
-from torch import Tensor
 
 from robustbench_seg.classes import VOID
+from robustbench_seg.lazy import lazy_module
 from robustbench_seg.tasks.base import Floats, Labels, Metric, RawLoss, Statistics, Task, Values, masked_mean, stack
+
+if TYPE_CHECKING:
+    import torch
+    import torch.nn.functional as F
+    from torch import Tensor
+else:
+    torch, F = lazy_module("torch"), lazy_module("torch.nn.functional")
+
+_POOLING = "one confusion matrix over the data set"
+LEAST_MIOU = 0.1
+"""Less than this, or than twice chance, is no segmentation."""
 
 
 class Semantic(Task):
@@ -22,15 +32,22 @@ class Semantic(Task):
     """
 
     name = "semantic"
+    title = "semantic segmentation"
     key = "semantic"
     group = "semantic"
     metrics = (
-        Metric("miou", True, "", "one confusion matrix over the data set, mean over the classes in its labels"),
-        Metric("pixel_accuracy", True, "", "share of all labelled pixels"),
+        Metric("miou", "mIoU", True, "", f"{_POOLING}, mean over the classes in its labels", "IoU"),
+        Metric("pixel_accuracy", "pixel accuracy", True, "", "share of all labelled pixels"),
     )
     curve = "miou"
     has_classes = True
-    raw = (RawLoss("seg", "semantic"),)
+    raw = (RawLoss("seg", "segmentation", "semantic"),)
+
+    def implausible(self, metric: str, value: float, num_classes: int) -> str:
+        """An mIoU below a tenth or below twice chance."""
+        chance = 1 / num_classes if num_classes else 0.0
+        least, what = max((LEAST_MIOU, "the least expected"), (2 * chance, f"twice chance with {num_classes} classes"))
+        return f"below {least:.3f}, {what}" if metric == "miou" and value < least else ""
 
     def loss(self, output: Tensor, label: Tensor) -> Tensor:
         """Unweighted cross-entropy, the mean over an image's labelled pixels."""

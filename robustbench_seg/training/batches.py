@@ -13,7 +13,7 @@ from torch import Tensor
 
 from robustbench_seg.data.base import Dataset, Sample
 from robustbench_seg.errors import InputError
-from robustbench_seg.registries import TASKS
+from robustbench_seg.tasks.registry import TASKS
 from robustbench_seg.training.augment import augment, item_generator
 from robustbench_seg.training.recipe import Recipe
 from robustbench_seg.training.rules import RULES

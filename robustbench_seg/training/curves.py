@@ -10,9 +10,9 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from robustbench_seg.registries import TASKS
 from robustbench_seg.report.canvas import WIDTH, png, titled
 from robustbench_seg.report.names import metric_name
+from robustbench_seg.tasks.registry import TASKS
 from robustbench_seg.training.state import Row
 
 CURVES = "curves.png"

@@ -12,12 +12,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from robustbench_seg.classes import VOID
-from robustbench_seg.registries import TASKS
 from robustbench_seg.tasks.base import Task
 from robustbench_seg.tasks.depth import MAX_DEPTH, MIN_DEPTH
 from robustbench_seg.tasks.instances.dense import DenseInstances
 from robustbench_seg.tasks.instances.losses import Comparison, Share
 from robustbench_seg.tasks.instances.truth import InstanceLabels
+from robustbench_seg.tasks.registry import TASKS
 from robustbench_seg.training.batches import Source
 
 Losses = Mapping[str, Tensor]

@@ -20,13 +20,13 @@ from robustbench_seg.models.catalogue.card import load_folder
 from robustbench_seg.models.networks.base import NetworkRequest
 from robustbench_seg.models.networks.build import build
 from robustbench_seg.protocol import AttackPlan, Protocol
-from robustbench_seg.registries import TASKS
 from robustbench_seg.report.relationships.write import write_relationships
 from robustbench_seg.results.run import Run
 from robustbench_seg.results.store import Store
 from robustbench_seg.street.dataset import Street
 from robustbench_seg.tasks.instances.rle import from_runs
 from robustbench_seg.tasks.instances.truth import from_sample
+from robustbench_seg.tasks.registry import TASKS
 from robustbench_seg.training.batches import Source
 from robustbench_seg.training.export import export
 from robustbench_seg.training.loop import STATE, train

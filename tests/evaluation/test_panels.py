@@ -10,7 +10,7 @@ from PIL import Image
 
 from robustbench_seg.classes import ClassSet
 from robustbench_seg.evaluation.panels import DRAWERS, SHOWN_SCORE, amplified, perturbed_name, picture
-from robustbench_seg.registries import TASKS
+from robustbench_seg.tasks.registry import TASKS
 from tests.tasks.made_instances import HEIGHT, VOID, WIDTH, Found, Known, labelled, predicted
 
 PALETTE = ((0, 0, 142), (220, 20, 60), (0, 255, 0), (255, 255, 255))

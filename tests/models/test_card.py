@@ -6,7 +6,7 @@ import torch
 from robustbench_seg.errors import InputError, UsageError
 from robustbench_seg.models.catalogue import index as catalogue
 from robustbench_seg.models.catalogue.card import CARD, WEIGHTS, read_card, write_card
-from robustbench_seg.registries import TASKS
+from robustbench_seg.tasks.registry import TASKS
 
 
 def _edit(folder, old: str, new: str) -> None:

@@ -12,8 +12,8 @@ from robustbench_seg.models.blocks.dense_tasks import FAR, NEAR, metric_depth
 from robustbench_seg.models.blocks.normalization import PRESETS
 from robustbench_seg.models.networks.base import NetworkRequest
 from robustbench_seg.models.networks.build import build
-from robustbench_seg.registries import TASKS
 from robustbench_seg.tasks.instances.truth import InstanceLabels, Instances
+from robustbench_seg.tasks.registry import TASKS
 
 FIVE = ("semantic", "depth", "detection", "instance", "instance_depth")
 NANO = {

@@ -47,7 +47,7 @@ TABLE_3 = {
 @pytest.mark.parametrize("task", TABLE_3)
 def test_published_ratios_invert_where_lower_is_better(task):
     higher, clean, *attacked, first, second = TABLE_3[task]
-    metric = Metric("value", higher, "", "")
+    metric = Metric("value", "Value", higher, "", "")
     found = ratio(metric, np.array(attacked), np.full(2, clean))
     # The published values are rounded; .16 / .29 is .55 of rounded values.
     np.testing.assert_allclose(found, [first, second], atol=0.012)

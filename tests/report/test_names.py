@@ -1,8 +1,9 @@
 import pytest
 
-from robustbench_seg.registries import ATTACKS, TASKS
+from robustbench_seg.registries import ATTACKS
 from robustbench_seg.report import names
 from robustbench_seg.report.pictures import light
+from robustbench_seg.tasks.registry import TASKS
 from tests.report.fake_run import FakeRun
 
 

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from robustbench_seg.registries import TASKS
 from robustbench_seg.report.relationships.agreement import model_table, norm_pairs, norm_sentence, radius_table
 from robustbench_seg.report.relationships.asymmetry import grouped, individual, within
 from robustbench_seg.report.relationships.contrast import Estimate, Side, contrast, key
@@ -20,6 +19,7 @@ from robustbench_seg.report.relationships.objectives import group, is_own, kind,
 from robustbench_seg.report.relationships.rank import FEWEST, agreement, spearman
 from robustbench_seg.report.relationships.swapping import shape_sentence, shapes, swap_table, swaps
 from robustbench_seg.report.rows import Row, rows
+from robustbench_seg.tasks.registry import TASKS
 from tests.report.fake_five_tasks import GEOMETRIC, HALF, HIDDEN, SEMANTIC, Model, five_tasks
 from tests.report.fake_five_tasks import TASKS as FIVE
 

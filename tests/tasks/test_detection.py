@@ -154,4 +154,8 @@ def test_metrics_declare_direction_unit_and_pooling():
     }
     assert all(metric.pooling for metric in TASK.metrics)
     assert (TASK.curve, TASK.group, TASK.key, TASK.resamples) == ("ap", "semantic", "instances", 200)
-    assert TASK.raw == (RawLoss("cls", "semantic"), RawLoss("reg", "semantic"), RawLoss("centerness", None))
+    assert TASK.raw == (
+        RawLoss("cls", "box classification", "semantic"),
+        RawLoss("reg", "box regression", "semantic"),
+        RawLoss("centerness", "box centerness", None),
+    )

@@ -79,4 +79,4 @@ def test_metrics_declare_direction_unit_and_pooling():
     assert {metric.name: metric.higher_is_better for metric in TASK.metrics} == {"ap": True, "ap50": True}
     assert all("masks" in metric.pooling for metric in TASK.metrics)
     assert (TASK.curve, TASK.group, TASK.key, TASK.resamples) == ("ap", "semantic", "instances", 200)
-    assert TASK.raw_losses == (RawLoss("mask", "semantic"),)
+    assert TASK.raw_losses == (RawLoss("mask", "instance mask", "semantic"),)

@@ -80,4 +80,4 @@ def test_metrics_declare_direction_unit_and_pooling():
     assert [(m.name, m.higher_is_better, m.unit) for m in TASK.metrics] == [("l1", False, "m"), ("abs_rel", False, "")]
     assert all("location" in metric.pooling for metric in TASK.metrics)
     assert (TASK.curve, TASK.group, TASK.key) == ("l1", "geometric", "instances")
-    assert TASK.raw_losses == (RawLoss("instance_depth", "geometric"),)
+    assert TASK.raw_losses == (RawLoss("instance_depth", "instance depth", "geometric"),)

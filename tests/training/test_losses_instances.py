@@ -10,9 +10,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from robustbench_seg.registries import TASKS
 from robustbench_seg.tasks.instances.dense import DenseInstances
 from robustbench_seg.tasks.instances.losses import Comparison, detection_losses, instance_depth_loss, mask_loss
+from robustbench_seg.tasks.registry import TASKS
 from robustbench_seg.training.batches import Source
 from robustbench_seg.training.losses import (
     AUXILIARY,

@@ -23,9 +23,9 @@ from robustbench_seg.attacks.objectives.hiding import Hide
 from robustbench_seg.attacks.objectives.margins import LOGITS, Swap
 from robustbench_seg.classes import canonical
 from robustbench_seg.errors import UsageError
-from robustbench_seg.registries import TASKS
 from robustbench_seg.registry import unknown
 from robustbench_seg.tasks.base import Task
+from robustbench_seg.tasks.registry import TASKS
 
 Tasks = Mapping[str, Task]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from robustbench_seg.registries import TASKS
 from robustbench_seg.report.names import GROUPS, task_name
+from robustbench_seg.tasks.registry import TASKS
 
 SEMANTIC, GEOMETRIC, UNGROUPED = "semantic", "geometric", ""
 SIDES = (SEMANTIC, GEOMETRIC, UNGROUPED)

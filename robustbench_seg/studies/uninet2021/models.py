@@ -9,10 +9,10 @@ import pandas as pd
 
 from robustbench_seg.models.catalogue.index import card, folders, load
 from robustbench_seg.models.cost import ModelCost, measure_cost
-from robustbench_seg.registries import TASKS
 from robustbench_seg.report.cells import DASH, Cell, Line, Table
 from robustbench_seg.report.delta import Against, delta_mtl
 from robustbench_seg.report.names import metric_name, task_name
+from robustbench_seg.tasks.registry import TASKS
 
 PAIR = ("semantic", "depth")
 TASK_ORDER = ("detection", "semantic", "instance", "depth", "instance_depth")

@@ -16,10 +16,10 @@ from robustbench_seg.attacks.objectives.margins import LOGITS, AnyWrong, Swap, m
 from robustbench_seg.attacks.objectives.parse import parse_objective
 from robustbench_seg.attacks.target_model import TargetModel
 from robustbench_seg.classes import VOID, ClassSet
-from robustbench_seg.registries import TASKS
 from robustbench_seg.tasks.instances.assign import assign
 from robustbench_seg.tasks.instances.dense import DenseInstances, Locations
 from robustbench_seg.tasks.instances.truth import InstanceLabels
+from robustbench_seg.tasks.registry import TASKS
 from tests.tasks.made_instances import Found, Known, labelled, predicted
 
 DETECTION = TASKS.get("detection")()

@@ -10,7 +10,7 @@ from robustbench_seg.attacks.objectives.base import RawLosses
 from robustbench_seg.attacks.objectives.parse import parse_objective
 from robustbench_seg.attacks.pgd import PGD
 from robustbench_seg.errors import UsageError
-from robustbench_seg.registries import TASKS
+from robustbench_seg.tasks.registry import TASKS
 
 FIVE = {name: TASKS.get(name)() for name in ("semantic", "depth", "detection", "instance", "instance_depth")}
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from robustbench_seg.attacks.objectives.base import CleanReference, geometric_mean, group_losses, summed
 from robustbench_seg.attacks.objectives.parse import parse_objective
 from robustbench_seg.classes import ClassSet
-from robustbench_seg.registries import TASKS
+from robustbench_seg.tasks.registry import TASKS
 from tests.tasks.made_instances import CLASSES, HEIGHT, WIDTH, Found, Known, labelled, predicted
 
 FIVE = {name: TASKS.get(name)() for name in ("semantic", "depth", "detection", "instance", "instance_depth")}

@@ -1,0 +1,20 @@
+"""The tasks by name: those that ship, in the order they are shown in, and those of plugins."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from robustbench_seg.registry import Registry, built_in
+
+if TYPE_CHECKING:
+    from robustbench_seg.tasks.base import Task
+
+BUILT_IN = {
+    "semantic": ("tasks.semantic:Semantic", "semantic segmentation: mIoU over the data set"),
+    "detection": ("tasks.detection:Detection", "object detection: COCO AP of boxes"),
+    "instance": ("tasks.instance:Instance", "instance segmentation: COCO AP of masks"),
+    "depth": ("tasks.depth:Depth", "monocular depth: RMSE and the usual errors"),
+    "instance_depth": ("tasks.instance_depth:InstanceDepth", "median depth of each instance: L1 and relative error"),
+}
+
+TASKS: Registry[type[Task]] = Registry("task", "tasks", lambda: built_in(BUILT_IN))
