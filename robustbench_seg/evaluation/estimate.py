@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass
 
-from robustbench_seg.evaluation.plan import CLEAN, Pair, make_attack
+from robustbench_seg.evaluation.plan import Pair, make_attack
 from robustbench_seg.evaluation.prepare import PreparedEvaluation
 from robustbench_seg.evaluation.sweep import objective_key
+from robustbench_seg.results.keys import CLEAN
 
 _BYTES_A_ROW = 900
 """Measured size in the store of one image, cell and task."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -17,25 +17,9 @@ from robustbench_seg.models.base import LoadedModel
 from robustbench_seg.protocol import AttackPlan, Protocol
 from robustbench_seg.registries import ATTACKS
 from robustbench_seg.registry import unknown
+from robustbench_seg.results.keys import CLEAN, AttackConfiguration
 from robustbench_seg.tasks.base import Task
 from robustbench_seg.tasks.registry import TASKS
-
-CLEAN = "clean"
-
-
-@dataclass(frozen=True)
-class AttackConfiguration:
-    """One attack with one objective on one pair of model and data set, over its grid of epsilons.
-
-    `epsilons` holds None alone where the attack runs unbounded. The clean images are a configuration of their own, with
-    the single epsilon 0.
-    """
-
-    attack: str
-    objective: str
-    norm: str
-    epsilons: tuple[float | None, ...]
-    params: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from robustbench_seg.attacks.target_model import finite
 from robustbench_seg.evaluation import panels
 from robustbench_seg.evaluation.batch import Batch, measure
 from robustbench_seg.evaluation.context import WorkerContext
-from robustbench_seg.evaluation.plan import CLEAN, AttackConfiguration
+from robustbench_seg.results.keys import CLEAN, AttackConfiguration
 from robustbench_seg.results.records import ImageResult, pack
 from robustbench_seg.tasks.base import Outputs
 from robustbench_seg.tasks.depth import median_ratio

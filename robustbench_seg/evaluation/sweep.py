@@ -15,9 +15,10 @@ from robustbench_seg.evaluation.batch import Batch, reference
 from robustbench_seg.evaluation.context import WorkerContext
 from robustbench_seg.evaluation.memory import is_out_of_memory
 from robustbench_seg.evaluation.meter import Meter, Spent
-from robustbench_seg.evaluation.plan import CLEAN, AttackConfiguration, make_attack
+from robustbench_seg.evaluation.plan import make_attack
 from robustbench_seg.evaluation.scoring import Cell, Scorer
 from robustbench_seg.registry import one_line
+from robustbench_seg.results.keys import CLEAN, AttackConfiguration
 from robustbench_seg.results.records import CellResult, ImageResult
 
 Target = tuple[AttackContext, AdversarialLoss | None]

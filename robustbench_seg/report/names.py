@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from robustbench_seg.report.rows import CLEAN, Row, aim
+from robustbench_seg.report.rows import Row, aim
+from robustbench_seg.results.keys import CLEAN
 
 ATTACKS = {
     "gaussian": "Gaussian noise",

@@ -12,7 +12,6 @@ import pandas as pd
 
 from robustbench_seg.results.run import Panel
 
-CLEAN = "clean"
 OUTCOMES = ("targets_changed", "targets_reached")
 """Metrics that count what a targeted attack reached, as shares of its targets."""
 

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from robustbench_seg.report.checks_cells import all_ran, clean_is_plausible, gradients_flow, noise_power
 from robustbench_seg.report.checks_curves import nothing_rises, order_holds, upper_bound
 from robustbench_seg.report.finding import LEVELS, Evidence, Finding
-from robustbench_seg.report.rows import CLEAN, Run, rows
+from robustbench_seg.report.rows import Run, rows
 from robustbench_seg.report.views import views
+from robustbench_seg.results.keys import CLEAN
 
 CHECKS: tuple[Callable[[Evidence], Finding], ...] = (
     all_ran,

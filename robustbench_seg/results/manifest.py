@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from robustbench_seg.evaluation.plan import AttackConfiguration
+from robustbench_seg.results.keys import AttackConfiguration
 
 
 @dataclass(frozen=True)

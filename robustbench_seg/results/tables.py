@@ -11,9 +11,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from robustbench_seg.errors import InputError, RobustsegError
-from robustbench_seg.evaluation.plan import AttackConfiguration, load_tasks
+from robustbench_seg.evaluation.plan import load_tasks
 from robustbench_seg.registry import one_line
 from robustbench_seg.results.bootstrap import interval, resample_weights
+from robustbench_seg.results.keys import AttackConfiguration
 from robustbench_seg.results.manifest import PairManifest, RunManifest
 from robustbench_seg.results.records import ImageResult
 from robustbench_seg.results.store import Store, StoredCell

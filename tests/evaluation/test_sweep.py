@@ -14,13 +14,14 @@ from robustbench_seg.attacks.fgsm import FGSM
 from robustbench_seg.errors import InputError
 from robustbench_seg.evaluation.context import WorkerContext
 from robustbench_seg.evaluation.estimate import estimate
-from robustbench_seg.evaluation.plan import CLEAN, WorkItem
+from robustbench_seg.evaluation.plan import WorkItem
 from robustbench_seg.evaluation.prepare import PreparedEvaluation
 from robustbench_seg.evaluation.run import run_evaluation
 from robustbench_seg.evaluation.sweep import AttackSweep
 from robustbench_seg.evaluation.worker import read, work_on
 from robustbench_seg.protocol import AttackPlan, Protocol
 from robustbench_seg.registries import ATTACKS
+from robustbench_seg.results.keys import CLEAN
 
 EPSILONS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 GRID = Protocol(

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from robustbench_seg.evaluation.plan import AttackConfiguration
+from robustbench_seg.results.keys import AttackConfiguration
 from robustbench_seg.results.manifest import PairManifest, RunManifest
 from robustbench_seg.results.records import CellResult, ImageResult, SweepResult, pack
 from robustbench_seg.results.run import Run, write_table

@@ -13,8 +13,9 @@ from robustbench_seg.registry import load_plugin
 from robustbench_seg.report.relationships.contrast import key
 from robustbench_seg.report.relationships.paired import draws
 from robustbench_seg.report.relationships.write import write_relationships
-from robustbench_seg.report.rows import CLEAN, rows
+from robustbench_seg.report.rows import rows
 from robustbench_seg.results.bootstrap import interval
+from robustbench_seg.results.keys import CLEAN
 from robustbench_seg.results.run import Run
 from tests.report.html_text import parse
 

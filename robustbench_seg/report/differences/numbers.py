@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from robustbench_seg.report.relationships.contrast import Floats
-from robustbench_seg.report.rows import CLEAN, OUTCOMES, Row
+from robustbench_seg.report.rows import OUTCOMES, Row
+from robustbench_seg.results.keys import CLEAN
 
 VALUE, RATIO = "value", "ratio"
 """The metric itself, and the metric ratio Q."""

@@ -8,8 +8,8 @@ from robustbench_seg.report.differences.difference import NOT_TOLD_APART, Differ
 from robustbench_seg.report.differences.numbers import RATIO
 from robustbench_seg.report.differences.wording import amount, intervals, listed, reason
 from robustbench_seg.report.names import epsilon_text, metric_name, task_name
-from robustbench_seg.report.rows import CLEAN
 from robustbench_seg.report.views import View
+from robustbench_seg.results.keys import CLEAN
 
 
 def sentences(view: View, found: Sequence[Difference]) -> list[str]:

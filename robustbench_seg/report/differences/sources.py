@@ -7,11 +7,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
-from robustbench_seg.evaluation.plan import AttackConfiguration, load_tasks
+from robustbench_seg.evaluation.plan import load_tasks
 from robustbench_seg.report.differences.numbers import Place
 from robustbench_seg.report.relationships.paired import STORE, written
 from robustbench_seg.report.rows import Run
 from robustbench_seg.results.bootstrap import resample_weights
+from robustbench_seg.results.keys import AttackConfiguration
 from robustbench_seg.results.manifest import PairManifest, RunManifest
 from robustbench_seg.results.store import Store, StoredCell
 from robustbench_seg.results.tables import Reference

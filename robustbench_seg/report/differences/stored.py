@@ -9,7 +9,7 @@ import numpy as np
 from robustbench_seg.report.differences.numbers import RATIO, VALUE, Item, Number, Numbers, Place
 from robustbench_seg.report.differences.sources import Source
 from robustbench_seg.report.relationships.contrast import Floats
-from robustbench_seg.report.rows import CLEAN
+from robustbench_seg.results.keys import CLEAN
 from robustbench_seg.results.store import StoredCell
 from robustbench_seg.results.tables import ratio, used_results
 from robustbench_seg.tasks.base import Metric, Task

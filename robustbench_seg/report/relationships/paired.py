@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from robustbench_seg.report.relationships.contrast import Floats, Key
 
 if TYPE_CHECKING:
-    from robustbench_seg.evaluation.plan import AttackConfiguration
+    from robustbench_seg.results.keys import AttackConfiguration
     from robustbench_seg.results.manifest import RunManifest
     from robustbench_seg.results.store import Store, StoredCell
     from robustbench_seg.results.tables import Reference

@@ -17,7 +17,8 @@ from robustbench_seg.report.relationships.hiding import Hiding, chosen, hiding_c
 from robustbench_seg.report.relationships.matrix import REFERENCE, Family, Matrix, families, leading
 from robustbench_seg.report.relationships.paired import draws, renamed
 from robustbench_seg.report.relationships.swapping import Swap, shape_keys, swaps
-from robustbench_seg.report.rows import CLEAN, OUTCOMES, Row, Run, rows, unique
+from robustbench_seg.report.rows import OUTCOMES, Row, Run, rows, unique
+from robustbench_seg.results.keys import CLEAN
 from robustbench_seg.results.run import Panel
 
 _PICTURED = ("hide:", "swap:", "group:")

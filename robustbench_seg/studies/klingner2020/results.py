@@ -11,7 +11,8 @@ import numpy as np
 from robustbench_seg.report.differences.compare import Comparison, compare
 from robustbench_seg.report.differences.difference import Difference
 from robustbench_seg.report.differences.groups import Group
-from robustbench_seg.report.rows import CLEAN, Row, Run, rows
+from robustbench_seg.report.rows import Row, Run, rows
+from robustbench_seg.results.keys import CLEAN
 from robustbench_seg.studies.klingner2020.trainings import SINGLE
 
 EPSILONS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)

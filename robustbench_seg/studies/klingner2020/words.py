@@ -8,7 +8,7 @@ from statistics import median
 
 from robustbench_seg.report.differences.difference import Difference
 from robustbench_seg.report.names import ATTACKS, strength
-from robustbench_seg.report.rows import CLEAN
+from robustbench_seg.results.keys import CLEAN
 from robustbench_seg.studies.klingner2020.experiments import DOMAINS
 from robustbench_seg.studies.klingner2020.findings import Comparer, is_repeated
 from robustbench_seg.studies.klingner2020.results import Results, shown

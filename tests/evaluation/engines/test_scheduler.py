@@ -9,7 +9,8 @@ from robustbench_seg.errors import InputError
 from robustbench_seg.evaluation.context import Settings
 from robustbench_seg.evaluation.engines.base import Job
 from robustbench_seg.evaluation.engines.scheduler import TRIES, schedule
-from robustbench_seg.evaluation.plan import AttackConfiguration, Pair, Plan, WorkItem, by_configuration
+from robustbench_seg.evaluation.plan import Pair, Plan, WorkItem, by_configuration
+from robustbench_seg.results.keys import AttackConfiguration
 from robustbench_seg.results.records import CellResult, ImageResult, SweepResult
 
 FAMILIES = tuple(AttackConfiguration(name, "", "rms", (1.0, 2.0)) for name in "abc")

@@ -1,0 +1,76 @@
+"""What tells the cells of a run apart: attack configurations, and the key of one cell."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+CLEAN = "clean"
+"""The attack of the cells without a perturbation."""
+
+FLOAT = "float"
+"""How images are scored: as the floating-point numbers that the attack returned."""
+
+
+@dataclass(frozen=True)
+class AttackConfiguration:
+    """One attack with one objective on one pair of model and data set, over its grid of epsilons.
+
+    `attack` is the name in the registry; `variant` tells two configurations apart that differ in `params` alone.
+    `epsilons` (units of 1/255) holds None alone where the attack runs unbounded. The clean images are a configuration
+    of their own, with the single epsilon 0.
+    """
+
+    attack: str
+    objective: str
+    norm: str
+    epsilons: tuple[float | None, ...]
+    params: Mapping[str, Any] = field(default_factory=dict)
+    variant: str = ""
+
+    @property
+    def label(self) -> str:
+        """The attack as tables name it: `pgd`, or `pgd[40 steps]` with a variant."""
+        return f"{self.attack}[{self.variant}]" if self.variant else self.attack
+
+    @property
+    def digest(self) -> str:
+        """Eight hex digits of the parameters given; empty where all are the attack's defaults."""
+        if not self.params:
+            return ""
+        text = json.dumps(dict(self.params), sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+@dataclass(frozen=True)
+class CellKey:
+    """The identity of a cell: what was measured on which images under which perturbation.
+
+    `attack` is the label of an attack configuration, `epsilon` in units of 1/255 (None: unbounded). `source` is the
+    model the images were made on, empty where it is the scored model itself. `digest` is that of the configuration's
+    parameters, empty where unknown; it is not compared, because within a run the label already tells configurations
+    apart. Across runs a pairing asks for it (see `results.paired`).
+    """
+
+    model: str
+    dataset: str
+    attack: str
+    objective: str
+    norm: str
+    epsilon: float | None
+    source: str = ""
+    scored: str = FLOAT
+    digest: str = field(default="", compare=False)
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether this is the cell of the images without a perturbation."""
+        return self.attack == CLEAN
+
+
+def attack_name(label: str) -> str:
+    """The name in the registry of an attack's label: `pgd` of `pgd[40 steps]`."""
+    return label.partition("[")[0]
