@@ -4,16 +4,44 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from robustbench_seg.registries import ATTACKS, DATASETS, MODELS
+from robustbench_seg.registries import ATTACKS, DATASETS, MODELS, PROTOCOLS
 from robustbench_seg.tasks.registry import TASKS
 
 if TYPE_CHECKING:
-    from robustbench_seg.api import evaluate
-    from robustbench_seg.results.run import Run
+    from robustbench_seg.api.attack import Attacked, attack
+    from robustbench_seg.api.evaluate import evaluate
+    from robustbench_seg.api.models import load_model
+    from robustbench_seg.api.run import Run
+    from robustbench_seg.attacks.base import Perturbation
+    from robustbench_seg.data.base import Dataset
+    from robustbench_seg.tasks.base import Task
 
-__all__ = ["ATTACKS", "DATASETS", "MODELS", "TASKS", "Run", "evaluate"]
+_LAZY = {
+    "Attacked": "api.attack",
+    "Dataset": "data.base",
+    "Perturbation": "attacks.base",
+    "Run": "api.run",
+    "Task": "tasks.base",
+    "attack": "api.attack",
+    "evaluate": "api.evaluate",
+    "load_model": "api.models",
+}
 
-_LAZY = {"evaluate": "robustbench_seg.api", "Run": "robustbench_seg.results.run"}
+__all__ = [
+    "ATTACKS",
+    "DATASETS",
+    "MODELS",
+    "PROTOCOLS",
+    "TASKS",
+    "Attacked",
+    "Dataset",
+    "Perturbation",
+    "Run",
+    "Task",
+    "attack",
+    "evaluate",
+    "load_model",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -22,4 +50,4 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
     import importlib
 
-    return getattr(importlib.import_module(_LAZY[name]), name)
+    return getattr(importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)

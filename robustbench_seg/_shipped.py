@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def shipped(name: str) -> Path:
-    """The folder `attacks`, `models` or `reports` that ships with the project."""
+    """The folder `attacks` or `models` that ships with the project."""
     package = Path(__file__).resolve().parent
     installed = package / "_shipped" / name
     return installed if installed.is_dir() else package.parent / name

@@ -120,6 +120,32 @@ def rms(delta: Tensor) -> Tensor:
     return torch.stack([_energy(image).div(image.numel()).sqrt() * GREY for image in delta]).to(delta.dtype)
 
 
+@dataclass(frozen=True, eq=False)
+class Strength:
+    """How far N images were moved: `rms` and `linf` (N,) in units of 1/255, `snr_db` (N,), all float64."""
+
+    rms: Tensor
+    linf: Tensor
+    snr_db: Tensor
+
+
+def strength(images: Tensor, perturbed: Tensor) -> Strength:
+    """The realised strength of perturbations of (N,3,H,W) in [0,1], one image at a time so that no batch shows.
+
+    The signal-to-noise ratio is that of Klingner 2020, eq. 7: mean squares of image and perturbation; infinite where
+    nothing moved.
+    """
+    deltas = [x.double() - clean.double() for x, clean in zip(perturbed, images, strict=True)]
+    energy = torch.stack([_mean_square(delta) for delta in deltas])
+    signal = torch.stack([_mean_square(image) for image in images])
+    largest = torch.stack([delta.abs().amax() * GREY for delta in deltas])
+    return Strength(energy.sqrt(), largest, 10 * torch.log10(signal / energy))
+
+
+def _mean_square(image: Tensor) -> Tensor:
+    return (image.double() * GREY).square().mean()
+
+
 def max_normalised(direction: Tensor) -> Tensor:
     """Each image's direction (N,3,H,W) divided by its largest absolute value; 0 stays 0."""
     peak = direction.abs().amax((1, 2, 3), keepdim=True)

@@ -171,7 +171,7 @@ def _names(specs: Sequence[Any]) -> str:
 
 def model_specs(names: Sequence[str], options: dict[str, Any]) -> list[ModelSpec]:
     """Models by name; UsageError where own-model options meet anything but one model of one's own."""
-    from robustbench_seg.evaluation.spec import is_own_model
+    from robustbench_seg.evaluation.spec import ModelSpec, is_own_model
 
     given = {key: options[key] for key in _OWN if options[key] not in (None, ())}
     own = [name for name in names if is_own_model(name)]
@@ -180,14 +180,7 @@ def model_specs(names: Sequence[str], options: dict[str, Any]) -> list[ModelSpec
         raise UsageError(f"{listed}: for exactly one -m of your own (FILE.py:factory), not {', '.join(names)}")
     if "input_scale" in given:
         given["input_scale"] = int(given["input_scale"])
-    return [_model_spec(name, given if name in own else None) for name in names]
-
-
-def _model_spec(name: str, own: dict[str, Any] | None) -> ModelSpec:
-    from robustbench_seg.evaluation.spec import ModelSpec, is_model_folder
-
-    # A file may lie in a folder, so what is own is no folder.
-    return ModelSpec(Path(name).name, folder=name) if own is None and is_model_folder(name) else ModelSpec(name, own)
+    return [ModelSpec.parse(name, given if name in own else None) for name in names]
 
 
 def _data_spec(text: str, split: str | None) -> DataSpec:

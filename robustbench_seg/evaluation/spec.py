@@ -28,6 +28,16 @@ class ModelSpec:
     own: Mapping[str, Any] | None = None
     folder: str | None = None
 
+    @classmethod
+    def parse(cls, text: str, own: Mapping[str, Any] | None = None) -> ModelSpec:
+        """A name, a folder (DIR/NAME) or code (FILE.py:factory), which alone takes options (`own`)."""
+        if is_own_model(text):
+            return cls(text, own or {})
+        if own:
+            raise UsageError(f"model '{text}': {', '.join(own)} is for code of your own (FILE.py:factory)")
+        # A file may lie in a folder, so code was looked for first.
+        return cls(Path(text).name, folder=text) if is_model_folder(text) else cls(text)
+
     def load(self) -> LoadedModel:
         """Load it; errors are one line."""
         if self.folder is not None:

@@ -1,0 +1,1 @@
+"""The library calls: evaluate a model, attack a batch, load a model."""

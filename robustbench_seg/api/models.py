@@ -1,0 +1,65 @@
+"""Models for the library calls: by name, as a loaded model, or as a plain module."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from robustbench_seg.classes import CITYSCAPES19, ClassSet
+from robustbench_seg.errors import UsageError
+from robustbench_seg.evaluation.spec import ModelSpec
+from robustbench_seg.models.adapters.adapter import OutputSpec, select
+from robustbench_seg.models.base import LoadedModel
+from robustbench_seg.models.catalogue.weights import digest
+from robustbench_seg.tasks.registry import TASKS
+
+PLAIN = "python"
+"""The origin of a plain module."""
+
+
+def load_model(name: str, **options: Any) -> LoadedModel:
+    """Load a model; `.module` maps images (N,3,H,W) float32 RGB in [0,1] to a dict of outputs.
+
+    Args:
+        name: an entry of the catalogue or of a plugin, a folder that `robustseg train` wrote, or code
+            (`FILE.py:factory`, `package.module:factory`, `torchvision:NAME`).
+        options: for code alone, how it is loaded and called: `weights`, `normalize`, `input_scale`, `channel_order`,
+            `classes`, `outputs`, as the command's options.
+
+    Raises:
+        UsageError: for an unknown name, or options that do not fit.
+        InputError: for a card, weights or code that cannot be used. Both say what to change in one line.
+    """
+    return ModelSpec.parse(name, options or None).load()
+
+
+class Named(nn.Module):
+    """A module whose outputs are handed on by the tasks' keys, whatever container it returns them in."""
+
+    def __init__(self, module: nn.Module, tasks: Sequence[str]) -> None:
+        super().__init__()
+        self.module = module
+        self._keys = tuple(dict.fromkeys(TASKS.get(task)().key for task in tasks))
+
+    def forward(self, images: Tensor) -> dict[str, object]:
+        """A dict with one entry per key; InputError where the module returns none that fits."""
+        raw = self.module(images)
+        return {key: select(raw, OutputSpec(key)) for key in self._keys}
+
+
+def loaded(
+    model: str | nn.Module | LoadedModel, tasks: Sequence[str] = ("semantic",), classes: ClassSet = CITYSCAPES19
+) -> LoadedModel:
+    """The model, loaded by name or wrapped; `tasks` and `classes` say what a plain module predicts."""
+    if isinstance(model, str):
+        return load_model(model)
+    if isinstance(model, LoadedModel):
+        return model
+    if not isinstance(model, nn.Module):
+        raise UsageError(f"model {model!r} is neither a name, an nn.Module nor a LoadedModel")
+    how = (repr(model), tuple(tasks), classes.names, classes.maps, digest(model))
+    identity = hashlib.sha256(repr(how).encode()).hexdigest()
+    return LoadedModel(type(model).__name__, Named(model, tasks), tuple(tasks), classes, False, identity, PLAIN)

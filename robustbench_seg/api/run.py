@@ -1,0 +1,51 @@
+"""A finished run as the library calls return it: a results.Run that draws itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from robustbench_seg.report.figures import FigureFile, figures
+from robustbench_seg.report.merge import merge, model_names
+from robustbench_seg.report.pictures import data_uri
+from robustbench_seg.report.relationships.effects import effects_table
+from robustbench_seg.report.relationships.page import page
+from robustbench_seg.report.relationships.study import study
+from robustbench_seg.report.rows import rows
+from robustbench_seg.report.views import views
+from robustbench_seg.results import run as results
+
+
+class Figures(list[FigureFile]):
+    """Figures that a notebook shows; each has `.name`, `.caption` and `.png` (bytes)."""
+
+    def _repr_html_(self) -> str:
+        return "".join(f'<img src="{data_uri(file.png)}" style="max-width:100%"><p>{file.caption}</p>' for file in self)
+
+
+@dataclass(frozen=True, eq=False)
+class Relationships:
+    """What attacking one task does to the others: `table` has one row per attacked objective, ε and measured task."""
+
+    table: pd.DataFrame
+    figures: Figures
+
+    def _repr_html_(self) -> str:
+        return self.table.to_html(index=False) + self.figures._repr_html_()
+
+
+class Run(results.Run):
+    """A run folder: `.summary`, `.classes` and `.costs` are pandas tables, `.info` is run.json."""
+
+    def plot(self) -> Figures:
+        """The Q curves: the retained share of each task's metric over ε and over the signal-to-noise ratio."""
+        return Figures(figures(views(rows(self.summary))))
+
+    def relationships(self, epsilon: float | None = None) -> Relationships:
+        """What attacking one task does to the others, with the figures at `epsilon` (units of 1/255) first.
+
+        Raises UsageError where no model has two tasks measured, or no attack with an objective was run.
+        """
+        found = study([self], merge([self], self.folder), model_names([self]), epsilon)
+        return Relationships(effects_table(found.effects), Figures(page(found, "")[1]))
