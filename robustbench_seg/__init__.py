@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from robustbench_seg.registries import ATTACKS, DATASETS, MODELS, PROTOCOLS
+from robustbench_seg.attacks.registry import ATTACKS
+from robustbench_seg.data.registry import DATASETS
+from robustbench_seg.models.registry import MODELS
+from robustbench_seg.protocol import PROTOCOLS
 from robustbench_seg.tasks.registry import TASKS
 
 if TYPE_CHECKING:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from robustbench_seg._shipped import shipped
+from robustbench_seg.attacks.registry import ATTACKS
 from robustbench_seg.errors import InputError, UsageError
-from robustbench_seg.registries import ATTACKS
-from robustbench_seg.registry import one_line, unknown
+from robustbench_seg.registry import Entry, Registry, one_line, summary_of, unknown
 
 DEFAULT_EPSILONS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 """The grid of Klingner 2020, in grey values."""
@@ -160,3 +162,11 @@ def _override_one(plan: AttackPlan, key: str, value: Any) -> AttackPlan:
     if key == "objectives":
         return dataclasses.replace(plan, objectives=tuple(str(value).split(";")))
     return dataclasses.replace(plan, params={**plan.params, key: value})
+
+
+def _shipped_protocols() -> Iterator[Entry]:
+    for file in sorted(shipped("attacks").glob("*.toml")):
+        yield Entry(file.stem, "shipped", summary_of(file), partial(read_protocol, file))
+
+
+PROTOCOLS: Registry[Protocol] = Registry("protocol", "protocols", _shipped_protocols)

@@ -13,11 +13,12 @@ import importlib
 import importlib.metadata
 import importlib.util
 import sys
+import tomllib
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from robustbench_seg.errors import InputError, UsageError
 
@@ -118,7 +119,7 @@ def unknown(kind: str, name: str, known: Iterable[str], where: str = "") -> str:
     return f"unknown {kind} '{name}'; {hint}"
 
 
-def lazy(target: str) -> Callable[[], object]:
+def lazy(target: str) -> Callable[[], Any]:
     """A loader of `module:attribute`."""
     module, _, attribute = target.partition(":")
     return lambda: getattr(importlib.import_module(module), attribute)
@@ -128,6 +129,14 @@ def built_in(rows: Mapping[str, tuple[str, str]]) -> Iterator[Entry]:
     """Entries of what ships, from `name: (module:attribute within the package, summary)`."""
     for name, (target, summary) in rows.items():
         yield Entry(name, "built-in", summary, lazy(f"robustbench_seg.{target}"))
+
+
+def summary_of(file: Path) -> str:
+    """The `summary` of a TOML file, without reading the rest strictly: a listing survives a bad file."""
+    try:
+        return str(tomllib.loads(file.read_text(encoding="utf-8")).get("summary", ""))
+    except (OSError, ValueError):
+        return "(unreadable)"
 
 
 def load_plugin(path: str | Path) -> None:

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from robustbench_seg._shipped import shipped
+from robustbench_seg.attacks.registry import ATTACKS
 from robustbench_seg.errors import InputError, UsageError
 from robustbench_seg.protocol import (
     DEFAULT_EPSILONS,
+    PROTOCOLS,
     AttackPlan,
     Protocol,
     check_epsilon,
@@ -18,7 +20,6 @@ from robustbench_seg.protocol import (
     override,
     read_protocol,
 )
-from robustbench_seg.registries import ATTACKS, PROTOCOLS
 
 KLINGNER = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 FAMILIES = ["gaussian", "salt_and_pepper", "fgsm", "pgd", "dag", "hide"]

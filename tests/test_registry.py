@@ -8,9 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from robustbench_seg import registries, registry
+from robustbench_seg import protocol, registry
+from robustbench_seg.attacks.registry import ATTACKS
+from robustbench_seg.data.registry import DATASETS
 from robustbench_seg.errors import InputError, UsageError
-from robustbench_seg.registries import ATTACKS, DATASETS, MODELS, PROTOCOLS, REGISTRIES
+from robustbench_seg.models import registry as models_registry
+from robustbench_seg.models.registry import MODELS
+from robustbench_seg.protocol import PROTOCOLS
+from robustbench_seg.registries import REGISTRIES
 from robustbench_seg.registry import Entry, Registry, lazy, load_plugin, unknown
 from robustbench_seg.tasks.registry import TASKS
 
@@ -172,7 +177,7 @@ def test_an_entry_point_that_fails_to_load_is_named(installed, value):
 
 
 BOTH = """
-    from robustbench_seg.registries import ATTACKS
+    from robustbench_seg.attacks.registry import ATTACKS
 
     @ATTACKS.register("both_ways")
     class Both:
@@ -201,7 +206,7 @@ def test_an_entry_point_may_lead_to_the_decorator(attacks, package):
 
 def test_a_plugin_file_registers_under_its_name(attacks, plugin):
     file = plugin("""
-        from robustbench_seg.registries import ATTACKS
+        from robustbench_seg.attacks.registry import ATTACKS
 
         @ATTACKS.register("from_a_file")
         class Mine:
@@ -215,7 +220,7 @@ def test_a_plugin_file_registers_under_its_name(attacks, plugin):
 
 
 def test_two_plugins_of_one_file_name_are_two(attacks, plugin, tmp_path):
-    text = "from robustbench_seg.registries import ATTACKS\nATTACKS.register('{}', 'x')(object())\n"
+    text = "from robustbench_seg import ATTACKS\nATTACKS.register('{}', 'x')(object())\n"
     (tmp_path / "other").mkdir()
     load_plugin(plugin(text.format("first_one")))
     load_plugin(plugin(text.format("second_one"), "other/my_plugin.py"))
@@ -260,7 +265,7 @@ def test_a_package_that_decorates_what_it_announces_can_be_imported_first(attack
 
 def test_a_plugin_that_takes_a_name_is_refused(attacks, plugin):
     file = plugin("""
-        from robustbench_seg.registries import ATTACKS
+        from robustbench_seg.attacks.registry import ATTACKS
 
         @ATTACKS.register("pgd")
         class Mine: ...
@@ -316,7 +321,8 @@ def test_the_six_families_and_two_tasks_load():
 
 
 def test_a_listing_survives_unreadable_files(monkeypatch, tmp_path):
-    monkeypatch.setattr(registries, "shipped", lambda name: tmp_path)
+    for module in (models_registry, protocol):
+        monkeypatch.setattr(module, "shipped", lambda name: tmp_path)
     for name in ("good", "bad"):
         (tmp_path / name).mkdir()
     (tmp_path / "good" / "card.toml").write_text('summary = "fine"\n')

@@ -17,8 +17,7 @@ from robustbench_seg.evaluation.prepare import EvaluationConfig, PreparedEvaluat
 from robustbench_seg.evaluation.run import run_evaluation
 from robustbench_seg.evaluation.spec import DataSpec, InMemory, ModelSpec
 from robustbench_seg.models.base import LoadedModel
-from robustbench_seg.protocol import Protocol
-from robustbench_seg.registries import PROTOCOLS
+from robustbench_seg.protocol import PROTOCOLS, Protocol
 
 
 def evaluate(

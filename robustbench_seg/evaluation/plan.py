@@ -10,12 +10,12 @@ from typing import Any
 
 from robustbench_seg.attacks.base import Perturbation
 from robustbench_seg.attacks.objectives.base import Objective
+from robustbench_seg.attacks.registry import ATTACKS
 from robustbench_seg.classes import Alignment, align
 from robustbench_seg.data.base import Dataset
 from robustbench_seg.errors import UsageError
 from robustbench_seg.models.base import LoadedModel
 from robustbench_seg.protocol import AttackPlan, Protocol
-from robustbench_seg.registries import ATTACKS
 from robustbench_seg.registry import unknown
 from robustbench_seg.results.keys import CLEAN, AttackConfiguration
 from robustbench_seg.tasks.base import Task

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from robustbench_seg.attacks.registry import ATTACKS
 from robustbench_seg.data.base import Dataset
 from robustbench_seg.errors import InputError, RobustsegError, UsageError
 from robustbench_seg.evaluation.batch import first_sample
@@ -25,7 +26,6 @@ from robustbench_seg.evaluation.provenance import code
 from robustbench_seg.evaluation.spec import DataSpec, InMemory, ModelSpec
 from robustbench_seg.models.base import LoadedModel
 from robustbench_seg.protocol import Protocol
-from robustbench_seg.registries import ATTACKS
 from robustbench_seg.registry import one_line
 from robustbench_seg.results.manifest import PairManifest, RunManifest
 from robustbench_seg.results.store import Store

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from robustbench_seg.data.registry import DATASETS
 from robustbench_seg.errors import UsageError
-from robustbench_seg.registries import DATASETS, MODELS
+from robustbench_seg.models.registry import MODELS
 
 if TYPE_CHECKING:
     from robustbench_seg.data.base import Dataset

@@ -22,7 +22,7 @@ from robustbench_seg.evaluation.plan import Plan
 from robustbench_seg.evaluation.spec import InMemory
 from robustbench_seg.evaluation.worker import read, work_on
 from robustbench_seg.models.base import LoadedModel
-from robustbench_seg.registries import PROTOCOLS
+from robustbench_seg.protocol import PROTOCOLS
 from robustbench_seg.results.records import SweepResult, unpack
 from robustbench_seg.street.dataset import Street
 from robustbench_seg.tasks.base import Statistics

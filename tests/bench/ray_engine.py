@@ -14,7 +14,7 @@ from robustbench_seg.evaluation.engines.base import ENGINES
 from robustbench_seg.evaluation.prepare import EvaluationConfig, PreparedEvaluation
 from robustbench_seg.evaluation.run import Progress, run_evaluation
 from robustbench_seg.evaluation.spec import DataSpec
-from robustbench_seg.registries import PROTOCOLS
+from robustbench_seg.protocol import PROTOCOLS
 from robustbench_seg.registry import load_plugin
 from tests.bench.benchmark import Benchmark, NotMeasuredError
 from tests.bench.record import Figure, figure

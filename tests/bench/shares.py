@@ -16,7 +16,7 @@ from robustbench_seg.evaluation import run as evaluation_run
 from robustbench_seg.evaluation import scoring
 from robustbench_seg.evaluation.prepare import EvaluationConfig, PreparedEvaluation
 from robustbench_seg.evaluation.spec import DataSpec
-from robustbench_seg.registries import PROTOCOLS
+from robustbench_seg.protocol import PROTOCOLS
 from robustbench_seg.report import write
 from robustbench_seg.results.store import Store
 from tests.bench.benchmark import Benchmark

@@ -12,13 +12,13 @@ from torch import nn
 from robustbench_seg import evaluate
 from robustbench_seg.attacks.fgsm import FGSM
 from robustbench_seg.classes import CAMVID11
+from robustbench_seg.data.registry import DATASETS
 from robustbench_seg.errors import InputError, UsageError
 from robustbench_seg.evaluation.prepare import PreparedEvaluation
 from robustbench_seg.evaluation.provenance import code
 from robustbench_seg.evaluation.run import rebuild, run_evaluation
 from robustbench_seg.evaluation.spec import DataSpec, InMemory, ModelSpec
 from robustbench_seg.models.base import LoadedModel
-from robustbench_seg.registries import DATASETS
 from robustbench_seg.results.store import Store
 
 TOY = Path(__file__).parents[1] / "plugins" / "toy.py"
@@ -257,7 +257,8 @@ class _Broken(nn.Module):
 def test_a_failed_image_fails_its_cell_and_is_tried_again(request_for, tmp_path, how):
     import torch
 
-    from robustbench_seg.registries import DATASETS, MODELS
+    from robustbench_seg.data.registry import DATASETS
+    from robustbench_seg.models.registry import MODELS
 
     net = MODELS.get("toy-single")().module
     image = torch.from_numpy(DATASETS.get("toy")()[4].image).permute(2, 0, 1).float() / 255
@@ -288,7 +289,8 @@ def test_a_model_of_the_wrong_shape_is_refused_before_any_work(request_for, tmp_
 
 
 def test_python_call_returns_a_summary(tmp_path):
-    from robustbench_seg.registries import DATASETS, MODELS
+    from robustbench_seg.data.registry import DATASETS
+    from robustbench_seg.models.registry import MODELS
 
     module = MODELS.get("toy-multi")().module.train()
     run = evaluate(

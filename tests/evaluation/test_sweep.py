@@ -11,6 +11,7 @@ from robustbench_seg.attacks.base import Perturbation
 from robustbench_seg.attacks.budgets import Budget
 from robustbench_seg.attacks.context import AttackContext
 from robustbench_seg.attacks.fgsm import FGSM
+from robustbench_seg.attacks.registry import ATTACKS
 from robustbench_seg.errors import InputError
 from robustbench_seg.evaluation.context import WorkerContext
 from robustbench_seg.evaluation.estimate import estimate
@@ -20,7 +21,6 @@ from robustbench_seg.evaluation.run import run_evaluation
 from robustbench_seg.evaluation.sweep import AttackSweep
 from robustbench_seg.evaluation.worker import read, work_on
 from robustbench_seg.protocol import AttackPlan, Protocol
-from robustbench_seg.registries import ATTACKS
 from robustbench_seg.results.keys import CLEAN
 
 EPSILONS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)

@@ -4,7 +4,7 @@ import numpy as np
 
 from robustbench_seg.classes import CITYSCAPES19
 from robustbench_seg.data.base import Dataset, Sample
-from robustbench_seg.registries import DATASETS
+from robustbench_seg.data.registry import DATASETS
 
 
 class Film(Dataset):

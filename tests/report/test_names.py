@@ -1,6 +1,6 @@
 import pytest
 
-from robustbench_seg.registries import ATTACKS
+from robustbench_seg.attacks.registry import ATTACKS
 from robustbench_seg.report import names
 from robustbench_seg.report.pictures import light
 from robustbench_seg.tasks.registry import TASKS

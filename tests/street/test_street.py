@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from robustbench_seg.classes import CITYSCAPES19
+from robustbench_seg.data.registry import DATASETS
 from robustbench_seg.errors import UsageError
-from robustbench_seg.registries import DATASETS
 from robustbench_seg.street.dataset import LENGTHS, Street
 from robustbench_seg.street.domains import DOMAINS
 from robustbench_seg.street.labels import THINGS

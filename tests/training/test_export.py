@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 import torch
 
+from robustbench_seg.data.registry import DATASETS
 from robustbench_seg.models.catalogue import index as catalogue
 from robustbench_seg.models.catalogue.card import WEIGHTS
-from robustbench_seg.registries import DATASETS
 from robustbench_seg.registry import Entry
 from robustbench_seg.training.batches import Source
 from robustbench_seg.training.curves import write_curves

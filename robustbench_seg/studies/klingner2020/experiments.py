@@ -17,8 +17,7 @@ from robustbench_seg.evaluation.run import run_evaluation
 from robustbench_seg.evaluation.spec import DataSpec, InMemory, ModelSpec
 from robustbench_seg.models.base import LoadedModel
 from robustbench_seg.models.catalogue.weights import digest
-from robustbench_seg.protocol import Protocol, narrow
-from robustbench_seg.registries import PROTOCOLS
+from robustbench_seg.protocol import PROTOCOLS, Protocol, narrow
 from robustbench_seg.results.run import Run
 from robustbench_seg.studies.klingner2020.results import Results
 from robustbench_seg.studies.klingner2020.trainings import ABLATION, CAMVID, FULL, Training, obtain

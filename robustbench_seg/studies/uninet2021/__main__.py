@@ -13,7 +13,7 @@ from robustbench_seg.evaluation.prepare import EvaluationConfig, PreparedEvaluat
 from robustbench_seg.evaluation.run import make_folder, run_evaluation
 from robustbench_seg.evaluation.spec import DataSpec, ModelSpec
 from robustbench_seg.models.catalogue.index import folders
-from robustbench_seg.registries import PROTOCOLS
+from robustbench_seg.protocol import PROTOCOLS
 from robustbench_seg.report.cells import Line, Table, text_cells
 from robustbench_seg.report.merge import merge, model_names
 from robustbench_seg.report.names import task_name

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import pytest
 
+from robustbench_seg.data.registry import DATASETS
 from robustbench_seg.errors import UsageError
 from robustbench_seg.evaluation.engines.base import Worker, engine_of
 from robustbench_seg.evaluation.plan import WorkItem, by_configuration, share
 from robustbench_seg.evaluation.prepare import PreparedEvaluation
 from robustbench_seg.evaluation.run import run_evaluation
 from robustbench_seg.evaluation.spec import InMemory
-from robustbench_seg.registries import DATASETS
 from robustbench_seg.results.store import Store
 
 UNITS = [WorkItem(0, shard, range(shard, shard + 1), (0, 2, 5)) for shard in range(5)]
