@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from robustbench_seg.errors import UsageError
+from robustbench_seg.errors import InputError, UsageError
 
 VOID = 255
 """The label id that leaves loss, gradient and metric."""
@@ -91,6 +91,12 @@ class Alignment:
         """Whether the logits need no merging: every channel is a class of its own, in order, and none is left over."""
         complete = self.channels in (None, len(self.logit_members))
         return complete and all(members == (i,) for i, members in enumerate(self.logit_members))
+
+    def keeps(self, channels: int) -> bool:
+        """Whether logits of so many channels need no merging; InputError where the model should have others."""
+        if self.channels not in (None, channels):
+            raise InputError(f"the model gives {channels} channels for {self.channels} classes; see --classes")
+        return self.is_identity
 
 
 def align(model: ClassSet, data: ClassSet) -> Alignment:

@@ -84,7 +84,7 @@ def attack(
         return _attacked(context, perturbation(context, size, norm))
     made = loaded(model, (task,))
     tasks = {name: TASKS.get(name)() for name in made.tasks}
-    target_model = TargetModel(made.module, [task.key for task in tasks.values()])
+    target_model = TargetModel(made.module, tasks.values())
     clean = target_model.forward_pass(images)
     given = labels if isinstance(labels, Mapping) else {} if labels is None else {tasks[task].key: labels}
     reference = CleanReference(

@@ -11,7 +11,7 @@ from torch import Tensor
 from robustbench_seg.attacks.budgets import GREY, Budget, max_normalised
 from robustbench_seg.attacks.iterative import IterativeAttack
 from robustbench_seg.attacks.objectives.base import AdversarialLoss, CleanReference, Objective, TaskLoss
-from robustbench_seg.attacks.objectives.margins import LOGITS, AnyWrong, ClassChange
+from robustbench_seg.attacks.objectives.margins import AnyWrong, ClassChange, changeable
 from robustbench_seg.errors import UsageError
 from robustbench_seg.tasks.base import Task
 
@@ -48,10 +48,11 @@ class DAG(IterativeAttack):
     def objectives(self, wanted: Sequence[str] | None, tasks: Mapping[str, Task]) -> list[Objective]:
         """Objectives on class logits; UsageError for another task's loss."""
         found = super().objectives(wanted, tasks)
+        known = changeable()
         for objective in found:
-            if not isinstance(objective, ClassChange) and objective.name not in LOGITS:
-                known = ", ".join(LOGITS)
-                raise UsageError(f"dag has no objective '{objective.name}': it needs classes to change, as in {known}")
+            if not isinstance(objective, ClassChange) and objective.name not in known:
+                listed = ", ".join(known)
+                raise UsageError(f"dag has no objective '{objective.name}': it needs classes to change, as in {listed}")
         return found
 
     def adversarial_loss(self, objective: Objective, reference: CleanReference) -> AdversarialLoss:

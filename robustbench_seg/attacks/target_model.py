@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from robustbench_seg.classes import Alignment
-from robustbench_seg.errors import InputError
-from robustbench_seg.tasks.base import Outputs
+from robustbench_seg.tasks.base import Outputs, Task
 from robustbench_seg.tasks.instances.dense import DenseInstances
 
 _IN_PLACE = "modified by an inplace operation"
@@ -31,7 +29,7 @@ class TargetModel:
 
     Args:
         module: takes (N,3,H,W) float32 in [0,1], returns a dict of `semantic` logits (N,C,h,w), `depth` (N,h,w) metres.
-        keys: the outputs to use (tensors, and a `DenseInstances` under `instances`); others are dropped.
+        tasks: whose outputs are used, each under its key; others are dropped.
         alignment: how logits merge into the data set's classes; None where no task has classes.
         precision: of gradients, `fp32` or `bf16` (autocast). Outputs that are scored are always computed in fp32.
     """
@@ -39,12 +37,12 @@ class TargetModel:
     def __init__(
         self,
         module: nn.Module,
-        keys: Sequence[str],
+        tasks: Iterable[Task],
         alignment: Alignment | None = None,
         precision: str = "fp32",
     ) -> None:
         self.module = module
-        self.keys = tuple(dict.fromkeys(keys))
+        self.tasks = _by_key(tasks)
         self.alignment = alignment
         self.precision = precision
         self.cost = Cost()
@@ -107,27 +105,16 @@ class TargetModel:
         with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bf16"):
             # A copy, because some nets normalise their input in place.
             raw = self.module(images.clone())
-        return {key: self._output(key, raw, images) for key in self.keys}
+        given = raw if isinstance(raw, Mapping) else {}
+        return {key: task.output(given.get(key), images.shape, self.alignment) for key, task in self.tasks.items()}
 
-    def _output(self, task: str, raw: object, images: Tensor) -> Tensor | DenseInstances:
-        value = raw.get(task) if isinstance(raw, Mapping) else None
-        if isinstance(value, DenseInstances) and len(value) == len(images):
-            return merge_instances(value.float(), self.alignment)
-        if not isinstance(value, Tensor):
-            raise InputError(f"the model's output has no tensor '{task}'; map it with --output {task}=KEY")
-        dense = value.float() if value.dim() == 4 else value.float().unsqueeze(1)
-        if dense.dim() != 4 or len(dense) != len(images):
-            raise InputError(f"output '{task}' has shape {tuple(value.shape)} for {len(images)} images")
-        (h, w), (height, width) = dense.shape[-2:], images.shape[-2:]
-        if (h - w) * (height - width) < 0:
-            raise InputError(f"output '{task}' is {h} x {w} for images of {height} x {width}: are its axes swapped?")
-        if task != "semantic" and dense.shape[1] != 1:
-            raise InputError(f"output '{task}' has {dense.shape[1]} channels, not 1; give the model one map")
-        if dense.shape[-2:] != images.shape[-2:]:
-            dense = F.interpolate(dense, images.shape[-2:], mode="bilinear", align_corners=False)
-        if task == "semantic":
-            return merge_logits(dense, self.alignment)
-        return dense[:, 0]
+
+def _by_key(tasks: Iterable[Task]) -> dict[str, Task]:
+    """The first task of each output."""
+    found: dict[str, Task] = {}
+    for task in tasks:
+        found.setdefault(task.key, task)
+    return found
 
 
 class ForwardPass:
@@ -163,27 +150,6 @@ class ForwardPass:
     def release(self) -> None:
         """Free what backward needs."""
         self._graph = None
-
-
-def merge_logits(logits: Tensor, alignment: Alignment | None) -> Tensor:
-    """The maximum over each class's member channels: (N,M,H,W) -> (N,C,H,W)."""
-    if alignment is None or _is_same(alignment, logits.shape[1]):
-        return logits
-    merged = [logits[:, list(members)].amax(1) for members in alignment.logit_members]
-    return torch.stack(merged, 1)
-
-
-def merge_instances(dense: DenseInstances, alignment: Alignment | None) -> DenseInstances:
-    """The same for the class logits (N,L,M) of dense instances."""
-    if alignment is None or _is_same(alignment, dense.classes.shape[2]):
-        return dense
-    return dense.merged(alignment.logit_members)
-
-
-def _is_same(alignment: Alignment, channels: int) -> bool:
-    if alignment.channels not in (None, channels):
-        raise InputError(f"the model gives {channels} channels for {alignment.channels} classes; see --classes")
-    return alignment.is_identity
 
 
 def finite(output: Tensor | DenseInstances) -> Tensor:

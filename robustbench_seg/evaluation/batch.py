@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,10 +14,8 @@ from robustbench_seg.attacks.objectives.base import CleanReference
 from robustbench_seg.classes import Alignment, ClassSet
 from robustbench_seg.data.base import Dataset, Sample
 from robustbench_seg.errors import InputError
-from robustbench_seg.tasks.base import Labels, Outputs, Task
-from robustbench_seg.tasks.instances.truth import InstanceLabels, from_sample
-
-INSTANCES = "instances"
+from robustbench_seg.tasks.base import Labels, Outputs, Task, rescaled
+from robustbench_seg.tasks.registry import TASKS
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,8 +65,10 @@ def _stack(
     samples: Sequence[tuple[int, Sample]], tasks: Mapping[str, Task], alignment: Alignment | None, device: str
 ) -> Batch:
     images = np.stack([sample.image for _, sample in samples])
-    keys = {task.key for task in tasks.values()} | ({"semantic"} & set(samples[0][1].labels))
-    labels = {key: _labels([sample for _, sample in samples], key, alignment).to(device) for key in sorted(keys)}
+    labels = {
+        key: task.batch_labels([sample.labels[key] for _, sample in samples], alignment).to(device)
+        for key, task in _labelled(tasks, samples[0][1]).items()
+    }
     return Batch(
         tuple(index for index, _ in samples),
         tuple(sample.id for _, sample in samples),
@@ -78,19 +77,11 @@ def _stack(
     )
 
 
-def _labels(samples: Sequence[Sample], key: str, alignment: Alignment | None) -> Any:
-    if key == INSTANCES:
-        return _instances([sample.labels[key] for sample in samples], alignment)
-    stacked = np.stack([np.asarray(sample.labels[key]) for sample in samples])
-    if key != "semantic":
-        return torch.from_numpy(stacked)
-    mapped = stacked if alignment is None else alignment.label_map[stacked]
-    return torch.from_numpy(mapped.astype(np.int64))
-
-
-def _instances(labels: Sequence[Any], alignment: Alignment | None) -> InstanceLabels:
-    label_map = None if alignment is None else alignment.label_map
-    return InstanceLabels(tuple(from_sample(label, label_map) for label in labels))
+def _labelled(tasks: Mapping[str, Task], sample: Sample) -> dict[str, Task]:
+    """Whose labels a batch has, by key: the tasks', and what else they look at where the data set has it."""
+    read = [TASKS.get(name)() for name in dict.fromkeys(name for task in tasks.values() for name in task.reads)]
+    found = {task.key: task for task in read if task.key in sample.labels}
+    return found | {task.key: task for task in tasks.values()}
 
 
 def reference(
@@ -110,12 +101,12 @@ def reference(
 
 
 def measure(
-    batch: Batch, outputs: Outputs, tasks: Mapping[str, Task], num_classes: int, scale: Mapping[str, Tensor]
+    batch: Batch, outputs: Outputs, tasks: Mapping[str, Task], num_classes: int, median_scaling: bool
 ) -> list[dict[str, Mapping[str, np.ndarray]]]:
     """Statistics of every task, image by image."""
     tables: list[dict[str, Mapping[str, np.ndarray]]] = [{} for _ in range(len(batch))]
     for name, task in tasks.items():
-        output = outputs[task.key] * scale[name] if name in scale else outputs[task.key]
-        for table, statistics in zip(tables, task.statistics(output, batch.labels, num_classes), strict=True):
+        seen = rescaled(task, outputs, batch.labels) if median_scaling else outputs
+        for table, statistics in zip(tables, task.statistics(seen, batch.labels, num_classes), strict=True):
             table[name] = statistics
     return tables

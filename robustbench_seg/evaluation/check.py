@@ -26,7 +26,7 @@ def check_model(model: LoadedModel, size: tuple[int, int], device: str) -> Itera
     yield f"{model.name}: {parameters / 1e6:.2f} M parameters, tasks {', '.join(model.tasks)}, from {model.origin}"
     tasks = load_tasks(model.tasks)
     alignment = align(model.classes, model.classes) if any(task.has_classes for task in tasks.values()) else None
-    target_model = TargetModel(model.module, [task.key for task in tasks.values()], alignment)
+    target_model = TargetModel(model.module, tasks.values(), alignment)
     images = torch.rand((1, 3, *_SIZE), generator=torch.Generator().manual_seed(0))
     try:
         with frozen(model.module):

@@ -44,8 +44,7 @@ class WorkerContext:
         kernels = self.settings.kernels
         # The same image in every worker: what is folded must not depend on which work items a worker gets.
         module = kernels.prepare(restricted(self.model.module, self.pair.tasks), self.first.images)
-        keys = [task.key for task in self.tasks.values()]
-        self.target_model = TargetModel(module, keys, self.pair.alignment, kernels.precision)
+        self.target_model = TargetModel(module, self.tasks.values(), self.pair.alignment, kernels.precision)
 
     @cached_property
     def first(self) -> Batch:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -18,7 +17,6 @@ from robustbench_seg.evaluation.context import WorkerContext
 from robustbench_seg.results.keys import CLEAN, AttackConfiguration
 from robustbench_seg.results.records import ImageResult, pack
 from robustbench_seg.tasks.base import Outputs
-from robustbench_seg.tasks.depth import median_ratio
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,7 @@ class Scorer:
     ) -> tuple[ImageResult, ...]:
         """A record an image; `outputs` are those of `images` (N,3,H,W), `adversarial loss` what the attack pursued."""
         context, batch = self._context, self._batch
-        tables = measure(batch, outputs, context.tasks, len(context.classes), self._scales(outputs))
+        tables = measure(batch, outputs, context.tasks, len(context.classes), context.model.median_scaling)
         outcome = (
             {} if adversarial_loss is None or adversarial_loss.outcome is None else adversarial_loss.outcome(outputs)
         )
@@ -99,19 +97,16 @@ class Scorer:
             for index, energy, peak, signal in zip(self._batch.indices, energies, largest, self._signal, strict=True)
         ]
 
-    def _scales(self, outputs: Outputs) -> Mapping[str, Tensor]:
-        if not self._context.model.median_scaling or "depth" not in self._context.tasks:
-            return {}
-        return {"depth": median_ratio(outputs["depth"], self._batch.labels["depth"]).view(-1, 1, 1)}
-
     def _draw(self, i: int, image: Tensor, outputs: Outputs, clean: bool) -> dict[str, bytes]:
-        classes = self._context.classes
-        drawers = {key: panels.DRAWERS[key] for key in self._context.target_model.keys if key in panels.DRAWERS}
-        drawn = {f"prediction:{key}": drawer.output(outputs[key], i, image, classes) for key, drawer in drawers.items()}
+        classes, labels = self._context.classes, self._batch.labels
+        pictures = {}
+        for key, task in self._context.target_model.tasks.items():
+            pictures[f"prediction:{key}"] = task.draw_output(outputs[key], i, image, classes)
+            if clean:
+                pictures[f"label:{key}"] = task.draw_label(labels[key], i, image, classes)
+        drawn = {name: panels.png(pixels) for name, pixels in pictures.items() if pixels is not None}
         if clean:
-            labels = self._batch.labels
-            given = {f"label:{key}": drawer.label(labels[key], i, image, classes) for key, drawer in drawers.items()}
-            return {**drawn, **given, "image": panels.picture(image)}
+            return {**drawn, "image": panels.picture(image)}
         perturbation = panels.amplified(image - self._batch.images[i])
         return {**drawn, "perturbed": panels.picture(image), "perturbation": perturbation}
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from robustbench_seg.classes import Alignment, ClassSet
 from robustbench_seg.lazy import lazy_module
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
+
+    from robustbench_seg.tasks.rules import LabelRule
 else:
     torch = lazy_module("torch")
 
@@ -25,6 +28,8 @@ Labels = Mapping[str, Any]
 Group = Literal["semantic", "geometric"]
 Statistics = Mapping[str, npt.NDArray[np.float64]]
 Floats = npt.NDArray[np.float64]
+Pixels = npt.NDArray[np.uint8]
+"""A picture (H,W,3)."""
 
 
 @dataclass(frozen=True)
@@ -67,14 +72,39 @@ class Values:
     classes: Mapping[str, Floats]
 
 
+@dataclass(frozen=True)
+class LossSettings:
+    """What training losses take from the recipe: class weights (C,) of the cross-entropy, the kind of depth loss."""
+
+    class_weights: Tensor | None = None
+    depth: str = "log_l1"
+
+
+class ClassLogits(ABC):
+    """Where a task's classes are decided: logits (N,C,...) at its elements, and their labels (N,...), void 255."""
+
+    @abstractmethod
+    def of(self, outputs: Outputs) -> Tensor:
+        """The logits (N,C,...)."""
+
+    @abstractmethod
+    def labels(self, outputs: Outputs, labels: Labels) -> Tensor:
+        """The true classes (N,...)."""
+
+    def above(self, logits: Tensor, floor: float) -> Tensor:
+        """Which elements (N,...) are predicted with a probability of at least `floor`: all, unless it is a detector."""
+        return torch.ones_like(logits[:, 0], dtype=torch.bool)
+
+
 class Task(ABC):
     """One task of a perception model. Stateless: every method is a pure function of its arguments.
 
     What a task declares can be read without importing torch. `title` is what it is called in a sentence, `key` the key
     of its model output and label, `group` says whether it counts as semantic or geometric (None: as neither), `metrics`
     lists what it reports, `curve` names the metric Q is drawn of, `raw` the losses it is made of (one with the task's
-    own name where it is empty), `has_classes` whether it predicts classes of a class set, `resamples` how many
-    weightings an interval takes at most.
+    own name where it is empty), `has_classes` whether it predicts classes of a class set, `class_logits` where they can
+    be changed, `resamples` how many weightings an interval takes at most, `reads` the other tasks whose labels
+    `statistics` looks at where the data set has them.
     """
 
     name: str
@@ -85,7 +115,9 @@ class Task(ABC):
     curve: str
     raw: ClassVar[tuple[RawLoss, ...]] = ()
     has_classes: ClassVar[bool] = False
+    class_logits: ClassVar[ClassLogits | None] = None
     resamples: ClassVar[int] = 1000
+    reads: tuple[str, ...] = ()
 
     @property
     def class_curve(self) -> str:
@@ -95,6 +127,13 @@ class Task(ABC):
     def implausible(self, metric: str, value: float, num_classes: int) -> str:
         """Why a clean value cannot be believed, as in "AbsRel 3.1, <why>"; empty where it can."""
         return ""
+
+    @abstractmethod
+    def output(self, value: object, shape: Sequence[int], alignment: Alignment | None) -> Any:
+        """What a model gives under `key` for images of `shape` (N,3,H,W), at their size and in their classes.
+
+        InputError where it cannot be this task's output.
+        """
 
     @abstractmethod
     def loss(self, output: Any, label: Any) -> Tensor:
@@ -118,21 +157,62 @@ class Task(ABC):
     def valid(self, label: Any) -> Tensor:
         """Which images (N,) have at least one valid label element."""
 
+    def rescaling(self, output: Any, label: Any) -> Callable[[Any], Any]:
+        """What brings outputs of a model without units to the label's, judged by one of them; by default nothing."""
+        return lambda value: value
+
     @abstractmethod
-    def statistics(self, output: Any, labels: Labels, num_classes: int) -> list[Statistics]:
-        """Sufficient statistics, one mapping of float64 arrays an image; void elements are left out."""
+    def statistics(self, outputs: Outputs, labels: Labels, num_classes: int) -> list[Statistics]:
+        """Sufficient statistics, one mapping of float64 arrays per image; void elements are left out."""
 
     @abstractmethod
     def values(self, statistics: Sequence[Statistics], weights: Floats, scored: npt.NDArray[np.bool_]) -> Values:
         """All metrics under R weightings of n images: `weights` (R,n), `scored` (C,) the classes in the labels."""
 
-    @abstractmethod
     def scored(self, statistics: Sequence[Statistics]) -> npt.NDArray[np.bool_]:
-        """The classes (C,) that occur in the labels of these images: they alone have per-class values."""
+        """The classes (C,) that occur in the labels of these images: they alone have per-class values.
+
+        Empty (0,) for a task that has none.
+        """
+        return np.zeros(0, np.bool_)
+
+    @property
+    @abstractmethod
+    def label_rule(self) -> LabelRule:
+        """How a label of a sample is read, and how it follows its image through augmentation."""
+
+    def batch_labels(self, labels: Sequence[Any], alignment: Alignment | None) -> Any:
+        """Labels of samples as a batch, in the classes of `alignment` where the task has classes."""
+        rule = self.label_rule
+        return rule.collate([rule.finish(rule.read(label)) for label in labels])
+
+    def training_losses(self, output: Any, label: Any, settings: LossSettings) -> Mapping[str, Tensor]:
+        """Scalar losses of a batch by name; a loss without a single label in it is left out.
+
+        By default the means of the raw losses over the images that have a label.
+        """
+        known = self.valid(label)
+        if not bool(known.any()):
+            return {}
+        return {name: values[known].mean() for name, values in self.losses(output, label).items()}
+
+    def draw_output(self, output: Any, i: int, image: Tensor, classes: ClassSet) -> Pixels | None:
+        """A picture of the output for image i of a batch, which is `image` (3,H,W); None where there is none."""
+        return None
+
+    def draw_label(self, label: Any, i: int, image: Tensor, classes: ClassSet) -> Pixels | None:
+        """The same for the label."""
+        return None
 
     def metric(self, name: str) -> Metric:
         """The metric of that name; KeyError where the task has none."""
         return {metric.name: metric for metric in self.metrics}[name]
+
+
+def rescaled(task: Task, outputs: Outputs, labels: Labels) -> Outputs:
+    """Outputs of a model without units, the task's own in the unit of its label."""
+    output = outputs[task.key]
+    return {**outputs, task.key: task.rescaling(output, labels[task.key])(output)}
 
 
 def stack(statistics: Sequence[Statistics], key: str) -> Floats:

@@ -2,38 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from robustbench_seg.classes import ClassSet
 from robustbench_seg.lazy import lazy_module
-from robustbench_seg.tasks.base import (
-    Floats,
-    Labels,
-    Metric,
-    Statistics,
-    Task,
-    Values,
-    masked_mean,
-    stack,
-    weighted_mean,
-)
+from robustbench_seg.tasks.base import Floats, LossSettings, Metric, Pixels, masked_mean
+from robustbench_seg.tasks.regions import POOLING, RegionTask
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
+
+    from robustbench_seg.tasks import rules
 else:
     torch = lazy_module("torch")
+    rules = lazy_module("robustbench_seg.tasks.rules")
 
 MIN_DEPTH = 1e-3
 MAX_DEPTH = 80.0
-_POOLING = "mean over images of the per-image value"
-_ERRORS = ("abs_rel", "sq_rel", "squared", "squared_log", "delta1", "delta2", "delta3")
+NEAR, FAR = 0.5, 100.0
+"""Metres at 0 and 1 of the normalised depth that networks predict; the scale between is logarithmic."""
 
 
-class Depth(Task):
+class Depth(RegionTask):
     """Depth (N,H,W) in metres against labels (N,H,W) in metres with invalid 0.
 
     Pixels with 1e-3 < label < 80 m count; predictions are clamped to that range before the metrics.
@@ -45,19 +40,24 @@ class Depth(Task):
     key = "depth"
     group = "geometric"
     metrics = (
-        Metric("rmse", "RMSE", False, "m", _POOLING),
-        Metric("abs_rel", "AbsRel", False, "", _POOLING),
-        Metric("sq_rel", "SqRel", False, "m", _POOLING),
-        Metric("rmse_log", "RMSE log", False, "", _POOLING),
-        Metric("delta1", "δ < 1.25", True, "", _POOLING),
-        Metric("delta2", "δ < 1.25²", True, "", _POOLING),
-        Metric("delta3", "δ < 1.25³", True, "", _POOLING),
+        Metric("rmse", "RMSE", False, "m", POOLING),
+        Metric("abs_rel", "AbsRel", False, "", POOLING),
+        Metric("sq_rel", "SqRel", False, "m", POOLING),
+        Metric("rmse_log", "RMSE log", False, "", POOLING),
+        Metric("delta1", "δ < 1.25", True, "", POOLING),
+        Metric("delta2", "δ < 1.25²", True, "", POOLING),
+        Metric("delta3", "δ < 1.25³", True, "", POOLING),
     )
     curve = "rmse"
+    errors = ("abs_rel", "sq_rel", "squared", "squared_log", "delta1", "delta2", "delta3")
 
     def implausible(self, metric: str, value: float, num_classes: int) -> str:
         """A relative error above 1."""
         return "worse than predicting 0 m everywhere" if metric == "abs_rel" and value > 1 else ""
+
+    def activate(self, raw: Tensor) -> Tensor:
+        """Metres (N,H,W) of raw values (N,1,H,W): their sigmoid is the logarithm of depth between NEAR and FAR."""
+        return NEAR * (math.log(FAR / NEAR) * raw[:, 0].sigmoid()).exp()
 
     def loss(self, output: Tensor, label: Tensor) -> Tensor:
         """RMSE in metres over an image's valid pixels (UniNet 2021 trains and attacks depth with it)."""
@@ -71,45 +71,57 @@ class Depth(Task):
         """Images with at least one valid pixel."""
         return _mask(label).flatten(1).any(1)
 
-    def statistics(self, output: Tensor, labels: Labels, num_classes: int) -> list[Statistics]:
-        """Error sums (C+1, 8): a row a semantic class of the label and a last row for all; see `_ERRORS`."""
-        label = labels[self.key]
-        regions = labels.get("semantic")
-        return [
-            {"sums": _error_sums(output[i], label[i], None if regions is None else regions[i], num_classes)}
-            for i in range(len(label))
+    def rescaling(self, output: Tensor, label: Tensor) -> Callable[[Tensor], Tensor]:
+        """Median scaling, for models trained without metric supervision."""
+        ratio = median_ratio(output, label).view(-1, 1, 1)
+        return lambda value: value * ratio
+
+    def pixel_errors(self, output: Tensor, label: Tensor) -> tuple[Tensor, Sequence[Tensor]]:
+        """Relative, squared and logarithmic errors, and whether the ratio is within 1.25, 1.25², 1.25³."""
+        keep = _mask(label)
+        truth = label[keep].double()
+        predicted = output[keep].double().clamp(MIN_DEPTH, MAX_DEPTH)
+        error = (predicted - truth).abs()
+        ratio = torch.maximum(predicted / truth, truth / predicted)
+        return keep, [
+            error / truth,
+            error.square() / truth,
+            error.square(),
+            (predicted.log() - truth.log()).square(),
+            *((ratio < 1.25**power).double() for power in (1, 2, 3)),
         ]
 
-    def scored(self, statistics: Sequence[Statistics]) -> npt.NDArray[np.bool_]:
-        """Semantic classes with a pixel of valid depth."""
-        return np.asarray(stack(statistics, "sums")[:, :-1, -1].sum(0) > 0)
+    def image_values(self, means: dict[str, Floats]) -> Mapping[str, Floats]:
+        """Roots of the mean squares."""
+        return {**means, "rmse": np.sqrt(means["squared"]), "rmse_log": np.sqrt(means["squared_log"])}
 
-    def values(self, statistics: Sequence[Statistics], weights: Floats, scored: npt.NDArray[np.bool_]) -> Values:
-        """The seven metrics; per class the same over the pixels labelled so."""
-        sums = stack(statistics, "sums")
-        count = sums[..., -1]
-        means = np.divide(
-            sums[..., :-1],
-            count[..., None],
-            out=np.full_like(sums[..., :-1], np.nan),
-            where=count[..., None] > 0,
-        )
-        table = dict(zip(_ERRORS, np.moveaxis(means, -1, 0), strict=True))
-        table["rmse"] = np.sqrt(table.pop("squared"))
-        table["rmse_log"] = np.sqrt(table.pop("squared_log"))
-        pooled = {metric.name: weighted_mean(table[metric.name], weights) for metric in self.metrics}
-        hidden = np.where(scored, 0.0, np.nan)
-        return Values(
-            {name: value[:, -1] for name, value in pooled.items()},
-            {name: value[:, :-1] + hidden for name, value in pooled.items()},
-        )
+    @property
+    def label_rule(self) -> rules.LabelRule:
+        """The camera is taken to stay the same: what looks `zoom` times larger is `zoom` times nearer."""
+        return rules.MapRule(torch.float32, 0.0, zoomed=lambda label, zoom: label / zoom)
+
+    def training_losses(self, output: Tensor, label: Tensor, settings: LossSettings) -> Mapping[str, Tensor]:
+        """The loss of logarithms that the settings name, over all valid pixels of the batch."""
+        compute = {"log_l1": log_depth_l1, "log_rmse": log_depth_rmse}[settings.depth]
+        return {"depth": compute(output, label)} if bool(_mask(label).any()) else {}
+
+    def draw_output(self, output: Tensor, i: int, image: Tensor, classes: ClassSet) -> Pixels:
+        """Depth on a logarithmic scale; near is bright."""
+        from matplotlib import colormaps
+
+        metres = output[i].double().cpu().numpy()
+        nearness = 1 - np.log(np.clip(metres, 2, MAX_DEPTH) / 2) / np.log(MAX_DEPTH / 2)
+        coloured = (np.asarray(colormaps["magma"](nearness))[..., :3] * 255).round().astype(np.uint8)
+        coloured[metres <= 0] = 0
+        return coloured
+
+    def draw_label(self, label: Tensor, i: int, image: Tensor, classes: ClassSet) -> Pixels:
+        """The same; what is not known is black."""
+        return self.draw_output(label, i, image, classes)
 
 
 def median_ratio(output: Tensor, label: Tensor) -> Tensor:
-    """median(label) / median(prediction) over the valid pixels (N,), detached; 1 where none is valid.
-
-    For models trained without metric supervision.
-    """
+    """median(label) / median(prediction) over the valid pixels (N,), detached; 1 where none is valid."""
     ratios = []
     for prediction, truth in zip(output.detach(), label, strict=True):
         keep = _mask(truth)
@@ -119,6 +131,25 @@ def median_ratio(output: Tensor, label: Tensor) -> Tensor:
     return torch.stack(ratios)
 
 
+def log_depth_l1(depth: Tensor, label: Tensor) -> Tensor:
+    """Mean |log predicted - log true depth| over valid pixels; relative errors count alike near and far."""
+    error = _log_errors(depth, label).abs()
+    return error.sum() / max(error.numel(), 1)
+
+
+def log_depth_rmse(depth: Tensor, label: Tensor) -> Tensor:
+    """Root mean square of log predicted - log true depth over valid pixels: UniNet's RMSE on a normalised depth."""
+    error = _log_errors(depth, label).square()
+    # The root has no gradient at 0.
+    return (error.sum() / max(error.numel(), 1) + 1e-12).sqrt()
+
+
+def _log_errors(depth: Tensor, label: Tensor) -> Tensor:
+    keep = _mask(label)
+    # Selected before the logarithm: log 0 of an invalid pixel must not reach the gradient.
+    return depth[keep].log() - label[keep].log()
+
+
 def _root(mean: Tensor) -> Tensor:
     # The root has no gradient at 0: an image without valid pixels must give zero, not NaN.
     return torch.where(mean > 0, mean, torch.ones_like(mean)).sqrt() * (mean > 0)
@@ -126,27 +157,3 @@ def _root(mean: Tensor) -> Tensor:
 
 def _mask(label: Tensor) -> Tensor:
     return (label > MIN_DEPTH) & (label < MAX_DEPTH)
-
-
-def _error_sums(output: Tensor, label: Tensor, regions: Tensor | None, num_classes: int) -> Floats:
-    keep = _mask(label)
-    truth = label[keep].double()
-    predicted = output[keep].double().clamp(MIN_DEPTH, MAX_DEPTH)
-    error = (predicted - truth).abs()
-    ratio = torch.maximum(predicted / truth, truth / predicted)
-    columns = [
-        error / truth,
-        error.square() / truth,
-        error.square(),
-        (predicted.log() - truth.log()).square(),
-        *((ratio < 1.25**power).double() for power in (1, 2, 3)),
-        torch.ones_like(truth),
-    ]
-    table = torch.stack(columns, 1)
-    sums = table.new_zeros(num_classes + 1, len(columns))
-    sums[-1] = table.sum(0)
-    if regions is not None:
-        inside = regions[keep]
-        named = inside < num_classes
-        sums.index_add_(0, inside[named], table[named])
-    return sums.cpu().numpy()

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from robustbench_seg.lazy import lazy_module
-from robustbench_seg.tasks.base import Floats, Labels, Metric, RawLoss, Statistics, Task, Values, stack
-from robustbench_seg.tasks.detection import has_instance, no_distance
+from robustbench_seg.tasks.base import Floats, Labels, LossSettings, Metric, Outputs, RawLoss, Statistics, Values
+from robustbench_seg.tasks.instances.task import InstancesTask, pooled
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,12 +24,11 @@ else:
     )
 
 
-class Instance(Task):
+class Instance(InstancesTask):
     """The masks of dense predictions (`DenseInstances`) against labelled instances (`InstanceLabels`)."""
 
     name = "instance"
     title = "instance segmentation"
-    key = "instances"
     group = "semantic"
     resamples = 200
     metrics = (
@@ -44,22 +43,16 @@ class Instance(Task):
         """The squared error (N,) of mask codes (MEInst; UniNet 2021)."""
         return losses.mask_loss(output, label)
 
-    def distance(self, output: DenseInstances, target: DenseInstances) -> Tensor:
-        """None is defined: UsageError."""
-        raise no_distance(self.name)
+    def training_losses(
+        self, output: DenseInstances, label: InstanceLabels, settings: LossSettings
+    ) -> Mapping[str, Tensor]:
+        """The same over all locations of the batch."""
+        return pooled({"mask": losses.Comparison(output, label).masks()})
 
-    def valid(self, label: InstanceLabels) -> Tensor:
-        """Images with an instance that counts."""
-        return has_instance(label)
-
-    def statistics(self, output: DenseInstances, labels: Labels, num_classes: int) -> list[Statistics]:
+    def statistics(self, outputs: Outputs, labels: Labels, num_classes: int) -> list[Statistics]:
         """Matches of masks, and the masks' runs (see `match`)."""
-        found = zip(output.detections(), labels[self.key], strict=True)
+        found = zip(outputs[self.key].detections(), labels[self.key], strict=True)
         return [matching.match(detections, truth, num_classes, matching.masks) for detections, truth in found]
-
-    def scored(self, statistics: Sequence[Statistics]) -> npt.NDArray[np.bool_]:
-        """Classes with an instance that counts."""
-        return np.asarray(stack(statistics, "truth").sum(0) > 0)
 
     def values(self, statistics: Sequence[Statistics], weights: Floats, scored: npt.NDArray[np.bool_]) -> Values:
         """AP and AP50, each per class too."""

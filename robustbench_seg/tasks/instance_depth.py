@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from robustbench_seg.lazy import lazy_module
-from robustbench_seg.tasks.base import Floats, Labels, Metric, Statistics, Task, Values, stack
-from robustbench_seg.tasks.detection import no_distance, pooled_mean
+from robustbench_seg.tasks.base import Floats, Labels, LossSettings, Metric, Outputs, Statistics, Values, stack
+from robustbench_seg.tasks.instances.task import InstancesTask, pooled, pooled_mean
 
 if TYPE_CHECKING:
     import torch
@@ -26,7 +26,7 @@ else:
 _POOLING = "mean over the locations assigned to an instance, all images together"
 
 
-class InstanceDepth(Task):
+class InstanceDepth(InstancesTask):
     """Depth in metres at the locations of `DenseInstances` against the instances' median depth.
 
     Locations are those that the labels assign, so the number says how far away things seem, found or not.
@@ -34,7 +34,6 @@ class InstanceDepth(Task):
 
     name = "instance_depth"
     title = "instance depth"
-    key = "instances"
     group = "geometric"
     metrics = (Metric("l1", "L1 error", False, "m", _POOLING), Metric("abs_rel", "AbsRel", False, "", _POOLING))
     curve = "l1"
@@ -48,26 +47,24 @@ class InstanceDepth(Task):
         """The mean absolute error (N,) in metres (UniNet 2021)."""
         return losses.instance_depth_loss(output, label)
 
-    def distance(self, output: DenseInstances, target: DenseInstances) -> Tensor:
-        """None is defined: UsageError."""
-        raise no_distance(self.name)
+    def training_losses(
+        self, output: DenseInstances, label: InstanceLabels, settings: LossSettings
+    ) -> Mapping[str, Tensor]:
+        """The same over all locations of the batch."""
+        return pooled({"instance_depth": losses.Comparison(output, label).depths()})
 
     def valid(self, label: InstanceLabels) -> Tensor:
         """Images with an instance that counts and whose depth is known."""
         return torch.stack([(~image.ignored & (image.depth > 0)).any() for image in label])
 
-    def statistics(self, output: DenseInstances, labels: Labels, num_classes: int) -> list[Statistics]:
-        """`errors` (C+1,3): sums of metres, of metres over truth, and counts; a row a class, the last for all."""
-        errors = losses.assigned_depth_errors(output, labels[self.key], num_classes)
+    def statistics(self, outputs: Outputs, labels: Labels, num_classes: int) -> list[Statistics]:
+        """`errors` (C+1,3): sums of metres, of metres over truth, and counts; one row per class, the last for all."""
+        errors = losses.assigned_depth_errors(outputs[self.key], labels[self.key], num_classes)
         truth = [np.bincount(image.labels[~image.ignored].cpu(), minlength=num_classes) for image in labels[self.key]]
         return [
             {"errors": table, "truth": known.astype(np.float64)}
             for table, known in zip(errors.detach().cpu().double().numpy(), truth, strict=True)
         ]
-
-    def scored(self, statistics: Sequence[Statistics]) -> npt.NDArray[np.bool_]:
-        """Classes with an instance that counts."""
-        return np.asarray(stack(statistics, "truth").sum(0) > 0)
 
     def values(self, statistics: Sequence[Statistics], weights: Floats, scored: npt.NDArray[np.bool_]) -> Values:
         """Both errors, each per class too."""

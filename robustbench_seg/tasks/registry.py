@@ -18,3 +18,8 @@ BUILT_IN = {
 }
 
 TASKS: Registry[type[Task]] = Registry("task", "tasks", lambda: built_in(BUILT_IN))
+
+
+def ordered_names() -> list[str]:
+    """All tasks in the order they are shown in: those that ship, then those of plugins by name."""
+    return [*BUILT_IN, *(name for name in TASKS if name not in BUILT_IN)]

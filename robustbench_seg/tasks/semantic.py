@@ -2,29 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from robustbench_seg.classes import VOID
+from robustbench_seg.classes import VOID, Alignment, ClassSet
 from robustbench_seg.lazy import lazy_module
-from robustbench_seg.tasks.base import Floats, Labels, Metric, RawLoss, Statistics, Task, Values, masked_mean, stack
+from robustbench_seg.tasks.base import (
+    ClassLogits,
+    Floats,
+    Labels,
+    LossSettings,
+    Metric,
+    Outputs,
+    Pixels,
+    RawLoss,
+    Statistics,
+    Values,
+    masked_mean,
+    stack,
+)
+from robustbench_seg.tasks.dense import DenseTask
 
 if TYPE_CHECKING:
     import torch
     import torch.nn.functional as F
     from torch import Tensor
+
+    from robustbench_seg.tasks import rules
 else:
     torch, F = lazy_module("torch"), lazy_module("torch.nn.functional")
+    rules = lazy_module("robustbench_seg.tasks.rules")
 
 _POOLING = "one confusion matrix over the data set"
 LEAST_MIOU = 0.1
 """Less than this, or than twice chance, is no segmentation."""
 
 
-class Semantic(Task):
+class PixelLogits(ClassLogits):
+    """Every pixel of a segmentation; all count, whatever their confidence."""
+
+    def of(self, outputs: Outputs) -> Tensor:
+        """(N,C,H,W)."""
+        logits: Tensor = outputs[Semantic.key]
+        return logits
+
+    def labels(self, outputs: Outputs, labels: Labels) -> Tensor:
+        """(N,H,W)."""
+        found: Tensor = labels[Semantic.key]
+        return found
+
+
+class Semantic(DenseTask):
     """Logits (N,C,H,W) against labels (N,H,W) int64 with void 255.
 
     mIoU is computed from one confusion matrix over the data set (sums of the per-image ones) and averaged over
@@ -41,6 +72,8 @@ class Semantic(Task):
     )
     curve = "miou"
     has_classes = True
+    class_logits = PixelLogits()
+    planes = None
     raw = (RawLoss("seg", "segmentation", "semantic"),)
 
     def implausible(self, metric: str, value: float, num_classes: int) -> str:
@@ -48,6 +81,14 @@ class Semantic(Task):
         chance = 1 / num_classes if num_classes else 0.0
         least, what = max((LEAST_MIOU, "the least expected"), (2 * chance, f"twice chance with {num_classes} classes"))
         return f"below {least:.3f}, {what}" if metric == "miou" and value < least else ""
+
+    def output(self, value: object, shape: Sequence[int], alignment: Alignment | None) -> Tensor:
+        """Logits at the images' size, of the alignment's classes."""
+        return merge_logits(super().output(value, shape, alignment), alignment)
+
+    def prediction(self, output: Tensor) -> Tensor:
+        """The most likely class (N,H,W)."""
+        return output.argmax(1)
 
     def loss(self, output: Tensor, label: Tensor) -> Tensor:
         """Unweighted cross-entropy, the mean over an image's labelled pixels."""
@@ -57,9 +98,9 @@ class Semantic(Task):
         """Images with at least one labelled pixel."""
         return (label != VOID).flatten(1).any(1)
 
-    def statistics(self, output: Tensor, labels: Labels, num_classes: int) -> list[Statistics]:
+    def statistics(self, outputs: Outputs, labels: Labels, num_classes: int) -> list[Statistics]:
         """The confusion matrix (C,C) of each image, rows are labels and columns predictions."""
-        matrices = confusion(output.argmax(1), labels[self.key], num_classes)
+        matrices = confusion(outputs[self.key].argmax(1), labels[self.key], num_classes)
         return [{"confusion": matrix.cpu().double().numpy()} for matrix in matrices]
 
     def scored(self, statistics: Sequence[Statistics]) -> npt.NDArray[np.bool_]:
@@ -82,6 +123,57 @@ class Semantic(Task):
         pixels = summed.sum((1, 2))
         accuracy = np.divide(hits.sum(1), pixels, out=np.full(len(iou), np.nan), where=pixels > 0)
         return Values({"miou": miou, "pixel_accuracy": accuracy}, {"miou": iou})
+
+    @property
+    def label_rule(self) -> rules.LabelRule:
+        """A map of class ids; outside of the image is void."""
+        return rules.MapRule(torch.int64, VOID)
+
+    def batch_labels(self, labels: Sequence[Any], alignment: Alignment | None) -> Tensor:
+        """Class ids (N,H,W) in the alignment's classes."""
+        stacked = np.stack([np.asarray(label) for label in labels])
+        mapped = stacked if alignment is None else alignment.label_map[stacked]
+        return torch.from_numpy(mapped.astype(np.int64))
+
+    def training_losses(self, output: Tensor, label: Tensor, settings: LossSettings) -> Mapping[str, Tensor]:
+        """The class-weighted cross-entropy over all labelled pixels of the batch."""
+        known = bool((label != VOID).any())
+        return {"seg": weighted_cross_entropy(output, label, settings.class_weights)} if known else {}
+
+    def draw_output(self, output: Tensor, i: int, image: Tensor, classes: ClassSet) -> Pixels:
+        """The most likely class in its colour."""
+        return self.draw_label(output.argmax(1), i, image, classes)
+
+    def draw_label(self, label: Tensor, i: int, image: Tensor, classes: ClassSet) -> Pixels:
+        """Classes in their colours; void is black."""
+        palette = np.zeros((256, 3), np.uint8)
+        palette[: len(classes)] = classes.palette
+        return palette[label[i].cpu().numpy().astype(np.uint8)]
+
+
+def merge_logits(logits: Tensor, alignment: Alignment | None) -> Tensor:
+    """The maximum over each class's member channels: (N,M,H,W) -> (N,C,H,W)."""
+    if alignment is None or alignment.keeps(logits.shape[1]):
+        return logits
+    merged = [logits[:, list(members)].amax(1) for members in alignment.logit_members]
+    return torch.stack(merged, 1)
+
+
+def weighted_cross_entropy(logits: Tensor, label: Tensor, weights: Tensor | None) -> Tensor:
+    """Class-weighted cross-entropy over labelled pixels, the weights' mean divided out; 0 where all is void."""
+    summed = F.cross_entropy(logits, label, weights, ignore_index=VOID, reduction="sum")
+    valid = label[label != VOID]
+    total = valid.numel() if weights is None else weights[valid].sum()
+    return summed / max(float(total), 1e-6)
+
+
+def class_weights(labels: Iterable[Tensor], num_classes: int) -> Tensor:
+    """1 / ln(1.02 + share) of each class's share of the labelled pixels (ENet 2016); (C,)."""
+    counts = torch.zeros(num_classes)
+    for label in labels:
+        ids = label.flatten().long()
+        counts += torch.bincount(ids[ids != VOID], minlength=num_classes)[:num_classes]
+    return 1 / torch.log(1.02 + counts / counts.sum().clamp(min=1))
 
 
 def confusion(prediction: Tensor, label: Tensor, num_classes: int) -> Tensor:

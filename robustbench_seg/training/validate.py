@@ -8,8 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from robustbench_seg.tasks.base import Statistics, Task
-from robustbench_seg.tasks.depth import median_ratio
+from robustbench_seg.tasks.base import Statistics, Task, rescaled
 from robustbench_seg.training.batches import Source, collate
 from robustbench_seg.training.losses import TRAINED
 
@@ -36,12 +35,10 @@ def validate(module: nn.Module, check: Check, device: torch.device, batch: int =
             items = [source.read(i) for i in range(start, min(start + batch, len(source.dataset)))]
             images, labels = collate(items)
             labels = {key: label.to(device) for key, label in labels.items()}
-            outputs = dict(module(images.to(device)))
-            if check.median_scaling and "depth" in source.tasks:
-                ratio = median_ratio(outputs["depth"], labels["depth"])
-                outputs["depth"] = outputs["depth"] * ratio.view(-1, 1, 1)
+            outputs = module(images.to(device))
             for task in tasks:
-                statistics[task.name] += task.statistics(outputs[task.key], labels, len(source.dataset.classes))
+                seen = rescaled(task, outputs, labels) if check.median_scaling else outputs
+                statistics[task.name] += task.statistics(seen, labels, len(source.dataset.classes))
     module.train(training)
     return {task.name: _overall(task, statistics[task.name]) for task in tasks}
 

@@ -110,7 +110,7 @@ class World:
 
     @functools.cached_property
     def target_model(self) -> TargetModel:
-        return TargetModel(self.net, self.tasks, precision=self.precision)
+        return TargetModel(self.net, [TASK_OBJECTS[name] for name in self.tasks], precision=self.precision)
 
     def reference(self) -> CleanReference:
         outputs = self.target_model.outputs(self.images)

@@ -11,6 +11,7 @@ from robustbench_seg.attacks.objectives.base import AdversarialLoss
 from robustbench_seg.attacks.pgd import PGD, Hide, kurakin_steps
 from robustbench_seg.attacks.target_model import TargetModel
 from robustbench_seg.errors import UsageError
+from tests.tasks.by_key import by_key
 
 EPSILONS = (0.25, 0.5, 1, 2, 4, 8, 16)
 STEPS = (1, 1, 2, 3, 5, 10, 20)
@@ -42,7 +43,7 @@ def linear_problem(weight: Tensor, images: Tensor) -> AttackContext:
     )
     ids = [str(i) for i in range(len(images))]
     return AttackContext(
-        images, ids, target_model=TargetModel(Linear(weight), ("depth",)), adversarial_loss=adversarial_loss
+        images, ids, target_model=TargetModel(Linear(weight), by_key("depth")), adversarial_loss=adversarial_loss
     )
 
 

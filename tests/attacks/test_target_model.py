@@ -8,9 +8,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from robustbench_seg.attacks.pgd import PGD
-from robustbench_seg.attacks.target_model import TargetModel, frozen, merge_logits
+from robustbench_seg.attacks.target_model import TargetModel, frozen
 from robustbench_seg.classes import CAMVID11, CITYSCAPES19, align
 from robustbench_seg.errors import InputError
+from robustbench_seg.tasks.semantic import merge_logits
+from tests.tasks.by_key import by_key
 
 IMAGES = torch.rand(2, 3, 12, 16, generator=torch.Generator().manual_seed(0))
 
@@ -35,7 +37,7 @@ class Fixed(nn.Module):
 
 def test_other_outputs_are_dropped():
     raw = {"semantic": torch.rand(2, 19, 12, 16), "depth": torch.rand(2, 12, 16), "features": torch.rand(7)}
-    outputs = TargetModel(Fixed(raw), ("depth", "semantic")).outputs(IMAGES)
+    outputs = TargetModel(Fixed(raw), by_key("depth", "semantic")).outputs(IMAGES)
     assert list(outputs) == ["depth", "semantic"]
     assert torch.equal(outputs["semantic"], raw["semantic"])
     assert torch.equal(outputs["depth"], raw["depth"])
@@ -43,12 +45,16 @@ def test_other_outputs_are_dropped():
 
 @pytest.mark.parametrize("shape", [(2, 12, 16), (2, 1, 12, 16)], ids=["maps", "one channel"])
 def test_depth_is_maps(shape):
-    assert TargetModel(Fixed({"depth": torch.rand(shape)}), ("depth",)).outputs(IMAGES)["depth"].shape == (2, 12, 16)
+    assert TargetModel(Fixed({"depth": torch.rand(shape)}), by_key("depth")).outputs(IMAGES)["depth"].shape == (
+        2,
+        12,
+        16,
+    )
 
 
 def test_smaller_outputs_are_resized_bilinearly():
     raw = torch.rand(2, 5, 3, 4)
-    outputs = TargetModel(Fixed({"semantic": raw}), ("semantic",)).outputs(IMAGES)
+    outputs = TargetModel(Fixed({"semantic": raw}), by_key("semantic")).outputs(IMAGES)
     expected = F.interpolate(raw, (12, 16), mode="bilinear", align_corners=False)
     assert torch.equal(outputs["semantic"], expected)
 
@@ -76,12 +82,12 @@ def test_logits_merge_by_the_maximum():
 )
 def test_outputs_that_do_not_fit_are_refused_in_one_line(raw, message):
     with pytest.raises(InputError, match=message) as caught:
-        TargetModel(Fixed(raw), ("semantic",), align(CITYSCAPES19, CAMVID11)).outputs(IMAGES)
+        TargetModel(Fixed(raw), by_key("semantic"), align(CITYSCAPES19, CAMVID11)).outputs(IMAGES)
     assert "\n" not in str(caught.value)
 
 
 def test_images_are_counted():
-    target_model = TargetModel(InPlace(False), ("semantic",))
+    target_model = TargetModel(InPlace(False), by_key("semantic"))
     target_model.outputs(IMAGES)
     target_model.outputs(IMAGES[:1])
     target_model.gradient(IMAGES, loss)
@@ -92,7 +98,7 @@ def test_outputs_have_no_gradient_and_evaluation_mode():
     net = nn.Sequential(nn.Conv2d(3, 5, 1), nn.BatchNorm2d(5), nn.Dropout(0.5))
     wrapped = Keyed(net).train()
     before = copy.deepcopy(wrapped.state_dict())
-    outputs = TargetModel(wrapped, ("semantic",)).outputs(IMAGES)["semantic"]
+    outputs = TargetModel(wrapped, by_key("semantic")).outputs(IMAGES)["semantic"]
     assert not outputs.requires_grad
     assert wrapped.training
     assert all(torch.equal(before[key], value) for key, value in wrapped.state_dict().items())
@@ -145,14 +151,16 @@ def test_the_in_place_net_is_one_that_plain_autograd_refuses():
 
 def test_nets_that_write_in_place_get_the_gradient_of_their_twin():
     kept = IMAGES.clone()
-    gradients = [TargetModel(InPlace(in_place), ("semantic",)).gradient(IMAGES, loss) for in_place in (True, False)]
+    gradients = [
+        TargetModel(InPlace(in_place), by_key("semantic")).gradient(IMAGES, loss) for in_place in (True, False)
+    ]
     assert gradients[1].count_nonzero() == gradients[1].numel()
     torch.testing.assert_close(*gradients, rtol=1e-5, atol=1e-9)
     assert torch.equal(IMAGES, kept), "and never write to the images"
 
 
 def test_a_net_is_found_to_write_in_place_once():
-    target_model = TargetModel(InPlace(True), ("semantic",))
+    target_model = TargetModel(InPlace(True), by_key("semantic"))
     for _ in range(3):
         target_model.gradient(IMAGES, loss)
     assert target_model.cost.backwards == 6
@@ -163,7 +171,7 @@ def test_other_errors_are_not_taken_for_writing_in_place():
     def broken(outputs):
         raise RuntimeError("no kernel")
 
-    target_model = TargetModel(InPlace(False), ("semantic",))
+    target_model = TargetModel(InPlace(False), by_key("semantic"))
     with pytest.raises(RuntimeError, match="no kernel"):
         target_model.gradient(IMAGES, broken)
     assert target_model.cost.forwards == 2
@@ -174,17 +182,19 @@ def test_other_errors_are_not_taken_for_writing_in_place():
 
 def test_an_output_that_does_not_see_the_image_has_no_gradient():
     raw = torch.rand(2, 5, 12, 16)
-    assert TargetModel(Fixed({"semantic": raw}), ("semantic",)).gradient(IMAGES, loss).count_nonzero() == 0
+    assert TargetModel(Fixed({"semantic": raw}), by_key("semantic")).gradient(IMAGES, loss).count_nonzero() == 0
     assert (
-        TargetModel(Fixed({"semantic": raw.requires_grad_()}), ("semantic",)).gradient(IMAGES, loss).count_nonzero()
+        TargetModel(Fixed({"semantic": raw.requires_grad_()}), by_key("semantic"))
+        .gradient(IMAGES, loss)
+        .count_nonzero()
         == 0
     )
 
 
 def test_gradients_are_taken_inside_no_grad():
     with torch.no_grad():
-        inside = TargetModel(InPlace(False), ("semantic",)).gradient(IMAGES, loss)
-    assert torch.equal(inside, TargetModel(InPlace(False), ("semantic",)).gradient(IMAGES, loss))
+        inside = TargetModel(InPlace(False), by_key("semantic")).gradient(IMAGES, loss)
+    assert torch.equal(inside, TargetModel(InPlace(False), by_key("semantic")).gradient(IMAGES, loss))
 
 
 def test_bf16_is_for_gradients_alone(worlds):
@@ -285,8 +295,8 @@ def test_a_forward_pass_gives_scores_and_gradients_of_one_forward(worlds):
 
 @pytest.mark.parametrize("known", [False, True])
 def test_a_forward_pass_through_a_net_that_overwrites(known):
-    expected = TargetModel(InPlace(False), ("semantic",)).gradient(IMAGES, loss)
-    target_model = TargetModel(InPlace(True), ("semantic",))
+    expected = TargetModel(InPlace(False), by_key("semantic")).gradient(IMAGES, loss)
+    target_model = TargetModel(InPlace(True), by_key("semantic"))
     if known:
         target_model.gradient(IMAGES, loss)
     assert torch.equal(target_model.forward_pass(IMAGES).gradient(loss), expected)

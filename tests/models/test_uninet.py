@@ -14,6 +14,7 @@ from robustbench_seg.models.networks.base import NetworkRequest
 from robustbench_seg.models.networks.build import build
 from robustbench_seg.tasks.instances.truth import InstanceLabels, Instances
 from robustbench_seg.tasks.registry import TASKS
+from tests.tasks.by_key import by_key
 
 FIVE = ("semantic", "depth", "detection", "instance", "instance_depth")
 NANO = {
@@ -239,7 +240,7 @@ def test_bad_requests_are_one_line(tasks, changes, message):
 def test_classes_of_instances_merge_by_the_maximum():
     model, x = net(), images()
     alignment = align(CITYSCAPES19, CAMVID11)
-    raw, merged = model(x), TargetModel(model, ("semantic", "instances"), alignment).outputs(x)
+    raw, merged = model(x), TargetModel(model, by_key("semantic", "instances"), alignment).outputs(x)
     dense = merged["instances"]
     assert dense.classes.shape[2] == merged["semantic"].shape[1] == len(CAMVID11)
     cars = [CITYSCAPES19.find(name) for name in ("car", "truck", "bus", "train")]
@@ -251,13 +252,13 @@ def test_classes_of_instances_merge_by_the_maximum():
 
 
 def test_the_wrong_number_of_instance_classes_is_one_line():
-    target_model = TargetModel(net(("detection",), classes=5), ("instances",), align(CITYSCAPES19, CAMVID11))
+    target_model = TargetModel(net(("detection",), classes=5), by_key("instances"), align(CITYSCAPES19, CAMVID11))
     with pytest.raises(InputError, match="gives 5 channels for 19 classes; see --classes") as caught:
         target_model.outputs(images())
     assert "\n" not in str(caught.value)
     own = ClassSet("own", CITYSCAPES19.names, CITYSCAPES19.palette)
     with pytest.raises(InputError, match="gives 5 channels for 19 classes"):
-        TargetModel(net(("detection",), classes=5), ("instances",), align(own, own)).outputs(images())
+        TargetModel(net(("detection",), classes=5), by_key("instances"), align(own, own)).outputs(images())
 
 
 def test_half_precision_comes_back_as_float32():
@@ -265,7 +266,7 @@ def test_half_precision_comes_back_as_float32():
     keys = ("semantic", "depth", "instances")
     seen = {}
     for precision in ("fp32", "bf16"):
-        target_model = TargetModel(model, keys, precision=precision)
+        target_model = TargetModel(model, by_key(*keys), precision=precision)
         target_model.gradient(x, lambda o: seen.update(last=o) or o["depth"].flatten(1).mean(1))
         seen[precision] = {key: output.detach() for key, output in seen["last"].items()}
     exact, half = seen["fp32"], seen["bf16"]
@@ -279,7 +280,9 @@ def test_half_precision_comes_back_as_float32():
         torch.testing.assert_close(rough, right, rtol=0.05, atol=0.2)
     assert half["instances"].locations.points.dtype == torch.float32
     task = TASKS.get("detection")()
-    gradient = TargetModel(model, keys, precision="bf16").gradient(x, lambda o: task.loss(o["instances"], truth()))
+    gradient = TargetModel(model, by_key(*keys), precision="bf16").gradient(
+        x, lambda o: task.loss(o["instances"], truth())
+    )
     assert gradient.dtype == torch.float32
     assert gradient.isfinite().all()
     assert gradient.flatten(1).any(1).all()

@@ -68,7 +68,7 @@ def test_the_curve_is_one_of_its_metrics(task):
 
 
 def test_every_metric_has_a_value_an_image_and_a_class(task):
-    statistics = task.statistics(OUTPUTS[task.key], LABELS, 4)
+    statistics = task.statistics(OUTPUTS, LABELS, 4)
     values = task.values(statistics, np.ones((2, 3)), np.ones(4, bool))
     assert set(values.overall) == {metric.name for metric in task.metrics}
     assert all(value.shape == (2,) and np.isfinite(value).all() for value in values.overall.values())
@@ -77,10 +77,10 @@ def test_every_metric_has_a_value_an_image_and_a_class(task):
 
 
 def test_statistics_are_each_images_own(task):
-    together = task.statistics(OUTPUTS[task.key], LABELS, 4)
+    together = task.statistics(OUTPUTS, LABELS, 4)
     for i, image in enumerate(together):
         labels = {key: label[i : i + 1] for key, label in LABELS.items()}
-        (alone,) = task.statistics(one(OUTPUTS[task.key], i), labels, 4)
+        (alone,) = task.statistics({key: one(output, i) for key, output in OUTPUTS.items()}, labels, 4)
         assert image.keys() == alone.keys()
         for key, value in image.items():
             assert value.dtype == np.float64

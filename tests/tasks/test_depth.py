@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from robustbench_seg.errors import UsageError
 from robustbench_seg.tasks.depth import Depth, median_ratio
 
 TASK = Depth()
@@ -37,7 +38,7 @@ def evaluate(label, prediction, regions=None, weights=None, scored=None):
     labels = {"depth": torch.from_numpy(label)}
     if regions is not None:
         labels["semantic"] = torch.from_numpy(regions)
-    statistics = TASK.statistics(torch.from_numpy(prediction), labels, CLASSES)
+    statistics = TASK.statistics({"depth": torch.from_numpy(prediction)}, labels, CLASSES)
     weights = np.ones((1, len(label))) if weights is None else np.asarray(weights, np.float64)
     return TASK.values(statistics, weights, TASK.scored(statistics) if scored is None else scored)
 
@@ -134,7 +135,9 @@ def test_scored_are_the_classes_with_valid_depth(scene):
     label, prediction, regions = scene
     label[regions == 1] = 0
     statistics = TASK.statistics(
-        torch.from_numpy(prediction), {"depth": torch.from_numpy(label), "semantic": torch.from_numpy(regions)}, CLASSES
+        {"depth": torch.from_numpy(prediction)},
+        {"depth": torch.from_numpy(label), "semantic": torch.from_numpy(regions)},
+        CLASSES,
     )
     assert TASK.scored(statistics).tolist() == [True, False, True, False]
 
@@ -205,3 +208,28 @@ def test_metrics_declare_direction_unit_and_pooling():
     assert {metric.name: metric.unit for metric in TASK.metrics if metric.unit} == {"rmse": "m", "sq_rel": "m"}
     assert all("image" in metric.pooling for metric in TASK.metrics)
     assert (TASK.curve, TASK.group, TASK.key) == ("rmse", "geometric", "depth")
+
+
+# regions
+
+
+def test_regions_by_prediction_are_those_by_a_label_that_says_the_same(scene):
+    label, prediction, regions = scene
+    predicted = np.where(regions == 255, CLASSES - 1, regions)
+    logits = torch.nn.functional.one_hot(torch.from_numpy(predicted), CLASSES).movedim(-1, 1).float()
+    outputs = {"depth": torch.from_numpy(prediction), "semantic": logits}
+    labels = {"depth": torch.from_numpy(label), "semantic": torch.zeros_like(torch.from_numpy(regions))}
+    found = Depth(regions="prediction").statistics(outputs, labels, CLASSES)
+    expected = TASK.statistics(outputs, {**labels, "semantic": torch.from_numpy(predicted)}, CLASSES)
+    for one, other in zip(found, expected, strict=True):
+        assert np.array_equal(one["sums"], other["sums"])
+    without = Depth(regions="prediction").statistics({"depth": outputs["depth"]}, labels, CLASSES)
+    assert not any(image["sums"][:-1].any() for image in without)
+    assert np.array_equal(without[0]["sums"][-1], found[0]["sums"][-1])
+
+
+def test_what_is_read_beside_its_own_label():
+    assert TASK.reads == ("semantic",)
+    assert Depth(regions="prediction").reads == ()
+    with pytest.raises(UsageError, match="regions 'somewhere' must be label or prediction"):
+        Depth(regions="somewhere")

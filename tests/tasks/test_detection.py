@@ -18,7 +18,7 @@ RIGHT = [[Found(TALL, 0), Found(WIDE, 1)], [Found(SQUARE, 0)], []]
 
 
 def statistics(found, known=LABELS):
-    return TASK.statistics(predicted(found), {"instances": labelled(known)}, CLASSES)
+    return TASK.statistics({"instances": predicted(found)}, {"instances": labelled(known)}, CLASSES)
 
 
 def evaluate(found, known=LABELS, weights=None, scored=None):

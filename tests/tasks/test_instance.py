@@ -23,7 +23,7 @@ SCORED = np.array([True, True, False, False])
 
 
 def evaluate(task, weights=((1.0, 1.0, 1.0),)):
-    made = task.statistics(predicted(FOUND), {"instances": labelled(LABELS)}, CLASSES)
+    made = task.statistics({"instances": predicted(FOUND)}, {"instances": labelled(LABELS)}, CLASSES)
     assert task.scored(made).tolist() == SCORED.tolist()
     return task.values(made, np.array(weights), SCORED)
 
@@ -45,7 +45,7 @@ def test_a_resample_is_of_images():
 
 def test_the_store_keeps_the_masks():
     dense = predicted(FOUND)
-    made = TASK.statistics(dense, {"instances": labelled(LABELS)}, CLASSES)
+    made = TASK.statistics({"instances": dense}, {"instances": labelled(LABELS)}, CLASSES)
     for image, detections in zip(made, dense.detections(), strict=True):
         assert np.array_equal(rle.from_runs(unpack(pack(image))), detections.masks.numpy())
 
@@ -67,7 +67,7 @@ def test_the_loss_is_that_of_the_mask_codes():
 def test_a_model_without_masks_is_told_so():
     dense = replace(predicted(FOUND), codes=None)
     with pytest.raises(UsageError, match="instance: these detections have no masks"):
-        TASK.statistics(dense, {"instances": labelled(LABELS)}, CLASSES)
+        TASK.statistics({"instances": dense}, {"instances": labelled(LABELS)}, CLASSES)
 
 
 def test_there_is_no_loss_to_another_output():

@@ -24,7 +24,7 @@ FOUND = [
 
 
 def statistics():
-    return TASK.statistics(predicted(FOUND), {"instances": labelled(LABELS)}, CLASSES)
+    return TASK.statistics({"instances": predicted(FOUND)}, {"instances": labelled(LABELS)}, CLASSES)
 
 
 def evaluate(weights=((1.0, 1.0, 1.0),), scored=None):

@@ -31,7 +31,7 @@ def scene():
 
 
 def evaluate(label, prediction, weights=None, scored=None):
-    statistics = TASK.statistics(logits_of(prediction), {"semantic": label}, CLASSES)
+    statistics = TASK.statistics({"semantic": logits_of(prediction)}, {"semantic": label}, CLASSES)
     weights = np.ones((1, len(label))) if weights is None else np.asarray(weights, np.float64)
     return TASK.values(statistics, weights, TASK.scored(statistics) if scored is None else scored)
 
@@ -102,7 +102,7 @@ def test_classes_that_are_not_scored_have_no_value(scene):
 def test_scored_are_the_classes_of_the_labels_whatever_is_predicted(scene):
     label = torch.where(scene[0] == 3, VOID, scene[0])
     for prediction in (scene[1], torch.full_like(label, 3)):
-        statistics = TASK.statistics(logits_of(prediction), {"semantic": label}, CLASSES)
+        statistics = TASK.statistics({"semantic": logits_of(prediction)}, {"semantic": label}, CLASSES)
         assert TASK.scored(statistics).tolist() == [True, True, True, False, True]
 
 
@@ -148,7 +148,7 @@ def test_confusion_counts_pixels(scene):
         if truth != VOID:
             expected[i, truth, prediction[i, y, x]] += 1
     assert np.array_equal(confusion(prediction, label, CLASSES).numpy(), expected)
-    stored = TASK.statistics(logits_of(prediction), {"semantic": label}, CLASSES)
+    stored = TASK.statistics({"semantic": logits_of(prediction)}, {"semantic": label}, CLASSES)
     assert np.array_equal([image["confusion"] for image in stored], expected)
 
 

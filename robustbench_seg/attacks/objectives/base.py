@@ -13,7 +13,6 @@ from torch import Tensor
 
 from robustbench_seg.classes import ClassSet
 from robustbench_seg.tasks.base import Group, Labels, Outputs, Task
-from robustbench_seg.tasks.depth import median_ratio
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,10 +31,9 @@ class CleanReference:
 
         Relative depth is compared at the scale of its clean prediction, a constant of the attack.
         """
-        if task.name != "depth" or not self.median_scaling:
+        if not self.median_scaling:
             return lambda output: output
-        ratio = median_ratio(self.outputs[task.key], self.labels[task.key]).view(-1, 1, 1)
-        return lambda output: output * ratio
+        return task.rescaling(self.outputs[task.key], self.labels[task.key])
 
 
 @dataclass(frozen=True, eq=False)

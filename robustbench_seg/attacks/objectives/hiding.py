@@ -9,6 +9,8 @@ from torch import Tensor
 from robustbench_seg.attacks.objectives.base import AdversarialLoss, CleanReference, Objective
 from robustbench_seg.classes import ClassSet
 from robustbench_seg.tasks.base import Task
+from robustbench_seg.tasks.dense import DenseTask
+from robustbench_seg.tasks.semantic import Semantic
 
 
 class Hide(Objective):
@@ -19,9 +21,10 @@ class Hide(Objective):
     """
 
     def __init__(self, hidden: str, task: Task) -> None:
+        assert isinstance(task, DenseTask)
         self.hidden, self.task = hidden, task
         self.name = f"hide:{hidden}@{task.name}"
-        self.needs = tuple(dict.fromkeys(("semantic", task.name)))
+        self.needs = tuple(dict.fromkeys((Semantic.name, task.name)))
 
     def missing_classes(self, classes: ClassSet) -> list[str]:
         """The hidden class, where `classes` lacks it."""
@@ -31,19 +34,15 @@ class Hide(Objective):
         """Images whose clean prediction lacks the class (or is nothing else) are skipped."""
         index = reference.classes.find(self.hidden)
         assert index is not None
-        prediction = reference.outputs["semantic"].argmax(1)
-        mask = prediction == index
+        mask = Semantic().prediction(reference.outputs[Semantic.key]) == index
         attackable = mask.flatten(1).any(1) & ~mask.flatten(1).all(1)
-        target = fill_from_nearest(self._prediction(reference, prediction), mask)
+        target = fill_from_nearest(self.task.prediction(reference.outputs[self.task.key]), mask)
         task = self.task
         return AdversarialLoss(lambda outputs: -task.distance(outputs[task.key], target), attackable, skips=True)
 
-    def _prediction(self, reference: CleanReference, labels: Tensor) -> Tensor:
-        return labels if self.task.name == "semantic" else reference.outputs[self.task.key]
-
 
 def fill_from_nearest(values: Tensor, mask: Tensor) -> Tensor:
-    """`values` (N,H,W) with the masked pixels replaced by the value of the nearest unmasked pixel (Euclidean).
+    """Each masked pixel (N,H,W) of `values` (N,...,H,W) gets the value of the nearest unmasked one (Euclidean).
 
     An image that is all mask stays as it is.
     """
@@ -51,5 +50,5 @@ def fill_from_nearest(values: Tensor, mask: Tensor) -> Tensor:
     for i, hidden in enumerate(mask.cpu().numpy()):
         if hidden.any() and not hidden.all():
             rows, columns = distance_transform_edt(hidden, return_distances=False, return_indices=True)
-            filled[i] = values[i][torch.from_numpy(rows).long(), torch.from_numpy(columns).long()]
+            filled[i] = values[i][..., torch.from_numpy(rows).long(), torch.from_numpy(columns).long()]
     return filled

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -13,66 +11,19 @@ from torch import Tensor
 
 from robustbench_seg.attacks.objectives.base import AdversarialLoss, CleanReference, Objective
 from robustbench_seg.classes import VOID, ClassSet
-from robustbench_seg.tasks.base import Outputs, Task
-from robustbench_seg.tasks.instances.assign import assign
+from robustbench_seg.tasks.base import ClassLogits, Outputs, Task
+from robustbench_seg.tasks.registry import TASKS, ordered_names
 
 
-class Logits(Protocol):
-    """Where a task's classes are decided: logits (N,C,...) at its elements, and their labels (N,...), void 255."""
-
-    def of(self, outputs: Outputs) -> Tensor:
-        """The logits (N,C,...)."""
-
-    def labels(self, reference: CleanReference) -> Tensor:
-        """The true classes (N,...)."""
-
-    def above(self, logits: Tensor, floor: float) -> Tensor:
-        """Which elements (N,...) are predicted with a probability of at least `floor`."""
+def changeable() -> dict[str, ClassLogits]:
+    """The tasks whose classes can be changed, and where they are decided."""
+    found = {name: TASKS.get(name).class_logits for name in ordered_names()}
+    return {name: logits for name, logits in found.items() if logits is not None}
 
 
-@dataclass(frozen=True)
-class PixelLogits:
-    """Every pixel of a segmentation; all count, whatever their confidence."""
-
-    def of(self, outputs: Outputs) -> Tensor:
-        """(N,C,H,W)."""
-        logits: Tensor = outputs["semantic"]
-        return logits
-
-    def labels(self, reference: CleanReference) -> Tensor:
-        """(N,H,W)."""
-        labels: Tensor = reference.labels["semantic"]
-        return labels
-
-    def above(self, logits: Tensor, floor: float) -> Tensor:
-        """All: a floor is for detectors."""
-        return torch.ones_like(logits[:, 0], dtype=torch.bool)
-
-
-@dataclass(frozen=True)
-class LocationLogits:
-    """Every location of a detector; the label is the class of the instance it is assigned to."""
-
-    def of(self, outputs: Outputs) -> Tensor:
-        """(N,C,L)."""
-        logits: Tensor = outputs["instances"].classes
-        return logits.transpose(1, 2)
-
-    def labels(self, reference: CleanReference) -> Tensor:
-        """(N,L)."""
-        dense = reference.outputs["instances"]
-        at = assign(dense.locations, reference.labels["instances"])
-        labels = torch.full_like(dense.centerness, VOID, dtype=torch.int64)
-        labels[at.image, at.location] = at.labels
-        return labels
-
-    def above(self, logits: Tensor, floor: float) -> Tensor:
-        """Where the most likely class has at least that probability."""
-        return logits.amax(1).sigmoid() >= floor
-
-
-LOGITS: Mapping[str, Logits] = {"semantic": PixelLogits(), "detection": LocationLogits()}
-"""The tasks whose classes can be changed."""
+def _logits(task: Task) -> ClassLogits:
+    assert task.class_logits is not None
+    return task.class_logits
 
 
 class ClassChange(Objective):
@@ -94,7 +45,7 @@ class Swap(ClassChange):
         self.pair = (first, second)
         self.name = f"swap:{first},{second}@{task.name}"
         self.needs = (task.name,)
-        self.logits = LOGITS[task.name]
+        self.logits = _logits(task)
 
     def missing_classes(self, classes: ClassSet) -> list[str]:
         """Those of the two that `classes` lacks."""
@@ -118,11 +69,11 @@ class AnyWrong(ClassChange):
     def __init__(self, task: Task) -> None:
         self.name = task.name
         self.needs = (task.name,)
-        self.logits = LOGITS[task.name]
+        self.logits = _logits(task)
 
     def adversarial_loss(self, reference: CleanReference, floor: float = 0.0) -> AdversarialLoss:
         """Only labelled elements that are predicted right on the clean image are targets."""
-        label, count = self.logits.labels(reference), len(reference.classes)
+        label, count = self.logits.labels(reference.outputs, reference.labels), len(reference.classes)
         logits = self.logits.of(reference.outputs)
         clean = logits.argmax(1)
         shifts = [g.integers(1, count, label.shape[1:]) for g in reference.generators("rival")]
@@ -131,7 +82,7 @@ class AnyWrong(ClassChange):
         return margin_loss(self.logits, label, rival, targets)
 
 
-def margin_loss(source: Logits, current: Tensor, rival: Tensor, targets: Tensor) -> AdversarialLoss:
+def margin_loss(source: ClassLogits, current: Tensor, rival: Tensor, targets: Tensor) -> AdversarialLoss:
     """Raise f_rival - f_current over the targets that are still predicted `current`; all are (N,...)."""
     current = torch.where(targets, current, 0)
 

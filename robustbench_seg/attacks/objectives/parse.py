@@ -20,12 +20,13 @@ from robustbench_seg.attacks.objectives.base import (
     summed,
 )
 from robustbench_seg.attacks.objectives.hiding import Hide
-from robustbench_seg.attacks.objectives.margins import LOGITS, Swap
+from robustbench_seg.attacks.objectives.margins import Swap, changeable
 from robustbench_seg.classes import canonical
 from robustbench_seg.errors import UsageError
 from robustbench_seg.registry import unknown
 from robustbench_seg.tasks.base import Task
-from robustbench_seg.tasks.registry import TASKS
+from robustbench_seg.tasks.dense import DenseTask
+from robustbench_seg.tasks.registry import TASKS, ordered_names
 
 Tasks = Mapping[str, Task]
 
@@ -55,14 +56,15 @@ class _OnTasks:
     """
 
     read: Callable[[str], Callable[[Task], Objective]]
-    supported: tuple[str, ...]
+    supported: Callable[[], Sequence[str]]
 
     def __call__(self, text: str, rest: str, tasks: Tasks) -> list[Objective]:
         argument, at, task = rest.partition("@")
-        if at and task not in self.supported:
+        supported = self.supported()
+        if at and task not in supported:
             kind = text.partition(":")[0]
-            raise UsageError(f"objective '{text}': '{kind}:' works on {', '.join(self.supported)}, not '{task}'")
-        wanted = (task,) if at else self.supported
+            raise UsageError(f"objective '{text}': '{kind}:' works on {', '.join(supported)}, not '{task}'")
+        wanted = (task,) if at else supported
         make = self.read(argument.strip())
         return [make(tasks[name]) for name in wanted if name in tasks]
 
@@ -71,6 +73,10 @@ def _hide(argument: str) -> Callable[[Task], Objective]:
     if not argument:
         raise UsageError("objective 'hide:' needs a class, as in hide:person@semantic")
     return lambda task: Hide(argument, task)
+
+
+def _dense() -> list[str]:
+    return [name for name in ordered_names() if isinstance(TASKS.get(name)(), DenseTask)]
 
 
 def _swap(argument: str) -> Callable[[Task], Objective]:
@@ -104,8 +110,8 @@ _GROUPS: dict[str, Callable[[Tasks], tuple[Sequence[tuple[Task, str]], Combine]]
 }
 
 _KINDS: dict[str, Callable[[str, str, Tasks], list[Objective]]] = {
-    "hide": _OnTasks(_hide, ("semantic", "depth")),
-    "swap": _OnTasks(_swap, tuple(LOGITS)),
+    "hide": _OnTasks(_hide, _dense),
+    "swap": _OnTasks(_swap, lambda: tuple(changeable())),
     "loss": _loss,
     "group": _group,
 }

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from robustbench_seg.attacks.context import AttackContext, generator
 from robustbench_seg.attacks.dag import DAG
 from robustbench_seg.attacks.objectives.base import CleanReference
-from robustbench_seg.attacks.objectives.margins import LOGITS, AnyWrong, Swap, margin_loss
+from robustbench_seg.attacks.objectives.margins import AnyWrong, Swap, margin_loss
 from robustbench_seg.attacks.objectives.parse import parse_objective
 from robustbench_seg.attacks.target_model import TargetModel
 from robustbench_seg.classes import VOID, ClassSet
@@ -20,9 +20,11 @@ from robustbench_seg.tasks.instances.assign import assign
 from robustbench_seg.tasks.instances.dense import DenseInstances, Locations
 from robustbench_seg.tasks.instances.truth import InstanceLabels
 from robustbench_seg.tasks.registry import TASKS
+from tests.tasks.by_key import by_key
 from tests.tasks.made_instances import Found, Known, labelled, predicted
 
 DETECTION = TASKS.get("detection")()
+LOGITS = DETECTION.class_logits
 OTHER = ClassSet("other", ("a", "b", "c", "d"), ((0, 0, 0),) * 4)
 TINY = ClassSet("tiny", ("road", "person", "car", "sky"), ((0, 0, 0),) * 4)
 PERSON, CAR = 1, 2
@@ -90,7 +92,7 @@ def classes_of(target_model: TargetModel, x: Tensor) -> Tensor:
 
 @pytest.fixture
 def target_model():
-    return TargetModel(ColourDetector(), ("instances",))
+    return TargetModel(ColourDetector(), by_key("instances"))
 
 
 CELLS = torch.tensor([[0, 1, 1, 2, 0, 3], [1, 1, 2, 2, 0, 3], [0, 0, 2, 3, 3, 0]])
@@ -103,9 +105,7 @@ OTHERS = torch.tensor([[0, 3, 3, 0, 0, 3], [3, 3, 0, 0, 0, 3], [0, 0, 0, 3, 3, 0
 def test_the_label_of_a_location_is_the_class_of_its_instance():
     truth = labelled([[Known(TALL, PERSON), Known(WIDE, CAR), Known(SMALL, 3)], [], [Known(WIDE, VOID)]])
     dense = predicted([[Found(TALL, 3)], [Found(TALL, 3)], [Found(WIDE, 2)]])
-    labels = LOGITS["detection"].labels(
-        CleanReference({"instances": dense}, {"instances": truth}, {}, TINY, False, list)
-    )
+    labels = LOGITS.labels({"instances": dense}, {"instances": truth})
     assert labels.shape == (3, len(dense.locations))
     at = assign(dense.locations, truth)
     expected = torch.full_like(labels, VOID)
@@ -121,7 +121,7 @@ def test_the_label_of_a_location_is_the_class_of_its_instance():
 
 def test_logits_of_locations_are_classes_first():
     dense = predicted([[Found(TALL, PERSON)]])
-    logits = LOGITS["detection"].of({"instances": dense})
+    logits = LOGITS.of({"instances": dense})
     assert logits.shape == (1, 4, len(dense.locations))
     assert torch.equal(logits[0, 2], dense.classes[0, :, 2])
 
@@ -148,7 +148,7 @@ def test_the_floor_is_on_the_probability_of_the_most_likely_class():
 def test_dag_hands_its_floor_to_the_swap():
     """The logit of a cell's own class is 100 |colour|^2 + shift: -9 for a person, 11 for a car."""
     images = painted(CELLS, OTHERS)
-    unsure = TargetModel(ColourDetector(shift=-75.0), ("instances",))
+    unsure = TargetModel(ColourDetector(shift=-75.0), by_key("instances"))
     persons, cars = int((CELLS == PERSON).sum()), int((CELLS == CAR).sum())
     for floor, expected in ((0.0, persons + cars), (0.5, cars)):
         x, adversarial_loss = attacked(DAG(floor=floor), "swap:person,car@detection", unsure, images)
@@ -286,7 +286,7 @@ def test_without_an_instance_there_is_no_target(target_model):
 def test_a_goal_of_locations_has_no_gradient_once_they_have_changed(target_model):
     dense = target_model.outputs(painted(CELLS))["instances"]
     current = dense.classes.argmax(2)
-    adversarial_loss = margin_loss(LOGITS["detection"], current, (current + 1) % 4, current == PERSON)
+    adversarial_loss = margin_loss(LOGITS, current, (current + 1) % 4, current == PERSON)
     elsewhere = target_model.outputs(painted(torch.where(CELLS == PERSON, 3, CELLS)))["instances"]
     classes = elsewhere.classes.clone().requires_grad_(True)
     loss = adversarial_loss.loss({"instances": dataclasses.replace(elsewhere, classes=classes)})

@@ -1,0 +1,68 @@
+"""Tasks with a value at every pixel: what a network predicts for them, and how outputs are checked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from robustbench_seg.classes import Alignment
+from robustbench_seg.errors import InputError
+from robustbench_seg.lazy import lazy_module
+from robustbench_seg.tasks.base import Task
+
+if TYPE_CHECKING:
+    import torch
+    import torch.nn.functional as F
+    from torch import Tensor
+
+    from robustbench_seg.tasks import rules
+else:
+    torch, F = lazy_module("torch"), lazy_module("torch.nn.functional")
+    rules = lazy_module("robustbench_seg.tasks.rules")
+
+
+class DenseTask(Task):
+    """A task with a value at every pixel; any network with dense heads can predict it.
+
+    `planes` is how many channels its output has: with one it is (N,H,W), with more (N,K,H,W); None is one per class.
+    """
+
+    planes: ClassVar[int | None] = 1
+
+    def channels(self, num_classes: int) -> int:
+        """How many raw channels a network predicts for the task."""
+        return num_classes if self.planes is None else self.planes
+
+    def activate(self, raw: Tensor) -> Tensor:
+        """The output of a network's raw channels (N,K,H,W)."""
+        return raw[:, 0] if self.planes == 1 else raw
+
+    def output(self, value: object, shape: Sequence[int], alignment: Alignment | None) -> Tensor:
+        """Maps (N,K,h,w), or (N,h,w) of one plane, brought to the images' size bilinearly."""
+        dense = self._checked(value, shape)
+        if dense.shape[-2:] != tuple(shape[-2:]):
+            dense = F.interpolate(dense, tuple(shape[-2:]), mode="bilinear", align_corners=False)
+        return dense[:, 0] if self.planes == 1 else dense
+
+    def prediction(self, output: Tensor) -> Tensor:
+        """The maps (N,...,H,W) of an output in which a region can be replaced by another: what hiding fills in."""
+        return output
+
+    @property
+    def label_rule(self) -> rules.LabelRule:
+        """A map of float32 values, 0 where invalid."""
+        return rules.MapRule(torch.float32, 0.0)
+
+    def _checked(self, value: object, shape: Sequence[int]) -> Tensor:
+        key, count = self.key, shape[0]
+        if not isinstance(value, torch.Tensor):
+            raise InputError(f"the model's output has no tensor '{key}'; map it with --output {key}=KEY")
+        dense = value.float() if value.dim() == 4 else value.float().unsqueeze(1)
+        if dense.dim() != 4 or len(dense) != count:
+            raise InputError(f"output '{key}' has shape {tuple(value.shape)} for {count} images")
+        (h, w), (height, width) = dense.shape[-2:], shape[-2:]
+        if (h - w) * (height - width) < 0:
+            raise InputError(f"output '{key}' is {h} x {w} for images of {height} x {width}: are its axes swapped?")
+        if self.planes not in (None, dense.shape[1]):
+            raise InputError(f"output '{key}' has {dense.shape[1]} channels, not {self.planes}; give the model as many")
+        return dense
