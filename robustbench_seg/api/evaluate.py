@@ -13,7 +13,8 @@ from robustbench_seg.api.models import loaded
 from robustbench_seg.api.run import Run
 from robustbench_seg.classes import CITYSCAPES19, ClassSet
 from robustbench_seg.data.base import Dataset
-from robustbench_seg.evaluation.prepare import EvaluationConfig, PreparedEvaluation
+from robustbench_seg.evaluation.config import EvaluationConfig
+from robustbench_seg.evaluation.prepare import PreparedEvaluation
 from robustbench_seg.evaluation.run import run_evaluation
 from robustbench_seg.evaluation.spec import DataSpec, InMemory, ModelSpec
 from robustbench_seg.models.base import LoadedModel

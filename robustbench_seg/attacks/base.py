@@ -48,8 +48,12 @@ class Perturbation(ABC):
         """A copy: what an attack keeps on itself while it works (a momentum) must not reach another epsilon."""
         return copy.deepcopy(self)
 
-    def gradients(self, epsilons: Sequence[float]) -> int:
+    def num_gradients(self, epsilons: Sequence[float]) -> int:
         """How many gradients an image costs on this grid (an upper bound where the attack can stop early)."""
+        return 0
+
+    def num_forwards(self, epsilons: Sequence[float]) -> int:
+        """How many forwards without a gradient an image costs on this grid, beyond the one each result is scored by."""
         return 0
 
     def uses_clean_gradient(self) -> bool:

@@ -23,7 +23,7 @@ class FGSM(Perturbation):
         """One step; the gradient at the clean images is shared by the whole grid."""
         return context.images + context.gradient(context.images).sign() * (budget.epsilon / GREY)
 
-    def gradients(self, epsilons: Sequence[float]) -> int:
+    def num_gradients(self, epsilons: Sequence[float]) -> int:
         """One, whatever the grid."""
         return int(any(epsilon > 0 for epsilon in epsilons))
 

@@ -67,7 +67,7 @@ class IterativeAttack(Perturbation):
 
     def run_epsilons(self, context: AttackContext, budgets: Sequence[Budget]) -> Iterator[tuple[Budget, Tensor]]:
         """Follow the shared trunk; each epsilon branches off when its ball may be touched."""
-        together = [budget for budget in budgets if self.max_displacement(0) <= budget.epsilon]
+        together = [b for b in budgets if self.max_displacement(0) <= b.epsilon and self.num_steps(b.epsilon) > 0]
         for budget in budgets:
             if budget not in together:
                 yield budget, self.for_one_epsilon().run(context, budget)
@@ -100,7 +100,7 @@ class IterativeAttack(Perturbation):
         """Unless the start depends on the epsilon."""
         return self.max_displacement(0) == 0
 
-    def gradients(self, epsilons: Sequence[float]) -> int:
+    def num_gradients(self, epsilons: Sequence[float]) -> int:
         """Gradients an image on this grid: the longest shared trunk once, and what each epsilon takes alone."""
         total, trunk = 0, 0
         for epsilon in (e for e in epsilons if e > 0):
@@ -109,7 +109,7 @@ class IterativeAttack(Perturbation):
             shared = (
                 -1
                 if self.max_displacement(0) > epsilon
-                else max(t for t in range(count) if self.max_displacement(t) <= epsilon)
+                else max((t for t in range(count) if self.max_displacement(t) <= epsilon), default=-1)
             )
             trunk = max(trunk, shared + 1)
             total += count - (shared + 1)

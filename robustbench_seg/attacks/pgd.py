@@ -82,9 +82,13 @@ class PGD(IterativeAttack):
         is_one = is_free and self.num_steps(epsilon) == 1 and self.alpha >= epsilon
         return (SIGN_STEP, epsilon, norm) if is_one else None
 
-    def gradients(self, epsilons: Sequence[float]) -> int:
+    def num_gradients(self, epsilons: Sequence[float]) -> int:
         """Restarts multiply the trajectory."""
-        return super().gradients(epsilons) * self.restarts
+        return super().num_gradients(epsilons) * self.restarts
+
+    def num_forwards(self, epsilons: Sequence[float]) -> int:
+        """The loss of each of several restarts."""
+        return self.restarts * sum(epsilon > 0 for epsilon in epsilons) if self.restarts > 1 else 0
 
     def _starts(self, context: AttackContext, budget: Budget) -> Iterator[Tensor]:
         for restart in range(self.restarts):

@@ -22,7 +22,7 @@ def check_command(model: str, size: str, device: str, plugins: tuple[str, ...], 
     from robustbench_seg.cli.evaluate import model_specs
     from robustbench_seg.errors import UsageError
     from robustbench_seg.evaluation.check import check_model
-    from robustbench_seg.evaluation.prepare import resolve_device
+    from robustbench_seg.evaluation.config import resolve_device
 
     height, cross, width = size.partition("x")
     if not (cross and height.isdigit() and width.isdigit() and int(height) and int(width)):

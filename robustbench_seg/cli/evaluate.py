@@ -16,7 +16,7 @@ from robustbench_seg.errors import UsageError
 from robustbench_seg.evaluation.engines.start_method import warm_up
 
 if TYPE_CHECKING:
-    from robustbench_seg.evaluation.prepare import EvaluationConfig
+    from robustbench_seg.evaluation.config import EvaluationConfig
     from robustbench_seg.evaluation.spec import DataSpec, ModelSpec
     from robustbench_seg.protocol import Protocol
 
@@ -135,7 +135,7 @@ def evaluate_command(**options: Any) -> None:
 
 def build_request(options: dict[str, Any]) -> EvaluationConfig:
     """The request an option set asks for; UsageError where options do not fit each other."""
-    from robustbench_seg.evaluation.prepare import EvaluationConfig
+    from robustbench_seg.evaluation.config import EvaluationConfig
 
     datasets = options["datasets"] or (DEFAULT_DATASET,)
     return EvaluationConfig(

@@ -40,7 +40,7 @@ def train_command(
     keep_freed_memory()
     load_plugins(plugins)
     from robustbench_seg.cli.progress import training_progress
-    from robustbench_seg.evaluation.prepare import resolve_device
+    from robustbench_seg.evaluation.config import resolve_device
     from robustbench_seg.evaluation.run import make_folder
     from robustbench_seg.training.recipe import read_recipe, varied
     from robustbench_seg.training.run import run_recipe

@@ -28,7 +28,7 @@ def images_that_fit(context: WorkerContext, workers: int) -> int:
         kept = _kept_bytes(context)
     except Exception:
         return 1
-    return max(1, int(_SHARE * _memory(context.settings.kernels.device) / workers / max(kept, 1)))
+    return max(1, int(_SHARE * _memory(context.execution.device) / workers / max(kept, 1)))
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -11,30 +11,26 @@ from robustbench_seg.evaluation.prepare import PreparedEvaluation
 from robustbench_seg.evaluation.provenance import provenance
 from robustbench_seg.models.base import LoadedModel
 from robustbench_seg.protocol import Protocol
-from robustbench_seg.results.store import SCHEMA
+from robustbench_seg.results.store import SCHEMA, Store
 
 
-def metadata(
-    prepared: PreparedEvaluation, intervals: Mapping[str, str], failures: Mapping[str, int], workers: Mapping[str, int]
-) -> dict[str, Any]:
-    """The content of run.json.
-
-    `intervals` holds a sentence a data set, `failures` failed results by error, `workers` shards by who did them.
-    """
+def metadata(prepared: PreparedEvaluation, intervals: Mapping[str, str], store: Store) -> dict[str, Any]:
+    """Return the content of run.json; `intervals` holds a sentence per data set."""
     config, plan = prepared.config, prepared.plan
+    folded = store.read_meta("folded")
     return {
         "schema": SCHEMA,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         **provenance(prepared.device),
         "arguments": {"given": dict(config.given), "resolved": _resolved(prepared)},
-        "models": [_model_metadata(model) for model in prepared.models],
+        "models": [_model_metadata(model, folded) for model in prepared.models],
         "datasets": [_dataset_metadata(prepared, i) for i in range(len(prepared.datasets))],
         "protocol": _protocol_metadata(config.protocol),
         "metrics": _metrics_metadata(prepared),
         "intervals": dict(intervals),
         "notes": list(plan.notes),
-        "failures": dict(failures),
-        "workers": dict(workers),
+        "failures": store.failures(),
+        "workers": store.workers(),
         "seed": config.seed,
         "batch_size": plan.batch_size,
         "precision": config.precision,
@@ -75,7 +71,7 @@ def _dataset_metadata(prepared: PreparedEvaluation, index: int) -> dict[str, Any
     }
 
 
-def _model_metadata(model: LoadedModel) -> dict[str, Any]:
+def _model_metadata(model: LoadedModel, folded: object) -> dict[str, Any]:
     return {
         "name": model.name,
         "sha256": model.sha256,
@@ -84,6 +80,7 @@ def _model_metadata(model: LoadedModel) -> dict[str, Any]:
         "origin": model.origin,
         "summary": model.summary,
         "terms": model.terms,
+        "folded": folded.get(model.name) if isinstance(folded, dict) else None,
         "parameters": sum(parameter.numel() for parameter in model.module.parameters()),
     }
 

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import re
 import resource
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
 from robustbench_seg.attacks.target_model import TargetModel
 
+_PROC = Path("/proc/self")
+_RESET_PEAK = "5"
+"""Written to clear_refs it sets a process's high-water mark back to what is resident now (man 5 proc)."""
+
 
 @dataclass(frozen=True)
 class Spent:
-    """Images forward and backward, seconds, and the peak memory so far in MB."""
+    """Images forward and backward, seconds, and the peak memory in MB."""
 
     forwards: int = 0
     backwards: int = 0
@@ -31,25 +37,45 @@ class Spent:
 
 
 class Meter:
-    """Counts what went through the target model, and the time, since the last reading."""
+    """Counts what went through the target model, time and peak memory since the last reading.
 
-    def __init__(self, target_model: TargetModel) -> None:
+    Memory is what is allocated on the GPU `device`, or what this whole process holds in main memory. Threads of one
+    process share the mark, and where the system cannot set it back it is the process's peak so far.
+    """
+
+    def __init__(self, target_model: TargetModel, device: str) -> None:
         self._target_model = target_model
+        self._device = torch.device(device)
         self._mark = self._now()
+        self._reset_peak()
 
     def read(self) -> Spent:
-        """What was spent since the last reading."""
+        """Return what was spent since the last reading."""
         now, before = self._now(), self._mark
         self._mark = now
-        return Spent(now[0] - before[0], now[1] - before[1], now[2] - before[2], peak_memory_mb())
+        peak = self._peak_mb()
+        self._reset_peak()
+        return Spent(now[0] - before[0], now[1] - before[1], now[2] - before[2], peak)
 
     def _now(self) -> tuple[int, int, float]:
         return self._target_model.cost.forwards, self._target_model.cost.backwards, time.perf_counter()
 
+    def _peak_mb(self) -> float:
+        if self._device.type == "cuda":
+            return torch.cuda.max_memory_allocated(self._device) / 2**20
+        try:
+            status = (_PROC / "status").read_text(encoding="utf-8")
+        except OSError:
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            return peak / (2**20 if sys.platform == "darwin" else 2**10)
+        found = re.search(r"VmHWM:\s+(\d+) kB", status)
+        return int(found[1]) / 2**10 if found else 0.0
 
-def peak_memory_mb() -> float:
-    """The highest resident memory of this process (or allocated GPU memory) in MB."""
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated() / 2**20
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**20 if sys.platform == "darwin" else 2**10)
+    def _reset_peak(self) -> None:
+        if self._device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self._device)
+            return
+        try:
+            (_PROC / "clear_refs").write_text(_RESET_PEAK, encoding="utf-8")
+        except OSError:  # another system, or a process that may not
+            return

@@ -1,4 +1,4 @@
-"""Which kernels a model runs on: BatchNorm folded, channels last, compiled."""
+"""How a model is run: BatchNorm folded, channels last, compiled, or as it is."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from robustbench_seg.attacks.target_model import frozen
-from robustbench_seg.models.folding import folded, same_outputs
+from robustbench_seg.models.folding import fold, same_outputs
 
 
 @dataclass(frozen=True)
-class Kernels:
-    """How a module is run.
+class Execution:
+    """The device, the precision of gradients (`fp32` or `bf16`) and what is done to make a module faster.
 
-    `plain` leaves it as it is: the reference that others are checked against. `precision` is that of gradients, `fp32`
-    or `bf16`; `compile` hands the module to torch.compile.
+    `plain` leaves it as it is: the reference that others are checked against. `compile` hands it to torch.compile.
     """
 
     device: str = "cpu"
@@ -25,19 +24,20 @@ class Kernels:
     compile: bool = False
     plain: bool = False
 
-    def prepare(self, module: nn.Module, images: Tensor) -> nn.Module:
-        """The module on the device, ready to be run; `images` (N,3,H,W) are some it will see.
+    def prepare(self, module: nn.Module, images: Tensor) -> tuple[nn.Module, bool]:
+        """Return the module on the device, ready to be run, and whether BatchNorm was folded in it.
 
-        The module itself keeps its layout: fast kernels run on a copy, and only where it can be copied. Images stay as
-        they are: with weights in channels last the first convolution turns its input round.
+        `images` (N,3,H,W) are some it will see. The module itself keeps its layout: optimisations are made on a copy,
+        and only where it can be copied. Images stay as they are: with weights in channels last the first convolution
+        turns its input round.
         """
         module = module.to(self.device)
-        fast = None if self.plain else self._fast(module, images)
-        if fast is not None:
-            module = fast
+        optimized, folded = (None, False) if self.plain else self._optimized(module, images)
+        if optimized is not None:
+            module = optimized
         if self.compile:
             self._compile(module)
-        return module
+        return module, folded
 
     def _compile(self, module: nn.Module) -> None:
         # Several gradients are taken through one forward.
@@ -49,14 +49,16 @@ class Kernels:
             torch._inductor.config.layout_optimization = False
         module.compile()
 
-    def _fast(self, module: nn.Module, images: Tensor) -> nn.Module | None:
-        """A copy with fast kernels; None where it cannot be made or does not give the same."""
+    def _optimized(self, module: nn.Module, images: Tensor) -> tuple[nn.Module | None, bool]:
+        """Return a faster copy and whether BatchNorm was folded; no copy where it cannot be made or gives another."""
         with frozen(module):
             try:
-                copied = folded(copy.deepcopy(module), images).to(memory_format=self._memory_format())
-                return copied if same_outputs(module, copied, images) else None
+                copied = copy.deepcopy(module)
+                folded = fold(copied, images)
+                copied = copied.to(memory_format=self._memory_format())
+                return (copied, folded > 0) if same_outputs(module, copied, images) else (None, False)
             except Exception:  # a network may keep beside its weights what cannot be copied
-                return None
+                return None, False
 
     def _memory_format(self) -> torch.memory_format:
         """Channels last on a CPU and for half precision; cuDNN's fp32 kernels want channels first."""

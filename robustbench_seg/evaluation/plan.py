@@ -36,17 +36,21 @@ class Pair:
 
 @dataclass(frozen=True)
 class WorkItem:
-    """One piece of work: a shard of consecutive images of one pair, and the configurations still to do for it."""
+    """A shard of consecutive images of one pair, and the configurations still to do for it."""
 
     pair: int
     shard: int
     images: range
     configurations: tuple[int, ...]
 
+    def by_configuration(self) -> list[WorkItem]:
+        """Return pieces of one configuration each: with the same results, but what they share is done in each."""
+        return [replace(self, configurations=(configuration,)) for configuration in self.configurations]
+
 
 @dataclass(frozen=True)
 class Plan:
-    """All pairs of a run, how images are cut into chunks, and what was left out and why."""
+    """All pairs of a run, how images are cut into shards, and what was left out and why."""
 
     pairs: tuple[Pair, ...]
     batch_size: int
@@ -70,15 +74,10 @@ class Plan:
         return sum(len(configuration.epsilons) for pair in self.pairs for configuration in pair.configurations)
 
 
-def by_configuration(work_item: WorkItem) -> list[WorkItem]:
-    """A work item in pieces of one configuration each: with the same results, but what they share is done in each."""
-    return [replace(work_item, configurations=(configuration,)) for configuration in work_item.configurations]
-
-
 def share(work_items: Sequence[WorkItem], workers: int) -> list[WorkItem]:
-    """The work items cut so that `workers` can share them: those left over are cut by configuration."""
+    """Return the work items cut so that `workers` can share them: those left over are cut by configuration."""
     whole = len(work_items) - len(work_items) % workers
-    return [*work_items[:whole], *(piece for work_item in work_items[whole:] for piece in by_configuration(work_item))]
+    return [*work_items[:whole], *(piece for work_item in work_items[whole:] for piece in work_item.by_configuration())]
 
 
 def make_attack(plan: AttackPlan | AttackConfiguration) -> Perturbation:

@@ -1,12 +1,12 @@
-"""A request made concrete: models and data loaded and checked, the plan made, a run folder compared."""
+"""An evaluation made concrete: models and data loaded and checked, the plan made, a run folder compared."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +17,16 @@ from robustbench_seg.attacks.registry import ATTACKS
 from robustbench_seg.data.base import Dataset
 from robustbench_seg.errors import InputError, RobustsegError, UsageError
 from robustbench_seg.evaluation.batch import first_sample
-from robustbench_seg.evaluation.context import Settings, WorkerContext
-from robustbench_seg.evaluation.engines.base import Job, engine_of
-from robustbench_seg.evaluation.memory import enough_memory, images_that_fit
-from robustbench_seg.evaluation.optimize import Kernels
+from robustbench_seg.evaluation.config import EvaluationConfig, resolve_device
+from robustbench_seg.evaluation.engines.registry import engine_of
+from robustbench_seg.evaluation.job import Job, Pictures
+from robustbench_seg.evaluation.memory import images_that_fit
+from robustbench_seg.evaluation.optimize import Execution
 from robustbench_seg.evaluation.plan import Pair, Plan, identity, plan_pair
 from robustbench_seg.evaluation.provenance import code
-from robustbench_seg.evaluation.spec import DataSpec, InMemory, ModelSpec
+from robustbench_seg.evaluation.workplace import Workplace
 from robustbench_seg.models.base import LoadedModel
-from robustbench_seg.protocol import Protocol
+from robustbench_seg.models.cost import seconds
 from robustbench_seg.registry import one_line
 from robustbench_seg.results.manifest import PairManifest, RunManifest
 from robustbench_seg.results.store import Store
@@ -35,48 +36,21 @@ _PIXELS_A_BATCH = 8 * 96 * 192
 _MOST_IMAGES = 64
 
 
-@dataclass(frozen=True)
-class EvaluationConfig:
-    """A whole evaluation, as asked for. `batch_size` 0 chooses one; `workers` 0 is one a core (one on a GPU).
-
-    `timeout` is in seconds a work item (a batch of images), 0 for none; `engine` one of engines.base.ENGINES.
-    """
-
-    models: Sequence[ModelSpec | InMemory]
-    datasets: Sequence[DataSpec | InMemory]
-    protocol: Protocol
-    tasks: Sequence[str] | None = None
-    limit: int | None = None
-    seed: int = 0
-    batch_size: int = 0
-    device: str = "auto"
-    precision: str = "fp32"
-    compile: bool = False
-    plain: bool = False
-    engine: str = "local"
-    workers: int = 0
-    timeout: float = 0
-    save_images: bool = False
-    plugins: Sequence[str] = ()
-    in_process: bool = False
-    given: Mapping[str, Any] = field(default_factory=dict)
-
-
 class PreparedEvaluation:
-    """A request made concrete: everything loaded and checked, the plan made."""
+    """An evaluation with everything loaded and checked, and the plan made."""
 
     def __init__(self, config: EvaluationConfig, folder: Path | None = None) -> None:
         self.config = config
         self.engine = engine_of(config)
         self.device = resolve_device(config.device)
-        self.models: list[LoadedModel] = [spec.load() for spec in config.models]
-        self.datasets: list[Dataset] = [spec.load() for spec in config.datasets]
+        self.execution = Execution(self.device, config.precision, config.compile, config.plain)
+        self.workplace = Workplace(config.models, config.datasets, self.execution, config.seed)
+        self.models: list[LoadedModel] = [self.workplace.model(i) for i in range(len(config.models))]
+        self.datasets: list[Dataset] = [self.workplace.dataset(i) for i in range(len(config.datasets))]
         _refuse_twice("model", [model.name for model in self.models])
         _refuse_twice("data set", [dataset.name for dataset in self.datasets])
-        # Of this process: workers make their own.
-        self._contexts: dict[tuple[int, int], WorkerContext] = {}
-        stored = _stored_identity(folder)
-        self.plan = self._plan(stored)
+        self._threads = 1 if self.device == "cpu" else torch.get_num_threads()
+        self.plan = self._plan(_stored_identity(folder))
         self.identity = identity(self.plan, self.models, self.datasets, config.protocol) | {
             "plain": config.plain,
             "compile": config.compile,
@@ -95,35 +69,47 @@ class PreparedEvaluation:
 
     @property
     def workers(self) -> int:
-        """Workers to use: as asked, or one a core on a CPU and one on a GPU."""
+        """Workers to use: as asked, or one per core on a CPU and one on a GPU."""
         return self.config.workers or (1 if self.device != "cpu" else len(os.sched_getaffinity(0)))
 
     def preflight(self) -> dict[int, tuple[float, float]]:
-        """Forward and gradient once a pair, on its first image; seconds of each by pair.
+        """Run forward and gradient once per pair, on its first image; return the seconds of each by pair.
 
         Raises InputError where a model does not give what its tasks need, before any work is done.
         """
-        try:
-            return {index: self._preflight(pair) for index, pair in enumerate(self.plan.pairs)}
-        finally:
-            self._contexts.clear()
+        return {index: self._preflight(pair) for index, pair in enumerate(self.plan.pairs)}
+
+    @property
+    def folded(self) -> dict[str, bool]:
+        """By model, whether BatchNorm is folded on every data set; call after `preflight`."""
+        folded: dict[str, bool] = {}
+        for pair in self.plan.pairs:
+            name = self.models[pair.model].name
+            folded[name] = self.workplace.context(pair).folded and folded.get(name, True)
+        return folded
 
     def job(self, folder: Path) -> Job:
-        """What the engine needs."""
+        """Return what the engine needs."""
         config = self.config
-        settings = Settings(
-            config.seed, self._kernels, self._panel_images(), folder / "images" if config.save_images else None
+        n = min(pair.n_images for pair in self.plan.pairs)
+        return Job(
+            config.models,
+            config.datasets,
+            self.plan,
+            self.execution,
+            Pictures(tuple(sorted({0, n // 2})), folder / "images" if config.save_images else None),
+            config.plugins,
+            config.in_process,
+            config.timeout or None,
         )
-        timeout = config.timeout or None
-        return Job(config.models, config.datasets, self.plan, settings, config.plugins, config.in_process, timeout)
 
     @property
     def manifest(self) -> RunManifest:
         """What the tables need, for the store."""
         return RunManifest(
             tuple(self._pair_manifest(pair) for pair in self.plan.pairs),
-            {self.datasets[pair.dataset].name: self._groups(pair) for pair in self.plan.pairs},
-            {self.datasets[pair.dataset].name: self._ids(pair) for pair in self.plan.pairs},
+            self._by_dataset("groups"),
+            self._by_dataset("ids"),
             self.config.seed,
         )
 
@@ -139,8 +125,7 @@ class PreparedEvaluation:
         if all(len(pair.configurations) == 1 for pair in pairs):
             raise UsageError("nothing to evaluate: " + "; ".join(notes))
         batch = config.batch_size or (int(stored["batch_size"]) if stored else self._batch_size(pairs))
-        threads = 1 if self.device == "cpu" else torch.get_num_threads()
-        return Plan(tuple(pairs), batch, config.seed, threads, config.precision, tuple(dict.fromkeys(notes)))
+        return Plan(tuple(pairs), batch, config.seed, self._threads, config.precision, tuple(dict.fromkeys(notes)))
 
     def _batch_size(self, pairs: Sequence[Pair]) -> int:
         """As many images as a batch's share of pixels and every model's memory hold, from the first images."""
@@ -148,39 +133,25 @@ class PreparedEvaluation:
         budget = _PIXELS_A_BATCH if self.device == "cpu" else 16 * _PIXELS_A_BATCH
         wanted: int = max(1, min(_MOST_IMAGES, budget // pixels))
         # One image always has to fit, so nothing needs to be measured.
-        fit = [images_that_fit(self._context(pair), self.workers) for pair in pairs] if wanted > 1 else [1]
+        with self._with_threads():
+            fit = [images_that_fit(self.workplace.context(pair), self.workers) for pair in pairs] if wanted > 1 else [1]
         return min(wanted, *fit)
-
-    def _context(self, pair: Pair) -> WorkerContext:
-        key = pair.model, pair.dataset
-        if key not in self._contexts:
-            settings = Settings(self.config.seed, self._kernels)
-            model, dataset = self.models[pair.model], self.datasets[pair.dataset]
-            with enough_memory(f"model '{model.name}' was put on {self.device}"):
-                self._contexts[key] = WorkerContext(pair, model, dataset, settings)
-        return self._contexts[key]
-
-    @property
-    def _kernels(self) -> Kernels:
-        config = self.config
-        return Kernels(self.device, config.precision, config.compile, config.plain)
 
     def _preflight(self, pair: Pair) -> tuple[float, float]:
         model, dataset = self.models[pair.model], self.datasets[pair.dataset]
-        threads = torch.get_num_threads()
-        torch.set_num_threads(self.plan.threads)
         try:
-            context = self._context(pair)
-            batch, target_model, task = context.first, context.target_model, next(iter(context.tasks.values()))
-            with target_model.frozen():
-                target_model.outputs(batch.images)
-                start = time.perf_counter()
-                target_model.outputs(batch.images)
-                middle = time.perf_counter()
-                target_model.gradient(
-                    batch.images, lambda outputs: task.loss(outputs[task.key], batch.labels[task.key])
+            with self._with_threads():
+                context = self.workplace.context(pair)
+                batch, target_model, task = context.first, context.target_model, next(iter(context.tasks.values()))
+                forward = partial(target_model.outputs, batch.images)
+                gradient = partial(
+                    target_model.gradient,
+                    batch.images,
+                    lambda outputs: task.loss(outputs[task.key], batch.labels[task.key]),
                 )
-                return middle - start, time.perf_counter() - middle
+                with target_model.frozen():
+                    forward()
+                    return seconds(forward, self.device), seconds(gradient, self.device)
         except RobustsegError:
             raise
         except (Exception, SystemExit) as error:
@@ -188,18 +159,20 @@ class PreparedEvaluation:
                 f"model '{model.name}' fails on the first image of {dataset.name}: "
                 f"{type(error).__name__}: {one_line(error)[:300]}"
             ) from error
+
+    @contextlib.contextmanager
+    def _with_threads(self) -> Iterator[None]:
+        """As many threads as a worker has."""
+        before = torch.get_num_threads()
+        torch.set_num_threads(self._threads)
+        try:
+            yield
         finally:
-            torch.set_num_threads(threads)
+            torch.set_num_threads(before)
 
-    def _panel_images(self) -> tuple[int, ...]:
-        n = min(pair.n_images for pair in self.plan.pairs)
-        return tuple(sorted({0, n // 2}))
-
-    def _groups(self, pair: Pair) -> list[str]:
-        return list(self.datasets[pair.dataset].groups[: pair.n_images])
-
-    def _ids(self, pair: Pair) -> list[str]:
-        return list(self.datasets[pair.dataset].ids[: pair.n_images])
+    def _by_dataset(self, what: str) -> dict[str, list[str]]:
+        used = [(self.datasets[pair.dataset], pair.n_images) for pair in self.plan.pairs]
+        return {dataset.name: list(getattr(dataset, what)[:count]) for dataset, count in used}
 
     def _pair_manifest(self, pair: Pair) -> PairManifest:
         dataset = self.datasets[pair.dataset]
@@ -248,14 +221,3 @@ def _refuse_twice(kind: str, names: Sequence[str]) -> None:
     for name in names:
         if names.count(name) > 1:
             raise UsageError(f"{kind} '{name}' is given twice; give it once")
-
-
-def resolve_device(name: str) -> str:
-    """`auto` as the GPU where there is one, else the CPU; UsageError for a device that is not here."""
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.empty(0, device=name)
-    except (RuntimeError, AssertionError) as error:
-        raise UsageError(f"device '{name}' is not available here; give --device cpu or auto") from error
-    return name

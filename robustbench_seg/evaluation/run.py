@@ -53,10 +53,11 @@ def _run_evaluation(prepared: PreparedEvaluation, folder: Path, on_progress: Cal
         work_items = list(prepared.plan.work_items(store.done()))
         if work_items:
             prepared.preflight()
-        for configurations in _progressing(prepared, folder, work_items, on_progress):
-            store.write(configurations)
+            store.write_meta("folded", prepared.folded)
+        for results in _progressing(prepared, folder, work_items, on_progress):
+            store.write(results)
         intervals = write_tables(store, folder)
-        description = metadata(prepared, intervals, store.failures(), store.workers())
+        description = metadata(prepared, intervals, store)
     write_text(json.dumps(description, indent=2) + "\n", folder / "run.json")
 
 
@@ -71,7 +72,7 @@ def _progressing(
         return
     left = Counter({(work_item.pair, work_item.shard): len(work_item.configurations) for work_item in work_items})
     pieces = share(work_items, prepared.workers)
-    for results in prepared.engine.run(prepared.job(folder), pieces, prepared.workers):
+    for results in prepared.engine.run(prepared.job(folder), pieces, prepared.workers, prepared.workplace):
         yield results
         left.subtract((result.pair, result.shard) for result in results)
         done = total - sum(configurations > 0 for configurations in left.values())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -14,6 +15,7 @@ from robustbench_seg.attacks.target_model import finite
 from robustbench_seg.evaluation import panels
 from robustbench_seg.evaluation.batch import Batch, measure
 from robustbench_seg.evaluation.context import WorkerContext
+from robustbench_seg.evaluation.job import Pictures
 from robustbench_seg.results.keys import CLEAN, AttackConfiguration
 from robustbench_seg.results.records import ImageResult, pack
 from robustbench_seg.tasks.base import Outputs
@@ -46,9 +48,10 @@ class Cell:
 class Scorer:
     """Scores the perturbed images of one batch."""
 
-    def __init__(self, context: WorkerContext, batch: Batch) -> None:
+    def __init__(self, context: WorkerContext, batch: Batch, pictures: Pictures) -> None:
         self._context = context
         self._batch = batch
+        self._pictures = pictures
 
     def score(
         self, cell: Cell, images: Tensor, outputs: Outputs, adversarial_loss: AdversarialLoss | None
@@ -66,7 +69,7 @@ class Scorer:
             if not known[i]:
                 results.append(replace(result, error="the model's output is not finite"))
                 continue
-            drawn = cell.is_drawn and result.image in context.settings.panel_images
+            drawn = cell.is_drawn and result.image in self._pictures.panels
             results.append(
                 replace(
                     result,
@@ -78,8 +81,8 @@ class Scorer:
                     pngs=self._draw(i, images[i], outputs, cell.name == CLEAN) if drawn else {},
                 )
             )
-            if context.settings.image_folder is not None and cell.name != CLEAN:
-                self._save(cell.name, i, images[i])
+            if self._pictures.folder is not None and cell.name != CLEAN:
+                self._save(self._pictures.folder / self._folder(cell.name), i, images[i])
         return tuple(results)
 
     @cached_property
@@ -110,11 +113,11 @@ class Scorer:
         perturbation = panels.amplified(image - self._batch.images[i])
         return {**drawn, "perturbed": panels.picture(image), "perturbation": perturbation}
 
-    def _save(self, name: str, i: int, image: Tensor) -> None:
+    def _folder(self, cell: str) -> Path:
         context = self._context
-        assert context.settings.image_folder is not None
-        parts = (context.model.name.replace("/", "_"), context.dataset.name.replace("/", "_"), name)
-        folder = context.settings.image_folder.joinpath(*parts)
+        return Path(context.model.name.replace("/", "_"), context.dataset.name.replace("/", "_"), cell)
+
+    def _save(self, folder: Path, i: int, image: Tensor) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{self._batch.ids[i].replace('/', '_')}.png").write_bytes(panels.picture(image))
 

@@ -7,18 +7,17 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from robustbench_seg.attacks.base import Perturbation
 from robustbench_seg.attacks.context import AttackContext
 from robustbench_seg.attacks.objectives.base import AdversarialLoss, CleanReference
 from robustbench_seg.attacks.target_model import ForwardPass
+from robustbench_seg.evaluation.attack import ConfiguredAttack
 from robustbench_seg.evaluation.batch import Batch, reference
 from robustbench_seg.evaluation.context import WorkerContext
+from robustbench_seg.evaluation.job import Pictures
 from robustbench_seg.evaluation.memory import is_out_of_memory
 from robustbench_seg.evaluation.meter import Meter, Spent
-from robustbench_seg.evaluation.plan import make_attack
 from robustbench_seg.evaluation.scoring import Cell, Scorer
 from robustbench_seg.registry import one_line
-from robustbench_seg.results.keys import CLEAN, AttackConfiguration
 from robustbench_seg.results.records import CellResult, ImageResult
 
 Target = tuple[AttackContext, AdversarialLoss | None]
@@ -27,12 +26,13 @@ Target = tuple[AttackContext, AdversarialLoss | None]
 class AttackSweep:
     """One batch of one pair."""
 
-    def __init__(self, context: WorkerContext, batch: Batch) -> None:
+    def __init__(self, context: WorkerContext, batch: Batch, pictures: Pictures) -> None:
         self.context = context
         self.batch = batch
-        self._scorer = Scorer(context, batch)
+        self.pictures = pictures
+        self._scorer = Scorer(context, batch, pictures)
         self._pass: ForwardPass | None = None
-        self._scene: CleanReference | None = None
+        self._reference: CleanReference | None = None
         self._targets: dict[Hashable, Target] = {}
         self._clean_cells: list[CellResult] = []
         self._scored: dict[Hashable, tuple[ImageResult, ...]] = {}
@@ -41,18 +41,21 @@ class AttackSweep:
         self._label_versions = _versions(batch.labels)
         self._output_versions: list[int] = []
 
-    def share(self, configurations: Sequence[AttackConfiguration]) -> None:
-        """Take the gradients at the clean images that configurations start from, while the clean forward's graph lives.
+    def share(self, attacks: Sequence[ConfiguredAttack]) -> None:
+        """Take the gradients at the clean images that attacks start from, while the clean forward's graph lives.
 
         What it costs is counted where it is used. What raises here raises again in the configuration it concerns.
         """
-        meter = Meter(self.context.target_model)
         try:
-            for configuration in configurations:
-                taken, spent = self._take_clean(configuration), meter.read()
-                if taken:
-                    key = objective_key(configuration)
-                    self._prepaid[key] = self._prepaid.get(key, Spent()) + spent
+            for attack in attacks:
+                if attack.is_clean:
+                    # Before any adversarial loss is made, which might write into the outputs.
+                    self._clean_cells = self._clean(attack)
+                elif attack.starts_clean:
+                    meter = self._meter()
+                    attack_context, _ = self._target(attack)
+                    attack_context.gradient(attack_context.images)
+                    self._prepaid[attack.loss_key] = self._prepaid.get(attack.loss_key, Spent()) + meter.read()
         except (Exception, SystemExit):
             return
         finally:
@@ -62,129 +65,95 @@ class AttackSweep:
     @property
     def is_written(self) -> bool:
         """Whether labels or clean outputs were written into: all that follows would be measured from others."""
-        outputs = [] if self._scene is None else _versions(self._scene.outputs)
+        outputs = [] if self._reference is None else _versions(self._reference.outputs)
         return (
             _versions(self.batch.labels) != self._label_versions
             or outputs != self._output_versions
             or any(half.is_written for half in self._halves)
         )
 
-    def configuration(self, configuration: AttackConfiguration) -> list[CellResult]:
-        """Every epsilon of a configuration; where the batch raises or memory runs out, half of it at a time."""
+    def run(self, attack: ConfiguredAttack) -> list[CellResult]:
+        """Return every epsilon of an attack; where the batch raises or memory runs out, half of it at a time."""
         if self._halves:
-            return self._by_halves(configuration, self._halves)
+            return self._by_halves(attack, self._halves)
         try:
-            return (
-                (self._clean_cells or self._clean(configuration))
-                if configuration.attack == CLEAN
-                else self._attacked(configuration)
-            )
+            return (self._clean_cells or self._clean(attack)) if attack.is_clean else self._attacked(attack)
         except (Exception, SystemExit) as error:
             if len(self.batch) == 1:
                 failed = (ImageResult(self.batch.indices[0], error=f"{type(error).__name__}: {one_line(error)}"),)
-                return [CellResult(epsilon, failed) for epsilon in configuration.epsilons]
+                return [CellResult(epsilon, failed) for epsilon in attack.configuration.epsilons]
             short = is_out_of_memory(error)
-        halves = [AttackSweep(self.context, part) for part in self.batch.halves()]
+        halves = [AttackSweep(self.context, part, self.pictures) for part in self.batch.halves()]
         if short:
-            # Later attack configurations would run out as well.
+            # Later attacks would run out as well.
             self._forget()
             self._halves = halves
-        return self._by_halves(configuration, halves)
+        return self._by_halves(attack, halves)
 
-    def _by_halves(self, configuration: AttackConfiguration, halves: Sequence[AttackSweep]) -> list[CellResult]:
-        empty = [CellResult(epsilon, ()) for epsilon in configuration.epsilons]
+    def _by_halves(self, attack: ConfiguredAttack, halves: Sequence[AttackSweep]) -> list[CellResult]:
+        empty = [CellResult(epsilon, ()) for epsilon in attack.configuration.epsilons]
         parts = []
         for half in halves:
             # Its graph must not outlive the first gradient either, least of all where memory ran out.
-            half.share([configuration])
-            parts.append(half.configuration(configuration))
+            half.share([attack])
+            parts.append(half.run(attack))
         return list(merged(empty, parts))
 
-    def _take_clean(self, configuration: AttackConfiguration) -> bool:
-        """Whether there was something to take."""
-        if configuration.attack == CLEAN:
-            # Before any adversarial loss is made, which might write into the outputs.
-            self._clean_cells = self._clean(configuration)
-            return False
-        attack = make_attack(configuration)
-        if not configuration.objective or not attack.uses_clean_gradient():
-            return False
-        attack_context, _ = self._target(attack, configuration)
-        attack_context.gradient(attack_context.images)
-        return True
-
-    def _clean(self, configuration: AttackConfiguration) -> list[CellResult]:
-        meter = Meter(self.context.target_model)
-        results = self._scorer.score(Cell(configuration, 0.0), self.batch.images, self.reference.outputs, None)
+    def _clean(self, attack: ConfiguredAttack) -> list[CellResult]:
+        meter = self._meter()
+        cell = Cell(attack.configuration, 0.0)
+        results = self._scorer.score(cell, self.batch.images, self.reference.outputs, None)
         return [_result(0.0, results, meter.read())]
 
-    def _attacked(self, configuration: AttackConfiguration) -> list[CellResult]:
-        attack = make_attack(configuration)
-        meter = Meter(self.context.target_model)
-        attack_context, adversarial_loss = self._target(attack, configuration)
-        done = {
-            epsilon: results
-            for epsilon in configuration.epsilons
-            if (results := self._known(attack, configuration, epsilon))
+    def _attacked(self, attack: ConfiguredAttack) -> list[CellResult]:
+        meter = self._meter()
+        configuration = attack.configuration
+        attack_context, adversarial_loss = self._target(attack)
+        keys = {epsilon: self._cell_key(attack, epsilon) for epsilon in configuration.epsilons}
+        cells = {
+            epsilon: _result(epsilon, self._scored[key], Spent())
+            for epsilon, key in keys.items()
+            if key in self._scored
         }
-        cells = {epsilon: _result(epsilon, results, Spent()) for epsilon, results in done.items()}
-        left = [_epsilon(epsilon) for epsilon in configuration.epsilons if epsilon not in done]
-        prepaid = self._prepaid.pop(objective_key(configuration), Spent())
-        for size, images in attack.perturb(attack_context, left, configuration.norm):
+        left = [float("inf") if epsilon is None else epsilon for epsilon in keys if epsilon not in cells]
+        prepaid = self._prepaid.pop(attack.loss_key, Spent())
+        for size, images in attack.perturbation().perturb(attack_context, left, configuration.norm):
             epsilon = None if size == float("inf") else size
             outputs = self.context.target_model.outputs(images)
             results = self._scorer.score(Cell(configuration, epsilon), images, outputs, adversarial_loss)
-            self._remember(attack, configuration, epsilon, results)
+            if keys[epsilon] is not None:
+                self._scored[keys[epsilon]] = results
             cells[epsilon] = _result(epsilon, results, meter.read() + prepaid)
             prepaid = Spent()
         return [cells[epsilon] for epsilon in configuration.epsilons]
 
-    def _target(self, attack: Perturbation, configuration: AttackConfiguration) -> Target:
-        key = objective_key(configuration)
-        if key not in self._targets:
-            adversarial_loss = None
-            if configuration.objective:
-                (objective,) = attack.objectives([configuration.objective], self.context.tasks)
-                adversarial_loss = attack.adversarial_loss(objective, self.reference)
+    def _target(self, attack: ConfiguredAttack) -> Target:
+        if attack.loss_key not in self._targets:
+            adversarial_loss = attack.adversarial_loss(self.reference) if attack.configuration.objective else None
             attack_context = AttackContext(
                 self.batch.images,
                 self.batch.ids,
-                seed=self.context.settings.seed,
+                seed=self.context.seed,
                 target_model=self.context.target_model if adversarial_loss else None,
                 adversarial_loss=adversarial_loss,
                 clean=self._pass,
             )
-            self._targets[key] = attack_context, adversarial_loss
-        return self._targets[key]
+            self._targets[attack.loss_key] = attack_context, adversarial_loss
+        return self._targets[attack.loss_key]
 
-    def _cell_key(
-        self, attack: Perturbation, configuration: AttackConfiguration, epsilon: float | None
-    ) -> Hashable | None:
-        name = None if epsilon is None else attack.cache_key(epsilon, configuration.norm)
+    def _cell_key(self, attack: ConfiguredAttack, epsilon: float | None) -> Hashable | None:
+        key = attack.cell_key(epsilon)
         # Every cell's pictures are saved under its own name.
-        if name is None or self.context.settings.image_folder is not None:
+        if key is None or self.pictures.folder is not None:
             return None
-        return objective_key(configuration), name, Cell(configuration, epsilon).is_drawn
+        return key, Cell(attack.configuration, epsilon).is_drawn
 
-    def _known(
-        self, attack: Perturbation, configuration: AttackConfiguration, epsilon: float | None
-    ) -> tuple[ImageResult, ...] | None:
-        return self._scored.get(self._cell_key(attack, configuration, epsilon))
-
-    def _remember(
-        self,
-        attack: Perturbation,
-        configuration: AttackConfiguration,
-        epsilon: float | None,
-        results: tuple[ImageResult, ...],
-    ) -> None:
-        key = self._cell_key(attack, configuration, epsilon)
-        if key is not None:
-            self._scored[key] = results
+    def _meter(self) -> Meter:
+        return Meter(self.context.target_model, self.context.execution.device)
 
     def _forget(self) -> None:
         """Free memory."""
-        self._pass = self._scene = None
+        self._pass = self._reference = None
         self._output_versions = []
         self._targets.clear()
         if torch.cuda.is_available():
@@ -193,30 +162,19 @@ class AttackSweep:
     @property
     def reference(self) -> CleanReference:
         """The clean outputs and labels, from the one clean forward of the batch."""
-        if self._scene is None:
+        if self._reference is None:
             context = self.context
             # Also where this work item has no gradient to take: a forward with a graph may round differently.
-            if any(configuration.objective for configuration in context.pair.configurations):
+            if any(attack.configuration.objective for attack in context.attacks):
                 self._pass = context.target_model.forward_pass(self.batch.images)
                 outputs = self._pass.outputs
             else:
                 outputs = context.target_model.outputs(self.batch.images)
             self._output_versions = _versions(outputs)
-            self._scene = reference(
-                self.batch, outputs, context.tasks, context.classes, context.model.median_scaling, context.settings.seed
+            self._reference = reference(
+                self.batch, outputs, context.tasks, context.classes, context.model.median_scaling, context.seed
             )
-        return self._scene
-
-
-def objective_key(configuration: AttackConfiguration) -> Hashable:
-    """What attack configurations with the same adversarial loss share: its objective."""
-    if configuration.attack == CLEAN:
-        return CLEAN
-    attack = make_attack(configuration)
-    # An attack with adversarial losses of its own may shape them by its parameters; all others share the objective's.
-    kind = type(attack)
-    shared = kind.adversarial_loss is Perturbation.adversarial_loss and kind.objectives is Perturbation.objectives
-    return "" if shared else (configuration.attack, repr(attack)), configuration.objective
+        return self._reference
 
 
 def merged(empty: Sequence[CellResult], parts: Sequence[Sequence[CellResult]]) -> Iterator[CellResult]:
@@ -240,10 +198,6 @@ def version(tensor: Tensor) -> int:
 
 def _versions(values: Mapping[str, object]) -> list[int]:
     return [version(value) for value in values.values() if isinstance(value, Tensor)]
-
-
-def _epsilon(epsilon: float | None) -> float:
-    return float("inf") if epsilon is None else epsilon
 
 
 def _result(epsilon: float | None, results: tuple[ImageResult, ...], spent: Spent) -> CellResult:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -54,18 +55,24 @@ def measure_cost(module: nn.Module, size: tuple[int, int], device: str) -> Model
     macs = count_macs(module, size)
     image = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(0)).to(device)
     with frozen(module), torch.no_grad():
-        seconds = statistics.median([_timed(module, image, device) for _ in range(REPEATS + 3)][3:])
+        median = statistics.median([seconds(lambda: module(image), device) for _ in range(REPEATS + 3)][3:])
         joules = _energy(module, image, device)
     parameters = sum(parameter.numel() for parameter in module.parameters())
-    return ModelCost(size, macs, parameters, 1 / seconds, joules, device)
+    return ModelCost(size, macs, parameters, 1 / median, joules, device)
 
 
-def _timed(module: nn.Module, image: torch.Tensor, device: str) -> float:
+def seconds(work: Callable[[], object], device: str) -> float:
+    """Return how long one call takes; what a GPU had to do before is not counted, all that it is given is."""
+    _wait_for(device)
     start = time.perf_counter()
-    module(image)
+    work()
+    _wait_for(device)
+    return time.perf_counter() - start
+
+
+def _wait_for(device: str) -> None:
     if device.startswith("cuda"):
         torch.cuda.synchronize(device)
-    return time.perf_counter() - start
 
 
 def _energy(module: nn.Module, image: torch.Tensor, device: str) -> float | None:

@@ -23,16 +23,17 @@ _TOLERANCE = 1e-3
 """Of the largest output: a fold rounds differently, a wrong one gives another function."""
 
 
-def folded(module: nn.Module, images: Tensor) -> nn.Module:
-    """The module with every BatchNorm2d that alone reads a convolution folded into it.
+def fold(module: nn.Module, images: Tensor) -> int:
+    """Fold every BatchNorm2d that alone reads a convolution into it, in place; return how many there were.
 
-    `module`, in evaluation mode, is changed in place. Which pairs there are is seen on a forward of `images` (N,3,H,W)
-    in [0,1]; `same_outputs` says whether that was all that there is to see.
+    `module` is in evaluation mode. Which pairs there are is seen on a forward of `images` (N,3,H,W) in [0,1];
+    `same_outputs` says whether that was all that there is to see.
     """
     with torch.no_grad():
-        for convolution, norm in _pairs(module, images):
+        pairs = _pairs(module, images)
+        for convolution, norm in pairs:
             _fold(module, convolution, norm)
-    return module
+    return len(pairs)
 
 
 def same_outputs(first: nn.Module, second: nn.Module, images: Tensor) -> bool:

@@ -6,14 +6,10 @@ import json
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from robustbench_seg.tasks.base import Statistics
-
-if TYPE_CHECKING:
-    from robustbench_seg.evaluation.plan import Pair, WorkItem
 
 
 @dataclass(frozen=True)
@@ -58,21 +54,6 @@ class SweepResult:
     shard: int
     cells: tuple[CellResult, ...]
     worker: str = ""
-
-
-def failed(work_item: WorkItem, pair: Pair, error: str, worker: str) -> list[SweepResult]:
-    """A whole work item as failed images, for what no worker lived to tell."""
-    images = tuple(ImageResult(image, error=error) for image in work_item.images)
-    return [
-        SweepResult(
-            work_item.pair,
-            configuration,
-            work_item.shard,
-            tuple(CellResult(e, images) for e in pair.configurations[configuration].epsilons),
-            worker,
-        )
-        for configuration in work_item.configurations
-    ]
 
 
 def pack(statistics: Statistics) -> bytes:

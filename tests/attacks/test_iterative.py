@@ -32,8 +32,8 @@ def test_the_klingner_grid_of_fgsm_and_pgd_costs_21_gradients(worlds, norm, firs
             assert world.target_model.cost.backwards == (1 if attack == FGSM() else 21)
     # Trajectories are not kept: each PGD costs its own 20, the gradient at the clean images apart.
     assert world.target_model.cost.backwards == (21 if first == FGSM() else 41)
-    assert PGD().gradients(KLINGNER) == 21
-    assert FGSM().gradients(KLINGNER) == 1
+    assert PGD().num_gradients(KLINGNER) == 21
+    assert FGSM().num_gradients(KLINGNER) == 1
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_the_klingner_grid_of_fgsm_and_pgd_costs_21_gradients(worlds, norm, firs
 )
 def test_gradients_foretells_the_count(worlds, attack, epsilons, gradients):
     world = worlds(1)
-    assert attack.gradients(epsilons) == gradients
+    assert attack.num_gradients(epsilons) == gradients
     list(attack.perturb(world.context(attack, "semantic"), epsilons))
     if isinstance(attack, PGD):
         assert world.target_model.cost.backwards == gradients
@@ -257,7 +257,7 @@ def test_an_image_without_gradient_does_not_hold_up_the_others(worlds):
 
 
 def test_hiding_shares_like_pgd():
-    assert Hide().gradients(KLINGNER) == PGD().gradients(KLINGNER)
+    assert Hide().num_gradients(KLINGNER) == PGD().num_gradients(KLINGNER)
 
 
 @pytest.mark.parametrize("epsilon", KLINGNER)

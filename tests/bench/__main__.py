@@ -8,7 +8,7 @@ import click
 
 from robustbench_seg.cli.options import parse_setting
 from robustbench_seg.errors import UsageError
-from robustbench_seg.evaluation.prepare import resolve_device
+from robustbench_seg.evaluation.config import resolve_device
 from robustbench_seg.registry import unknown
 from robustbench_seg.results.run import write_text
 from tests.bench.environment import environment

@@ -18,6 +18,7 @@ from robustbench_seg.attacks.pgd import PGD
 from robustbench_seg.classes import VOID
 from robustbench_seg.data.base import Dataset, Sample
 from robustbench_seg.evaluation.context import WorkerContext
+from robustbench_seg.evaluation.job import Pictures
 from robustbench_seg.evaluation.plan import Plan
 from robustbench_seg.evaluation.spec import InMemory
 from robustbench_seg.evaluation.worker import read, work_on
@@ -210,7 +211,9 @@ def _miou(context: WorkerContext, plan: Plan) -> dict[tuple[str, float], float]:
     """MIoU of every cell, through the evaluation's units."""
     cells: dict[tuple[str, float], list[Statistics]] = {}
     results: Sequence[SweepResult] = [
-        r for unit in plan.units(set()) for r in work_on(context, unit, read(context, unit.images))
+        result
+        for work_item in plan.work_items(set())
+        for result in work_on(context, work_item, read(context, work_item.images), Pictures())
     ]
     for configuration in results:
         attack = context.pair.configurations[configuration.configuration].attack

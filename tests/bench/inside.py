@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -16,8 +14,9 @@ from robustbench_seg.attacks.context import AttackContext
 from robustbench_seg.attacks.objectives.base import CleanReference
 from robustbench_seg.classes import VOID
 from robustbench_seg.evaluation.batch import Batch, collate, reference
+from robustbench_seg.evaluation.config import EvaluationConfig
 from robustbench_seg.evaluation.context import WorkerContext
-from robustbench_seg.evaluation.prepare import EvaluationConfig, PreparedEvaluation
+from robustbench_seg.evaluation.prepare import PreparedEvaluation
 from robustbench_seg.evaluation.spec import DataSpec, InMemory, ModelSpec
 from robustbench_seg.protocol import Protocol, from_options
 from robustbench_seg.tasks.base import masked_mean
@@ -54,10 +53,8 @@ def open_pair(
     """A pair as a worker opens it."""
     config = EvaluationConfig([model], [dataset], protocol or from_options(["fgsm"], [(1.0,)]), limit=images, **options)  # type: ignore[arg-type]
     prepared = PreparedEvaluation(config)
-    with tempfile.TemporaryDirectory() as folder:
-        settings = prepared.job(Path(folder)).settings
     (pair,) = prepared.plan.pairs
-    return prepared, WorkerContext(pair, prepared.models[0], prepared.datasets[0], settings)
+    return prepared, prepared.workplace.context(pair)
 
 
 def first_batch(model: ModelSpec | InMemory, dataset: DataSpec | InMemory, images: int, **options: object) -> Inside:

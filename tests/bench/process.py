@@ -50,7 +50,9 @@ def run(arguments: Sequence[str | Path]) -> Finished:
 
 
 class _Peaks:
-    """The kernel's high-water mark of a process and each of its descendants, read until they are gone."""
+    """The kernel's high-water mark of a process and each of its descendants, the highest seen until they are gone.
+
+    robustseg sets the mark back between cells, so that it is read often."""
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
@@ -73,7 +75,7 @@ class _Peaks:
                 if pid != self._pid and _command(pid) == command:
                     continue
                 found = _PEAK.search(_read(f"/proc/{pid}/status"))
-                self._peaks[pid] = int(found[1]) if found else self._peaks.get(pid, 0)
+                self._peaks[pid] = max(self._peaks.get(pid, 0), int(found[1]) if found else 0)
 
 
 def _tree(pid: int) -> list[int]:

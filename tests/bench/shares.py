@@ -14,7 +14,8 @@ from unittest import mock
 
 from robustbench_seg.evaluation import run as evaluation_run
 from robustbench_seg.evaluation import scoring
-from robustbench_seg.evaluation.prepare import EvaluationConfig, PreparedEvaluation
+from robustbench_seg.evaluation.config import EvaluationConfig
+from robustbench_seg.evaluation.prepare import PreparedEvaluation
 from robustbench_seg.evaluation.spec import DataSpec
 from robustbench_seg.protocol import PROTOCOLS
 from robustbench_seg.report import write

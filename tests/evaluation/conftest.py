@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from robustbench_seg.evaluation.prepare import EvaluationConfig, PreparedEvaluation
+from robustbench_seg.evaluation.config import EvaluationConfig
+from robustbench_seg.evaluation.prepare import PreparedEvaluation
 from robustbench_seg.evaluation.run import run_evaluation
 from robustbench_seg.evaluation.spec import DataSpec, ModelSpec
 from robustbench_seg.protocol import AttackPlan, Protocol

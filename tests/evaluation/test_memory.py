@@ -10,10 +10,10 @@ from torch import nn
 from robustbench_seg.classes import ClassSet
 from robustbench_seg.data.base import Dataset, Sample
 from robustbench_seg.errors import InputError
-from robustbench_seg.evaluation import memory
+from robustbench_seg.evaluation import memory, worker
+from robustbench_seg.evaluation.config import EvaluationConfig
 from robustbench_seg.evaluation.context import WorkerContext
-from robustbench_seg.evaluation.engines import base as engine
-from robustbench_seg.evaluation.prepare import EvaluationConfig, PreparedEvaluation
+from robustbench_seg.evaluation.prepare import PreparedEvaluation
 from robustbench_seg.evaluation.run import run_evaluation
 from robustbench_seg.evaluation.spec import InMemory
 from robustbench_seg.models.base import LoadedModel
@@ -74,7 +74,7 @@ def prepared(depth, **changes):
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_what_backward_needs_is_counted(depth, precision):
     found = prepared(depth, precision=precision)
-    kept = memory._kept_bytes(found._context(found.plan.pairs[0]))
+    kept = memory._kept_bytes(found.workplace.context(found.plan.pairs[0]))
     one = 2 * HEIGHT * WIDTH * 4 // (2 if precision == "bf16" else 1)
     # The convolution may keep its input, of three channels; the loss its softmax, labels and masks.
     assert depth * one <= kept <= depth * one + 6 * one
@@ -97,8 +97,8 @@ def ends(*arguments):
     ("where", "name", "doing"),
     [
         (WorkerContext, "__post_init__", "model 'squares' was put on cpu"),
-        (engine, "WorkerContext", "a model was loaded"),
-        (engine, "work_on", "a batch was made"),
+        (InMemory, "load", "a model was loaded"),
+        (worker, "work_on", "a batch was made"),
     ],
 )
 def test_memory_that_runs_out_before_the_attacks_is_one_line(monkeypatch, tmp_path, where, name, doing):

@@ -13,8 +13,8 @@ from robustbench_seg.attacks.context import AttackContext
 from robustbench_seg.attacks.fgsm import FGSM
 from robustbench_seg.attacks.registry import ATTACKS
 from robustbench_seg.errors import InputError
-from robustbench_seg.evaluation.context import WorkerContext
 from robustbench_seg.evaluation.estimate import estimate
+from robustbench_seg.evaluation.job import Pictures
 from robustbench_seg.evaluation.plan import WorkItem
 from robustbench_seg.evaluation.prepare import PreparedEvaluation
 from robustbench_seg.evaluation.run import run_evaluation
@@ -37,13 +37,12 @@ IMAGES = 4
 
 
 @pytest.fixture
-def context_for(request_for, tmp_path):
+def context_for(request_for):
     """The context of the first pair of a request."""
 
     def build(*models, **changes):
-        prepared = PreparedEvaluation(request_for(*models, protocol=GRID, limit=IMAGES, **changes))
-        job = prepared.job(tmp_path)
-        return WorkerContext(job.plan.pairs[0], job.models[0].load(), job.datasets[0].load(), job.settings)
+        prepared = PreparedEvaluation(request_for(*models, **{"protocol": GRID, "limit": IMAGES, **changes}))
+        return prepared.workplace.context(prepared.plan.pairs[0])
 
     return build
 
@@ -52,7 +51,7 @@ def done(context, configurations=None):
     """The results of these families on the first images."""
     everything = range(len(context.pair.configurations))
     work_item = WorkItem(0, 0, range(IMAGES), tuple(everything if configurations is None else configurations))
-    return work_on(context, work_item, read(context, work_item.images))
+    return work_on(context, work_item, read(context, work_item.images), Pictures())
 
 
 def spent(results):
@@ -64,7 +63,7 @@ def spent(results):
     return found
 
 
-def test_the_klingner_grid_costs_21_gradients_and_46_forwards(context_for):
+def test_the_klingner_grid_costs_21_gradients_and_47_forwards(context_for):
     """49 gradients, each with a forward, and 29 scores one by one: 78 forwards."""
     context = context_for("toy-single")
     configurations = [configuration.attack for configuration in context.pair.configurations]
@@ -110,11 +109,9 @@ def greedy(monkeypatch):
 
 @pytest.mark.usefixtures("greedy")
 @pytest.mark.parametrize("most", [1, 2, 3])
-def test_a_batch_that_does_not_fit_is_halved(context_for, request_for, tmp_path, most):
+def test_a_batch_that_does_not_fit_is_halved(context_for, most):
     plans = (AttackPlan("fgsm", (4.0,)), AttackPlan("greedy", (4.0,), params={"most": most}), AttackPlan("pgd", (4.0,)))
-    prepared = PreparedEvaluation(request_for("toy-single", protocol=Protocol("greedy", plans), limit=IMAGES))
-    job = prepared.job(tmp_path)
-    context = WorkerContext(job.plan.pairs[0], job.models[0].load(), job.datasets[0].load(), job.settings)
+    context = context_for("toy-single", protocol=Protocol("greedy", plans))
     clean, fgsm, greedy, pgd = done(context)
     for result in (clean, fgsm, greedy, pgd):
         (cell,) = result.cells
@@ -146,11 +143,9 @@ def test_no_graph_outlives_the_first_gradient(context_for, monkeypatch):
 
 
 @pytest.mark.usefixtures("greedy")
-def test_an_image_that_never_fits_fails_alone(request_for, tmp_path):
+def test_an_image_that_never_fits_fails_alone(context_for):
     plans = (AttackPlan("greedy", (4.0,), params={"most": 0}), AttackPlan("fgsm", (4.0,)))
-    prepared = PreparedEvaluation(request_for("toy-single", protocol=Protocol("greedy", plans), limit=IMAGES))
-    job = prepared.job(tmp_path)
-    context = WorkerContext(job.plan.pairs[0], job.models[0].load(), job.datasets[0].load(), job.settings)
+    context = context_for("toy-single", protocol=Protocol("greedy", plans))
     _, greedy, fgsm = done(context)
     assert all("can't allocate memory" in image.error for image in greedy.cells[0].images)
     assert not any(image.error for image in fgsm.cells[0].images)
@@ -158,7 +153,7 @@ def test_an_image_that_never_fits_fails_alone(request_for, tmp_path):
 
 def test_after_running_out_of_memory_later_families_take_halves_at_once(context_for, monkeypatch):
     context = context_for("toy-single")
-    whole = AttackSweep(context, context.first)
+    whole = AttackSweep(context, context.first, Pictures())
     assert len(whole.batch) == 1
     seen = []
     forward = context.target_model.outputs

@@ -9,10 +9,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from robustbench_seg.evaluation.optimize import Kernels
+from robustbench_seg.evaluation.optimize import Execution
 from robustbench_seg.evaluation.spec import ModelSpec
 from robustbench_seg.models import folding
-from robustbench_seg.models.folding import folded, same_outputs
+from robustbench_seg.models.folding import fold, same_outputs
 
 IMAGES = torch.rand(2, 3, 17, 23, generator=torch.Generator().manual_seed(0))
 
@@ -81,6 +81,12 @@ class Between(Net):
         return self.norm(F.relu(self.convolution(x)))
 
 
+def folded(module: nn.Module, images) -> nn.Module:
+    before = norms(module)
+    assert fold(module, images) == before - norms(module)
+    return module
+
+
 def norms(module: nn.Module) -> int:
     return sum(isinstance(part, nn.BatchNorm2d) for part in module.modules())
 
@@ -130,7 +136,7 @@ def test_a_fold_that_changes_the_outputs_is_not_used(monkeypatch):
     monkeypatch.setattr(folding, "_pairs", lambda net, x: [("convolution", "norm")])
     net = Skip()
     assert not same_outputs(net, folded(copy.deepcopy(net), IMAGES), IMAGES)
-    assert Kernels().prepare(net, IMAGES) is net
+    assert Execution().prepare(net, IMAGES) == (net, False)
     assert norms(net) == 1
 
 
@@ -164,7 +170,8 @@ class Elsewhere(Net):
 def test_a_member_with_hooks_is_left():
     net = Hooked()
     expected = net(IMAGES)
-    module = Kernels().prepare(net, IMAGES)
+    module, is_folded = Execution().prepare(net, IMAGES)
+    assert not is_folded
     assert norms(module) == 1
     other = IMAGES.flip(0)
     same(net(other), module(other))
@@ -174,7 +181,7 @@ def test_a_member_with_hooks_is_left():
 def test_a_copy_that_looks_elsewhere_is_not_used():
     net = Elsewhere()
     net(torch.zeros_like(IMAGES))
-    assert Kernels().prepare(net, IMAGES) is net
+    assert Execution().prepare(net, IMAGES) == (net, False)
 
 
 @pytest.mark.parametrize("name", ["street-multi", "street-uninet", "camvid-mobilenetv2", "street-padnet"])
@@ -183,7 +190,7 @@ def test_shipped_networks_are_folded(name):
     images = torch.rand(1, 3, 96, 192, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         expected = model(images)
-        module = Kernels().prepare(model, images)
+        module, _ = Execution().prepare(model, images)
         found = module(images)
     assert norms(module) <= 2 < norms(model)
     torch.testing.assert_close(found["semantic"], expected["semantic"], rtol=1e-3, atol=1e-3)
@@ -191,10 +198,10 @@ def test_shipped_networks_are_folded(name):
 
 def test_plain_is_the_module_itself():
     net = Net()
-    assert Kernels(plain=True).prepare(net, IMAGES) is net
+    assert Execution(plain=True).prepare(net, IMAGES) == (net, False)
 
 
 def test_a_network_that_cannot_be_copied_runs_as_it_is():
     net = Net()
     net.file = (line for line in ())
-    assert Kernels().prepare(net, IMAGES) is net
+    assert Execution().prepare(net, IMAGES) == (net, False)

@@ -8,28 +8,37 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
+from itertools import chain, repeat
 from multiprocessing import get_context, parent_process
 from multiprocessing.process import BaseProcess
 
 import torch
 
 from robustbench_seg.allocator import keep_freed_memory
-from robustbench_seg.evaluation.engines.base import Engine, Job, Worker
-from robustbench_seg.evaluation.engines.scheduler import Handle, Results, schedule
+from robustbench_seg.evaluation.engines.base import Engine, Results
+from robustbench_seg.evaluation.engines.scheduler import Handle, schedule
 from robustbench_seg.evaluation.engines.start_method import METHOD, ignoring_interrupts, warm_up
+from robustbench_seg.evaluation.job import Job
 from robustbench_seg.evaluation.plan import WorkItem
+from robustbench_seg.evaluation.worker import Worker
+from robustbench_seg.evaluation.workplace import Workplace
 
 
-def run_local(job: Job, work_items: Sequence[WorkItem], workers: int) -> Iterator[Results]:
-    """Results of the work items as they are ready.
+def run_local(job: Job, work_items: Sequence[WorkItem], workers: int, here: Workplace) -> Iterator[Results]:
+    """Yield the results of the work items as they are ready.
 
-    Threads where the job stays in this process, and for a single worker without a time limit; else processes.
+    Workers are threads where the job stays in this process, and for a single one without a time limit; else processes.
     """
-    threads = job.in_process or (workers == 1 and job.timeout is None)
-    start: Callable[[Job], Handle] = _Thread if threads else _Process
+    if job.in_process or (workers == 1 and job.timeout is None):
+        # One of them takes what is loaded here; a model serves one worker at a time.
+        loaded = chain([here], repeat(None))
+        start: Callable[[], Handle] = lambda: _Thread(job, next(loaded))  # noqa: E731
+    else:
+        here.leave()
+        start = partial(_Process, job)
     before = torch.get_num_threads()
     try:
-        yield from schedule(job, work_items, workers, partial(start, job))
+        yield from schedule(job, work_items, workers, start)
     finally:
         torch.set_num_threads(before)
 
@@ -37,8 +46,9 @@ def run_local(job: Job, work_items: Sequence[WorkItem], workers: int) -> Iterato
 class _Thread:
     """A worker in a thread of this process: it cannot die alone, and stopping waits for the work item it has begun."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, loaded: Workplace | None) -> None:
         self._job = job
+        self._loaded = loaded
         self._executor = ThreadPoolExecutor(1)
         self.ready = self._executor.submit(self._begin)
 
@@ -52,7 +62,7 @@ class _Thread:
             self._worker.close()
 
     def _begin(self) -> str:
-        self._worker = Worker(self._job)
+        self._worker = Worker(self._job, self._loaded)
         return self._worker.name
 
 

@@ -16,9 +16,12 @@ from typing import Any
 
 from robustbench_seg.allocator import keep_freed_memory
 from robustbench_seg.errors import InputError, UsageError
-from robustbench_seg.evaluation.engines.base import Engine, Job, Worker
-from robustbench_seg.evaluation.engines.scheduler import Results, schedule
+from robustbench_seg.evaluation.engines.base import Engine, Results
+from robustbench_seg.evaluation.engines.scheduler import schedule
+from robustbench_seg.evaluation.job import Job
 from robustbench_seg.evaluation.plan import WorkItem
+from robustbench_seg.evaluation.worker import Worker
+from robustbench_seg.evaluation.workplace import Workplace
 from robustbench_seg.registry import one_line
 
 # Read while Ray is imported, and by what it starts. What Ray would print goes to its log files alone.
@@ -41,11 +44,12 @@ _ASIDE = "aside"
 _init = partial(ray.init, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
 
 
-def run_ray(job: Job, work_items: Sequence[WorkItem], workers: int) -> Iterator[Results]:
-    """Results of the work items as they are ready, from actors on the cluster that Ray finds, else on this machine.
+def run_ray(job: Job, work_items: Sequence[WorkItem], workers: int, here: Workplace) -> Iterator[Results]:
+    """Yield results as they are ready, from actors on the cluster that Ray finds, else on this machine.
 
     Raises InputError where the cluster cannot be reached or has no place for a worker.
     """
+    here.leave()
     with _cluster(workers * job.plan.threads):
         resources = _resources(job, workers)
         shared = ray.put(_on_any_gpu(job))
@@ -158,7 +162,7 @@ def _resources(job: Job, workers: int) -> dict[str, float]:
     Raises InputError where no machine of the cluster has as much.
     """
     needed: dict[str, float] = {"CPU": job.plan.threads}
-    if job.settings.kernels.device != "cpu":
+    if job.execution.device != "cpu":
         gpus = ray.cluster_resources().get("GPU", 0)
         needed = {"CPU": 1, "GPU": 1 / max(1, math.ceil(workers / max(1, gpus)))}
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
@@ -170,8 +174,7 @@ def _resources(job: Job, workers: int) -> dict[str, float]:
 
 def _on_any_gpu(job: Job) -> Job:
     """An actor sees its own GPU alone, so that a device's number means nothing to it."""
-    kernels = replace(job.settings.kernels, device=job.settings.kernels.device.partition(":")[0])
-    return replace(job, settings=replace(job.settings, kernels=kernels))
+    return replace(job, execution=replace(job.execution, device=job.execution.device.partition(":")[0]))
 
 
 RAY = Engine(run_ray, remote=True)

@@ -15,16 +15,15 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from robustbench_seg.errors import InputError
-from robustbench_seg.evaluation.engines.base import Job
-from robustbench_seg.evaluation.plan import WorkItem, by_configuration
-from robustbench_seg.results.records import SweepResult, failed
+from robustbench_seg.evaluation.engines.base import Results
+from robustbench_seg.evaluation.job import Job
+from robustbench_seg.evaluation.plan import Pair, WorkItem
+from robustbench_seg.results.records import CellResult, ImageResult, SweepResult
 
 TRIES = 3
 """How often a work item, or the start of a worker, is tried."""
 _AHEAD = 2
-"""Units a worker holds, so that it need not wait for the next; few, so that little is lost with it."""
-
-Results = list[SweepResult]
+"""Work items a worker holds, so that it need not wait for the next; few, so that little is lost with it."""
 
 
 class Handle(Protocol):
@@ -45,7 +44,7 @@ class Handle(Protocol):
 
 
 def schedule(job: Job, work_items: Sequence[WorkItem], workers: int, start: Callable[[], Handle]) -> Iterator[Results]:
-    """Results as they are ready; `start` makes a worker. Every worker is stopped at the end.
+    """Yield results as they are ready; `start` makes a worker. Every worker is stopped at the end.
 
     Raises what a worker raises, and InputError where workers die while they start.
     """
@@ -152,7 +151,7 @@ class _Slot:
 
 
 def _deal(todo: deque[_Task], slots: Sequence[_Slot]) -> None:
-    """Units to workers that can take them; one each when few are left, so that none waits behind another."""
+    """Give work items to workers that can take them; one each when few are left, so that none waits behind another."""
     for ahead in range(1, _AHEAD + 1):
         for slot in slots:
             if slot.ready and len(slot.flying) < ahead and len(todo) > (ahead - 1) * len(slots):
@@ -176,7 +175,22 @@ def _again(job: Job, todo: deque[_Task], slot: _Slot, reason: str) -> Iterator[R
     todo.extendleft(task for task, _ in reversed(others))
     for task, _ in begun:
         if task.tries < TRIES:
-            todo.extend(_Task(work_item, task.tries + 1) for work_item in by_configuration(task.work_item))
+            todo.extend(_Task(work_item, task.tries + 1) for work_item in task.work_item.by_configuration())
         else:
             pair = job.plan.pairs[task.work_item.pair]
-            yield failed(task.work_item, pair, f"{reason}, {TRIES} times in a row", name)
+            yield _failed(task.work_item, pair, f"{reason}, {TRIES} times in a row", name)
+
+
+def _failed(work_item: WorkItem, pair: Pair, error: str, worker: str) -> Results:
+    """A whole work item as failed images, for what no worker lived to tell."""
+    images = tuple(ImageResult(image, error=error) for image in work_item.images)
+    return [
+        SweepResult(
+            work_item.pair,
+            configuration,
+            work_item.shard,
+            tuple(CellResult(e, images) for e in pair.configurations[configuration].epsilons),
+            worker,
+        )
+        for configuration in work_item.configurations
+    ]

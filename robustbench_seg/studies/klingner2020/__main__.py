@@ -11,7 +11,7 @@ from typing import Any
 import click
 import pandas as pd
 
-from robustbench_seg.evaluation.prepare import resolve_device
+from robustbench_seg.evaluation.config import resolve_device
 from robustbench_seg.evaluation.run import make_folder
 from robustbench_seg.evaluation.spec import DataSpec
 from robustbench_seg.report.cells import Table

@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from robustbench_seg.evaluation.prepare import EvaluationConfig, PreparedEvaluation, resolve_device
+from robustbench_seg.evaluation.config import EvaluationConfig, resolve_device
+from robustbench_seg.evaluation.prepare import PreparedEvaluation
 from robustbench_seg.evaluation.run import make_folder, run_evaluation
 from robustbench_seg.evaluation.spec import DataSpec, ModelSpec
 from robustbench_seg.models.catalogue.index import folders

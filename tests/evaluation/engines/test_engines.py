@@ -9,11 +9,12 @@ import pytest
 
 from robustbench_seg.data.registry import DATASETS
 from robustbench_seg.errors import UsageError
-from robustbench_seg.evaluation.engines.base import Worker, engine_of
-from robustbench_seg.evaluation.plan import WorkItem, by_configuration, share
+from robustbench_seg.evaluation.engines.registry import engine_of
+from robustbench_seg.evaluation.plan import WorkItem, share
 from robustbench_seg.evaluation.prepare import PreparedEvaluation
 from robustbench_seg.evaluation.run import run_evaluation
 from robustbench_seg.evaluation.spec import InMemory
+from robustbench_seg.evaluation.worker import Worker
 from robustbench_seg.results.store import Store
 
 UNITS = [WorkItem(0, shard, range(shard, shard + 1), (0, 2, 5)) for shard in range(5)]
@@ -35,7 +36,7 @@ def test_a_unit_cut_into_families_gives_the_same_results(request_for, tmp_path):
     work_item = next(prepared.plan.work_items(set()))
     assert len(work_item.configurations) > 5
     whole = Worker(prepared.job(tmp_path)).run(work_item)
-    pieces = [result for piece in by_configuration(work_item) for result in Worker(prepared.job(tmp_path)).run(piece)]
+    pieces = [result for piece in work_item.by_configuration() for result in Worker(prepared.job(tmp_path)).run(piece)]
     assert [result.configuration for result in pieces] == [result.configuration for result in whole]
     for a, b in zip(whole, pieces, strict=True):
         assert [cell.images for cell in a.cells] == [cell.images for cell in b.cells]

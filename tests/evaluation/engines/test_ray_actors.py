@@ -67,10 +67,11 @@ def test_a_cluster_without_gpus_is_one_line(request_for):
 
     from robustbench_seg.evaluation.prepare import PreparedEvaluation
 
-    job = PreparedEvaluation(request_for("toy-single")).job(Path())
-    on_gpu = replace(job, settings=replace(job.settings, kernels=replace(job.settings.kernels, device="cuda:3")))
+    prepared = PreparedEvaluation(request_for("toy-single"))
+    job = prepared.job(Path())
+    on_gpu = replace(job, execution=replace(job.execution, device="cuda:3"))
     with pytest.raises(InputError, match="no machine of the Ray cluster has what a worker needs"):
-        next(ray_engine.run_ray(on_gpu, [], 1))
+        next(ray_engine.run_ray(on_gpu, [], 1, prepared.workplace))
 
 
 def test_the_command_starts_a_cluster_and_prints_its_own_words_alone(tmp_path):

@@ -6,10 +6,10 @@ from concurrent.futures import BrokenExecutor, Future
 import pytest
 
 from robustbench_seg.errors import InputError
-from robustbench_seg.evaluation.context import Settings
-from robustbench_seg.evaluation.engines.base import Job
 from robustbench_seg.evaluation.engines.scheduler import TRIES, schedule
-from robustbench_seg.evaluation.plan import Pair, Plan, WorkItem, by_configuration
+from robustbench_seg.evaluation.job import Job
+from robustbench_seg.evaluation.optimize import Execution
+from robustbench_seg.evaluation.plan import Pair, Plan, WorkItem
 from robustbench_seg.results.keys import AttackConfiguration
 from robustbench_seg.results.records import CellResult, ImageResult, SweepResult
 
@@ -19,7 +19,7 @@ UNITS = [WorkItem(0, shard, range(3 * shard, 3 * shard + 3), (0, 1, 2)) for shar
 
 
 def job(timeout=None):
-    return Job([], [], Plan((PAIR,), 3, 0, 1, "fp32"), Settings(0), timeout=timeout)
+    return Job([], [], Plan((PAIR,), 3, 0, 1, "fp32"), Execution(), timeout=timeout)
 
 
 def results(work_item, worker):
@@ -140,7 +140,7 @@ def test_only_the_unit_a_worker_had_begun_counts_as_tried():
     crew = Crew(lambda work_item: "die" if work_item.shard == 0 else "")
     run(crew, workers=1)
     assert crew.seen.count(UNITS[0]) == 1
-    assert [crew.seen.count(piece) for piece in by_configuration(UNITS[0])] == [TRIES - 1] * 3
+    assert [crew.seen.count(piece) for piece in UNITS[0].by_configuration()] == [TRIES - 1] * 3
 
 
 def test_what_a_worker_raises_ends_the_run_and_stops_all():

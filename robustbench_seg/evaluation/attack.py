@@ -1,0 +1,84 @@
+"""An attack configuration ready to be run on a pair: its objective is made once, its perturbation for every batch."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from robustbench_seg.attacks.base import Perturbation
+from robustbench_seg.attacks.budgets import Budget
+from robustbench_seg.attacks.context import AttackContext
+from robustbench_seg.attacks.objectives.base import AdversarialLoss, CleanReference, Objective
+from robustbench_seg.evaluation.plan import make_attack
+from robustbench_seg.results.keys import CLEAN, AttackConfiguration
+from robustbench_seg.tasks.base import Task
+
+
+@dataclass(frozen=True)
+class Clean(Perturbation):
+    """The images as they are."""
+
+    def run(self, context: AttackContext, budget: Budget) -> Tensor:
+        """Return the clean images."""
+        return context.images
+
+
+class ConfiguredAttack:
+    """One configuration of a pair whose measured tasks are `tasks`; the clean images are one too.
+
+    `loss_key` is equal for configurations with the same adversarial loss.
+    """
+
+    def __init__(self, configuration: AttackConfiguration, tasks: Mapping[str, Task]) -> None:
+        self.configuration = configuration
+        self.is_clean = configuration.attack == CLEAN
+        # Asked, never run: what a perturbation keeps on itself must not reach another batch.
+        self._asked = Clean() if self.is_clean else make_attack(configuration)
+        self._objective: Objective | None = None
+        if configuration.objective:
+            (self._objective,) = self._asked.objectives([configuration.objective], tasks)
+        self.loss_key = CLEAN if self.is_clean else self._loss_key()
+
+    @property
+    def sizes(self) -> list[float]:
+        """Its epsilons as numbers; unbounded is infinity."""
+        return [float("inf") if epsilon is None else epsilon for epsilon in self.configuration.epsilons]
+
+    @property
+    def starts_clean(self) -> bool:
+        """Whether its first gradient is that at the clean images."""
+        return (
+            self._objective is not None and self._asked.uses_clean_gradient() and any(size > 0 for size in self.sizes)
+        )
+
+    @property
+    def num_gradients(self) -> int:
+        """How many gradients one image costs on its grid."""
+        return self._asked.num_gradients(self.sizes) if self._objective is not None else 0
+
+    @property
+    def num_forwards(self) -> int:
+        """How many forwards beyond those of gradients and scores one image costs on its grid."""
+        return self._asked.num_forwards(self.sizes) if self._objective is not None else 0
+
+    def perturbation(self) -> Perturbation:
+        """Return a fresh perturbation."""
+        return make_attack(self.configuration)
+
+    def adversarial_loss(self, reference: CleanReference) -> AdversarialLoss | None:
+        """Return what is pursued on the batch of `reference`; None for noise."""
+        return None if self._objective is None else self._asked.adversarial_loss(self._objective, reference)
+
+    def cell_key(self, epsilon: float | None) -> Hashable | None:
+        """Return a key that is equal for cells known to hold the same images; None where none is known."""
+        name = None if epsilon is None else self._asked.cache_key(epsilon, self.configuration.norm)
+        return None if name is None else (self.loss_key, name)
+
+    def _loss_key(self) -> Hashable:
+        # An attack with adversarial losses of its own may shape them by its parameters; others share the objective's.
+        kind = type(self._asked)
+        shared = kind.adversarial_loss is Perturbation.adversarial_loss and kind.objectives is Perturbation.objectives
+        own = "" if shared else (self.configuration.attack, repr(self._asked))
+        return own, self.configuration.objective

@@ -1,0 +1,51 @@
+"""What an evaluation is asked to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from robustbench_seg.errors import UsageError
+from robustbench_seg.evaluation.spec import DataSpec, InMemory, ModelSpec
+from robustbench_seg.protocol import Protocol
+
+
+@dataclass(frozen=True)
+class EvaluationConfig:
+    """A whole evaluation, as asked for. `batch_size` 0 chooses one; `workers` 0 is one per core (one on a GPU).
+
+    `timeout` is in seconds per work item (a batch of images), 0 for none; `engine` one of engines.registry.ENGINES.
+    """
+
+    models: Sequence[ModelSpec | InMemory]
+    datasets: Sequence[DataSpec | InMemory]
+    protocol: Protocol
+    tasks: Sequence[str] | None = None
+    limit: int | None = None
+    seed: int = 0
+    batch_size: int = 0
+    device: str = "auto"
+    precision: str = "fp32"
+    compile: bool = False
+    plain: bool = False
+    engine: str = "local"
+    workers: int = 0
+    timeout: float = 0
+    save_images: bool = False
+    plugins: Sequence[str] = ()
+    in_process: bool = False
+    given: Mapping[str, Any] = field(default_factory=dict)
+
+
+def resolve_device(name: str) -> str:
+    """Return the GPU for `auto` where there is one, else the CPU; UsageError for a device that is not here."""
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        raise UsageError(f"device '{name}' is not available here; give --device cpu or auto") from error
+    return name
