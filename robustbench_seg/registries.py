@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from robustbench_seg.attacks.objectives.registry import OBJECTIVES
 from robustbench_seg.attacks.registry import ATTACKS
 from robustbench_seg.data.registry import DATASETS
 from robustbench_seg.models.registry import MODELS
@@ -12,5 +13,5 @@ from robustbench_seg.registry import Registry
 from robustbench_seg.tasks.registry import TASKS
 
 REGISTRIES: dict[str, Registry[Any]] = {
-    registry.plural: registry for registry in (MODELS, ATTACKS, DATASETS, PROTOCOLS, TASKS)
+    registry.plural: registry for registry in (MODELS, ATTACKS, OBJECTIVES, DATASETS, PROTOCOLS, TASKS)
 }

@@ -16,6 +16,7 @@ from robustbench_seg.attacks.budgets import BUDGETS, Budget
 from robustbench_seg.attacks.context import AttackContext, is_finite
 from robustbench_seg.attacks.objectives.base import AdversarialLoss, CleanReference, Objective
 from robustbench_seg.attacks.objectives.parse import parse_objective
+from robustbench_seg.attacks.objectives.task_loss import EACH_TASK
 from robustbench_seg.errors import UsageError
 from robustbench_seg.tasks.base import Task
 
@@ -33,7 +34,7 @@ class Perturbation(ABC):
     """
 
     norms: ClassVar[tuple[str, ...]] = ("linf", "rms")
-    default_objectives: ClassVar[tuple[str, ...]] = ("each task",)
+    default_objectives: ClassVar[tuple[str, ...]] = (EACH_TASK,)
 
     @abstractmethod
     def run(self, context: AttackContext, budget: Budget) -> Tensor:
@@ -70,8 +71,7 @@ class Perturbation(ABC):
     def objectives(self, wanted: Sequence[str] | None, tasks: Mapping[str, Task]) -> list[Objective]:
         """The objectives of one model's tasks; `wanted` None is the default."""
         names = self.default_objectives if wanted is None else wanted
-        spread = [task for name in names for task in (tasks if name == "each task" else (name,))]
-        return [objective for name in spread for objective in parse_objective(name, tasks)]
+        return [objective for name in names for objective in parse_objective(name, tasks)]
 
     def adversarial_loss(self, objective: Objective, reference: CleanReference) -> AdversarialLoss:
         """The adversarial loss this attack makes of an objective."""

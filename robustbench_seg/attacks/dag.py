@@ -10,8 +10,9 @@ from torch import Tensor
 
 from robustbench_seg.attacks.budgets import GREY, Budget, max_normalised
 from robustbench_seg.attacks.iterative import IterativeAttack
-from robustbench_seg.attacks.objectives.base import AdversarialLoss, CleanReference, Objective, TaskLoss
+from robustbench_seg.attacks.objectives.base import AdversarialLoss, CleanReference, Objective
 from robustbench_seg.attacks.objectives.margins import AnyWrong, ClassChange, changeable
+from robustbench_seg.attacks.objectives.task_loss import TaskLoss
 from robustbench_seg.errors import UsageError
 from robustbench_seg.tasks.base import Task
 

@@ -15,7 +15,7 @@ _COMMANDS = {
     "report": ("report", "Rebuild a run's figures and page."),
     "plot": ("plot", "Compare several runs or models."),
     "relationships": ("relationships", "What attacking one task does to the others."),
-    "list": ("listing", "List models, attacks, datasets, protocols or tasks."),
+    "list": ("listing", "List models, attacks, objectives, data sets, protocols or tasks."),
     "show": ("listing", "Show one of them in full."),
     "train": ("train", "Train a model from a recipe."),
     "check": ("check", "Check that a model can be evaluated."),

@@ -13,7 +13,7 @@ from robustbench_seg.cli.options import load_plugins, plugin_option
 if TYPE_CHECKING:
     from robustbench_seg.registry import Entry
 
-_KINDS = ("models", "attacks", "datasets", "protocols", "tasks")
+_KINDS = ("models", "attacks", "objectives", "datasets", "protocols", "tasks")
 
 
 @click.command("list")
@@ -44,7 +44,7 @@ def list_command(kind: str, as_json: bool, plugins: tuple[str, ...]) -> None:
 @click.argument("name")
 @plugin_option
 def show_command(kind: str, name: str, plugins: tuple[str, ...]) -> None:
-    """Show one model card, attack with its parameters, data set, protocol or task."""
+    """Show one model card, attack with its parameters, objective, data set, protocol or task."""
     from robustbench_seg.registries import REGISTRIES
 
     load_plugins(plugins)
@@ -68,7 +68,7 @@ def _show_attack(entry: Entry) -> list[str]:
     return lines
 
 
-def _show_dataset(entry: Entry) -> list[str]:
+def _show_documented(entry: Entry) -> list[str]:
     return [(getattr(entry.load(), "__doc__", "") or "").strip()]
 
 
@@ -93,7 +93,8 @@ def _show_task(entry: Entry) -> list[str]:
 _SHOW = {
     "model": _show_model,
     "attack": _show_attack,
-    "dataset": _show_dataset,
+    "objective": _show_documented,
+    "dataset": _show_documented,
     "protocol": _show_protocol,
     "task": _show_task,
 }

@@ -5,14 +5,20 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from robustbench_seg.classes import ClassSet
-from robustbench_seg.tasks.base import Group, Labels, Outputs, Task
+from robustbench_seg.errors import UsageError
+from robustbench_seg.tasks.base import Labels, Outputs, Task
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Tasks = Mapping[str, Task]
+"""The tasks at hand by name."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +27,7 @@ class CleanReference:
 
     outputs: Outputs
     labels: Labels
-    tasks: Mapping[str, Task]
+    tasks: Tasks
     classes: ClassSet
     median_scaling: bool
     generators: Callable[[str], Sequence[np.random.Generator]]
@@ -38,7 +44,7 @@ class CleanReference:
 
 @dataclass(frozen=True, eq=False)
 class AdversarialLoss:
-    """A per-image loss (N,) to ascend, and the images (N,) bool that have something to pursue.
+    """A per-image loss (N,) to ascend, and which images (N,) bool are attackable: have something to pursue.
 
     `skips` says that images without a target have no value in this cell (hiding), rather than staying as they are
     and being counted. `outcome` counts what the attack reached, per image.
@@ -50,11 +56,54 @@ class AdversarialLoss:
     outcome: Callable[[Outputs], Mapping[str, Tensor]] | None = None
 
 
+class Role(StrEnum):
+    """What an objective is in a matrix of relationships: the first three are its rows, in that order."""
+
+    OWN = "task's own loss"
+    RAW = "single raw loss"
+    GROUP = "several tasks at once"
+    TARGETED = "targeted"
+
+
+@dataclass(frozen=True)
+class Description:
+    """What is known of an objective without a model.
+
+    `title` names it in a table or legend ("box classification loss"), `phrase` follows an attack's title ("on the box
+    classification loss"; empty for a task's own loss). `attacks` are the names of the tasks that it attacks: the
+    diagonal of a matrix. `classes` are the classes it names, `order` its place among the objectives of its role.
+    """
+
+    title: str
+    phrase: str
+    role: Role = Role.TARGETED
+    attacks: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+    order: int = 0
+
+
 class Objective(ABC):
-    """One objective. `name` is how it is written, `needs` the model outputs it uses."""
+    """One objective of a kind; the class is the kind, which is written `KIND:ARGUMENT`, or `KIND` where it takes none.
+
+    `name` is how this objective is written in full, `needs` names the tasks whose outputs it uses. What a kind is
+    called and attacks (`describe`) can be read without importing torch.
+    """
 
     name: str
     needs: tuple[str, ...]
+
+    @classmethod
+    @abstractmethod
+    def parse(cls, argument: str, tasks: Tasks) -> Sequence[Objective]:
+        """The objectives an argument stands for, given the tasks at hand; none where those lack what it needs.
+
+        UsageError where the argument means nothing, whatever the tasks.
+        """
+
+    @classmethod
+    @abstractmethod
+    def describe(cls, argument: str) -> Description:
+        """What the objective of that argument is called and attacks."""
 
     @abstractmethod
     def adversarial_loss(self, reference: CleanReference) -> AdversarialLoss:
@@ -65,63 +114,12 @@ class Objective(ABC):
         return []
 
 
-class TaskLoss(Objective):
-    """Ascend a task's own loss against the labels."""
+def split_task(argument: str, supported: Sequence[str]) -> tuple[str, Sequence[str]]:
+    """`ARGUMENT@TASK` as the argument and the tasks meant: that one, or all that are supported where none is named.
 
-    def __init__(self, task: Task) -> None:
-        self.task = task
-        self.name = task.name
-        self.needs = (task.name,)
-
-    def adversarial_loss(self, reference: CleanReference) -> AdversarialLoss:
-        """Void pixels have no loss; an image without a valid label has no target."""
-        task, label, scale = self.task, reference.labels[self.task.key], reference.scale(self.task)
-        return AdversarialLoss(lambda outputs: task.loss(scale(outputs[task.key]), label), task.valid(label))
-
-
-Combine = Callable[[Tensor, Tensor], Tensor]
-
-
-class RawLosses(Objective):
-    """Ascend some of the raw losses that tasks are trained with, combined image by image (UniNet 2021, eq. 1 to 3).
-
-    `parts` are (task, name of a raw loss); `combine` takes the losses (K,N) and which of them have a label (K,N).
+    UsageError for a task that is not supported.
     """
-
-    def __init__(self, name: str, parts: Sequence[tuple[Task, str]], combine: Combine) -> None:
-        self.name, self.parts, self.combine = name, tuple(parts), combine
-        self.needs = tuple(dict.fromkeys(task.name for task, _ in parts))
-
-    def adversarial_loss(self, reference: CleanReference) -> AdversarialLoss:
-        """An image without a valid label of any of the tasks has no target."""
-        tasks = {task.name: task for task, _ in self.parts}
-        valid = {name: task.valid(reference.labels[task.key]) for name, task in tasks.items()}
-        known = torch.stack([valid[task.name] for task, _ in self.parts])
-        scales = {name: reference.scale(task) for name, task in tasks.items()}
-
-        def loss(outputs: Outputs) -> Tensor:
-            losses = {
-                name: task.losses(scales[name](outputs[task.key]), reference.labels[task.key])
-                for name, task in tasks.items()
-            }
-            return self.combine(torch.stack([losses[task.name][raw] for task, raw in self.parts]), known)
-
-        return AdversarialLoss(loss, known.any(0))
-
-
-def summed(losses: Tensor, known: Tensor) -> Tensor:
-    """The plain sum (N,) of losses (K,N) over those that have a label."""
-    return torch.where(known, losses, torch.zeros_like(losses)).sum(0)
-
-
-def geometric_mean(losses: Tensor, known: Tensor) -> Tensor:
-    """The geometric mean (N,) of losses (K,N) over those that have a label; weights would change no gradient's sign."""
-    logs = torch.where(known, losses.clamp(min=1e-8).log(), torch.zeros_like(losses))
-    return (logs.sum(0) / known.sum(0).clamp(min=1)).exp() * known.any(0)
-
-
-def group_losses(tasks: Mapping[str, Task], group: Group | None) -> list[tuple[Task, str]]:
-    """The raw losses of one group, or all of them where `group` is None."""
-    return [
-        (task, raw.name) for task in tasks.values() for raw in task.raw_losses if group is None or raw.group == group
-    ]
+    text, at, task = argument.partition("@")
+    if at and task not in supported:
+        raise UsageError(f"it works on {', '.join(supported)}, not '{task}'")
+    return text.strip(), (task,) if at else supported

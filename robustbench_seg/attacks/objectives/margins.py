@@ -1,27 +1,34 @@
-"""Goals on class logits: raise a rival's logit wherever a target still has its class (DAG, Xie et al. 2017)."""
+"""Objectives on class logits: raise a rival's logit wherever a target still has its class (DAG, Xie et al. 2017)."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from robustbench_seg.attacks.objectives.base import AdversarialLoss, CleanReference, Objective
-from robustbench_seg.classes import VOID, ClassSet
+from robustbench_seg.attacks.objectives.task_loss import TaskLoss
+from robustbench_seg.classes import VOID
+from robustbench_seg.lazy import lazy_module
 from robustbench_seg.tasks.base import ClassLogits, Outputs, Task
 from robustbench_seg.tasks.registry import TASKS, ordered_names
 
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+else:
+    torch = lazy_module("torch")
 
-def changeable() -> dict[str, ClassLogits]:
-    """The tasks whose classes can be changed, and where they are decided."""
-    found = {name: TASKS.get(name).class_logits for name in ordered_names()}
-    return {name: logits for name, logits in found.items() if logits is not None}
+
+def changeable() -> list[str]:
+    """The tasks whose classes can be changed, in the order of the tasks."""
+    return [name for name in ordered_names() if TASKS.get(name).class_logits is not None]
 
 
-def _logits(task: Task) -> ClassLogits:
+def logits_of(task: Task) -> ClassLogits:
+    """Where a task that is `changeable` decides its classes."""
     assert task.class_logits is not None
     return task.class_logits
 
@@ -34,42 +41,12 @@ class ClassChange(Objective):
         """The adversarial loss for one batch; elements less confident than `floor` are no targets."""
 
 
-class Swap(ClassChange):
-    """Swap two classes: raise each one's rival logit where the clean prediction is one of them.
-
-    The dense adversary generation of Xie et al. 2017 with the permutation of UniNet 2021, eq. 4; active are the
-    elements still predicted as on the clean image. Uses no labels.
-    """
-
-    def __init__(self, first: str, second: str, task: Task) -> None:
-        self.pair = (first, second)
-        self.name = f"swap:{first},{second}@{task.name}"
-        self.needs = (task.name,)
-        self.logits = _logits(task)
-
-    def missing_classes(self, classes: ClassSet) -> list[str]:
-        """Those of the two that `classes` lacks."""
-        return [name for name in self.pair if classes.find(name) is None]
-
-    def adversarial_loss(self, reference: CleanReference, floor: float = 0.0) -> AdversarialLoss:
-        """Images without an element of either class above the confidence floor have no target."""
-        first, second = (reference.classes.find(name) for name in self.pair)
-        assert first is not None
-        assert second is not None
-        clean = self.logits.of(reference.outputs)
-        current = clean.argmax(1)
-        rival = torch.where(current == first, second, first)
-        targets = ((current == first) | (current == second)) & self.logits.above(clean, floor)
-        return margin_loss(self.logits, current, rival, targets)
-
-
-class AnyWrong(ClassChange):
+class AnyWrong(ClassChange, TaskLoss):
     """Turn every correctly predicted element into a random wrong class (the original, untargeted DAG)."""
 
     def __init__(self, task: Task) -> None:
-        self.name = task.name
-        self.needs = (task.name,)
-        self.logits = _logits(task)
+        super().__init__(task)
+        self.logits = logits_of(task)
 
     def adversarial_loss(self, reference: CleanReference, floor: float = 0.0) -> AdversarialLoss:
         """Only labelled elements that are predicted right on the clean image are targets."""

@@ -10,10 +10,12 @@ from torch import Tensor
 from robustbench_seg.attacks.context import generator
 from robustbench_seg.attacks.dag import DAG
 from robustbench_seg.attacks.fgsm import FGSM
-from robustbench_seg.attacks.objectives.base import CleanReference, TaskLoss
-from robustbench_seg.attacks.objectives.hiding import Hide, fill_from_nearest
-from robustbench_seg.attacks.objectives.margins import AnyWrong, Swap, margin_loss
+from robustbench_seg.attacks.objectives.base import CleanReference
+from robustbench_seg.attacks.objectives.hide import Hide, fill_from_nearest
+from robustbench_seg.attacks.objectives.margins import AnyWrong, margin_loss
 from robustbench_seg.attacks.objectives.parse import parse_objective
+from robustbench_seg.attacks.objectives.swap import Swap
+from robustbench_seg.attacks.objectives.task_loss import TaskLoss
 from robustbench_seg.attacks.pgd import PGD
 from robustbench_seg.classes import CITYSCAPES19
 from robustbench_seg.errors import UsageError
@@ -75,13 +77,13 @@ def test_a_model_without_the_task_has_no_such_objective():
     [
         ("swap:car,car", "names one class twice"),
         ("semantc", "did you mean semantic"),
-        ("hide:", "'hide:' needs a class"),
-        ("lose:person", "unknown kind 'lose:'; known: hide, swap"),
-        ("hide:person@normals", "'hide:' works on semantic, depth, not 'normals'"),
-        ("swap:person,car@depth", "'swap:' works on semantic, detection, not 'depth'"),
-        ("swap:person", "'swap:person' needs two classes"),
-        ("swap:,car", "'swap:,car' needs two classes"),
-        ("swap:person,", "'swap:person,' needs two classes"),
+        ("hide:", "it needs a class"),
+        ("lose:person", "unknown kind 'lose:'; known: group, hide, loss, swap"),
+        ("hide:person@instance", "it works on semantic, .*depth.*, not 'instance'"),
+        ("swap:person,car@depth", "it works on semantic, detection, not 'depth'"),
+        ("swap:person", "'swap:person': it needs two classes"),
+        ("swap:,car", "'swap:,car': it needs two classes"),
+        ("swap:person,", "'swap:person,': it needs two classes"),
     ],
 )
 def test_a_malformed_name_is_refused_in_one_line(text, message):

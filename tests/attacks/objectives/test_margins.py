@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from robustbench_seg.attacks.context import AttackContext, generator
 from robustbench_seg.attacks.dag import DAG
 from robustbench_seg.attacks.objectives.base import CleanReference
-from robustbench_seg.attacks.objectives.margins import AnyWrong, Swap, margin_loss
+from robustbench_seg.attacks.objectives.margins import AnyWrong, margin_loss
 from robustbench_seg.attacks.objectives.parse import parse_objective
+from robustbench_seg.attacks.objectives.swap import Swap
 from robustbench_seg.attacks.target_model import TargetModel
 from robustbench_seg.classes import VOID, ClassSet
 from robustbench_seg.tasks.instances.assign import assign

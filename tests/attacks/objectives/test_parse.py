@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import textwrap
+
 import pytest
 
 from robustbench_seg.attacks.dag import DAG
 from robustbench_seg.attacks.fgsm import FGSM
-from robustbench_seg.attacks.objectives.base import RawLosses
-from robustbench_seg.attacks.objectives.parse import parse_objective
+from robustbench_seg.attacks.objectives.base import Description, Role
+from robustbench_seg.attacks.objectives.parse import describe, parse_objective
+from robustbench_seg.attacks.objectives.raw_loss import RawLosses
+from robustbench_seg.attacks.objectives.registry import OBJECTIVES
+from robustbench_seg.attacks.objectives.task_loss import TaskLoss
 from robustbench_seg.attacks.pgd import PGD
 from robustbench_seg.errors import UsageError
-from robustbench_seg.tasks.registry import TASKS
+from robustbench_seg.tasks.registry import TASKS, ordered_names
 
 FIVE = {name: TASKS.get(name)() for name in ("semantic", "depth", "detection", "instance", "instance_depth")}
 
@@ -122,11 +129,11 @@ def test_what_a_model_has_no_output_for_is_nothing(text):
         ("loss:", "unknown raw loss ''"),
         ("group:semantics", "unknown group 'semantics'; did you mean semantic"),
         ("group:geometry", "did you mean geometric"),
-        ("group:", "unknown group ''; known: semantic, geometric, all"),
-        ("losses:cls", "unknown kind 'losses:'; known: .*loss, group"),
-        ("hide:person@detection", "'hide:' works on semantic, depth, not 'detection'"),
-        ("hide:person@", "'hide:' works on semantic, depth, not ''"),
-        ("swap:person,car@instance", "'swap:' works on semantic, detection, not 'instance'"),
+        ("group:", "unknown group ''; known: all, semantic, geometric"),
+        ("losses:cls", "unknown kind 'losses:'; known: group, hide, loss, swap, or a task's name"),
+        ("hide:person@detection", "it works on semantic, .*depth.*, not 'detection'"),
+        ("hide:person@", "it works on semantic, .*depth.*, not ''"),
+        ("swap:person,car@instance", "it works on semantic, detection, not 'instance'"),
     ],
 )
 @pytest.mark.parametrize("tasks", [FIVE, {}], ids=["five tasks", "no task"])
@@ -165,3 +172,87 @@ def test_dag_takes_swaps_and_classes():
 def test_a_malformed_name_is_refused_also_where_no_task_fits(text):
     with pytest.raises(UsageError):
         parse_objective(text, {})
+
+
+# what is known without a model
+
+
+@pytest.mark.parametrize(
+    ("text", "title", "phrase", "role", "attacks"),
+    [
+        ("semantic", "semantic segmentation", "", Role.OWN, ("semantic",)),
+        ("loss:cls", "box classification loss", "on the box classification loss", Role.RAW, ("detection",)),
+        ("loss:depth", "depth loss", "on the depth loss", Role.RAW, ("depth",)),
+        ("group:semantic", "semantic tasks together", "on semantic tasks", Role.GROUP, None),
+        ("group:all", "all tasks (multi-task loss)", "on all tasks", Role.GROUP, None),
+        ("hide:person@depth", "hiding person", "person", Role.TARGETED, ("depth",)),
+        ("swap:person,car@detection", "person ↔ car", "person ↔ car", Role.TARGETED, ("detection",)),
+        ("mystery:far", "mystery:far", "mystery:far", Role.TARGETED, ()),
+        ("mystery", "mystery", "mystery", Role.TARGETED, ()),
+    ],
+)
+def test_an_objective_has_a_title_and_a_role(text, title, phrase, role, attacks):
+    found = describe(text)
+    assert (found.title, found.phrase, found.role) == (title, phrase, role)
+    expected = (
+        attacks
+        if attacks is not None
+        else tuple(
+            name for name in ordered_names() if text == "group:all" or TASKS.get(name).group == text.partition(":")[2]
+        )
+    )
+    assert found.attacks == expected
+
+
+def test_targeted_objectives_name_their_classes():
+    assert describe("hide:person").classes == ("person",)
+    assert describe("swap:person, car").classes == ("person", "car")
+
+
+def test_objectives_have_a_usual_order():
+    texts = ["group:semantic", "loss:cls", "depth", "group:all", "loss:seg", "semantic", "hide:person@semantic"]
+    order = sorted(texts, key=lambda text: (list(Role).index(describe(text).role), describe(text).order))
+    assert order == ["semantic", "depth", "loss:seg", "loss:cls", "group:all", "group:semantic", "hide:person@semantic"]
+
+
+def test_descriptions_import_no_torch():
+    code = """
+        import sys
+        from robustbench_seg.attacks.objectives.parse import describe
+        for text in ("depth", "loss:cls", "group:all", "hide:person@depth", "swap:person,car@detection"):
+            print(describe(text).title)
+        assert not {"torch", "scipy", "pandas"} & set(sys.modules)
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+# a kind of one's own
+
+
+@pytest.fixture
+def far(monkeypatch):
+    """A kind that a plugin would register: the pixels of depth beyond some metres."""
+    monkeypatch.setattr(OBJECTIVES, "_entries", None)
+
+    @OBJECTIVES.register("far")
+    class Far(TaskLoss):
+        """Ascend the far pixels of depth alone."""
+
+        @classmethod
+        def parse(cls, argument, tasks):
+            return [cls(tasks["depth"])] if "depth" in tasks else []
+
+        @classmethod
+        def describe(cls, argument):
+            return Description("far depth", f"on depth beyond {argument or 20} m", attacks=("depth",))
+
+    return Far
+
+
+def test_a_kind_of_a_plugin_is_parsed_and_described(far):
+    assert [type(objective) for objective in parse_objective("far:30", FIVE)] == [far]
+    assert [type(objective) for objective in parse_objective("far", FIVE)] == [far], "without an argument"
+    assert parse_objective("far", {}) == []
+    assert describe("far:30").phrase == "on depth beyond 30 m"
+    assert [objective.name for objective in PGD().objectives(["far"], FIVE)] == ["depth"]

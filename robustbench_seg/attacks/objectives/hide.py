@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
-import torch
-from scipy.ndimage import distance_transform_edt
-from torch import Tensor
+from typing import TYPE_CHECKING
 
-from robustbench_seg.attacks.objectives.base import AdversarialLoss, CleanReference, Objective
+from robustbench_seg.attacks.objectives.base import (
+    AdversarialLoss,
+    CleanReference,
+    Description,
+    Objective,
+    Tasks,
+    split_task,
+)
 from robustbench_seg.classes import ClassSet
+from robustbench_seg.errors import UsageError
+from robustbench_seg.lazy import lazy_module
 from robustbench_seg.tasks.base import Task
 from robustbench_seg.tasks.dense import DenseTask
+from robustbench_seg.tasks.registry import TASKS, ordered_names
 from robustbench_seg.tasks.semantic import Semantic
+
+if TYPE_CHECKING:
+    import torch
+    from scipy import ndimage
+    from torch import Tensor
+else:
+    torch, ndimage = lazy_module("torch"), lazy_module("scipy.ndimage")
 
 
 class Hide(Objective):
@@ -25,6 +40,20 @@ class Hide(Objective):
         self.hidden, self.task = hidden, task
         self.name = f"hide:{hidden}@{task.name}"
         self.needs = tuple(dict.fromkeys((Semantic.name, task.name)))
+
+    @classmethod
+    def parse(cls, argument: str, tasks: Tasks) -> list[Objective]:
+        """`CLASS@TASK`, of every task with a value at every pixel where none is named."""
+        hidden, names = split_task(argument, _dense())
+        if not hidden:
+            raise UsageError("it needs a class, as in hide:person@semantic")
+        return [cls(hidden, tasks[name]) for name in names if name in tasks]
+
+    @classmethod
+    def describe(cls, argument: str) -> Description:
+        """The class."""
+        hidden, names = split_task(argument, _dense())
+        return Description(f"hiding {hidden}", hidden, attacks=tuple(names), classes=(hidden,))
 
     def missing_classes(self, classes: ClassSet) -> list[str]:
         """The hidden class, where `classes` lacks it."""
@@ -41,6 +70,10 @@ class Hide(Objective):
         return AdversarialLoss(lambda outputs: -task.distance(outputs[task.key], target), attackable, skips=True)
 
 
+def _dense() -> list[str]:
+    return [name for name in ordered_names() if isinstance(TASKS.get(name)(), DenseTask)]
+
+
 def fill_from_nearest(values: Tensor, mask: Tensor) -> Tensor:
     """Each masked pixel (N,H,W) of `values` (N,...,H,W) gets the value of the nearest unmasked one (Euclidean).
 
@@ -49,6 +82,6 @@ def fill_from_nearest(values: Tensor, mask: Tensor) -> Tensor:
     filled = values.clone()
     for i, hidden in enumerate(mask.cpu().numpy()):
         if hidden.any() and not hidden.all():
-            rows, columns = distance_transform_edt(hidden, return_distances=False, return_indices=True)
+            rows, columns = ndimage.distance_transform_edt(hidden, return_distances=False, return_indices=True)
             filled[i] = values[i][..., torch.from_numpy(rows).long(), torch.from_numpy(columns).long()]
     return filled

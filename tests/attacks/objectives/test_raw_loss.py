@@ -8,8 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from robustbench_seg.attacks.objectives.base import CleanReference, geometric_mean, group_losses, summed
+from robustbench_seg.attacks.objectives.base import CleanReference
+from robustbench_seg.attacks.objectives.group import geometric_mean
 from robustbench_seg.attacks.objectives.parse import parse_objective
+from robustbench_seg.attacks.objectives.raw_loss import summed
 from robustbench_seg.classes import ClassSet
 from robustbench_seg.tasks.registry import TASKS
 from tests.tasks.made_instances import CLASSES, HEIGHT, WIDTH, Found, Known, labelled, predicted
@@ -161,7 +163,8 @@ def test_relative_depth_is_compared_at_the_scale_of_its_clean_prediction(outputs
 
 
 def test_group_losses_keep_the_order_of_the_tasks():
-    found = [(task.name, loss) for task, loss in group_losses(FIVE, None)]
+    (objective,) = parse_objective("group:all", FIVE)
+    found = [(task.name, loss) for task, loss in objective.parts]
     assert found[0] == ("semantic", "seg")
     assert [task for task, _ in found] == sorted((task for task, _ in found), key=list(FIVE).index)
     assert len(found) == 7

@@ -1,0 +1,40 @@
+"""A task's own loss against the labels: the objective of a bare attack."""
+
+from __future__ import annotations
+
+from robustbench_seg.attacks.objectives.base import AdversarialLoss, CleanReference, Description, Objective, Role, Tasks
+from robustbench_seg.tasks.base import Task
+from robustbench_seg.tasks.registry import TASKS, ordered_names
+
+EACH_TASK = "each task"
+"""The text that stands for the own loss of every task at hand."""
+
+
+class TaskLoss(Objective):
+    """Ascend a task's own loss against the labels; `each task` is one objective per task."""
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self.name = task.name
+        self.needs = (task.name,)
+
+    @classmethod
+    def parse(cls, argument: str, tasks: Tasks) -> list[Objective]:
+        """The task of that name; UsageError where there is no such task at all."""
+        if argument == EACH_TASK:
+            return [cls(task) for task in tasks.values()]
+        if argument not in tasks:
+            TASKS.entry(argument)  # a near miss is an error, a task that this model lacks is not
+            return []
+        return [cls(tasks[argument])]
+
+    @classmethod
+    def describe(cls, argument: str) -> Description:
+        """The task's title."""
+        title, order = TASKS.get(argument).title, ordered_names().index(argument)
+        return Description(title, "", Role.OWN, (argument,), order=order)
+
+    def adversarial_loss(self, reference: CleanReference) -> AdversarialLoss:
+        """Void pixels have no loss; an image without a valid label has no target."""
+        task, label, scale = self.task, reference.labels[self.task.key], reference.scale(self.task)
+        return AdversarialLoss(lambda outputs: task.loss(scale(outputs[task.key]), label), task.valid(label))
