@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from robustbench_seg.attacks.objectives.registry import OBJECTIVES
 from robustbench_seg.attacks.registry import ATTACKS
 from robustbench_seg.data.registry import DATASETS
 from robustbench_seg.models.registry import MODELS
@@ -16,12 +17,14 @@ if TYPE_CHECKING:
     from robustbench_seg.api.models import load_model
     from robustbench_seg.api.run import Run
     from robustbench_seg.attacks.base import Perturbation
+    from robustbench_seg.attacks.objectives.base import Objective
     from robustbench_seg.data.base import Dataset
     from robustbench_seg.tasks.base import Task
 
 _LAZY = {
     "Attacked": "api.attack",
     "Dataset": "data.base",
+    "Objective": "attacks.objectives.base",
     "Perturbation": "attacks.base",
     "Run": "api.run",
     "Task": "tasks.base",
@@ -34,10 +37,12 @@ __all__ = [
     "ATTACKS",
     "DATASETS",
     "MODELS",
+    "OBJECTIVES",
     "PROTOCOLS",
     "TASKS",
     "Attacked",
     "Dataset",
+    "Objective",
     "Perturbation",
     "Run",
     "Task",

@@ -9,8 +9,8 @@ from torch import nn
 import robustbench_seg
 from robustbench_seg.errors import UsageError
 
-PUBLIC = """ATTACKS DATASETS MODELS PROTOCOLS TASKS
-Attacked Dataset Perturbation Run Task attack evaluate load_model"""
+PUBLIC = """ATTACKS DATASETS MODELS OBJECTIVES PROTOCOLS TASKS
+Attacked Dataset Objective Perturbation Run Task attack evaluate load_model"""
 
 
 class Linear(nn.Module):
