@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from robustbench_seg.registry import Registry, built_in
+from robustbench_seg.tasks.dense import DenseTask
 
 if TYPE_CHECKING:
     from robustbench_seg.tasks.base import Task
@@ -14,7 +15,9 @@ BUILT_IN = {
     "detection": ("tasks.detection:Detection", "object detection: COCO AP of boxes"),
     "instance": ("tasks.instance:Instance", "instance segmentation: COCO AP of masks"),
     "depth": ("tasks.depth:Depth", "monocular depth: RMSE and the usual errors"),
+    "normals": ("tasks.normals:Normals", "surface normals: mean angular error"),
     "instance_depth": ("tasks.instance_depth:InstanceDepth", "median depth of each instance: L1 and relative error"),
+    "edges": ("tasks.edges:Edges", "edges of regions: F1 of the edge class"),
 }
 
 TASKS: Registry[type[Task]] = Registry("task", "tasks", lambda: built_in(BUILT_IN))
@@ -23,3 +26,9 @@ TASKS: Registry[type[Task]] = Registry("task", "tasks", lambda: built_in(BUILT_I
 def ordered_names() -> list[str]:
     """All tasks in the order they are shown in: those that ship, then those of plugins by name."""
     return [*BUILT_IN, *(name for name in TASKS if name not in BUILT_IN)]
+
+
+def dense_tasks() -> dict[str, DenseTask]:
+    """The tasks with a value at every pixel, which any network with dense heads can predict."""
+    made = {name: TASKS.get(name)() for name in ordered_names()}
+    return {name: task for name, task in made.items() if isinstance(task, DenseTask)}

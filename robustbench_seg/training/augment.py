@@ -11,20 +11,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from robustbench_seg.tasks.rules import LabelRule, View, Window, cut
 from robustbench_seg.training.recipe import AugmentRecipe
-from robustbench_seg.training.rules import RULES, View, Window, cut
 
 
 def augment(
     image: Tensor,
     labels: Mapping[str, Any],
+    rules: Mapping[str, LabelRule],
     recipe: AugmentRecipe,
     crop: tuple[int, int],
     generator: torch.Generator,
 ) -> tuple[Tensor, dict[str, Any]]:
     """A random zoom, crop, flip and colour change of one item.
 
-    Takes an image (3,H,W) in [0,1] and labels as `RULES` read them; returns both at `crop` (h,w). A window larger
+    Takes an image (3,H,W) in [0,1] and labels as their `rules` read them; returns both at `crop` (h,w). A window larger
     than the image is filled with its edge pixels and void labels.
     """
     low, high = recipe.scale
@@ -34,7 +35,7 @@ def augment(
     image = cut(image[None], window, None)
     image = F.interpolate(image, size=crop, mode="bilinear", align_corners=False, antialias=zoom < 1)[0]
     image = jitter(image.clamp(0, 1), recipe.jitter, generator)
-    seen = {key: RULES[key].view(label, view) for key, label in labels.items()}
+    seen = {key: rules[key].view(label, view) for key, label in labels.items()}
     return image.flip(-1) if view.flip else image, seen
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -13,10 +14,11 @@ from torch import Tensor
 
 from robustbench_seg.data.base import Dataset, Sample
 from robustbench_seg.errors import InputError
+from robustbench_seg.tasks.base import Task
 from robustbench_seg.tasks.registry import TASKS
+from robustbench_seg.tasks.rules import LabelRule
 from robustbench_seg.training.augment import augment, item_generator
 from robustbench_seg.training.recipe import Recipe
-from robustbench_seg.training.rules import RULES
 
 Item = tuple[Tensor, dict[str, Any]]
 """An image and its labels by key."""
@@ -37,21 +39,26 @@ class Source:
 
     def __post_init__(self) -> None:
         for task in self.tasks:
-            if label_key(task) not in RULES or task not in self.dataset.tasks:
-                raise InputError(f"data set {self.dataset.name} has no trainable labels for task {task!r}")
+            if task not in self.dataset.tasks:
+                raise InputError(f"data set {self.dataset.name} has no labels for task {task!r}")
 
     @cached_property
-    def keys(self) -> tuple[str, ...]:
-        """The keys of the labels."""
-        return tuple(dict.fromkeys(label_key(task) for task in self.tasks))
+    def made(self) -> dict[str, Task]:
+        """The tasks by name."""
+        return {name: TASKS.get(name)() for name in self.tasks}
+
+    @cached_property
+    def rules(self) -> dict[str, LabelRule]:
+        """How each label follows its image, by key."""
+        return {task.key: task.label_rule for task in self.made.values()}
 
     def __getitem__(self, index: int) -> Item:
         """Image (3,H,W) uint8 and labels as the rules read them."""
         if index in self._kept:
             return self._kept[index]
-        item = _tensors(self.dataset[index], self.keys)
+        item = _tensors(self.dataset[index], self.rules)
         if self.size:
-            item = resized(*item, (self.size[0], self.size[1]))
+            item = resized(*item, (self.size[0], self.size[1]), self.rules)
         if self.cache:
             self._kept[index] = item
         return item
@@ -59,12 +66,16 @@ class Source:
     def read(self, index: int) -> Item:
         """Image (3,H,W) in [0,1] and labels as the losses want them."""
         image, labels = self[index]
-        return image.float() / 255, _finished(labels)
+        return image.float() / 255, self.finished(labels)
 
+    def finished(self, labels: Mapping[str, Any]) -> dict[str, Any]:
+        """Labels as the losses want them."""
+        return {key: self.rules[key].finish(label) for key, label in labels.items()}
 
-def label_key(task: str) -> str:
-    """The key of a task's label; auxiliary labels, which are no task here, go by their own name."""
-    return TASKS.get(task)().key if task in TASKS else task
+    def collate(self, items: Sequence[Item]) -> Item:
+        """Items as a batch."""
+        labels = {key: rule.collate([item[1][key] for item in items]) for key, rule in self.rules.items()}
+        return torch.stack([image for image, _ in items]), labels
 
 
 def indices(count: int, batch: int, step: int, seed: int) -> list[int]:
@@ -78,40 +89,30 @@ def training_batch(source: Source, recipe: Recipe, step: int) -> Item:
     """Images (N,3,h,w) and labels of a step; item i's augmentation is drawn from (seed, step, i)."""
     chosen = indices(len(source.dataset), recipe.batch, step, recipe.seed)
     items = [_augmented(source, recipe, index, step, i) for i, index in enumerate(chosen)]
-    return collate(items)
-
-
-def collate(items: list[Item]) -> Item:
-    """Items as a batch."""
-    labels = {key: RULES[key].collate([item[1][key] for item in items]) for key in items[0][1]}
-    return torch.stack([image for image, _ in items]), labels
+    return source.collate(items)
 
 
 def _augmented(source: Source, recipe: Recipe, index: int, step: int, i: int) -> Item:
     image, labels = source[index]
     height, width = recipe.crop or image.shape[-2:]
     generator = item_generator(recipe.seed, step, i)
-    image, labels = augment(image.float() / 255, labels, recipe.augment, (height, width), generator)
-    return image, _finished(labels)
-
-
-def _finished(labels: dict[str, Any]) -> dict[str, Any]:
-    return {key: RULES[key].finish(label) for key, label in labels.items()}
+    image, labels = augment(image.float() / 255, labels, source.rules, recipe.augment, (height, width), generator)
+    return image, source.finished(labels)
 
 
 def _order(count: int, epoch: int, seed: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     return np.random.default_rng((seed, epoch)).permutation(count)
 
 
-def _tensors(sample: Sample, keys: tuple[str, ...]) -> Item:
+def _tensors(sample: Sample, rules: Mapping[str, LabelRule]) -> Item:
     image = torch.from_numpy(np.array(sample.image)).permute(2, 0, 1).contiguous()
-    return image, {key: RULES[key].read(sample.labels[key]) for key in keys}
+    return image, {key: rule.read(sample.labels[key]) for key, rule in rules.items()}
 
 
-def resized(image: Tensor, labels: dict[str, Any], size: tuple[int, int]) -> Item:
+def resized(image: Tensor, labels: Mapping[str, Any], size: tuple[int, int], rules: Mapping[str, LabelRule]) -> Item:
     """An image (3,H,W) uint8 by antialiased bilinear sampling, labels by nearest, both at `size`."""
     if image.shape[-2:] == size:
-        return image, labels
+        return image, dict(labels)
     small = F.interpolate(image[None].float(), size=size, mode="bilinear", antialias=True)[0]
-    nearest = {key: RULES[key].resize(label, size) for key, label in labels.items()}
+    nearest = {key: rules[key].resize(label, size) for key, label in labels.items()}
     return small.round().clamp(0, 255).to(torch.uint8), nearest

@@ -21,10 +21,11 @@ from robustbench_seg.models.blocks.normalization import Normalization
 from robustbench_seg.models.networks.base import NetworkRequest
 from robustbench_seg.models.networks.build import build
 from robustbench_seg.registry import unknown
-from robustbench_seg.tasks.base import Task
+from robustbench_seg.tasks.base import LossSettings, Task
+from robustbench_seg.tasks.registry import TASKS, dense_tasks
+from robustbench_seg.tasks.semantic import Semantic, class_weights
 from robustbench_seg.training.batches import Source
 from robustbench_seg.training.init import load_encoder
-from robustbench_seg.training.losses import AUXILIARY, TRAINED, LossSettings, class_weights
 from robustbench_seg.training.mask_basis import fit_masks
 from robustbench_seg.training.method import Method, VideoSets, method_of, video_checks
 from robustbench_seg.training.optimiser import make_optimiser
@@ -115,8 +116,9 @@ def _prepare(
     _refuse_unknown(recipe)
     source = Source(train_set, (*tasks, *recipe.auxiliary), recipe.data.cache, size)
     weights = None
-    if recipe.class_weights and "semantic" in tasks:
-        weights = class_weights(source, len(train_set.classes)).to(device)
+    if recipe.class_weights and Semantic.name in tasks:
+        labels = (source[index][1][Semantic.key] for index in range(len(train_set)))
+        weights = class_weights(labels, len(train_set.classes)).to(device)
     labelled = Supervised(recipe, source, LossSettings(weights, recipe.depth_loss), device)
     checks = (Check(Source(val_set, tasks, recipe.data.cache, size)), *video_checks(recipe, video))
     identity = _identity(recipe, train_set, checks, video)
@@ -124,10 +126,10 @@ def _prepare(
 
 
 def _refuse_unknown(recipe: Recipe) -> None:
-    for kind, asked, known in (("task", recipe.tasks, TRAINED), ("auxiliary task", recipe.auxiliary, AUXILIARY)):
+    for kind, asked, known in (("task", recipe.tasks, TASKS), ("auxiliary task", recipe.auxiliary, dense_tasks())):
         for name in asked:
             if name not in known:
-                raise InputError(f"recipe {recipe.name}: {unknown(f'trainable {kind}', name, known)}")
+                raise InputError(f"recipe {recipe.name}: {unknown(kind, name, known)}")
 
 
 def _initial_state(run: Run) -> State:
@@ -171,7 +173,7 @@ def _measure(run: Run, state: State, loss: float) -> None:
     row: Row = {"step": state.step, "loss": loss}
     row |= {f"{task}_{metric}": value for task, values in scores.items() for metric, value in values.items()}
     state.log.append(row)
-    task = TRAINED[next(iter(run.recipe.tasks))].task
+    task = run.train.made[next(iter(run.recipe.tasks))]
     score = scores[task.name][task.curve]
     if _better(task, score, state.best):
         state.best, state.best_step = score, state.step

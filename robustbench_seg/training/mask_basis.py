@@ -8,6 +8,7 @@ from torch import nn
 from robustbench_seg.errors import InputError
 from robustbench_seg.models.blocks.instance_head import InstanceHead
 from robustbench_seg.tasks.instances.masks import crops, fit
+from robustbench_seg.tasks.instances.task import InstancesTask
 from robustbench_seg.training.batches import Source
 
 IMAGES = 500
@@ -22,7 +23,7 @@ def fit_masks(module: nn.Module, source: Source) -> None:
     found = []
     for index in range(min(IMAGES, len(source.dataset))):
         _, labels = source.read(index)
-        truth = labels["instances"]
+        truth = labels[InstancesTask.key]
         kept = ~truth.ignored
         found.append((crops(truth.masks[kept], truth.boxes[kept]) >= 0.5).float())
     samples = torch.cat(found)

@@ -9,11 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from robustbench_seg.training.batches import Source, label_key, training_batch
-from robustbench_seg.training.losses import AUXILIARY, BALANCES, TRAINED, LossSettings
+from robustbench_seg.tasks.base import LossSettings
+from robustbench_seg.tasks.registry import TASKS
+from robustbench_seg.training.batches import Source, training_batch
+from robustbench_seg.training.losses import BALANCES
 from robustbench_seg.training.optimiser import Rates, encoder_parameters
 from robustbench_seg.training.recipe import Recipe
-from robustbench_seg.training.rules import RULES
 
 DEEP = "deep"
 """The output under which a network in training lists what it predicts on the way, each level at its own size."""
@@ -60,13 +61,13 @@ class Supervised:
         for level in levels:
             for task, output in level.items():
                 size = (output.shape[-2], output.shape[-1])
-                own = {key: RULES[key].resize(label, size) for key, label in labels.items() if key == label_key(task)}
+                made = TASKS.get(task)()
+                own = {made.key: made.label_rule.resize(labels[made.key], size)}
                 loss = loss + sum(self._weighted(task, level, own).values()) / len(levels)
         return loss
 
     def _weighted(self, task: str, outputs: Mapping[str, Any], labels: Mapping[str, Any]) -> dict[str, Tensor]:
         weights = {**self.recipe.tasks, **self.recipe.auxiliary}
-        compute = TRAINED[task].losses if task in TRAINED else AUXILIARY[task]
-        key = label_key(task)
-        losses = compute(outputs[key], labels[key], self.settings)
+        made = TASKS.get(task)()
+        losses = made.training_losses(outputs[made.key], labels[made.key], self.settings)
         return {name: weights[task] * value for name, value in losses.items()}

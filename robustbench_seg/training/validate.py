@@ -9,8 +9,7 @@ import torch
 from torch import nn
 
 from robustbench_seg.tasks.base import Statistics, Task, rescaled
-from robustbench_seg.training.batches import Source, collate
-from robustbench_seg.training.losses import TRAINED
+from robustbench_seg.training.batches import Source
 
 Scores = dict[str, dict[str, float]]
 
@@ -26,14 +25,14 @@ class Check:
 def validate(module: nn.Module, check: Check, device: torch.device, batch: int = 4) -> Scores:
     """`{task: {metric: value}}` of the source's tasks at full resolution; the model's mode is left as it was."""
     source = check.source
-    tasks = [TRAINED[name].task for name in source.tasks]
+    tasks = list(source.made.values())
     statistics: dict[str, list[Statistics]] = {task.name: [] for task in tasks}
     training = module.training
     module.eval()
     with torch.inference_mode():
         for start in range(0, len(source.dataset), batch):
             items = [source.read(i) for i in range(start, min(start + batch, len(source.dataset)))]
-            images, labels = collate(items)
+            images, labels = source.collate(items)
             labels = {key: label.to(device) for key, label in labels.items()}
             outputs = module(images.to(device))
             for task in tasks:

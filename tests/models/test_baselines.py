@@ -12,7 +12,6 @@ import torch.nn.functional as F
 from robustbench_seg.errors import InputError
 from robustbench_seg.models.blocks.attention import Distillation, GatedMessage
 from robustbench_seg.models.blocks.deephead import Fuse, coarse, finished
-from robustbench_seg.models.blocks.dense_tasks import FAR, NEAR
 from robustbench_seg.models.blocks.encoders import Encoder
 from robustbench_seg.models.blocks.normalization import PRESETS
 from robustbench_seg.models.catalogue.index import folders
@@ -22,6 +21,8 @@ from robustbench_seg.models.networks.crossstitch import CrossStitch, CrossStitch
 from robustbench_seg.models.networks.mtan import StageAttention
 from robustbench_seg.models.networks.mtinet import FeaturePropagation
 from robustbench_seg.models.networks.mtl import MTLNet
+from robustbench_seg.tasks.depth import FAR, NEAR
+from robustbench_seg.tasks.registry import dense_tasks
 from robustbench_seg.training.loop import build_module
 from robustbench_seg.training.recipe import read_recipe
 
@@ -312,9 +313,10 @@ def test_encoders_are_found_by_name():
 
 def test_outputs_are_cropped_from_the_padded_image():
     raw = {"edges": torch.arange(8.0).view(1, 1, 2, 4)}
-    assert finished(raw, (2, 4), (1, 3))["edges"].tolist() == [[[0.0, 1.0, 2.0]]]
+    tasks = dense_tasks()
+    assert finished(tasks, raw, (2, 4), (1, 3))["edges"].tolist() == [[[0.0, 1.0, 2.0]]]
     # At half the image's size, five columns are two and a half cells; the half one stays.
-    assert coarse(raw, (4, 8), (2, 5))["edges"].tolist() == [[[0.0, 1.0, 2.0]]]
+    assert coarse(tasks, raw, (4, 8), (2, 5))["edges"].tolist() == [[[0.0, 1.0, 2.0]]]
 
 
 @pytest.mark.parametrize("scale", ["nano", "paper"])

@@ -8,10 +8,10 @@ import torch
 from robustbench_seg.attacks.target_model import TargetModel
 from robustbench_seg.classes import CAMVID11, CITYSCAPES19, ClassSet, align
 from robustbench_seg.errors import InputError, RobustsegError
-from robustbench_seg.models.blocks.dense_tasks import FAR, NEAR, metric_depth
 from robustbench_seg.models.blocks.normalization import PRESETS
 from robustbench_seg.models.networks.base import NetworkRequest
 from robustbench_seg.models.networks.build import build
+from robustbench_seg.tasks.depth import FAR, NEAR, Depth
 from robustbench_seg.tasks.instances.truth import InstanceLabels, Instances
 from robustbench_seg.tasks.registry import TASKS
 from tests.tasks.by_key import by_key
@@ -107,10 +107,10 @@ def test_ranges_of_the_levels_meet_and_leave_out_no_size():
 
 def test_depth_is_logarithmic_between_its_ends():
     raw = torch.tensor([-200.0, 0.0, 200.0]).view(1, 1, 1, 3)
-    torch.testing.assert_close(metric_depth(raw), torch.tensor([[[NEAR, math.sqrt(NEAR * FAR), FAR]]]))
+    torch.testing.assert_close(Depth().activate(raw), torch.tensor([[[NEAR, math.sqrt(NEAR * FAR), FAR]]]))
     values = torch.linspace(-4, 4, 9, dtype=torch.float64).view(1, 1, 1, 9)
     expected = torch.log(torch.tensor(FAR / NEAR, dtype=torch.float64)) * torch.sigmoid(values[:, 0])
-    torch.testing.assert_close((metric_depth(values) / NEAR).log(), expected)
+    torch.testing.assert_close((Depth().activate(values) / NEAR).log(), expected)
 
 
 def test_it_starts_with_few_objects_at_a_plausible_depth():
@@ -217,8 +217,7 @@ def test_the_papers_levels_are_p3_to_p5():
 @pytest.mark.parametrize(
     ("tasks", "changes", "message"),
     [
-        (("semantic", "flow"), {}, "no head for task 'flow'; the network's tasks are semantic, depth, detection"),
-        (("semantic", "normals"), {}, "no head for task 'normals'"),
+        (("semantic", "flow"), {}, "no head for task 'flow'; the network's tasks are semantic, depth, normals, edges"),
         (("instance",), {}, "instance needs detection beside it"),
         (("semantic", "instance_depth"), {}, "instance_depth needs detection beside it"),
         (("detection",), {"instances": {"width": 12}}, "a multiple of 8"),

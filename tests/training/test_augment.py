@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 import torch
 
+from robustbench_seg.tasks.registry import TASKS
 from robustbench_seg.training.augment import augment, jitter
 from robustbench_seg.training.batches import Source, indices, training_batch
 from robustbench_seg.training.recipe import AugmentRecipe
 
 STILL = (0.0, 0.0, 0.0, 0.0)
+RULES = {name: TASKS.get(name)().label_rule for name in ("semantic", "depth")}
 
 
 def _draw(seed: int = 0) -> torch.Generator:
@@ -23,7 +25,7 @@ def _grid() -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
 
 def test_identity():
     image, labels = _grid()
-    out, moved = augment(image, labels, AugmentRecipe(0.0, STILL), (40, 60), _draw())
+    out, moved = augment(image, labels, RULES, AugmentRecipe(0.0, STILL), (40, 60), _draw())
     torch.testing.assert_close(out, image)
     for key, label in labels.items():
         torch.testing.assert_close(moved[key], label)
@@ -33,7 +35,7 @@ def test_identity():
 def test_labels_follow_the_image(seed):
     image, labels = _grid()
     recipe = AugmentRecipe(0.5, STILL, (0.7, 1.5))
-    out, moved = augment(image, labels, recipe, (32, 48), _draw(seed))
+    out, moved = augment(image, labels, RULES, recipe, (32, 48), _draw(seed))
     assert out.shape == (3, 32, 48)
     seen = moved["semantic"] != 255
     away = (out[0] * 100 - moved["semantic"]).abs()[seen] < 0.51
@@ -46,13 +48,13 @@ def test_labels_follow_the_image(seed):
 @pytest.mark.parametrize("zoom", [0.5, 2.0])
 def test_zooming_in_brings_things_nearer(zoom):
     image, labels = torch.rand(3, 40, 60), {"depth": torch.full((40, 60), 10.0)}
-    _, moved = augment(image, labels, AugmentRecipe(0.0, STILL, (zoom, zoom)), (40, 60), _draw())
+    _, moved = augment(image, labels, RULES, AugmentRecipe(0.0, STILL, (zoom, zoom)), (40, 60), _draw())
     assert set(moved["depth"].unique().tolist()) - {0.0} == {10.0 / zoom}
 
 
 def test_flip():
     image, labels = _grid()
-    out, moved = augment(image, labels, AugmentRecipe(1.0, STILL), (40, 60), _draw())
+    out, moved = augment(image, labels, RULES, AugmentRecipe(1.0, STILL), (40, 60), _draw())
     torch.testing.assert_close(out, image.flip(-1))
     torch.testing.assert_close(moved["semantic"], labels["semantic"].flip(-1))
 

@@ -17,7 +17,7 @@ from robustbench_seg.errors import UsageError
 from robustbench_seg.lazy import lazy_module
 from robustbench_seg.tasks.base import Task
 from robustbench_seg.tasks.dense import DenseTask
-from robustbench_seg.tasks.registry import TASKS, ordered_names
+from robustbench_seg.tasks.registry import dense_tasks
 from robustbench_seg.tasks.semantic import Semantic
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Hide(Objective):
     @classmethod
     def parse(cls, argument: str, tasks: Tasks) -> list[Objective]:
         """`CLASS@TASK`, of every task with a value at every pixel where none is named."""
-        hidden, names = split_task(argument, _dense())
+        hidden, names = split_task(argument, list(dense_tasks()))
         if not hidden:
             raise UsageError("it needs a class, as in hide:person@semantic")
         return [cls(hidden, tasks[name]) for name in names if name in tasks]
@@ -52,7 +52,7 @@ class Hide(Objective):
     @classmethod
     def describe(cls, argument: str) -> Description:
         """The class."""
-        hidden, names = split_task(argument, _dense())
+        hidden, names = split_task(argument, list(dense_tasks()))
         return Description(f"hiding {hidden}", hidden, attacks=tuple(names), classes=(hidden,))
 
     def missing_classes(self, classes: ClassSet) -> list[str]:
@@ -68,10 +68,6 @@ class Hide(Objective):
         target = fill_from_nearest(self.task.prediction(reference.outputs[self.task.key]), mask)
         task = self.task
         return AdversarialLoss(lambda outputs: -task.distance(outputs[task.key], target), attackable, skips=True)
-
-
-def _dense() -> list[str]:
-    return [name for name in ordered_names() if isinstance(TASKS.get(name)(), DenseTask)]
 
 
 def fill_from_nearest(values: Tensor, mask: Tensor) -> Tensor:

@@ -8,9 +8,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from robustbench_seg.errors import InputError
-from robustbench_seg.models.blocks.dense_tasks import DENSE_TASKS
 from robustbench_seg.models.blocks.instance_head import INSTANCE_TASKS
 from robustbench_seg.models.blocks.resize import resize
+from robustbench_seg.tasks.dense import DenseTask
+from robustbench_seg.tasks.registry import dense_tasks
 
 
 class Fuse(nn.Module):
@@ -37,55 +38,59 @@ class Fuse(nn.Module):
 class LightHead(nn.Sequential):
     """A task's decoder in the multi-task baseline: all levels fused, then the prediction."""
 
-    def __init__(self, channels: Sequence[int], width: int, task: str, num_classes: int) -> None:
+    def __init__(self, channels: Sequence[int], width: int, task: DenseTask, num_classes: int) -> None:
         super().__init__(Fuse(channels, width), predictor(width, task, num_classes))
 
 
-def predictor(width: int, task: str, num_classes: int) -> nn.Conv2d:
+def predictor(width: int, task: DenseTask, num_classes: int) -> nn.Conv2d:
     """The 1x1 convolution to a task's raw channels."""
-    return nn.Conv2d(width, DENSE_TASKS[task].channels(num_classes), 1)
+    return nn.Conv2d(width, task.channels(num_classes), 1)
 
 
-def finished(raw: Mapping[str, Tensor], padded: Sequence[int], size: Sequence[int]) -> dict[str, Tensor]:
+def finished(
+    tasks: Mapping[str, DenseTask], raw: Mapping[str, Tensor], padded: Sequence[int], size: Sequence[int]
+) -> dict[str, Tensor]:
     """Outputs at the image's `size` (H,W) of raw maps that cover the `padded` image: upsampled, cropped, in units."""
     height, width = size
-    return {task: DENSE_TASKS[task].finish(resize(x, padded)[..., :height, :width]) for task, x in raw.items()}
+    return {name: tasks[name].activate(resize(x, padded)[..., :height, :width]) for name, x in raw.items()}
 
 
-def coarse(raw: Mapping[str, Tensor], padded: Sequence[int], size: Sequence[int]) -> dict[str, Tensor]:
+def coarse(
+    tasks: Mapping[str, DenseTask], raw: Mapping[str, Tensor], padded: Sequence[int], size: Sequence[int]
+) -> dict[str, Tensor]:
     """The same at the maps' own resolution, for losses of what is predicted on the way.
 
     Upsampling four scales of four tasks costs more than the network does.
     """
     found = {}
-    for task, x in raw.items():
+    for name, x in raw.items():
         height, width = (-(-length * n // m) for length, n, m in zip(x.shape[-2:], size, padded, strict=True))
-        found[task] = DENSE_TASKS[task].finish(x[..., :height, :width])
+        found[name] = tasks[name].activate(x[..., :height, :width])
     return found
 
 
-def dense_tasks(tasks: Sequence[str], extra: Sequence[str] = ()) -> tuple[str, ...]:
+def chosen_tasks(tasks: Sequence[str], extra: Sequence[str] = ()) -> dict[str, DenseTask]:
     """The dense ones of `tasks`; InputError where one is neither dense nor in `extra`, or where none is dense."""
-    known = (*DENSE_TASKS, *extra)
+    dense = dense_tasks()
+    known = (*dense, *extra)
     unknown = [task for task in tasks if task not in known]
     if unknown:
         raise InputError(f"no head for task {unknown[0]!r}; the network's tasks are {', '.join(known)}")
-    dense = tuple(task for task in tasks if task in DENSE_TASKS)
-    if not dense:
-        raise InputError(
-            f"the network needs a dense task beside {', '.join(tasks)}; add one of {', '.join(DENSE_TASKS)}"
-        )
-    return dense
+    chosen = {task: dense[task] for task in tasks if task in dense}
+    if not chosen:
+        raise InputError(f"the network needs a dense task beside {', '.join(tasks)}; add one of {', '.join(dense)}")
+    return chosen
 
 
-def with_auxiliary(tasks: Sequence[str], auxiliary: Sequence[str]) -> tuple[str, ...]:
+def with_auxiliary(tasks: Mapping[str, DenseTask], auxiliary: Sequence[str]) -> dict[str, DenseTask]:
     """Tasks and auxiliary tasks; InputError where an auxiliary one is unknown or named twice."""
+    dense = dense_tasks()
     for i, task in enumerate(auxiliary):
-        if task not in DENSE_TASKS:
-            raise InputError(f"no head for auxiliary task {task!r}; the network's tasks are {', '.join(DENSE_TASKS)}")
+        if task not in dense:
+            raise InputError(f"no head for auxiliary task {task!r}; the network's tasks are {', '.join(dense)}")
         if task in (*tasks, *auxiliary[:i]):
             raise InputError(f"auxiliary task {task!r} is there already; name it once, in tasks or in auxiliary")
-    return (*tasks, *auxiliary)
+    return {**tasks, **{task: dense[task] for task in auxiliary}}
 
 
 def instance_tasks(tasks: Sequence[str]) -> tuple[str, ...]:

@@ -6,28 +6,30 @@ import torch
 from torch import Tensor, nn
 
 from robustbench_seg.models.blocks.resize import resize
+from robustbench_seg.tasks.dense import DenseTask
+from robustbench_seg.tasks.depth import Depth
 
 MIN_DEPTH = 0.1
 MAX_DEPTH = 100.0
 
 
-class SemanticHead(nn.Module):
-    """A convolution to C logits, upsampled bilinearly where the decoder stops early."""
+class DenseHead(nn.Module):
+    """A convolution to the task's raw channels, upsampled bilinearly where the decoder stops early."""
 
-    def __init__(self, inputs: int, num_classes: int, kernel: int = 3) -> None:
+    def __init__(self, task: DenseTask, inputs: int, num_classes: int, kernel: int = 3) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(inputs, num_classes, kernel, padding=kernel // 2)
+        self.task = task
+        self.conv = nn.Conv2d(inputs, task.channels(num_classes), kernel, padding=kernel // 2)
 
     def forward(self, x: Tensor, size: tuple[int, int]) -> Tensor:
-        """Logits (N,C,*size)."""
-        return resize(self.conv(x), size)
+        """The task's output at `size` (H,W)."""
+        return self.task.activate(resize(self.conv(x), size))
 
 
 class DepthHead(nn.Module):
     """Bounded inverse depth: 1/depth = 0.01 + 9.99 sigmoid, so depth lies in [0.1, 100] m (Klingner 2020)."""
 
-    def __init__(self, inputs: int, num_classes: int, kernel: int = 3) -> None:
-        """`num_classes` is there for a common signature; depth has one channel."""
+    def __init__(self, inputs: int, kernel: int = 3) -> None:
         super().__init__()
         self.conv = nn.Conv2d(inputs, 1, kernel, padding=kernel // 2)
         # Starts near 10 m; at sigmoid(0) the first prediction would be 0.2 m everywhere.
@@ -43,4 +45,6 @@ def inverse_depth(logits: Tensor) -> Tensor:
     return 1 / MAX_DEPTH + (1 / MIN_DEPTH - 1 / MAX_DEPTH) * torch.sigmoid(logits)
 
 
-HEADS: dict[str, type[SemanticHead] | type[DepthHead]] = {"semantic": SemanticHead, "depth": DepthHead}
+def make_head(task: DenseTask, inputs: int, num_classes: int, kernel: int = 3) -> nn.Module:
+    """The head of a task: Klingner's for depth, a plain one for every other."""
+    return DepthHead(inputs, kernel) if isinstance(task, Depth) else DenseHead(task, inputs, num_classes, kernel)

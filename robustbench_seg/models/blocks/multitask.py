@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from robustbench_seg.errors import InputError
+from robustbench_seg.models.blocks.deephead import chosen_tasks
 from robustbench_seg.models.blocks.encoders import Encoder
 from robustbench_seg.models.blocks.fpn import FPNDecoder
-from robustbench_seg.models.blocks.heads import HEADS
+from robustbench_seg.models.blocks.heads import make_head
 from robustbench_seg.models.blocks.normalization import Normalization, Normalize
 from robustbench_seg.models.blocks.udecoder import UDecoder
 
@@ -27,7 +27,7 @@ Decoder = FPNDecoder | UDecoder
 class MultiTaskNet(nn.Module):
     """Images (N,3,H,W) in [0,1] of any size to a dict of outputs at that size.
 
-    `semantic` logits (N,C,H,W), `depth` metres (N,H,W).
+    Each dense task has a decoder and a head of its own.
     """
 
     def __init__(
@@ -41,13 +41,13 @@ class MultiTaskNet(nn.Module):
     ) -> None:
         """`decoder` makes a fresh decoder for each task; it has `out_channels`."""
         super().__init__()
-        unknown = [task for task in tasks if task not in HEADS]
-        if unknown:
-            raise InputError(f"no head for task {unknown[0]!r}; the network's tasks are {', '.join(HEADS)}")
+        chosen = chosen_tasks(tasks)
         self.normalize = Normalize(normalization)
         self.encoder = encoder
-        decoders = {task: decoder() for task in tasks}
-        heads = {task: HEADS[task](d.out_channels, num_classes, head_kernel) for task, d in decoders.items()}
+        decoders = {name: decoder() for name in tasks}
+        heads = {
+            name: make_head(chosen[name], d.out_channels, num_classes, head_kernel) for name, d in decoders.items()
+        }
         self.decoders = nn.ModuleDict(decoders)
         self.heads = nn.ModuleDict(heads)
 

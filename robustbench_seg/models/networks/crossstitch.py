@@ -9,7 +9,7 @@ from timm.models import FeatureListNet
 from torch import Tensor, nn
 
 from robustbench_seg.errors import InputError
-from robustbench_seg.models.blocks.deephead import LightHead, dense_tasks, finished
+from robustbench_seg.models.blocks.deephead import LightHead, chosen_tasks, finished
 from robustbench_seg.models.blocks.encoders import Encoder
 from robustbench_seg.models.blocks.multitask import padded
 from robustbench_seg.models.blocks.normalization import Normalization, Normalize
@@ -36,7 +36,7 @@ class CrossStitch(nn.Module):
 
 
 class CrossStitchNet(nn.Module):
-    """Images (N,3,H,W) in [0,1] of any size to a dict of outputs at that size, as `dense_tasks.DENSE_TASKS` says."""
+    """Images (N,3,H,W) in [0,1] of any size to a dict of outputs at that size."""
 
     def __init__(
         self,
@@ -49,7 +49,8 @@ class CrossStitchNet(nn.Module):
     ) -> None:
         """`encoders` are one a task, all alike and of timm's `name`; stitched are all levels but `skip_finest`."""
         super().__init__()
-        tasks = dense_tasks(tuple(encoders))
+        chosen = chosen_tasks(tuple(encoders))
+        tasks = tuple(chosen)
         if len(tasks) < 2:
             raise InputError(f"crossstitch joins at least two tasks, not {tasks[0]} alone; add one or use mtl")
         self.normalize = Normalize(normalization)
@@ -59,14 +60,15 @@ class CrossStitchNet(nn.Module):
         self.stages = stages(first, name)
         used = first.channels[skip_finest:]
         self.stitches = nn.ModuleList(CrossStitch(len(tasks), c) for c in used)
-        self.heads = nn.ModuleDict({task: LightHead(used, width, task, num_classes) for task in tasks})
+        self.tasks = chosen
+        self.heads = nn.ModuleDict({name: LightHead(used, width, task, num_classes) for name, task in chosen.items()})
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """One output a task."""
         x = padded(self.normalize(images))
         levels = self._levels(x)
         raw = {task: head([level[i] for level in levels]) for i, (task, head) in enumerate(self.heads.items())}
-        return finished(raw, x.shape[-2:], images.shape[-2:])
+        return finished(self.tasks, raw, x.shape[-2:], images.shape[-2:])
 
     def _levels(self, x: Tensor) -> list[list[Tensor]]:
         """The stitched maps, one a task, of every level used, fine to coarse."""

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from robustbench_seg.models.blocks.deephead import LightHead, dense_tasks, finished
+from robustbench_seg.models.blocks.deephead import LightHead, chosen_tasks, finished
 from robustbench_seg.models.blocks.encoders import Encoder
 from robustbench_seg.models.blocks.fpn import ConvBNReLU
 from robustbench_seg.models.blocks.multitask import padded
@@ -47,7 +47,7 @@ class StageAttention(nn.ModuleList):
 
 
 class MTAN(nn.Module):
-    """Images (N,3,H,W) in [0,1] of any size to a dict of outputs at that size, as `dense_tasks.DENSE_TASKS` says.
+    """Images (N,3,H,W) in [0,1] of any size to a dict of outputs at that size.
 
     Masks are made of the stages' outputs, with which any encoder serves; the paper makes them of each stage's first
     block. The convolutions that carry a task's map to the next stage are shared by the tasks, as in the paper.
@@ -64,18 +64,20 @@ class MTAN(nn.Module):
     ) -> None:
         """`width` of the heads; every encoder level but the `skip_finest` finest is attended to."""
         super().__init__()
-        dense = dense_tasks(tasks)
+        self.tasks = chosen_tasks(tasks)
         self.normalize = Normalize(normalization)
         self.encoder = encoder
         self.skip_finest = skip_finest
         used = encoder.channels[skip_finest:]
         self.refine = nn.ModuleList(Bottleneck(fine, coarse, max(4, coarse // 4)) for fine, coarse in pairwise(used))
-        self.attention = nn.ModuleDict({task: StageAttention(used) for task in dense})
-        self.heads = nn.ModuleDict({task: LightHead(used, width, task, num_classes) for task in dense})
+        self.attention = nn.ModuleDict({task: StageAttention(used) for task in self.tasks})
+        self.heads = nn.ModuleDict(
+            {name: LightHead(used, width, task, num_classes) for name, task in self.tasks.items()}
+        )
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """One output a task."""
         x = padded(self.normalize(images))
         features = self.encoder(x)[self.skip_finest :]
         raw = {task: head(self.attention[task](features, self.refine)) for task, head in self.heads.items()}
-        return finished(raw, x.shape[-2:], images.shape[-2:])
+        return finished(self.tasks, raw, x.shape[-2:], images.shape[-2:])

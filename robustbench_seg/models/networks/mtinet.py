@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from robustbench_seg.models.blocks.attention import Distillation, residual_block, squeeze_excitation
 from robustbench_seg.models.blocks.deephead import (
     LightHead,
+    chosen_tasks,
     coarse,
-    dense_tasks,
     finished,
     instance_tasks,
     predictor,
@@ -23,6 +23,7 @@ from robustbench_seg.models.blocks.instance_head import INSTANCE_TASKS, Instance
 from robustbench_seg.models.blocks.multitask import padded
 from robustbench_seg.models.blocks.normalization import Normalization, Normalize
 from robustbench_seg.models.blocks.resize import resize
+from robustbench_seg.tasks.dense import DenseTask
 
 TaskMaps = dict[str, Tensor]
 
@@ -76,13 +77,20 @@ class Scale(nn.Module):
     """One scale: initial tasks, predicted for deep supervision; distillation; propagation unless it is the finest."""
 
     def __init__(
-        self, inputs: int, width: int, tasks: Sequence[str], sources: Sequence[str], num_classes: int, finest: bool
+        self,
+        inputs: int,
+        width: int,
+        tasks: Sequence[str],
+        sources: Mapping[str, DenseTask],
+        num_classes: int,
+        finest: bool,
     ) -> None:
         super().__init__()
-        self.initial = InitialTasks(inputs, width, sources)
-        self.predict = nn.ModuleDict({task: predictor(width, task, num_classes) for task in sources})
-        self.distil = Distillation(tasks, sources, width)
-        self.propagate = None if finest else FeaturePropagation(width, sources)
+        names = tuple(sources)
+        self.initial = InitialTasks(inputs, width, names)
+        self.predict = nn.ModuleDict({name: predictor(width, task, num_classes) for name, task in sources.items()})
+        self.distil = Distillation(tasks, names, width)
+        self.propagate = None if finest else FeaturePropagation(width, names)
 
     def forward(self, level: Tensor, propagated: Mapping[str, Tensor] | None) -> ScaleMaps:
         """What the scale makes of the encoder's level and the maps of the next coarser scale."""
@@ -97,7 +105,7 @@ class Scale(nn.Module):
 class MTINet(nn.Module):
     """Images (N,3,H,W) in [0,1] of any size to a dict of outputs at that size.
 
-    Each task's output as `dense_tasks.DENSE_TASKS` says; `instances`, a `DenseInstances`, where instance tasks are
+    `instances` is a `DenseInstances`, where instance tasks are
     asked for; while training `deep`, a dict of all tasks and auxiliary ones a scale, fine to coarse, at its resolution.
     """
 
@@ -115,18 +123,19 @@ class MTINet(nn.Module):
     ) -> None:
         """`widths` of the scales, fine to coarse: one for each encoder level but the `skip_finest` finest."""
         super().__init__()
-        dense, found = dense_tasks(tasks, INSTANCE_TASKS), instance_tasks(tasks)
+        dense, found = chosen_tasks(tasks, INSTANCE_TASKS), instance_tasks(tasks)
         sources = with_auxiliary(dense, auxiliary)
+        self.tasks = sources
         self.normalize = Normalize(normalization)
         self.encoder = encoder
         self.skip_finest = skip_finest
         channels, reductions = encoder.channels[skip_finest:], encoder.reductions[skip_finest:]
         handed = (*widths[1:], 0)
         self.scales = nn.ModuleList(
-            Scale(c + h, w, dense, sources, num_classes, finest=i == 0)
+            Scale(c + h, w, tuple(dense), sources, num_classes, finest=i == 0)
             for i, (c, h, w) in enumerate(zip(channels, handed, widths, strict=True))
         )
-        self.heads = nn.ModuleDict({task: LightHead(widths, head, task, num_classes) for task in dense})
+        self.heads = nn.ModuleDict({name: LightHead(widths, head, task, num_classes) for name, task in dense.items()})
         self.instances = InstanceHead(channels[1:4], reductions[1:4], instances, found, num_classes) if found else None
 
     def forward(self, images: Tensor) -> dict[str, Any]:
@@ -136,11 +145,11 @@ class MTINet(nn.Module):
         features = self.encoder(x)[self.skip_finest :]
         scales = self._scales(features)
         raw = {task: head([maps.distilled[task] for maps in scales]) for task, head in self.heads.items()}
-        outputs: dict[str, Any] = dict(finished(raw, full, size))
+        outputs: dict[str, Any] = dict(finished(self.tasks, raw, full, size))
         if self.instances is not None:
             outputs["instances"] = self.instances(features[1:4], size)
         if self.training:
-            outputs["deep"] = tuple(coarse(maps.first, full, size) for maps in scales)
+            outputs["deep"] = tuple(coarse(self.tasks, maps.first, full, size) for maps in scales)
         return outputs
 
     def _scales(self, features: Sequence[Tensor]) -> list[ScaleMaps]:

@@ -10,14 +10,14 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from robustbench_seg.models.blocks.deephead import LightHead, dense_tasks, finished
+from robustbench_seg.models.blocks.deephead import LightHead, chosen_tasks, finished
 from robustbench_seg.models.blocks.encoders import Encoder
 from robustbench_seg.models.blocks.multitask import padded
 from robustbench_seg.models.blocks.normalization import Normalization, Normalize
 
 
 class MTLNet(nn.Module):
-    """Images (N,3,H,W) in [0,1] of any size to a dict of outputs at that size, as `dense_tasks.DENSE_TASKS` says."""
+    """Images (N,3,H,W) in [0,1] of any size to a dict of outputs at that size."""
 
     def __init__(
         self,
@@ -34,10 +34,14 @@ class MTLNet(nn.Module):
         self.encoder = encoder
         self.skip_finest = skip_finest
         used = encoder.channels[skip_finest:]
-        self.heads = nn.ModuleDict({task: LightHead(used, width, task, num_classes) for task in dense_tasks(tasks)})
+        self.tasks = chosen_tasks(tasks)
+        self.heads = nn.ModuleDict(
+            {name: LightHead(used, width, task, num_classes) for name, task in self.tasks.items()}
+        )
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """One output a task."""
         x = padded(self.normalize(images))
         features = self.encoder(x)[self.skip_finest :]
-        return finished({task: head(features) for task, head in self.heads.items()}, x.shape[-2:], images.shape[-2:])
+        raw = {task: head(features) for task, head in self.heads.items()}
+        return finished(self.tasks, raw, x.shape[-2:], images.shape[-2:])

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from robustbench_seg.models.blocks.attention import Distillation
-from robustbench_seg.models.blocks.deephead import Fuse, coarse, dense_tasks, finished, predictor, with_auxiliary
+from robustbench_seg.models.blocks.deephead import Fuse, chosen_tasks, coarse, finished, predictor, with_auxiliary
 from robustbench_seg.models.blocks.encoders import Encoder
 from robustbench_seg.models.blocks.multitask import padded
 from robustbench_seg.models.blocks.normalization import Normalization, Normalize
@@ -18,7 +18,7 @@ from robustbench_seg.models.networks.uninet import Bottleneck
 class PadNet(nn.Module):
     """Images (N,3,H,W) in [0,1] of any size to a dict of outputs at that size.
 
-    Each task's output as `dense_tasks.DENSE_TASKS` says; while training `deep`, one dict with the first predictions of
+    While training `deep`, one dict with the first predictions of
     all tasks and auxiliary ones, at their resolution.
     """
 
@@ -34,17 +34,21 @@ class PadNet(nn.Module):
     ) -> None:
         """`width` of every map, at the encoder's finest level but `skip_finest`."""
         super().__init__()
-        dense = dense_tasks(tasks)
+        dense = chosen_tasks(tasks)
         sources = with_auxiliary(dense, auxiliary)
+        self.tasks = sources
         self.normalize = Normalize(normalization)
         self.encoder = encoder
         self.skip_finest = skip_finest
         self.fuse = Fuse(encoder.channels[skip_finest:], width)
         self.initial = nn.ModuleDict({task: _refinement(width) for task in sources})
-        self.predict = nn.ModuleDict({task: predictor(width, task, num_classes) for task in sources})
-        self.distil = Distillation(dense, sources, width)
+        self.predict = nn.ModuleDict({name: predictor(width, task, num_classes) for name, task in sources.items()})
+        self.distil = Distillation(tuple(dense), tuple(sources), width)
         self.heads = nn.ModuleDict(
-            {task: nn.Sequential(_refinement(width), predictor(width, task, num_classes)) for task in dense}
+            {
+                name: nn.Sequential(_refinement(width), predictor(width, task, num_classes))
+                for name, task in dense.items()
+            }
         )
 
     def forward(self, images: Tensor) -> dict[str, Any]:
@@ -55,10 +59,10 @@ class PadNet(nn.Module):
         initial = {task: refine(fused) for task, refine in self.initial.items()}
         distilled = self.distil(initial)
         raw = {task: head(distilled[task]) for task, head in self.heads.items()}
-        outputs: dict[str, Any] = dict(finished(raw, full, size))
+        outputs: dict[str, Any] = dict(finished(self.tasks, raw, full, size))
         if self.training:
             first = {task: predict(initial[task]) for task, predict in self.predict.items()}
-            outputs["deep"] = (coarse(first, full, size),)
+            outputs["deep"] = (coarse(self.tasks, first, full, size),)
         return outputs
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,13 +12,14 @@ from timm.models.vovnet import OsaStage
 from torch import Tensor, nn
 
 from robustbench_seg.errors import InputError
-from robustbench_seg.models.blocks.dense_tasks import DENSE_TASKS
 from robustbench_seg.models.blocks.encoders import Encoder
 from robustbench_seg.models.blocks.fpn import ConvBNReLU
 from robustbench_seg.models.blocks.instance_head import INSTANCE_TASKS, InstanceHead, InstanceParameters
 from robustbench_seg.models.blocks.multitask import padded
 from robustbench_seg.models.blocks.normalization import Normalization, Normalize
 from robustbench_seg.models.blocks.resize import resize
+from robustbench_seg.tasks.dense import DenseTask
+from robustbench_seg.tasks.registry import dense_tasks
 
 
 @dataclass(frozen=True)
@@ -107,8 +108,7 @@ class PixelHead(nn.Module):
 class UniNet(nn.Module):
     """Images (N,3,H,W) in [0,1] of any size to outputs of the tasks asked for.
 
-    `semantic` logits (N,C,H,W), `depth` metres (N,H,W), `instances` a `DenseInstances` of what `detection`, `instance`
-    and `instance_depth` need.
+    Dense tasks share the decoder; `instances` is a `DenseInstances` of what the tasks on instances need.
     """
 
     def __init__(
@@ -127,19 +127,20 @@ class UniNet(nn.Module):
         own = encoder.channels[parameters.skip_finest :]
         channels, width = (*own, *[parameters.extra_width] * parameters.extra), parameters.width
         levels = len(channels) - 1
-        pixel: dict[str, nn.Module] = {
-            task: PixelHead(levels, width, parameters.head, DENSE_TASKS[task].channels(num_classes), KERNELS[task])
-            for task in tasks
-            if task in KERNELS
+        dense = dense_tasks()
+        self.tasks = {name: dense[name] for name in tasks if name in dense}
+        pixel = {
+            name: PixelHead(levels, width, parameters.head, task.channels(num_classes), _kernel(task))
+            for name, task in self.tasks.items()
         }
         # Instances are found in the encoder's levels: without a pixel task nothing looks further.
         self.extra = ExtraStages(own[-1], parameters.extra_width, parameters.extra if pixel else 0)
         self.decoder = SharedDecoder(channels, width, parameters.bottleneck) if pixel else None
         self.heads = nn.ModuleDict(pixel)
         found = [task for task in tasks if task in INSTANCE_TASKS]
-        unknown = [task for task in tasks if task not in (*KERNELS, *INSTANCE_TASKS)]
+        unknown = [task for task in tasks if task not in (*dense, *INSTANCE_TASKS)]
         if unknown:
-            known = ", ".join((*KERNELS, *INSTANCE_TASKS))
+            known = ", ".join((*dense, *INSTANCE_TASKS))
             raise InputError(f"no head for task {unknown[0]!r}; the network's tasks are {known}")
         reductions = encoder.reductions[parameters.skip_finest :]
         self.instances = InstanceHead(own[1:4], reductions[1:4], instances, found, num_classes) if found else None
@@ -155,11 +156,12 @@ class UniNet(nn.Module):
             maps = self.decoder(features)
             size = (x.shape[-2], x.shape[-1])
             raw = {task: head(maps, size)[..., :height, :width] for task, head in self.heads.items()}
-            outputs = {task: DENSE_TASKS[task].finish(values) for task, values in raw.items()}
+            outputs = {name: self.tasks[name].activate(values) for name, values in raw.items()}
         if self.instances is not None:
             outputs["instances"] = self.instances(features[1:4], (height, width))
         return outputs
 
 
-KERNELS: Mapping[str, int] = {"semantic": 1, "depth": 3}
-"""The pixel tasks, and the kernel of each one's last convolution (UniNet 2021, figure 2)."""
+def _kernel(task: DenseTask) -> int:
+    """The kernel of the last convolution: 1 where it predicts classes, else 3 (UniNet 2021, figure 2)."""
+    return 1 if task.has_classes else 3

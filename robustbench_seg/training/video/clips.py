@@ -69,7 +69,7 @@ class ClipSource:
         images = [torch.from_numpy(np.array(sample.image)).permute(2, 0, 1) for sample in (before, now, after)]
         shape = images[1].shape[-2:]
         size = (self.size[0], self.size[1]) if self.size else (shape[0], shape[1])
-        small = [resized(image, {}, size)[0] for image in images]
+        small = [resized(image, {}, size, {})[0] for image in images]
         return torch.stack(small), scaled_intrinsics(_intrinsics(now), (shape[0], shape[1]), size)
 
 

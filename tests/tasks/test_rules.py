@@ -6,11 +6,13 @@ import torch
 
 from robustbench_seg.classes import VOID
 from robustbench_seg.tasks.instances.truth import from_sample
+from robustbench_seg.tasks.registry import TASKS
+from robustbench_seg.tasks.rules import View, cut
 from robustbench_seg.training.augment import augment
 from robustbench_seg.training.recipe import AugmentRecipe
-from robustbench_seg.training.rules import RULES, View, cut
 
 HEIGHT, WIDTH = 40, 60
+RULES = {task.key: task.label_rule for task in (TASKS.get(name)() for name in TASKS)}
 STILL = (0.0, 0.0, 0.0, 0.0)
 WHOLE = View((0, 0, HEIGHT, WIDTH), (HEIGHT, WIDTH), 1.0, False)
 FLIPPED = View((0, 0, HEIGHT, WIDTH), (HEIGHT, WIDTH), 1.0, True)
@@ -125,7 +127,7 @@ def test_instances_move_as_the_classes_of_their_pixels(seed):
     labels = {"semantic": semantic, "instances": RULES["instances"].read(sample_labels())}
     generator = torch.Generator().manual_seed(seed)
     image, moved = augment(
-        torch.zeros(3, HEIGHT, WIDTH), labels, AugmentRecipe(0.5, STILL, (0.6, 2.0)), (32, 48), generator
+        torch.zeros(3, HEIGHT, WIDTH), labels, RULES, AugmentRecipe(0.5, STILL, (0.6, 2.0)), (32, 48), generator
     )
     found = RULES["instances"].finish(moved["instances"])
     assert image.shape == (3, 32, 48)

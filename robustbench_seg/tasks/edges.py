@@ -1,0 +1,116 @@
+"""Edges of regions: binary cross-entropy, F1 of the edge class over the data set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from robustbench_seg.classes import VOID, ClassSet
+from robustbench_seg.lazy import lazy_module
+from robustbench_seg.tasks.base import (
+    Floats,
+    Labels,
+    LossSettings,
+    Metric,
+    Outputs,
+    Pixels,
+    Statistics,
+    Values,
+    masked_mean,
+    stack,
+)
+from robustbench_seg.tasks.dense import DenseTask
+
+if TYPE_CHECKING:
+    import torch
+    import torch.nn.functional as F
+    from torch import Tensor
+
+    from robustbench_seg.tasks import rules
+else:
+    torch, F = lazy_module("torch"), lazy_module("torch.nn.functional")
+    rules = lazy_module("robustbench_seg.tasks.rules")
+
+_POOLING = "hits and misses of all labelled pixels of the data set together, at probability 0.5"
+
+
+class Edges(DenseTask):
+    """Logits (N,H,W) against labels (N,H,W): 1 on edges, 0 elsewhere, void 255."""
+
+    name = "edges"
+    title = "edge detection"
+    key = "edges"
+    group = None
+    metrics = (
+        Metric("f1", "edge F1", True, "", _POOLING),
+        Metric("precision", "edge precision", True, "", _POOLING),
+        Metric("recall", "edge recall", True, "", _POOLING),
+    )
+    curve = "f1"
+
+    def loss(self, output: Tensor, label: Tensor) -> Tensor:
+        """Binary cross-entropy, the mean over an image's labelled pixels."""
+        known = label != VOID
+        truth = torch.where(known, label, 0).to(output.dtype)
+        return masked_mean(F.binary_cross_entropy_with_logits(output, truth, reduction="none"), known)
+
+    def distance(self, output: Tensor, target: Tensor) -> Tensor:
+        """Binary cross-entropy to the target's probability, the mean over all pixels."""
+        cost = F.binary_cross_entropy_with_logits(output, target.sigmoid(), reduction="none")
+        return cost.flatten(1).mean(1)
+
+    def valid(self, label: Tensor) -> Tensor:
+        """Images with at least one labelled pixel."""
+        return (label != VOID).flatten(1).any(1)
+
+    def statistics(self, outputs: Outputs, labels: Labels, num_classes: int) -> list[Statistics]:
+        """`counts` (3,) of each image: edges found, false ones, and missed ones."""
+        label = labels[self.key]
+        found, true, known = outputs[self.key] > 0, label == 1, label != VOID
+        counts = torch.stack([found & true, found & ~true & known, ~found & true], 1).flatten(2).sum(2)
+        return [{"counts": image} for image in counts.cpu().double().numpy()]
+
+    def values(self, statistics: Sequence[Statistics], weights: Floats, scored: npt.NDArray[np.bool_]) -> Values:
+        """F1, precision and recall of the edge class."""
+        hits, false, missed = (weights @ stack(statistics, "counts")).T
+        ratios = {
+            "f1": (2 * hits, 2 * hits + false + missed),
+            "precision": (hits, hits + false),
+            "recall": (hits, hits + missed),
+        }
+        overall = {
+            name: np.divide(top, bottom, out=np.full_like(top, np.nan), where=bottom > 0)
+            for name, (top, bottom) in ratios.items()
+        }
+        return Values(overall, {})
+
+    @property
+    def label_rule(self) -> rules.LabelRule:
+        """A map; outside of the image is void."""
+        return rules.MapRule(torch.int64, VOID)
+
+    def training_losses(self, output: Tensor, label: Tensor, settings: LossSettings) -> Mapping[str, Tensor]:
+        """Binary cross-entropy over all labelled pixels, both classes of equal total weight (Xie and Tu 2015)."""
+        keep = label != VOID
+        truth = label[keep].float()
+        if not truth.numel():
+            return {}
+        share = truth.mean()
+        weight = torch.where(truth > 0, 1 - share, share)
+        return {"edges": F.binary_cross_entropy_with_logits(output[keep], truth, weight)}
+
+    def draw_output(self, output: Tensor, i: int, image: Tensor, classes: ClassSet) -> Pixels:
+        """The probability of an edge in grey."""
+        return _grey(output[i].sigmoid())
+
+    def draw_label(self, label: Tensor, i: int, image: Tensor, classes: ClassSet) -> Pixels:
+        """Edges in white; void is black too."""
+        return _grey((label[i] == 1).float())
+
+
+def _grey(probability: Tensor) -> Pixels:
+    grey = (probability * 255).round().byte().cpu().numpy()
+    return np.repeat(grey[..., None], 3, 2)

@@ -1,0 +1,106 @@
+"""Surface normals: the angle between predicted and true directions, averaged over images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from robustbench_seg.classes import ClassSet
+from robustbench_seg.lazy import lazy_module
+from robustbench_seg.tasks.base import LossSettings, Metric, Pixels, masked_mean
+from robustbench_seg.tasks.regions import POOLING, RegionTask
+
+if TYPE_CHECKING:
+    import torch
+    import torch.nn.functional as F
+    from torch import Tensor
+
+    from robustbench_seg.tasks import rules
+else:
+    torch, F = lazy_module("torch"), lazy_module("torch.nn.functional")
+    rules = lazy_module("robustbench_seg.tasks.rules")
+
+THRESHOLDS = (11.25, 22.5, 30.0)
+"""Degrees (Eigen and Fergus 2015)."""
+
+
+class Normals(RegionTask):
+    """Directions (N,3,H,W) in the camera's frame against unit vectors (N,3,H,W), 0 where invalid.
+
+    Predictions may have any length.
+    """
+
+    name = "normals"
+    title = "surface normals"
+    key = "normals"
+    group = "geometric"
+    planes = 3
+    metrics = (
+        Metric("angular_error", "mean angular error", False, "°", POOLING),
+        Metric("within_11", "within 11.25°", True, "", POOLING),
+        Metric("within_22", "within 22.5°", True, "", POOLING),
+        Metric("within_30", "within 30°", True, "", POOLING),
+    )
+    curve = "angular_error"
+    errors = ("angular_error", "within_11", "within_22", "within_30")
+
+    def implausible(self, metric: str, value: float, num_classes: int) -> str:
+        """A mean angle that random directions have too."""
+        return "no better than random directions" if metric == "angular_error" and value >= 90 else ""
+
+    def activate(self, raw: Tensor) -> Tensor:
+        """Unit vectors (N,3,H,W)."""
+        length: Tensor = raw.norm(dim=1, keepdim=True)
+        return raw / length.clamp_min(1e-12)
+
+    def loss(self, output: Tensor, label: Tensor) -> Tensor:
+        """1 - cos of the angle, the mean over an image's valid pixels (DenseMTL 2023 trains normals with it)."""
+        return masked_mean(1 - F.cosine_similarity(output, label), _mask(label, 1))
+
+    def distance(self, output: Tensor, target: Tensor) -> Tensor:
+        """The same over all pixels."""
+        return (1 - F.cosine_similarity(output, target)).flatten(1).mean(1)
+
+    def valid(self, label: Tensor) -> Tensor:
+        """Images with at least one valid pixel."""
+        return _mask(label, 1).flatten(1).any(1)
+
+    def pixel_errors(self, output: Tensor, label: Tensor) -> tuple[Tensor, Sequence[Tensor]]:
+        """The angle in degrees, and whether it is within each threshold."""
+        keep = _mask(label, 0)
+        found, truth = output[:, keep].double(), label[:, keep].double()
+        # Exact at small angles too, where the arc cosine is not; and of vectors of any length.
+        across = torch.linalg.cross(found, truth, dim=0).norm(dim=0)
+        angle = torch.rad2deg(torch.atan2(across, (found * truth).sum(0)))
+        return keep, [angle, *((angle < threshold).double() for threshold in THRESHOLDS)]
+
+    @property
+    def label_rule(self) -> rules.LabelRule:
+        """A map of vectors; a mirror turns them too."""
+        return rules.MapRule(torch.float32, 0.0, flipped=_mirrored)
+
+    def training_losses(self, output: Tensor, label: Tensor, settings: LossSettings) -> Mapping[str, Tensor]:
+        """L1 of unit vectors over all valid pixels of the batch."""
+        error = (F.normalize(output, dim=1) - label).abs().sum(1)[_mask(label, 1)]
+        return {"normals": error.mean()} if error.numel() else {}
+
+    def draw_output(self, output: Tensor, i: int, image: Tensor, classes: ClassSet) -> Pixels:
+        """Directions as colours, -1 to 1 as 0 to 255; invalid is black."""
+        vectors = output[i].double()
+        length = vectors.norm(dim=0, keepdim=True)
+        colours = (vectors / length.clamp(min=1e-12) + 1) * 127.5 * (length > 0)
+        return np.asarray(colours.round().byte().permute(1, 2, 0).cpu().numpy(), np.uint8)
+
+    def draw_label(self, label: Tensor, i: int, image: Tensor, classes: ClassSet) -> Pixels:
+        """The same."""
+        return self.draw_output(label, i, image, classes)
+
+
+def _mask(label: Tensor, dim: int) -> Tensor:
+    return label.square().sum(dim) > 0
+
+
+def _mirrored(normals: Tensor) -> Tensor:
+    return normals * normals.new_tensor([-1.0, 1.0, 1.0]).view(3, 1, 1)
