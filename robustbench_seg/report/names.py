@@ -21,6 +21,8 @@ TASKS = {
     "detection": "object detection",
     "instance": "instance segmentation",
     "instance_depth": "instance depth",
+    "normals": "surface normals",
+    "edges": "edge detection",
 }
 GROUPS = {
     "semantic": "semantic",
@@ -47,11 +49,21 @@ METRICS = {
     "cls_loss": ("classification loss", ""),
     "reg_loss": ("regression loss", ""),
     "aspect_ratio": ("width / height", ""),
+    "angular_error": ("mean angular error", "°"),
+    "within_11": ("within 11.25°", ""),
+    "within_22": ("within 22.5°", ""),
+    "within_30": ("within 30°", ""),
+    "f1": ("edge F1", ""),
+    "precision": ("edge precision", ""),
+    "recall": ("edge recall", ""),
 }
 CLASS_METRICS = {"miou": "IoU"}
 """What a metric is called when it is of one class."""
 
-CURVES = {"semantic": "miou", "depth": "rmse", "detection": "ap", "instance": "ap", "instance_depth": "l1"}
+CURVES = {"semantic": "miou", "depth": "rmse", "detection": "ap", "instance": "ap", "instance_depth": "l1"} | {
+    "normals": "angular_error",
+    "edges": "f1",
+}
 """The metric Q is drawn of, by task; a task that is not here has its first metric drawn."""
 
 _DETAILS = {"hide": "{}", "swap": "{}", "loss": "on the {} loss", "group": "on {} tasks"}
