@@ -59,8 +59,7 @@ def evaluate(
         **options,
     )
     folder = Path(tempfile.mkdtemp(prefix="robustseg-")) if out is None else Path(out)
-    run_evaluation(PreparedEvaluation(config, folder), folder)
-    return Run(folder)
+    return Run(folder, tables=run_evaluation(PreparedEvaluation(config, folder), folder).tables)
 
 
 def _model(model: str | nn.Module | LoadedModel, tasks: Sequence[str], classes: ClassSet) -> ModelSpec | InMemory:

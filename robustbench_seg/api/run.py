@@ -7,14 +7,13 @@ from dataclasses import dataclass
 import pandas as pd
 
 from robustbench_seg.report.figures import FigureFile, figures
-from robustbench_seg.report.merge import merge, model_names
 from robustbench_seg.report.pictures import data_uri
 from robustbench_seg.report.relationships.effects import effects_table
 from robustbench_seg.report.relationships.page import page
 from robustbench_seg.report.relationships.study import study
-from robustbench_seg.report.rows import rows
 from robustbench_seg.report.views import views
 from robustbench_seg.results import run as results
+from robustbench_seg.results.merge import merge, model_names
 
 
 class Figures(list[FigureFile]):
@@ -40,7 +39,7 @@ class Run(results.Run):
 
     def plot(self) -> Figures:
         """The Q curves: the retained share of each task's metric over ε and over the signal-to-noise ratio."""
-        return Figures(figures(views(rows(self.summary))))
+        return Figures(figures(views(self.rows)))
 
     def relationships(self, epsilon: float | None = None) -> Relationships:
         """What attacking one task does to the others, with the figures at `epsilon` (units of 1/255) first.

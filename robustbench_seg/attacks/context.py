@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -12,12 +11,7 @@ from torch import Tensor
 
 from robustbench_seg.attacks.objectives.base import AdversarialLoss
 from robustbench_seg.attacks.target_model import ForwardPass, TargetModel
-
-
-def generator(seed: int, *names: str) -> np.random.Generator:
-    """A stream that depends on the seed and the names (image, attack, purpose) and on nothing else."""
-    digest = hashlib.sha256("\0".join((str(seed), *names)).encode()).digest()
-    return np.random.Generator(np.random.Philox(key=int.from_bytes(digest[:16], "little")))
+from robustbench_seg.randomness import generator
 
 
 def is_finite(x: Tensor) -> bool:

@@ -12,8 +12,8 @@ import click
 @click.option("--pictures/--no-pictures", default=True, help="Leave pictures out where the data may not be passed on.")
 def report_command(runs: tuple[Path, ...], pictures: bool) -> None:
     """Rebuild the tables, figures and page of each RUN from its store; no model is loaded."""
-    from robustbench_seg.evaluation.run import rebuild
     from robustbench_seg.report.write import write_report
+    from robustbench_seg.results.run import rebuild
 
     for folder in runs:
         click.echo(f"report: {write_report(rebuild(folder, pictures))}")

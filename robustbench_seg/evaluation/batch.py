@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from robustbench_seg.attacks.context import generator
 from robustbench_seg.attacks.objectives.base import CleanReference
 from robustbench_seg.classes import Alignment, ClassSet
 from robustbench_seg.data.base import Dataset, Sample
 from robustbench_seg.errors import InputError
+from robustbench_seg.randomness import generator
 from robustbench_seg.tasks.base import Labels, Outputs, Task, rescaled
 from robustbench_seg.tasks.registry import TASKS
 

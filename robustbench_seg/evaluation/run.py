@@ -14,10 +14,11 @@ from robustbench_seg.evaluation.lock import sole_writer
 from robustbench_seg.evaluation.metadata import metadata
 from robustbench_seg.evaluation.plan import WorkItem, share
 from robustbench_seg.evaluation.prepare import PreparedEvaluation
+from robustbench_seg.results.files import write_text
 from robustbench_seg.results.records import SweepResult
-from robustbench_seg.results.run import Run, write_table, write_text
+from robustbench_seg.results.run import STORE, Run, write_tables
 from robustbench_seg.results.store import Store
-from robustbench_seg.results.tables import tabulate
+from robustbench_seg.results.tables import Tables
 
 
 @dataclass(frozen=True)
@@ -41,12 +42,11 @@ def run_evaluation(
     with sole_writer(folder):
         prepared.refuse_other(folder)
         sweep(folder)
-        _run_evaluation(prepared, folder, on_progress)
-    return Run(folder)
+        return Run(folder, tables=_run_evaluation(prepared, folder, on_progress))
 
 
-def _run_evaluation(prepared: PreparedEvaluation, folder: Path, on_progress: Callable[[Progress], None]) -> None:
-    with Store(folder / "store.sqlite") as store:
+def _run_evaluation(prepared: PreparedEvaluation, folder: Path, on_progress: Callable[[Progress], None]) -> Tables:
+    with Store(folder / STORE) as store:
         # The manifest first: a folder with an identity can be resumed and reported.
         store.write_meta("manifest", prepared.manifest.to_json())
         store.write_meta("identity", prepared.identity)
@@ -56,9 +56,10 @@ def _run_evaluation(prepared: PreparedEvaluation, folder: Path, on_progress: Cal
             store.write_meta("folded", prepared.folded)
         for results in _progressing(prepared, folder, work_items, on_progress):
             store.write(results)
-        intervals = write_tables(store, folder)
-        description = metadata(prepared, intervals, store)
+        tables = write_tables(store, folder)
+        description = metadata(prepared, tables.intervals, store)
     write_text(json.dumps(description, indent=2) + "\n", folder / "run.json")
+    return tables
 
 
 def _progressing(
@@ -77,24 +78,6 @@ def _progressing(
         left.subtract((result.pair, result.shard) for result in results)
         done = total - sum(configurations > 0 for configurations in left.values())
         on_progress(Progress(done, total, time.perf_counter() - start))
-
-
-def write_tables(store: Store, folder: Path) -> dict[str, str]:
-    """summary.csv, classes.csv and costs.csv from the store alone; a sentence on intervals a data set."""
-    tables = tabulate(store)
-    write_table(tables.summary, folder / "summary.csv")
-    write_table(tables.classes, folder / "classes.csv")
-    write_table(tables.costs, folder / "costs.csv")
-    return tables.intervals
-
-
-def rebuild(folder: Path, pictures: bool = True) -> Run:
-    """The run of a folder with its tables made again from the store; no model is loaded."""
-    run = Run(folder, pictures)
-    run.info  # noqa: B018  (refuses a folder that is not a run before a store is made in it)
-    with Store(folder / "store.sqlite", create=False) as store:
-        write_tables(store, folder)
-    return run
 
 
 def sweep(folder: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from robustbench_seg.report.names import metric_text
-from robustbench_seg.report.rows import Row
+from robustbench_seg.results.rows import Row
 
 DASH = "–"
 NOT_RUN = "not in the protocol"

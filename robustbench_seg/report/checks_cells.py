@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from robustbench_seg.report.finding import Evidence, Finding, cell_text, listed, place_text, value_text
-from robustbench_seg.report.rows import Row
+from robustbench_seg.results.rows import Row
 
 _RMS_TOLERANCE = 1e-3
 _LEAST_MIOU = 0.1

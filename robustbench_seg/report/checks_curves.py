@@ -6,8 +6,8 @@ import math
 
 from robustbench_seg.report.finding import Evidence, Finding, Level, listed, place_text, ratio_text
 from robustbench_seg.report.names import strength
-from robustbench_seg.report.rows import Row
 from robustbench_seg.report.views import Curve, View
+from robustbench_seg.results.rows import Row
 
 _ORDER = (
     ("fgsm", "gaussian"),

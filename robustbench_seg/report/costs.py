@@ -1,32 +1,37 @@
-"""What a run cost: forwards, backwards, time and memory by model and perturbation, summed over the radii."""
+"""What a run cost: forwards, backwards, time and memory by model and perturbation, summed over the grid of epsilons."""
 
 from __future__ import annotations
 
-import pandas as pd
+from collections.abc import Sequence
 
 from robustbench_seg.report.cells import Cell, Line, Table, text_cells
 from robustbench_seg.report.names import NORMS, full_name
+from robustbench_seg.results.rows import Cost
 
-_KEYS = ["model", "dataset", "attack", "objective", "norm"]
-_SUMS = ["forwards", "backwards", "seconds"]
-_HEADS = ("radii", "forwards", "backwards", "seconds", "peak memory (MB)")
-
-
-def cost_tables(costs: pd.DataFrame) -> list[Table]:
-    """A table a model and data set, with a line for the whole."""
-    tables = []
-    for (model, dataset), part in costs.groupby(["model", "dataset"], sort=False):
-        lines = [
-            Line(full_name(str(attack), str(objective)), NORMS.get(str(norm), str(norm)), _cells(group))
-            for (attack, objective, norm), group in part.groupby(_KEYS[2:], sort=False)
-        ]
-        whole = Line("total", "", _cells(part))
-        tables.append(Table(f"Cost of {model} on {dataset}", "perturbation", _HEADS, (*lines, whole)))
-    return tables
+_HEADS = ("epsilons", "forwards", "backwards", "seconds", "peak memory (MB)")
 
 
-def _cells(group: pd.DataFrame) -> tuple[Cell, ...]:
-    forwards, backwards, seconds = (float(group[column].sum()) for column in _SUMS)
-    memory = float(group["peak_memory_mb"].max())
+def cost_tables(costs: Sequence[Cost]) -> list[Table]:
+    """One table per model and data set, with a line for the whole."""
+    places: dict[tuple[str, str], dict[tuple[str, str, str], list[Cost]]] = {}
+    for cost in costs:
+        series = places.setdefault((cost.model, cost.dataset), {})
+        series.setdefault((cost.attack, cost.objective, cost.norm), []).append(cost)
+    return [_table(f"Cost of {model} on {dataset}", series) for (model, dataset), series in places.items()]
+
+
+def _table(caption: str, series: dict[tuple[str, str, str], list[Cost]]) -> Table:
+    lines = [
+        Line(full_name(attack, objective), NORMS.get(norm, norm), _cells(costs))
+        for (attack, objective, norm), costs in series.items()
+    ]
+    whole = Line("total", "", _cells([cost for costs in series.values() for cost in costs]))
+    return Table(caption, "perturbation", _HEADS, (*lines, whole))
+
+
+def _cells(costs: Sequence[Cost]) -> tuple[Cell, ...]:
+    forwards, backwards = sum(cost.forwards for cost in costs), sum(cost.backwards for cost in costs)
+    memory = max(cost.peak_memory_mb or 0.0 for cost in costs)
     shown = f"{memory:,.0f}" if memory > 0 else "–"
-    return text_cells(str(len(group)), f"{forwards:,.0f}", f"{backwards:,.0f}", f"{seconds:,.1f}", shown)
+    seconds = sum(cost.seconds for cost in costs)
+    return text_cells(str(len(costs)), f"{forwards:,}", f"{backwards:,}", f"{seconds:,.1f}", shown)

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from robustbench_seg.report.names import metric_name, task_name
-from robustbench_seg.report.rows import Row, unique
 from robustbench_seg.report.style import Look, colours, looks
 from robustbench_seg.report.views import Curve, View
+from robustbench_seg.results.rows import Row, unique
 
 _PLAIN = looks([""])[""]
 

@@ -13,9 +13,9 @@ from robustbench_seg.report.canvas import WIDTH, titled
 from robustbench_seg.report.canvas import png as drawn
 from robustbench_seg.report.curves import Axis, Panel, Plot
 from robustbench_seg.report.legend import entries, short
-from robustbench_seg.report.rows import Row
 from robustbench_seg.report.style import BAND, Look
 from robustbench_seg.report.views import Curve
+from robustbench_seg.results.rows import Row
 
 _COLUMNS = 3
 _TALL, _LOW = 3.1, 2.35

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from robustbench_seg.report.curves import AXES, Axis, Plot, by_perturbation, overview
 from robustbench_seg.report.draw import png
 from robustbench_seg.report.names import metric_name, task_name
-from robustbench_seg.report.rows import unique
 from robustbench_seg.report.style import Look, looks
 from robustbench_seg.report.views import View
+from robustbench_seg.results.rows import unique
 
 _AXIS_TEXTS = {
     "epsilon": "over the requested ε: the RMS of noise, the largest change of any pixel value for L∞ attacks",

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from robustbench_seg.report.names import full_name, metric_name, metric_text, perturbation_name, strength
-from robustbench_seg.report.rows import Row
 from robustbench_seg.report.views import View
+from robustbench_seg.results.rows import Row
 
 Level = Literal["fail", "warn", "ok", "note"]
 LEVELS: tuple[Level, ...] = ("fail", "warn", "ok", "note")

@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 
 from robustbench_seg.report.names import metric_name, perturbation_name, strength
-from robustbench_seg.report.rows import Row
 from robustbench_seg.report.views import View
+from robustbench_seg.results.rows import Row
 
 _NOISES = ("gaussian", "salt_and_pepper")
 _ATTACKS = ("pgd", "fgsm", "dag")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from robustbench_seg.report.rows import Row, aim
 from robustbench_seg.results.keys import CLEAN
+from robustbench_seg.results.rows import Row, aim
 
 ATTACKS = {
     "gaussian": "Gaussian noise",

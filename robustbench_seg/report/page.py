@@ -15,10 +15,11 @@ from robustbench_seg.report.headline import headlines
 from robustbench_seg.report.names import task_name
 from robustbench_seg.report.pictures import gallery
 from robustbench_seg.report.rendering import environment
-from robustbench_seg.report.rows import Row, Run, rows
 from robustbench_seg.report.sanity import verdict
 from robustbench_seg.report.tables import hidden_classes, other_pivots, per_class, pivot, targets
 from robustbench_seg.report.views import View
+from robustbench_seg.results.rows import Row
+from robustbench_seg.results.run import RunLike
 
 _ICONS = {"fail": "✗", "warn": "!", "ok": "✓", "note": "i"}
 _WORDS = {"fail": "failed", "warn": "to look at", "ok": "passed", "note": "note"}
@@ -37,16 +38,16 @@ class Section:
 
 
 def page(
-    run: Run,
+    run: RunLike,
     shown: Sequence[View],
     figures: Sequence[FigureFile],
     title: str,
     differences: DifferencesSection | None = None,
 ) -> str:
     """The page as HTML; `shown` are the run's views and `figures` their figures, `differences` those of its models."""
-    table = rows(run.summary)
+    table = run.rows
     metrics = {view.metric for view in shown}
-    class_rows = rows(run.classes[run.classes["metric"].isin(metrics)])
+    class_rows = [row for row in run.class_rows if row.metric in metrics]
     findings = verdict(run)
     return (
         environment()
@@ -67,7 +68,7 @@ def page(
             targets=targets(table),
             hidden=hidden_classes(class_rows),
             gallery=gallery(run.panels()),
-            costs=cost_tables(run.costs),
+            costs=cost_tables(run.cost_rows),
         )
     )
 

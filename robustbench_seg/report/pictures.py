@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from robustbench_seg.report.names import NORMS, full_name, strength, task_name
-from robustbench_seg.report.rows import unique
+from robustbench_seg.results.rows import unique
 from robustbench_seg.results.run import Panel
 
 _PREDICTION = "prediction:"

@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from robustbench_seg.report.pictures import data_uri
-from robustbench_seg.report.rows import unique
+from robustbench_seg.results.rows import unique
 
 _SHARED = Path(__file__).parent / "templates"
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from robustbench_seg.report.checks_cells import all_ran, clean_is_plausible, gradients_flow, noise_power
 from robustbench_seg.report.checks_curves import nothing_rises, order_holds, upper_bound
 from robustbench_seg.report.finding import LEVELS, Evidence, Finding
-from robustbench_seg.report.rows import Run, rows
 from robustbench_seg.report.views import views
 from robustbench_seg.results.keys import CLEAN
+from robustbench_seg.results.run import RunLike
 
 CHECKS: tuple[Callable[[Evidence], Finding], ...] = (
     all_ran,
@@ -22,17 +22,19 @@ CHECKS: tuple[Callable[[Evidence], Finding], ...] = (
 )
 
 
-def verdict(run: Run) -> list[Finding]:
+def verdict(run: RunLike) -> list[Finding]:
     """All findings, the worst first."""
-    table = rows(run.summary)
+    table = run.rows
     cells = {(row.model, row.dataset, *row.series, row.epsilon): row for row in table if row.attack != CLEAN}
-    clean = run.classes[run.classes["attack"] == CLEAN]
-    counts = {key: group["class"].nunique() for key, group in clean.groupby(["model", "dataset"])}
+    labels: dict[tuple[str, str], set[str]] = {}
+    for row in run.class_rows:
+        if row.attack == CLEAN:
+            labels.setdefault((row.model, row.dataset), set()).add(row.label)
     evidence = Evidence(
         views(table),
         list(cells.values()),
         [row for row in table if row.attack == CLEAN],
-        {(str(model), str(dataset)): count for (model, dataset), count in counts.items()},
+        {place: len(names) for place, names in labels.items()},
     )
     found = [check(evidence) for check in CHECKS]
     return sorted(found, key=lambda finding: LEVELS.index(finding.level))

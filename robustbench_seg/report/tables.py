@@ -16,9 +16,9 @@ from robustbench_seg.report.names import (
     strength,
     task_name,
 )
-from robustbench_seg.report.rows import OUTCOMES, Row, unique
 from robustbench_seg.report.views import View, shared_epsilons, view
 from robustbench_seg.results.keys import CLEAN
+from robustbench_seg.results.rows import OUTCOMES, Row, unique
 
 
 def pivot(view: View, model: str, cell: Callable[[Row | None], Cell] = ratio_cell) -> Table:

@@ -8,8 +8,9 @@ from rich.text import Text
 
 from robustbench_seg.report.cells import DASH
 from robustbench_seg.report.names import epsilon_text, metric_name, metric_text
-from robustbench_seg.report.rows import Row, Run, rows
 from robustbench_seg.report.views import View, views
+from robustbench_seg.results.rows import Row
+from robustbench_seg.results.run import RunLike
 
 _SHADES = ((0.9, "green"), (0.5, "yellow"), (0.0, "red"))
 """The style of a Q at or above a bound."""
@@ -20,9 +21,9 @@ _NUMBER = 4
 """Columns a Q takes."""
 
 
-def terminal_tables(run: Run) -> list[Table]:
+def terminal_tables(run: RunLike) -> list[Table]:
     """Q of every perturbation (rows) at every radius (columns), a table for each data set, task and model."""
-    tables = [_table(view, model) for view in views(rows(run.summary)) for model in view.models]
+    tables = [_table(view, model) for view in views(run.rows) for model in view.models]
     if tables:
         tables[-1].caption = Text("Q is the share of the clean metric that is left; columns are ε in grey values")
     return tables

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from robustbench_seg.report.names import CURVES, labels
-from robustbench_seg.report.rows import OUTCOMES, Row, unique
 from robustbench_seg.results.keys import CLEAN
+from robustbench_seg.results.rows import OUTCOMES, Row, unique
 
 
 @dataclass(frozen=True)

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from robustbench_seg.errors import InputError, UsageError
-from robustbench_seg.report.differences.groups import parse_groups
 from robustbench_seg.report.differences.section import section
 from robustbench_seg.report.figures import FigureFile, figures
-from robustbench_seg.report.merge import comparison_table, merge
 from robustbench_seg.report.page import page
-from robustbench_seg.report.rows import Run, rows, unique
 from robustbench_seg.report.views import views
-from robustbench_seg.results.run import write_bytes, write_table, write_text
+from robustbench_seg.results.differences import Comparison, compare, differences_table
+from robustbench_seg.results.files import write_bytes, write_table, write_text
+from robustbench_seg.results.groups import parse_groups
+from robustbench_seg.results.merge import comparison_table, merge
+from robustbench_seg.results.rows import unique
+from robustbench_seg.results.run import Run, RunLike
 
-if TYPE_CHECKING:
-    from robustbench_seg.report.differences.compare import Comparison
 
-
-def write_report(run: Run, out: Path | None = None) -> Path:
+def write_report(run: RunLike, out: Path | None = None) -> Path:
     """Write figures/*.png and report.html into `out` (default: the run's folder); the path of the page."""
     return _write(run, out or run.folder, "report.html", f"Robustness report: {run.folder.resolve().name}")
 
@@ -31,14 +29,10 @@ def write_comparison(runs: Sequence[Run], out: Path, groups: Sequence[str] = ())
     `groups` are trainings of one recipe with other seeds, NAME=MODEL,MODEL,...; differences are written where two
     groups, or models alone, have a number in common. The path of the page. UsageError for no run or a bad group.
     """
-    # Imported late: stores need torch, the report of a single run does not.
-    from robustbench_seg.report.differences.compare import compare
-    from robustbench_seg.report.differences.differences import differences_table
-
     if not runs:
         raise UsageError("no run to compare; give at least one run folder")
     merged = merge(runs, out)
-    compared = compare(runs, parse_groups(groups, unique(merged.summary["model"].tolist())))
+    compared = compare(runs, parse_groups(groups, unique([row.model for row in merged.rows])))
     count = f"{len(runs)} run" + ("s" if len(runs) > 1 else "")
     path = _write(merged, out, "comparison.html", f"Robustness comparison of {count}", compared)
     write_table(comparison_table(runs), out / "comparison.csv")
@@ -47,8 +41,8 @@ def write_comparison(runs: Sequence[Run], out: Path, groups: Sequence[str] = ())
     return path
 
 
-def _write(run: Run, out: Path, name: str, title: str, compared: Comparison | None = None) -> Path:
-    shown = views(rows(run.summary))
+def _write(run: RunLike, out: Path, name: str, title: str, compared: Comparison | None = None) -> Path:
+    shown = views(run.rows)
     drawn = figures(shown)
     differences = section(shown, compared) if compared else None
     folder = made_folder(out / "figures")

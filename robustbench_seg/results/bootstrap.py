@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from robustbench_seg.attacks.context import generator
+from robustbench_seg.randomness import generator
 from robustbench_seg.tasks.base import Floats
 
 RESAMPLES = 1000

@@ -44,6 +44,10 @@ class AttackConfiguration:
         text = json.dumps(dict(self.params), sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
+    def key(self, model: str, dataset: str, epsilon: float | None) -> CellKey:
+        """The cell of this configuration at an epsilon of its grid."""
+        return CellKey(model, dataset, self.label, self.objective, self.norm, epsilon, digest=self.digest)
+
 
 @dataclass(frozen=True)
 class CellKey:
@@ -52,7 +56,7 @@ class CellKey:
     `attack` is the label of an attack configuration, `epsilon` in units of 1/255 (None: unbounded). `source` is the
     model the images were made on, empty where it is the scored model itself. `digest` is that of the configuration's
     parameters, empty where unknown; it is not compared, because within a run the label already tells configurations
-    apart. Across runs a pairing asks for it (see `results.paired`).
+    apart. Across runs a pairing asks for it (see `results.measurements`).
     """
 
     model: str

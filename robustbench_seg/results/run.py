@@ -4,20 +4,33 @@ from __future__ import annotations
 
 import io
 import json
-import os
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pandas as pd
 
 from robustbench_seg.errors import InputError
+from robustbench_seg.results.files import write_table
+from robustbench_seg.results.manifest import RunManifest
+from robustbench_seg.results.rows import (
+    CLASSES,
+    COSTS,
+    KEYS,
+    SUMMARY,
+    TEXT,
+    Cost,
+    Row,
+    read_costs,
+    read_rows,
+    table,
+)
+from robustbench_seg.results.store import Store
+from robustbench_seg.results.tables import Tables, tabulate
 
-_TEXT = ("model", "dataset", "attack", "objective", "norm", "task", "metric", "class", "direction", "status")
-
-_ALWAYS = ("model", "dataset", "attack", "objective", "norm", "epsilon")
-"""Columns that every table has."""
+STORE = "store.sqlite"
 
 _AGAIN = "give the command that made it again, or `robustseg report` where the store is there"
 
@@ -36,30 +49,67 @@ class Panel:
     pngs: dict[str, bytes]
 
 
+class RunLike(Protocol):
+    """What a report reads: the rows of the three tables, run.json and the pictures, of one run or several merged."""
+
+    @property
+    def folder(self) -> Path: ...  # noqa: D102
+    @property
+    def rows(self) -> Sequence[Row]: ...  # noqa: D102
+    @property
+    def class_rows(self) -> Sequence[Row]: ...  # noqa: D102
+    @property
+    def cost_rows(self) -> Sequence[Cost]: ...  # noqa: D102
+    @property
+    def info(self) -> Mapping[str, Any]: ...  # noqa: D102
+    def panels(self) -> Sequence[Panel]: ...  # noqa: D102
+
+
 @dataclass(frozen=True)
 class Run:
     """A run folder; `pictures` False leaves its panels out, for data that may not be passed on.
 
-    Raises InputError naming the file where the folder is not a run or a table is damaged.
+    `tables` are those just made from the store; without them the CSV files are read. Raises InputError naming the
+    file where the folder is not a run or a table is damaged.
     """
 
     folder: Path
     pictures: bool = True
+    tables: Tables | None = field(default=None, repr=False, compare=False)
+
+    @cached_property
+    def rows(self) -> Sequence[Row]:
+        """One row per cell, task and metric, as in summary.csv."""
+        return self.tables.summary if self.tables else read_rows(self._table("summary.csv"))
+
+    @cached_property
+    def class_rows(self) -> Sequence[Row]:
+        """The same with one row per class, as in classes.csv; none in a folder without that file."""
+        if self.tables:
+            return self.tables.classes
+        return read_rows(self._table("classes.csv")) if self._has("classes.csv") else []
+
+    @cached_property
+    def cost_rows(self) -> Sequence[Cost]:
+        """One row per cell, as in costs.csv; none in a folder without that file."""
+        if self.tables:
+            return self.tables.costs
+        return read_costs(self._table("costs.csv")) if self._has("costs.csv") else []
 
     @cached_property
     def summary(self) -> pd.DataFrame:
-        """summary.csv: a row a cell, task and metric."""
-        return self._table("summary.csv")
+        """summary.csv as a pandas table: one row per cell, task and metric."""
+        return table(self.rows, SUMMARY)
 
     @cached_property
     def classes(self) -> pd.DataFrame:
-        """classes.csv: the same, a row a class."""
-        return self._table("classes.csv")
+        """classes.csv as a pandas table: the same with one row per class."""
+        return table(self.class_rows, CLASSES)
 
     @cached_property
     def costs(self) -> pd.DataFrame:
-        """costs.csv: forwards, backwards, seconds and peak memory of each cell."""
-        return self._table("costs.csv")
+        """costs.csv as a pandas table: forwards, backwards, seconds and peak memory of each cell."""
+        return table(self.cost_rows, COSTS)
 
     @cached_property
     def info(self) -> dict[str, Any]:
@@ -78,50 +128,32 @@ class Run:
         return info
 
     def panels(self) -> list[Panel]:
-        """Pictures kept for the page.
+        """Pictures kept for the page; none in a folder without a store.
 
         Kinds: `image`, `label:TASK` on the clean panel; `perturbed`, `perturbation` (amplified) on the others;
         `prediction:TASK` on both.
         """
-        from robustbench_seg.results.manifest import RunManifest
-        from robustbench_seg.results.store import Store
-
-        panels: list[Panel] = []
-        if not self.pictures:
-            return panels
-        with Store(self.folder / "store.sqlite", create=False) as store:
+        if not self.pictures or not self._has(STORE):
+            return []
+        with Store(self.folder / STORE, create=False) as store:
             manifest = RunManifest.from_json(store.read_manifest())
-            for p, f, c, image, pngs in store.panels():
-                pair = manifest.pairs[p]
-                configuration = pair.configurations[f]
-                name = manifest.ids[pair.dataset][image]
-                attack = configuration.attack if f else ""
-                panels.append(
-                    Panel(
-                        pair.model,
-                        pair.dataset,
-                        name,
-                        attack,
-                        configuration.objective,
-                        configuration.norm,
-                        configuration.epsilons[c],
-                        pngs,
-                    )
-                )
-        return panels
+            return [_panel(manifest, *stored) for stored in store.panels()]
+
+    def _has(self, name: str) -> bool:
+        return (self.folder / name).is_file()
 
     def _table(self, name: str) -> pd.DataFrame:
         path = self.folder / name
         try:
             text = path.read_text(encoding="utf-8")
-            table = pd.read_csv(io.StringIO(text), dtype=dict.fromkeys(_TEXT, str))
+            found = pd.read_csv(io.StringIO(text), dtype=dict.fromkeys(TEXT, str), converters={"epsilon": _epsilon})
         except FileNotFoundError as error:
             raise InputError(f"'{self.folder}' has no {name}; is it a run folder? evaluate writes one") from error
         except (ValueError, OSError) as error:
             raise InputError(f"'{path}' is damaged ({error}); {_AGAIN}") from error
-        missing = [column for column in _ALWAYS if column not in table.columns]
-        numbers = [] if table.empty else [column for column in table if column not in _TEXT]
-        words = [column for column in numbers if not pd.api.types.is_numeric_dtype(table[column])]
+        missing = [column for column in KEYS if column not in found.columns]
+        numbers = [] if found.empty else [column for column in found if column not in TEXT]
+        words = [column for column in numbers if not pd.api.types.is_numeric_dtype(found[column])]
         reasons = [
             *(f"no column {column}" for column in missing),
             *(f"column {column} holds no numbers" for column in words),
@@ -129,25 +161,40 @@ class Run:
         ]
         if reasons:
             raise InputError(f"'{path}' is damaged ({reasons[0]}); {_AGAIN}")
-        return table.assign(**{column: table[column].fillna("") for column in _TEXT if column in table.columns})
+        return found.assign(**{column: found[column].fillna("") for column in TEXT if column in found.columns})
 
 
-def write_table(table: pd.DataFrame, path: Path) -> None:
-    """A CSV with six significant digits, empty where nothing is known, replaced in one step."""
-    write_text(table.to_csv(index=False, float_format="%.6g", lineterminator="\n"), path)
+def write_tables(store: Store, folder: Path) -> Tables:
+    """Write summary.csv, classes.csv and costs.csv from the store alone, and give their rows."""
+    tables = tabulate(store)
+    write_table(table(tables.summary, SUMMARY), folder / "summary.csv")
+    write_table(table(tables.classes, CLASSES), folder / "classes.csv")
+    write_table(table(tables.costs, COSTS), folder / "costs.csv")
+    return tables
 
 
-def write_text(text: str, path: Path) -> None:
-    """Write a text in UTF-8; see `write_bytes`."""
-    write_bytes(text.encode(), path)
+def rebuild(folder: Path, pictures: bool = True) -> Run:
+    """The run of a folder with its tables made again from the store; no model is loaded."""
+    Run(folder).info  # noqa: B018  (refuses a folder that is not a run before a store is made in it)
+    with Store(folder / STORE, create=False) as store:
+        return Run(folder, pictures, write_tables(store, folder))
 
 
-def write_bytes(data: bytes, path: Path) -> None:
-    """Write a file so that it is either the old or the new one; InputError where it cannot be."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise InputError(f"'{path}' cannot be written: {error.strerror}; free space or give another -o") from error
+def _epsilon(field: str) -> float:
+    """An epsilon to the last bit: cells are known by it, and not every pandas reads a number exactly."""
+    return float(field or "nan")
+
+
+def _panel(manifest: RunManifest, p: int, f: int, c: int, image: int, pngs: dict[str, bytes]) -> Panel:
+    pair = manifest.pairs[p]
+    configuration = pair.configurations[f]
+    return Panel(
+        pair.model,
+        pair.dataset,
+        manifest.ids[pair.dataset][image],
+        configuration.label if f else "",
+        configuration.objective,
+        configuration.norm,
+        configuration.epsilons[c],
+        pngs,
+    )

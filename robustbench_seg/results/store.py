@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 from robustbench_seg.errors import InputError
 from robustbench_seg.results.records import ImageResult, SweepResult, unpack
@@ -23,7 +23,7 @@ TIMEOUT_S = 30.0
 _TABLES = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL, checksum INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS shards (
-    pair INTEGER, configuration INTEGER, shard INTEGER, n_images INTEGER, n_failed INTEGER,
+    pair INTEGER, configuration INTEGER, shard INTEGER, n_images INTEGER, n_failed INTEGER, n_results INTEGER,
     worker TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (pair, configuration, shard)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS costs (
@@ -33,7 +33,7 @@ CREATE TABLE IF NOT EXISTS costs (
 CREATE TABLE IF NOT EXISTS results (
     pair INTEGER, configuration INTEGER, cell INTEGER, image INTEGER,
     error TEXT, rms REAL, linf REAL, snr_db REAL, unchanged INTEGER, skipped INTEGER, outcome TEXT,
-    checksum INTEGER NOT NULL,
+    shard INTEGER, checksum INTEGER NOT NULL,
     PRIMARY KEY (pair, configuration, cell, image)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS statistics (
     pair INTEGER, configuration INTEGER, cell INTEGER, image INTEGER, task TEXT, data BLOB,
@@ -43,6 +43,11 @@ CREATE TABLE IF NOT EXISTS panels (
     PRIMARY KEY (pair, configuration, cell, image, kind)) WITHOUT ROWID;
 """
 _RESULT = "pair, configuration, cell, image, error, rms, linf, snr_db, unchanged, skipped, outcome, checksum"
+_DONE = """
+SELECT pair, configuration, shard, n_images FROM shards
+JOIN (SELECT pair, configuration, shard, COUNT(*) AS n_stored FROM results GROUP BY pair, configuration, shard)
+USING (pair, configuration, shard) WHERE n_failed = 0 AND n_stored = n_results
+"""
 
 _NAMES = set(re.findall(r"EXISTS (\w+)", _TABLES))
 
@@ -63,6 +68,15 @@ class StoredCell:
 
     results: Sequence[ImageResult]
     statistics: Mapping[str, Mapping[int, Statistics]]
+
+
+class StoredCost(NamedTuple):
+    """What a cell took: image passes through the model, seconds, and the highest peak memory in MB."""
+
+    forwards: int
+    backwards: int
+    seconds: float
+    peak_memory_mb: float
 
 
 class Store:
@@ -113,8 +127,8 @@ class Store:
             self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", (key, text, _checksum(key, text)))
 
     def done(self) -> set[tuple[int, int, int, int]]:
-        """(pair, configuration, shard, number of images) of every shard without a failed image."""
-        return set(self._read("SELECT pair, configuration, shard, n_images FROM shards WHERE n_failed = 0"))
+        """(pair, configuration, shard, number of images) of every shard without a failed or missing image."""
+        return set(self._read(_DONE))
 
     def failures(self) -> dict[str, int]:
         """How many results failed, by error."""
@@ -152,7 +166,7 @@ class Store:
                 statistics[task][image] = unpack(data)
         return StoredCell(results, statistics)
 
-    def costs(self, pair: int, configuration: int, cell: int) -> tuple[int, int, float, float]:
+    def costs(self, pair: int, configuration: int, cell: int) -> StoredCost:
         """Summed forwards, backwards and seconds, and the highest peak memory in MB."""
         (row,) = self._read(
             "SELECT COALESCE(SUM(forwards), 0), COALESCE(SUM(backwards), 0), COALESCE(SUM(seconds), 0),"
@@ -161,7 +175,7 @@ class Store:
             configuration,
             cell,
         )
-        return int(row[0]), int(row[1]), float(row[2]), float(row[3])
+        return StoredCost(*row)
 
     def panels(self) -> list[tuple[int, int, int, int, dict[str, bytes]]]:
         """(pair, configuration, cell, image, PNGs by kind) of every stored panel."""
@@ -208,17 +222,18 @@ class Store:
         failed = sum(bool(image.error) for cell in configuration.cells for image in cell.images)
         n_images = len(configuration.cells[0].images)
         key = (configuration.pair, configuration.configuration)
-        shard = (*key, configuration.shard, n_images, failed, configuration.worker)
-        self._db.execute("INSERT OR REPLACE INTO shards VALUES (?,?,?,?,?,?)", shard)
+        n_results = sum(len(cell.images) for cell in configuration.cells)
+        shard = (*key, configuration.shard, n_images, failed, n_results, configuration.worker)
+        self._db.execute("INSERT OR REPLACE INTO shards VALUES (?,?,?,?,?,?,?)", shard)
         for index, cell in enumerate(configuration.cells):
             cost = (cell.forwards, cell.backwards, cell.seconds, cell.peak_memory_mb)
             self._db.execute(
                 "INSERT OR REPLACE INTO costs VALUES (?,?,?,?,?,?,?,?)", (*key, index, configuration.shard, *cost)
             )
             for image in cell.images:
-                self._write_image((*key, index, image.image), image)
+                self._write_image((*key, index, image.image), configuration.shard, image)
 
-    def _write_image(self, key: tuple[int, int, int, int], image: ImageResult) -> None:
+    def _write_image(self, key: tuple[int, int, int, int], shard: int, image: ImageResult) -> None:
         for table in ("results", "statistics", "panels"):
             where = "pair = ? AND configuration = ? AND cell = ? AND image = ?"
             self._db.execute(f"DELETE FROM {table} WHERE {where}", key)
@@ -226,7 +241,7 @@ class Store:
         snr = None if image.snr_db is None else float(image.snr_db)
         values = (*key, image.error, float(image.rms), float(image.linf), snr, *flags)
         checksum = _checksum(*values, *_parts(image.statistics))
-        self._db.execute("INSERT INTO results VALUES (?,?,?,?,?,?,?,?,?,?,?,?)", (*values, checksum))
+        self._db.execute("INSERT INTO results VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)", (*values, shard, checksum))
         for task, data in image.statistics.items():
             self._db.execute("INSERT INTO statistics VALUES (?,?,?,?,?,?)", (*key, task, data))
         for kind, png in image.pngs.items():

@@ -12,11 +12,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from robustbench_seg.attacks.base import Perturbation
-from robustbench_seg.attacks.context import AttackContext, generator
+from robustbench_seg.attacks.context import AttackContext
 from robustbench_seg.attacks.objectives.base import AdversarialLoss, CleanReference
 from robustbench_seg.attacks.registry import ATTACKS
 from robustbench_seg.attacks.target_model import TargetModel
 from robustbench_seg.classes import VOID, ClassSet
+from robustbench_seg.randomness import generator
 from robustbench_seg.tasks.registry import TASKS
 
 CLASSES = ClassSet("tiny", ("road", "building", "person", "car", "sky"), ((0, 0, 0),) * 5)

@@ -5,9 +5,10 @@ import math
 import pytest
 import torch
 
-from robustbench_seg.attacks.context import AttackContext, generator, is_finite
+from robustbench_seg.attacks.context import AttackContext, is_finite
 from robustbench_seg.attacks.fgsm import FGSM
 from robustbench_seg.attacks.objectives.base import AdversarialLoss
+from robustbench_seg.randomness import generator
 
 
 def test_a_stream_depends_on_seed_and_names_alone():

@@ -10,7 +10,7 @@ from robustbench_seg.cli.options import parse_setting
 from robustbench_seg.errors import UsageError
 from robustbench_seg.evaluation.config import resolve_device
 from robustbench_seg.registry import unknown
-from robustbench_seg.results.run import write_text
+from robustbench_seg.results.files import write_text
 from tests.bench.environment import environment
 from tests.bench.record import SCHEMA, Entry, Record, read_record, write_record
 from tests.bench.suite import BENCHMARKS, varied

@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from robustbench_seg.results.run import write_text
+from robustbench_seg.results.files import write_text
 from robustbench_seg.strict import from_table
 
 SCHEMA = 1

@@ -165,7 +165,7 @@ def test_a_pickle_in_torch_format_is_refused_and_does_not_run(files, robustseg):
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_disk_is_one_line(tmp_path):
     from robustbench_seg.errors import InputError
-    from robustbench_seg.results.run import write_text
+    from robustbench_seg.results.files import write_text
 
     link = tmp_path / f".summary.csv.{os.getpid()}.partial"
     link.symlink_to("/dev/full")

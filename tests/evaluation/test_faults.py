@@ -18,7 +18,7 @@ from robustbench_seg.evaluation.run import run_evaluation
 from robustbench_seg.evaluation.spec import InMemory
 from robustbench_seg.models.base import LoadedModel
 from robustbench_seg.models.registry import MODELS
-from robustbench_seg.results.run import write_bytes
+from robustbench_seg.results.files import write_bytes
 from robustbench_seg.results.store import Store
 
 

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from robustbench_seg import evaluate
 from robustbench_seg.classes import CITYSCAPES19
-from robustbench_seg.evaluation.run import rebuild
 from robustbench_seg.models.base import LoadedModel, frozen
 from robustbench_seg.models.blocks.normalization import PRESETS
 from robustbench_seg.models.catalogue.card import load_folder
@@ -21,7 +20,7 @@ from robustbench_seg.models.networks.base import NetworkRequest
 from robustbench_seg.models.networks.build import build
 from robustbench_seg.protocol import AttackPlan, Protocol
 from robustbench_seg.report.relationships.write import write_relationships
-from robustbench_seg.results.run import Run
+from robustbench_seg.results.run import Run, rebuild
 from robustbench_seg.results.store import Store
 from robustbench_seg.street.dataset import Street
 from robustbench_seg.tasks.instances.rle import from_runs

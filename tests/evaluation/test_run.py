@@ -16,9 +16,10 @@ from robustbench_seg.data.registry import DATASETS
 from robustbench_seg.errors import InputError, UsageError
 from robustbench_seg.evaluation.prepare import PreparedEvaluation
 from robustbench_seg.evaluation.provenance import code
-from robustbench_seg.evaluation.run import rebuild, run_evaluation
+from robustbench_seg.evaluation.run import run_evaluation
 from robustbench_seg.evaluation.spec import DataSpec, InMemory, ModelSpec
 from robustbench_seg.models.base import LoadedModel
+from robustbench_seg.results.run import rebuild
 from robustbench_seg.results.store import Store
 
 TOY = Path(__file__).parents[1] / "plugins" / "toy.py"

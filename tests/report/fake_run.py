@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from robustbench_seg.results.rows import Cost, Row, read_costs, read_rows
 from robustbench_seg.results.run import Panel
 
 NAN = float("nan")
@@ -34,6 +35,18 @@ class FakeRun:
     costs: pd.DataFrame
     info: dict[str, Any]
     pictures: list[Panel] = field(default_factory=list)
+
+    @property
+    def rows(self) -> list[Row]:
+        return read_rows(self.summary)
+
+    @property
+    def class_rows(self) -> list[Row]:
+        return read_rows(self.classes)
+
+    @property
+    def cost_rows(self) -> list[Cost]:
+        return read_costs(self.costs)
 
     def panels(self) -> list[Panel]:
         return self.pictures

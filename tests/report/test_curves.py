@@ -9,9 +9,9 @@ from matplotlib.colors import to_hex
 from robustbench_seg.report import draw
 from robustbench_seg.report.curves import AXES, by_perturbation, overview
 from robustbench_seg.report.legend import entries
-from robustbench_seg.report.rows import rows
 from robustbench_seg.report.style import colours, looks, settings
 from robustbench_seg.report.views import View, views
+from robustbench_seg.results.rows import read_rows
 from tests.report.fake_run import GRID, FakeRun
 
 EPSILON, SNR = AXES
@@ -21,7 +21,7 @@ STYLES = looks(MODELS)
 
 @pytest.fixture(scope="module")
 def semantic(run: FakeRun) -> View:
-    return views(rows(run.summary))[0]
+    return views(run.rows)[0]
 
 
 def drawn(plot):
@@ -32,12 +32,12 @@ def drawn(plot):
 
 
 def test_views_take_the_curve_metric(run: FakeRun) -> None:
-    assert [(v.task, v.metric) for v in views(rows(run.summary))] == [("semantic", "miou"), ("depth", "rmse")]
+    assert [(v.task, v.metric) for v in views(run.rows)] == [("semantic", "miou"), ("depth", "rmse")]
 
 
 def test_a_task_without_a_known_curve_metric_has_its_first_one_drawn(run: FakeRun) -> None:
     table = run.summary.assign(task=run.summary["task"].replace("depth", "lanes"))
-    assert [(v.task, v.metric) for v in views(rows(table))] == [("semantic", "miou"), ("lanes", "rmse")]
+    assert [(v.task, v.metric) for v in views(read_rows(table))] == [("semantic", "miou"), ("lanes", "rmse")]
 
 
 def test_overview_has_a_panel_a_model_and_a_colour_a_perturbation(semantic: View) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from robustbench_seg.report.delta import Against, delta_mtl
-from robustbench_seg.results.tables import ratio
+from robustbench_seg.results.pair import ratio
 from robustbench_seg.tasks.base import Metric
 
 SINGLE = (64.96, 5.802)

@@ -10,7 +10,7 @@ from robustbench_seg.cli import main
 from robustbench_seg.report.write import write_comparison
 from robustbench_seg.results.run import Run
 from tests.report.html_text import Page, parse
-from tests.report.stored_runs import stored_run
+from tests.results.stored_runs import stored_run
 
 HARDNESS = np.linspace(1.0, 9.0, 24)
 SCALES = {0.0: 1.0, 0.5: 1.2, 2.0: 1.5, 8.0: 3.0}

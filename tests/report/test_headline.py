@@ -3,14 +3,13 @@ from dataclasses import replace
 import pytest
 
 from robustbench_seg.report.headline import headlines
-from robustbench_seg.report.rows import rows
 from robustbench_seg.report.views import View, views
 from tests.report.fake_run import FakeRun
 
 
 @pytest.fixture(scope="module")
 def both(run: FakeRun) -> list[View]:
-    return views(rows(run.summary))
+    return views(run.rows)
 
 
 def only(view: View, keep) -> View:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from robustbench_seg.results.tables import CLASSES, COSTS, SUMMARY
+from robustbench_seg.results.rows import CLASSES, COSTS, SUMMARY
 
 ROOT = Path(__file__).parents[2]
 REPORTS = ROOT / "reports"

@@ -11,14 +11,13 @@ from robustbench_seg.report.relationships.effects import effects
 from robustbench_seg.report.relationships.graph import edges, graph_figure
 from robustbench_seg.report.relationships.heat import heat_figure
 from robustbench_seg.report.relationships.matrix import Matrix, families
-from robustbench_seg.report.rows import rows
 from robustbench_seg.report.style import settings
 from tests.report.fake_five_tasks import Model, five_tasks
 
 
 def chosen(folder: Path, *models: Model) -> Matrix:
     run = five_tasks(folder, models, norms=("linf",), with_panels=False)
-    return families(effects(rows(run.summary)))[0].chosen
+    return families(effects(run.rows))[0].chosen
 
 
 def texts(figure: Figure) -> list[str]:

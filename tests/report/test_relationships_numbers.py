@@ -18,7 +18,7 @@ from robustbench_seg.report.relationships.matrix import Matrix, Setting, familie
 from robustbench_seg.report.relationships.objectives import group, is_own, kind, ordered_objectives, ordered_tasks
 from robustbench_seg.report.relationships.rank import FEWEST, agreement, spearman
 from robustbench_seg.report.relationships.swapping import shape_sentence, shapes, swap_table, swaps
-from robustbench_seg.report.rows import Row, rows
+from robustbench_seg.results.rows import Row, read_rows
 from robustbench_seg.tasks.registry import TASKS
 from tests.report.fake_five_tasks import GEOMETRIC, HALF, HIDDEN, SEMANTIC, Model, five_tasks
 from tests.report.fake_five_tasks import TASKS as FIVE
@@ -27,9 +27,14 @@ SETTING = Setting("m", "d", "pgd", "linf")
 
 
 def row(attacked: str, measured: str, q: float | None, half: float | None = 0.05, **changes) -> Row:
-    bounds = (None, None) if q is None or half is None else (q - half, q + half)
-    numbers = ("higher", q, None if q is None else 1.0, q, *bounds)
-    made = Row(*SETTING[:3], attacked, "linf", 1.0, measured, "miou", *numbers, 40.0, 1.0, 1.0, 200, 0, "ok")
+    low, high = (None, None) if q is None or half is None else (q - half, q + half)
+    made = Row(
+        **dict(zip(("model", "dataset", "attack"), SETTING, strict=False)),
+        **{"objective": attacked, "norm": "linf", "epsilon": 1.0, "task": measured, "metric": "miou"},
+        **{"direction": "higher", "value": q, "clean": None if q is None else 1.0},
+        **{"ratio": q, "ratio_low": low, "ratio_high": high},
+        **{"snr_db": 40.0, "rms": 1.0, "linf": 1.0, "n_images": 200, "n_unchanged": 0, "status": "ok"},
+    )
     return replace(made, **changes)
 
 
@@ -131,13 +136,11 @@ def test_paired_draws_give_the_interval_of_the_difference() -> None:
 def test_ratios_are_used_as_they_are_oriented(tmp_path: Path) -> None:
     run = five_tasks(tmp_path, (Model("uninet"),), with_panels=False)
     cell = next(
-        r
-        for r in effects(rows(run.summary))
-        if (r.objective, r.task, r.epsilon, r.norm) == ("semantic", "depth", 1, "linf")
+        r for r in effects(run.rows) if (r.objective, r.task, r.epsilon, r.norm) == ("semantic", "depth", 1, "linf")
     )
     assert cell.direction == "lower"
     assert cell.ratio == pytest.approx(cell.clean / cell.value)
-    family = families(effects(rows(run.summary)))[0]
+    family = families(effects(run.rows))[0]
     assert family.chosen.ratio("semantic", "depth") == cell.ratio
 
 
@@ -220,7 +223,7 @@ def test_reference_radius() -> None:
 
 def test_families_lead_with_pgd_in_linf(tmp_path: Path) -> None:
     run = five_tasks(tmp_path, (Model("uninet"), Model("pair", ("semantic", "depth"))), with_panels=False)
-    found = families(effects(rows(run.summary)))
+    found = families(effects(run.rows))
     assert [(f.setting.model, f.setting.attack, f.setting.norm) for f in found[:3]] == [
         ("uninet", "pgd", "linf"),
         ("uninet", "pgd", "rms"),
@@ -246,7 +249,7 @@ def test_own_losses_and_the_multi_task_loss() -> None:
 
 def test_hiding_table_three(tmp_path: Path) -> None:
     run = five_tasks(tmp_path, (Model("uninet"),), with_panels=False)
-    found = hidings(rows(run.classes))
+    found = hidings(run.class_rows)
     assert [one.epsilon for one in found] == [0.5, 1, 2, 4]
     (one,) = chosen(found)
     assert one.epsilon == 2
@@ -271,10 +274,10 @@ def test_hiding_table_three(tmp_path: Path) -> None:
 
 def test_swapped_shapes(tmp_path: Path) -> None:
     run = five_tasks(tmp_path, (Model("uninet"),), with_panels=False)
-    on_semantic, on_detection = swaps(rows(run.classes))
+    on_semantic, on_detection = swaps(run.class_rows)
     assert shape_sentence(on_semantic, {}) == ""
     assert on_detection.metrics == ["ap", "cls_loss", "reg_loss", "aspect_ratio"]
-    outcomes = [r for r in rows(run.summary) if r.metric == "targets_reached"]
+    outcomes = [r for r in run.rows if r.metric == "targets_reached"]
     text = shape_sentence(on_detection, {}, outcomes)
     assert "81.0 % of the targets reached the other class" in text
     assert "person 0.440 before and 0.620 (no interval) after; car 1.830 before" in text
@@ -301,7 +304,7 @@ def test_failed_cells_have_no_numbers(tmp_path: Path) -> None:
     run = five_tasks(tmp_path, (Model("uninet"),), with_panels=False)
     gone = (run.summary["objective"] == "depth") & (run.summary["epsilon"] == 1) & (run.summary["task"] == "semantic")
     summary = run.summary.assign(status=run.summary["status"].where(~gone, "failed"))
-    found = effects(rows(summary))
+    found = effects(read_rows(summary))
     table = effects_table(found)
     lost = table[(table["objective"] == "depth") & (table["epsilon"] == 1) & (table["task"] == "semantic")]
     assert len(lost) == 3
@@ -311,7 +314,7 @@ def test_failed_cells_have_no_numbers(tmp_path: Path) -> None:
 
 def test_csv_has_every_attacked_cell_of_curve_metrics(tmp_path: Path) -> None:
     run = five_tasks(tmp_path, (Model("uninet"),), with_panels=False)
-    table = effects_table(effects(rows(run.summary)))
+    table = effects_table(effects(run.rows))
     assert list(table.columns) == COLUMNS
     expected = run.summary[(run.summary["objective"] != "") & ~run.summary["metric"].str.startswith("targets")]
     assert len(table) == len(expected)
@@ -322,7 +325,7 @@ def test_csv_has_every_attacked_cell_of_curve_metrics(tmp_path: Path) -> None:
 def test_norms_models_and_radii(tmp_path: Path) -> None:
     # rms is the same run at another radius, so the order of the cells is the same.
     run = five_tasks(tmp_path, (Model("a"), Model("b", lost={("semantic", "depth"): 0.5})), with_panels=False)
-    found = families(effects(rows(run.summary)))
+    found = families(effects(run.rows))
     pairs = norm_pairs(found)
     assert [(a.setting.norm, b.setting.norm) for a, b in pairs] == [("linf", "rms"), ("linf", "rms")]
     sentence = norm_sentence(*pairs[0])

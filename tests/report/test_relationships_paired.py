@@ -14,7 +14,6 @@ from robustbench_seg.registry import load_plugin
 from robustbench_seg.report.relationships.contrast import key
 from robustbench_seg.report.relationships.paired import draws
 from robustbench_seg.report.relationships.write import write_relationships
-from robustbench_seg.report.rows import rows
 from robustbench_seg.results.bootstrap import interval
 from robustbench_seg.results.keys import CLEAN
 from robustbench_seg.results.run import Run
@@ -40,9 +39,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def test_their_intervals_are_those_of_the_tables(run: Run) -> None:
-    table = [row for row in (*rows(run.summary), *rows(run.classes)) if row.attack != CLEAN and row.direction]
+    table = [row for row in (*run.rows, *run.class_rows) if row.attack != CLEAN and row.direction]
     wanted = {key(row): row for row in table if row.ratio_low is not None}
-    found = draws(run.folder, wanted)
+    found = draws([run], wanted)
     assert found.keys() == wanted.keys()
     assert len(found) > 20
     for one, row in wanted.items():
@@ -50,18 +49,19 @@ def test_their_intervals_are_those_of_the_tables(run: Run) -> None:
 
 
 def test_only_what_is_wanted_is_computed(run: Run, tmp_path: Path) -> None:
-    row = next(row for row in rows(run.summary) if row.attack == "fgsm")
-    assert list(draws(run.folder, [key(row)])) == [key(row)]
-    assert draws(run.folder, []) == {}
-    assert draws(tmp_path, [key(row)]) == {}
-    assert not list(tmp_path.iterdir())
-    assert draws(run.folder, [key(row)._replace(model="another")]) == {}
+    row = next(row for row in run.rows if row.attack == "fgsm")
+    assert list(draws([run], [key(row)])) == [key(row)]
+    assert draws([run], []) == {}
+    (tmp_path / "summary.csv").write_bytes((run.folder / "summary.csv").read_bytes())
+    assert draws([Run(tmp_path)], [key(row)]) == {}
+    assert [path.name for path in tmp_path.iterdir()] == ["summary.csv"]
+    assert draws([run], [key(row)._replace(model="another")]) == {}
 
 
 def test_resamples_of_different_cells_are_paired(run: Run) -> None:
-    pair = [row for row in rows(run.summary) if row.attack == "fgsm" and row.epsilon == 8 and row.metric == "miou"]
-    first, second = (draws(run.folder, [key(row)])[key(row)] for row in pair)
-    again = draws(run.folder, [key(row) for row in pair])
+    pair = [row for row in run.rows if row.attack == "fgsm" and row.epsilon == 8 and row.metric == "miou"]
+    first, second = (draws([run], [key(row)])[key(row)] for row in pair)
+    again = draws([run], [key(row) for row in pair])
     assert np.array_equal(first, again[key(pair[0])])
     assert np.array_equal(second, again[key(pair[1])])
 

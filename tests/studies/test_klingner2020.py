@@ -18,7 +18,7 @@ from robustbench_seg.studies.klingner2020.tables import depth_table, table_2, ta
 from robustbench_seg.studies.klingner2020.trainings import ABLATION, CAMVID, FULL, SINGLE, Training
 from robustbench_seg.studies.klingner2020.words import paragraph
 from robustbench_seg.studies.votes import HOLDS, UNDECIDED
-from tests.report.stored_runs import stored_run
+from tests.results.stored_runs import stored_run
 
 PUBLISHED = tomllib.loads((Path(command.__file__).parent / "published.toml").read_text(encoding="utf-8"))
 IMAGES = 12

@@ -11,7 +11,7 @@ import pytest
 from robustbench_seg.models.cost import ModelCost
 from robustbench_seg.report.relationships.contrast import key
 from robustbench_seg.report.relationships.matrix import Family, Matrix, Setting
-from robustbench_seg.report.rows import Row
+from robustbench_seg.results.rows import Row
 from robustbench_seg.studies.uninet2021.__main__ import PUBLISHED
 from robustbench_seg.studies.uninet2021.findings import architectures, groups, most_robust, multi_task, own_loss
 from robustbench_seg.studies.uninet2021.models import Measured, delta, table_1, table_2

@@ -14,14 +14,14 @@ from matplotlib.patches import Patch
 
 from robustbench_seg.report.canvas import WIDTH, titled
 from robustbench_seg.report.curves import AXES
-from robustbench_seg.report.differences.difference import Difference
 from robustbench_seg.report.differences.wording import pair_name
 from robustbench_seg.report.draw import scale_epsilon
 from robustbench_seg.report.legend import short
 from robustbench_seg.report.names import metric_name, task_name
-from robustbench_seg.report.rows import unique
 from robustbench_seg.report.style import BAND, Look, looks
 from robustbench_seg.report.views import View
+from robustbench_seg.results.differences import Difference
+from robustbench_seg.results.rows import unique
 
 _COLUMNS = 3
 _HEIGHT = 2.35

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from robustbench_seg.report.canvas import png
 from robustbench_seg.report.cells import DASH, Cell, Line, Table
-from robustbench_seg.report.differences.difference import NOT_TOLD_APART, Difference
 from robustbench_seg.report.differences.figure import difference_figure
-from robustbench_seg.report.differences.numbers import RATIO
 from robustbench_seg.report.differences.sentences import sentences
 from robustbench_seg.report.differences.wording import amount, intervals, listed, pair_name
 from robustbench_seg.report.figures import FigureFile, file_stems
 from robustbench_seg.report.names import NORMS, epsilon_text, metric_name, task_name
-from robustbench_seg.report.rows import unique
 from robustbench_seg.report.views import View
-
-if TYPE_CHECKING:
-    from robustbench_seg.report.differences.compare import Comparison
+from robustbench_seg.results.differences import OPEN, Comparison, Difference
+from robustbench_seg.results.pair import RATIO
+from robustbench_seg.results.rows import unique
 
 
 @dataclass(frozen=True)
@@ -112,5 +108,5 @@ def _trainings(found: Sequence[Difference]) -> str:
 def _cell(one: Difference | None) -> Cell:
     if one is None:
         return Cell(DASH)
-    verdict = () if one.verdict == NOT_TOLD_APART else (one.verdict,)
+    verdict = () if one.verdict == OPEN else (one.verdict,)
     return Cell(amount(one), (*intervals(one), *verdict))

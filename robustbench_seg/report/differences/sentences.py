@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from robustbench_seg.report.differences.difference import NOT_TOLD_APART, Difference
-from robustbench_seg.report.differences.numbers import RATIO
 from robustbench_seg.report.differences.wording import amount, intervals, listed, reason
 from robustbench_seg.report.names import epsilon_text, metric_name, task_name
 from robustbench_seg.report.views import View
+from robustbench_seg.results.differences import OPEN, Difference
 from robustbench_seg.results.keys import CLEAN
+from robustbench_seg.results.pair import RATIO
 
 
 def sentences(view: View, found: Sequence[Difference]) -> list[str]:
@@ -21,7 +21,7 @@ def sentences(view: View, found: Sequence[Difference]) -> list[str]:
 
 def _clean(one: Difference) -> str:
     numbers = ", ".join([amount(one), *intervals(one)])
-    if one.verdict == NOT_TOLD_APART:
+    if one.verdict == OPEN:
         return (
             f"On {one.dataset}, {one.second} and {one.first} are not told apart by the clean {_metric(one)}: "
             f"{numbers} ({reason(one)})."
@@ -32,8 +32,8 @@ def _clean(one: Difference) -> str:
 
 def _ratios(view: View, found: Sequence[Difference]) -> list[str]:
     """What is claimed of Q, then what is not and by which interval."""
-    claimed = _alike([(one.verdict, one) for one in found if one.verdict != NOT_TOLD_APART])
-    open_ = _alike([(reason(one), one) for one in found if one.verdict == NOT_TOLD_APART])
+    claimed = _alike([(one.verdict, one) for one in found if one.verdict != OPEN])
+    open_ = _alike([(reason(one), one) for one in found if one.verdict == OPEN])
     lines = []
     if claimed:
         clauses = [f"{verdict} under {_places(view, ones, found)}" for verdict, ones in claimed.items()]

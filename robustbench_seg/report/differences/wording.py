@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from robustbench_seg.report.differences.difference import Difference
 from robustbench_seg.report.names import METRICS
+from robustbench_seg.results.differences import Difference
 
 
 def pair_name(one: Difference) -> str:
@@ -34,9 +34,10 @@ def reason(one: Difference) -> str:
     """Why two groups are not told apart: which intervals hold 0."""
     if not one.intervals:
         return "no interval"
-    if not one.open_by:
+    holding_0 = [name for name, (low, high) in one.intervals.items() if low <= 0 <= high]
+    if not holding_0:
         return "the intervals disagree"
-    return f"interval{'s' if len(one.open_by) > 1 else ''} from {listed(one.open_by)}"
+    return f"interval{'s' if len(holding_0) > 1 else ''} from {listed(holding_0)}"
 
 
 def listed(parts: Sequence[str]) -> str:

@@ -14,8 +14,8 @@ from robustbench_seg.report.cells import Line, Table, text_cells
 from robustbench_seg.report.names import NORMS, epsilon_text, strength
 from robustbench_seg.report.relationships.matrix import Family, Matrix
 from robustbench_seg.report.relationships.rank import agreement
-from robustbench_seg.report.rows import unique
 from robustbench_seg.report.style import Look, looks
+from robustbench_seg.results.rows import unique
 
 _HEADS = ("other tasks than the attacked", "all cells")
 _COLUMNS = 3

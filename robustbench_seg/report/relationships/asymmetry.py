@@ -8,7 +8,7 @@ from robustbench_seg.report.cells import Cell, Line, Table, text_cells
 from robustbench_seg.report.relationships.contrast import Contrast, Draws, Estimate, Side, contrast
 from robustbench_seg.report.relationships.matrix import Matrix, Setting
 from robustbench_seg.report.relationships.objectives import GEOMETRIC, SEMANTIC, UNGROUPED, group
-from robustbench_seg.report.rows import Row
+from robustbench_seg.results.rows import Row
 
 FORWARD, BACKWARD = "semantic → geometric", "geometric → semantic"
 OWN_LOSSES, GROUP_LOSSES = "tasks' own losses", "group losses"

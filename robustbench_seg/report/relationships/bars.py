@@ -23,7 +23,7 @@ from robustbench_seg.report.relationships.objectives import (
     objective_name,
     side,
 )
-from robustbench_seg.report.rows import unique
+from robustbench_seg.results.rows import unique
 
 _HEIGHT = 2.9
 _SPAN = 0.84

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from robustbench_seg.report.rows import Row
+from robustbench_seg.results.rows import Row
 
 Floats = npt.NDArray[np.float64]
 

@@ -7,9 +7,9 @@ from dataclasses import fields, replace
 
 import pandas as pd
 
-from robustbench_seg.report.rows import OUTCOMES, Row, unique
 from robustbench_seg.report.views import views
 from robustbench_seg.results.keys import CLEAN
+from robustbench_seg.results.rows import OUTCOMES, Row, unique
 
 COLUMNS = [
     "model",

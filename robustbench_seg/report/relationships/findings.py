@@ -14,7 +14,7 @@ from robustbench_seg.report.relationships.objectives import EVERYTHING
 from robustbench_seg.report.relationships.rank import agreement
 from robustbench_seg.report.relationships.study import Study
 from robustbench_seg.report.relationships.swapping import shape_sentence
-from robustbench_seg.report.rows import Row
+from robustbench_seg.results.rows import Row
 
 _UNDECIDED = "The interval of the difference includes 0, so this run does not tell them apart."
 _UNKNOWN = "There is no interval, so nothing is claimed."

@@ -18,7 +18,7 @@ from robustbench_seg.report.names import NORMS, strength
 from robustbench_seg.report.relationships.canvas import wrapped
 from robustbench_seg.report.relationships.matrix import Matrix
 from robustbench_seg.report.relationships.objectives import group, is_own, kind, objective_name
-from robustbench_seg.report.rows import Row, unique
+from robustbench_seg.results.rows import Row, unique
 
 _SCALE = colormaps["Oranges_r"]
 """One hue from dark (all lost) to white (nothing lost): its lightness alone tells the order."""

@@ -12,7 +12,7 @@ from robustbench_seg.report.relationships.contrast import Contrast, Draws, Side,
 from robustbench_seg.report.relationships.effects import whole
 from robustbench_seg.report.relationships.matrix import Setting, nearest
 from robustbench_seg.report.relationships.objectives import GEOMETRIC, SEMANTIC, group, ordered_tasks
-from robustbench_seg.report.rows import Row, unique
+from robustbench_seg.results.rows import Row, unique
 
 REFERENCE = 2.0
 """The radius shown first, in grey values: that of UniNet 2021, table 3."""

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from robustbench_seg.report.names import ATTACKS, NORMS, strength
 from robustbench_seg.report.relationships.objectives import OWN, kind, ordered_objectives, ordered_tasks
-from robustbench_seg.report.rows import Row, unique
+from robustbench_seg.results.rows import Row, unique
 
 REFERENCE = 1.0
 """The radius shown first, in grey values: that of UniNet 2021, figure 3."""

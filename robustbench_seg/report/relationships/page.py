@@ -34,8 +34,8 @@ from robustbench_seg.report.relationships.objectives import (
 from robustbench_seg.report.relationships.study import Study
 from robustbench_seg.report.relationships.swapping import Swap, shape_sentence, swap_table
 from robustbench_seg.report.rendering import environment
-from robustbench_seg.report.rows import Row, unique
 from robustbench_seg.report.tables import targets
+from robustbench_seg.results.rows import Row, unique
 
 _TEMPLATES = Path(__file__).parent / "templates"
 

@@ -10,16 +10,16 @@ from typing import Any
 from robustbench_seg.errors import UsageError
 from robustbench_seg.report.names import epsilon_text, task_name
 from robustbench_seg.report.relationships.asymmetry import MATRIX_CONTRASTS, Placed, within
-from robustbench_seg.report.relationships.contrast import Contrast, Draws, Floats, Key, key
+from robustbench_seg.report.relationships.contrast import Contrast, Draws, Key, key
 from robustbench_seg.report.relationships.effects import effects, measured_tasks, place
 from robustbench_seg.report.relationships.hiding import REFERENCE as HIDING_REFERENCE
 from robustbench_seg.report.relationships.hiding import Hiding, chosen, hiding_contrast, hidings
 from robustbench_seg.report.relationships.matrix import REFERENCE, Family, Matrix, families, leading
-from robustbench_seg.report.relationships.paired import draws, renamed
+from robustbench_seg.report.relationships.paired import draws
 from robustbench_seg.report.relationships.swapping import Swap, shape_keys, swaps
-from robustbench_seg.report.rows import OUTCOMES, Row, Run, rows, unique
 from robustbench_seg.results.keys import CLEAN
-from robustbench_seg.results.run import Panel
+from robustbench_seg.results.rows import OUTCOMES, Row, unique
+from robustbench_seg.results.run import Panel, Run, RunLike
 
 _PICTURED = ("hide:", "swap:", "group:")
 
@@ -55,7 +55,7 @@ class Study:
         return [(m.setting, m.epsilon, one) for m in matrices if (one := within(m, self.draws))]
 
 
-def study(runs: Sequence[Run], merged: Run, names: Sequence[Mapping[str, str]], reference: float | None) -> Study:
+def study(runs: Sequence[Run], merged: RunLike, names: Sequence[Mapping[str, str]], reference: float | None) -> Study:
     """The study of `merged`, which is `runs` as one; `names` are the models of each run as they are called in it.
 
     `reference` is the radius shown first (grey values), None for the papers'. Raises UsageError where there is
@@ -63,13 +63,13 @@ def study(runs: Sequence[Run], merged: Run, names: Sequence[Mapping[str, str]], 
     """
     for run in runs:
         _require_attack(run)
-    table = rows(merged.summary)
+    table = merged.rows
     tasks = measured_tasks(table)
     places = {where for where, measured in tasks.items() if len(measured) > 1}
     if not places:
         raise UsageError(f"no model with at least two tasks: {_listed(tasks)}; give a run of a multi-task model")
     found = effects([row for row in table if place(row) in places])
-    classes = [row for row in rows(merged.classes) if place(row) in places and row.attack != CLEAN]
+    classes = [row for row in merged.class_rows if place(row) in places and row.attack != CLEAN]
     _check_reference(found, reference)
     hidden = hidings(classes)
     made = Study(
@@ -84,7 +84,7 @@ def study(runs: Sequence[Run], merged: Run, names: Sequence[Mapping[str, str]], 
         merged.info,
         (*_left_out(tasks), *_failures(found)),
     )
-    return replace(made, draws=_draws(runs, names, _wanted(made)))
+    return replace(made, draws=draws(runs, _wanted(made)))
 
 
 def _directions(matrices: Iterable[Matrix], hidden: Iterable[Hiding], known: Draws) -> Iterable[Placed]:
@@ -107,15 +107,6 @@ def _wanted(made: Study) -> set[Key]:
     return {key(row) for row in (*cells, *compared, *(row for swap in made.swaps for row in shape_keys(swap)))}
 
 
-def _draws(runs: Sequence[Run], names: Sequence[Mapping[str, str]], wanted: set[Key]) -> dict[Key, Floats]:
-    found: dict[Key, Floats] = {}
-    for run, shown in zip(runs, names, strict=True):
-        own = {called: model for model, called in shown.items()}
-        mine = [one._replace(model=own[one.model]) for one in wanted if one.model in own]
-        found |= renamed(draws(run.folder, mine), shown)
-    return found
-
-
 def _pictured(runs: Sequence[Run], names: Sequence[Mapping[str, str]]) -> Iterable[Panel]:
     """Panels of images that have one of an attack on a class or a group, with their clean ones."""
     for run, shown in zip(runs, names, strict=True):
@@ -127,10 +118,10 @@ def _pictured(runs: Sequence[Run], names: Sequence[Mapping[str, str]]) -> Iterab
 
 
 def _require_attack(run: Run) -> None:
-    if any(row.objective and row.attack != CLEAN for row in rows(run.summary)):
+    if any(row.objective and row.attack != CLEAN for row in run.rows):
         return
-    models = " ".join(f"-m {model}" for model in unique(run.summary["model"].tolist())) or "-m MODEL"
-    data = " ".join(f"-d {dataset}" for dataset in unique(run.summary["dataset"].tolist())) or "-d DATASET"
+    models = " ".join(f"-m {model}" for model in unique([row.model for row in run.rows])) or "-m MODEL"
+    data = " ".join(f"-d {dataset}" for dataset in unique([row.dataset for row in run.rows])) or "-d DATASET"
     raise UsageError(
         f"run '{Path(run.folder)}' has no gradient attack, so nothing to relate; "
         f"make one with `robustseg evaluate {models} {data} -a pgd -e 1`"

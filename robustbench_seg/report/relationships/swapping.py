@@ -11,7 +11,7 @@ from robustbench_seg.report.names import class_metric_name, metric_text, task_na
 from robustbench_seg.report.relationships.contrast import Draws, Estimate, key
 from robustbench_seg.report.relationships.effects import whole
 from robustbench_seg.report.relationships.matrix import Setting
-from robustbench_seg.report.rows import Row
+from robustbench_seg.results.rows import Row
 
 SHAPE = "aspect_ratio"
 METRICS = ("miou", "ap", "cls_loss", "reg_loss", SHAPE)

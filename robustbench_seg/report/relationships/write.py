@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from robustbench_seg.errors import UsageError
-from robustbench_seg.report.merge import merge, model_names, run_names
 from robustbench_seg.report.relationships.effects import effects_table
 from robustbench_seg.report.relationships.page import page
 from robustbench_seg.report.relationships.study import study
-from robustbench_seg.report.rows import Run
 from robustbench_seg.report.write import made_folder, write_png
-from robustbench_seg.results.run import write_table, write_text
+from robustbench_seg.results.files import write_table, write_text
+from robustbench_seg.results.merge import merge, model_names, run_names
+from robustbench_seg.results.run import Run
 
 
 def write_relationships(runs: Sequence[Run], out: Path | None = None, reference: float | None = None) -> Path:

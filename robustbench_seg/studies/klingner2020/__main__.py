@@ -15,9 +15,9 @@ from robustbench_seg.evaluation.config import resolve_device
 from robustbench_seg.evaluation.run import make_folder
 from robustbench_seg.evaluation.spec import DataSpec
 from robustbench_seg.report.cells import Table
-from robustbench_seg.report.differences.differences import differences_table
 from robustbench_seg.report.rendering import environment
-from robustbench_seg.results.run import write_table, write_text
+from robustbench_seg.results.differences import differences_table
+from robustbench_seg.results.files import write_table, write_text
 from robustbench_seg.studies.klingner2020.experiments import (
     FULL_LENGTH,
     OVER_LAMBDA,

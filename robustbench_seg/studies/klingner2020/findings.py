@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from robustbench_seg.attacks.pgd import kurakin_steps
-from robustbench_seg.report.differences.difference import Difference
 from robustbench_seg.report.names import ATTACKS, strength
+from robustbench_seg.results.differences import Difference
 from robustbench_seg.results.keys import CLEAN
 from robustbench_seg.studies.klingner2020.experiments import DOMAINS
 from robustbench_seg.studies.klingner2020.results import EPSILONS, Results, interval_texts, shown

@@ -8,11 +8,11 @@ from functools import cached_property
 
 import numpy as np
 
-from robustbench_seg.report.differences.compare import Comparison, compare
-from robustbench_seg.report.differences.difference import Difference
-from robustbench_seg.report.differences.groups import Group
-from robustbench_seg.report.rows import Row, Run, rows
+from robustbench_seg.results.differences import Comparison, Difference, compare
+from robustbench_seg.results.groups import Group
 from robustbench_seg.results.keys import CLEAN
+from robustbench_seg.results.rows import Row
+from robustbench_seg.results.run import Run
 from robustbench_seg.studies.klingner2020.trainings import SINGLE
 
 EPSILONS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
@@ -35,7 +35,7 @@ class Results:
     @cached_property
     def rows(self) -> Mapping[Cell, Row]:
         """The metric's rows by cell."""
-        found = [row for row in rows(self.run.summary) if row.metric == self.metric]
+        found = [row for row in self.run.rows if row.metric == self.metric]
         return {(row.model, row.dataset, row.attack, row.epsilon if row.attack != CLEAN else 0.0): row for row in found}
 
     @property

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from robustbench_seg.report.cells import DASH, Cell, Line, Table, text_cells
-from robustbench_seg.report.differences.difference import Difference
 from robustbench_seg.report.names import ATTACKS
+from robustbench_seg.results.differences import Difference
 from robustbench_seg.studies.klingner2020.experiments import DOMAINS, MEAN_MAP, REAL_DATA
 from robustbench_seg.studies.klingner2020.results import EPSILONS, Results, interval_texts, shown
 from robustbench_seg.studies.klingner2020.trainings import SHORT, SINGLE, Training

@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterable, Sequence
 from statistics import median
 
-from robustbench_seg.report.differences.difference import Difference
 from robustbench_seg.report.names import ATTACKS, strength
+from robustbench_seg.results.differences import Difference
 from robustbench_seg.results.keys import CLEAN
 from robustbench_seg.studies.klingner2020.experiments import DOMAINS
 from robustbench_seg.studies.klingner2020.findings import Comparer, is_repeated

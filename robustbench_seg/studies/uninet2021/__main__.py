@@ -16,12 +16,13 @@ from robustbench_seg.evaluation.spec import DataSpec, ModelSpec
 from robustbench_seg.models.catalogue.index import folders
 from robustbench_seg.protocol import PROTOCOLS
 from robustbench_seg.report.cells import Line, Table, text_cells
-from robustbench_seg.report.merge import merge, model_names
 from robustbench_seg.report.names import task_name
 from robustbench_seg.report.relationships.study import Study, study
 from robustbench_seg.report.relationships.write import write_relationships
 from robustbench_seg.report.rendering import environment
-from robustbench_seg.results.run import Run, write_table, write_text
+from robustbench_seg.results.files import write_table, write_text
+from robustbench_seg.results.merge import merge, model_names
+from robustbench_seg.results.run import Run
 from robustbench_seg.studies.uninet2021.findings import judged
 from robustbench_seg.studies.uninet2021.models import Measured, measure, models_table, table_1, table_2
 

@@ -26,8 +26,8 @@ from robustbench_seg.report.relationships.objectives import (
 from robustbench_seg.report.relationships.rank import spearman
 from robustbench_seg.report.relationships.study import Study
 from robustbench_seg.report.relationships.swapping import reached, shapes
-from robustbench_seg.report.rows import Row
 from robustbench_seg.results.bootstrap import interval
+from robustbench_seg.results.rows import Row
 from robustbench_seg.studies.votes import Judged, Vote
 
 ALIKE = 0.5

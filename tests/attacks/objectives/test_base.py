@@ -7,7 +7,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from robustbench_seg.attacks.context import generator
 from robustbench_seg.attacks.dag import DAG
 from robustbench_seg.attacks.fgsm import FGSM
 from robustbench_seg.attacks.objectives.base import CleanReference
@@ -19,6 +18,7 @@ from robustbench_seg.attacks.objectives.task_loss import TaskLoss
 from robustbench_seg.attacks.pgd import PGD
 from robustbench_seg.classes import CITYSCAPES19
 from robustbench_seg.errors import UsageError
+from robustbench_seg.randomness import generator
 from robustbench_seg.tasks.depth import Depth
 from robustbench_seg.tasks.semantic import Semantic
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from robustbench_seg.attacks.context import AttackContext, generator
+from robustbench_seg.attacks.context import AttackContext
 from robustbench_seg.attacks.dag import DAG
 from robustbench_seg.attacks.objectives.base import CleanReference
 from robustbench_seg.attacks.objectives.margins import AnyWrong, margin_loss
@@ -17,6 +17,7 @@ from robustbench_seg.attacks.objectives.parse import parse_objective
 from robustbench_seg.attacks.objectives.swap import Swap
 from robustbench_seg.attacks.target_model import TargetModel
 from robustbench_seg.classes import VOID, ClassSet
+from robustbench_seg.randomness import generator
 from robustbench_seg.tasks.instances.assign import assign
 from robustbench_seg.tasks.instances.dense import DenseInstances, Locations
 from robustbench_seg.tasks.instances.truth import InstanceLabels

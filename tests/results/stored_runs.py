@@ -12,9 +12,8 @@ import numpy as np
 from robustbench_seg.results.keys import AttackConfiguration
 from robustbench_seg.results.manifest import PairManifest, RunManifest
 from robustbench_seg.results.records import CellResult, ImageResult, SweepResult, pack
-from robustbench_seg.results.run import Run, write_table
+from robustbench_seg.results.run import Run, write_tables
 from robustbench_seg.results.store import Store
-from robustbench_seg.results.tables import tabulate
 
 Cells = Mapping[float, Sequence[float | None]]
 """The value of each image by radius (0: clean); None where the image failed."""
@@ -70,9 +69,7 @@ def stored_run(
             for f, grid in enumerate([(0.0,), grids[model]]):
                 found = tuple(CellResult(epsilon, _images(cells[epsilon], tasks)) for epsilon in grid)
                 store.write([SweepResult(p, f, 0, found)])
-        tables = tabulate(store)
-    for name in ("summary", "classes", "costs"):
-        write_table(getattr(tables, name), folder / f"{name}.csv")
+        write_tables(store, folder)
     data = {"name": "street", "split": "val", "n_images": len(names), "fingerprint": fingerprint}
     (folder / "run.json").write_text(json.dumps({"seed": seed, "datasets": [data]}))
     return Run(folder)

@@ -1,18 +1,20 @@
-"""Several runs as one: the tables one below the other, models told apart by run where they share a name."""
+"""Several runs as one: the rows of all, models told apart by run where they share a name."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 
 from robustbench_seg.errors import UsageError
-from robustbench_seg.report.rows import Run, unique
-from robustbench_seg.results.run import Panel
+from robustbench_seg.results.rows import SUMMARY, Cost, Row, table, unique
+from robustbench_seg.results.run import Panel, RunLike
+
+_Named = TypeVar("_Named", Row, Cost)
 
 
 @dataclass(frozen=True)
@@ -20,9 +22,9 @@ class MergedRun:
     """Several runs in the shape of one; pictures stay in each run's own report."""
 
     folder: Path
-    summary: pd.DataFrame
-    classes: pd.DataFrame
-    costs: pd.DataFrame
+    rows: Sequence[Row]
+    class_rows: Sequence[Row]
+    cost_rows: Sequence[Cost]
     info: Mapping[str, Any]
 
     def panels(self) -> Sequence[Panel]:
@@ -30,24 +32,22 @@ class MergedRun:
         return []
 
 
-def merge(runs: Sequence[Run], folder: Path) -> MergedRun:
+def merge(runs: Sequence[RunLike], folder: Path) -> MergedRun:
     """One run out of several, for a comparison written to `folder`; UsageError where a run is given twice."""
-    names = run_names([run.folder for run in runs])
-    shown = model_names(runs)
-    tables = {
-        table: pd.concat(
-            [_labelled(getattr(run, table), called) for run, called in zip(runs, shown, strict=True)],
-            ignore_index=True,
-        )
-        for table in ("summary", "classes", "costs")
-    }
-    return MergedRun(folder, **tables, info=_info(runs, names))
+    named = list(zip(runs, model_names(runs), strict=True))
+    return MergedRun(
+        folder,
+        [row for run, shown in named for row in _renamed(run.rows, shown)],
+        [row for run, shown in named for row in _renamed(run.class_rows, shown)],
+        [row for run, shown in named for row in _renamed(run.cost_rows, shown)],
+        _info(runs, run_names([run.folder for run in runs])),
+    )
 
 
-def model_names(runs: Sequence[Run]) -> list[dict[str, str]]:
+def model_names(runs: Sequence[RunLike]) -> list[dict[str, str]]:
     """What every model of each run is called among all of them: with its run where several runs have its name."""
     names = run_names([run.folder for run in runs])
-    models = [unique(run.summary["model"].tolist()) for run in runs]
+    models = [unique([row.model for row in run.rows]) for run in runs]
     owners = Counter(model for own in models for model in own)
     return [
         {model: f"{model} ({name})" if owners[model] > 1 else model for model in own}
@@ -55,12 +55,12 @@ def model_names(runs: Sequence[Run]) -> list[dict[str, str]]:
     ]
 
 
-def comparison_table(runs: Sequence[Run]) -> pd.DataFrame:
+def comparison_table(runs: Sequence[RunLike]) -> pd.DataFrame:
     """The summaries of all runs with a first column `run`."""
     names = run_names([run.folder for run in runs])
-    tables = [run.summary.assign(run=name) for run, name in zip(runs, names, strict=True)]
-    table = pd.concat(tables, ignore_index=True)
-    return table[["run", *runs[0].summary.columns]]
+    found = table([row for run in runs for row in run.rows], SUMMARY)
+    found.insert(0, "run", [name for name, run in zip(names, runs, strict=True) for _ in run.rows])
+    return found
 
 
 def run_names(folders: Sequence[Path]) -> list[str]:
@@ -75,11 +75,11 @@ def run_names(folders: Sequence[Path]) -> list[str]:
     return ["/".join(path.parts[-depth:]) for path in paths]
 
 
-def _labelled(table: pd.DataFrame, shown: Mapping[str, str]) -> pd.DataFrame:
-    return table.assign(model=[shown.get(model, model) for model in table["model"]])
+def _renamed(rows: Sequence[_Named], shown: Mapping[str, str]) -> list[_Named]:
+    return [replace(row, model=shown.get(row.model, row.model)) for row in rows]
 
 
-def _info(runs: Sequence[Run], names: Sequence[str]) -> dict[str, Any]:
+def _info(runs: Sequence[RunLike], names: Sequence[str]) -> dict[str, Any]:
     """What the page says about all runs; each run.json stands whole under `runs`."""
     infos = [run.info for run in runs]
     intervals: dict[str, list[str]] = {}

@@ -3,7 +3,7 @@
 import pytest
 
 from robustbench_seg.errors import UsageError
-from robustbench_seg.report.differences.groups import Group, parse_groups
+from robustbench_seg.results.groups import Group, parse_groups
 
 KNOWN = ("a0", "single", "a1", "b=0")
 

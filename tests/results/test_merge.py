@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from robustbench_seg.errors import InputError, UsageError
-from robustbench_seg.report.merge import merge, run_names
 from robustbench_seg.report.write import write_comparison, write_report
+from robustbench_seg.results.merge import merge, run_names
 from tests.report.fake_run import MODELS, FakeRun, fake_run
 from tests.report.html_text import parse
 
@@ -24,9 +24,9 @@ def two(tmp_path_factory) -> list[FakeRun]:
 def test_only_shared_names_get_their_run(two: list[FakeRun]) -> None:
     merged = merge(two, Path("out"))
     names = ["street-mobilenetv2 (first)", "street-multitask", "street-mobilenetv2 (second)", "street-other"]
-    for table in (merged.summary, merged.classes, merged.costs):
-        assert list(dict.fromkeys(table["model"])) == names
-    assert len(merged.summary) == sum(len(run.summary) for run in two)
+    for rows in (merged.rows, merged.class_rows, merged.cost_rows):
+        assert list(dict.fromkeys(row.model for row in rows)) == names
+    assert len(merged.rows) == sum(len(run.summary) for run in two)
 
 
 def test_run_names_are_as_short_as_they_can_be() -> None:
@@ -67,7 +67,7 @@ def test_what_makes_runs_incomparable_is_noted(two: list[FakeRun]) -> None:
 
 def test_a_run_without_classes_merges(two: list[FakeRun]) -> None:
     bare = replace(two[1], classes=two[1].classes[:0])
-    assert len(merge([two[0], bare], Path("out")).classes) == len(two[0].classes)
+    assert len(merge([two[0], bare], Path("out")).class_rows) == len(two[0].classes)
 
 
 def test_no_run_is_a_usage_error(tmp_path: Path) -> None:

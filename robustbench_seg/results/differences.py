@@ -1,0 +1,258 @@
+"""Differences between groups of models cell by cell: over the same images where stores allow it, else by the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from robustbench_seg.errors import UsageError
+from robustbench_seg.registry import unknown
+from robustbench_seg.results.bootstrap import interval
+from robustbench_seg.results.groups import Group
+from robustbench_seg.results.keys import CLEAN
+from robustbench_seg.results.measurements import Measurements, Unpaired
+from robustbench_seg.results.merge import merge
+from robustbench_seg.results.pair import RATIO, VALUE, CellValues, Sample
+from robustbench_seg.results.rows import OUTCOMES, Row, Series, aim, unique
+from robustbench_seg.results.run import Run
+from robustbench_seg.results.seeds import from_seeds
+from robustbench_seg.results.tables import DIRECTIONS
+
+OPEN = "not distinguishable"
+"""The verdict on two groups that an interval does not distinguish."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One number of group `second` (B) minus that of group `first` (A), in one cell, over the same images.
+
+    `a` and `b` are means over the trainings (`seeds_a`, `seeds_b`) of the group, in the unit of the metric for the
+    quantity `value`, shares for `ratio`. `direction` is what is better of the metric; Q is better the higher it is.
+    `epsilon` is in units of 1/255 (None: unbounded; 0 for the attack `clean`, which has no ratio). `image_low` and
+    `image_high` bound the interval from images, `seed_low` and `seed_high` that from seeds; None without one.
+    """
+
+    first: str
+    second: str
+    dataset: str
+    task: str
+    metric: str
+    direction: str
+    attack: str
+    objective: str
+    norm: str
+    epsilon: float | None
+    quantity: str
+    a: float
+    b: float
+    difference: float
+    image_low: float | None
+    image_high: float | None
+    seed_low: float | None
+    seed_high: float | None
+    seeds_a: int
+    seeds_b: int
+
+    @property
+    def intervals(self) -> dict[str, tuple[float, float]]:
+        """The intervals that are there, by what they come from: `images`, `seeds`."""
+        ends = {"images": (self.image_low, self.image_high), "seeds": (self.seed_low, self.seed_high)}
+        return {name: (low, high) for name, (low, high) in ends.items() if low is not None and high is not None}
+
+    @property
+    def verdict(self) -> str:
+        """`higher` or `lower`: B against A where every interval there is excludes 0; else `not distinguishable`."""
+        bounds = self.intervals.values()
+        if bounds and all(low > 0 for low, _ in bounds):
+            return "higher"
+        return "lower" if bounds and all(high < 0 for _, high in bounds) else OPEN
+
+    @property
+    def pair(self) -> str:
+        """What is subtracted from what."""
+        return f"{self.second} − {self.first}"
+
+    @property
+    def series(self) -> Series:
+        """The perturbation, whatever its epsilon."""
+        return self.attack, self.objective, self.norm
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the task measured is the one attacked (noise attacks every task)."""
+        return aim(self.objective) in ("", self.task)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The groups, their differences pair by pair, and why some have no interval or are left out."""
+
+    groups: tuple[Group, ...]
+    differences: tuple[Difference, ...]
+    notes: tuple[str, ...]
+
+
+class _Item(NamedTuple):
+    """What a number is of: a metric, the direction that is better, and the quantity."""
+
+    metric: str
+    direction: str
+    quantity: str
+
+
+_Numbers = dict[_Item, Sample]
+_Place = tuple[str, str, str, str, float | None, str]
+"""Data set, attack, objective, norm, epsilon and task."""
+_Measured = Mapping[str, Sequence[Row]]
+"""The rows of one place by model."""
+
+
+def compare(runs: Sequence[Run], groups: Sequence[Group], pairs: Sequence[tuple[str, str]] | None = None) -> Comparison:
+    """Every metric with a direction, clean and perturbed, in every cell and task that both groups of a pair have.
+
+    `groups` hold models as they are called among all runs (`merge.model_names`); `pairs` are names of groups, by
+    default the first against each other one. Numbers are over the images that count for every model of both groups
+    and come with an interval from the same bootstrap samples of them; where a store is missing they come from
+    summary.csv, without one. Raises UsageError for a pair of unknown groups.
+    """
+    chosen = _chosen(groups, pairs)
+    found: list[list[Difference]] = [[] for _ in chosen]
+    notes: list[str] = []
+    with Measurements(runs) as measurements:
+        for measured in _by_place(runs).values():
+            for (first, second), into in zip(chosen, found, strict=True):
+                sides = _Sides(first, second, measured)
+                if sides.are_measured:
+                    into += sides.differences(measurements, notes)
+    return Comparison(tuple(groups), tuple(one for each in found for one in each), tuple(unique(notes)))
+
+
+def differences_table(differences: Sequence[Difference]) -> pd.DataFrame:
+    """One row per difference: its fields in order, then `verdict`."""
+    names = [field.name for field in fields(Difference)]
+    values = [[*(getattr(one, name) for name in names), one.verdict] for one in differences]
+    return pd.DataFrame(values, columns=pd.Index([*names, "verdict"]))
+
+
+def _chosen(groups: Sequence[Group], pairs: Sequence[tuple[str, str]] | None) -> list[tuple[Group, Group]]:
+    known = {group.name: group for group in groups}
+    wanted = [(groups[0].name, group.name) for group in groups[1:]] if pairs is None else pairs
+    for name in (name for pair in wanted for name in pair):
+        if name not in known:
+            raise UsageError(unknown("group", name, known))
+    return [(known[first], known[second]) for first, second in wanted]
+
+
+def _by_place(runs: Sequence[Run]) -> Mapping[_Place, _Measured]:
+    """The rows of the metrics that have a direction, in order of appearance."""
+    places: dict[_Place, dict[str, list[Row]]] = {}
+    for row in merge(runs, Path()).rows:
+        if row.direction and row.metric not in OUTCOMES:
+            models = places.setdefault((row.dataset, *row.series, row.epsilon, row.task), {})
+            models.setdefault(row.model, []).append(row)
+    return places
+
+
+@dataclass(frozen=True)
+class _Sides:
+    """Groups A (`first`) and B (`second`) in one cell and task."""
+
+    first: Group
+    second: Group
+    measured: _Measured
+
+    @property
+    def are_measured(self) -> bool:
+        """Whether a model of each group was measured here."""
+        return all(self._models(group) for group in (self.first, self.second))
+
+    def differences(self, measurements: Measurements, notes: list[str]) -> list[Difference]:
+        """A difference for every item that a model of each group has a value of; what they lack goes into `notes`."""
+        models = [*self._models(self.first), *self._models(self.second)]
+        rows = [self.measured[model][0] for model in models]
+        paired = measurements.paired([row.key for row in rows], rows[0].task)
+        if not isinstance(paired, Unpaired):
+            numbers = [_stored(values, is_clean=rows[0].attack == CLEAN) for values in paired]
+            return self._differences(dict(zip(models, numbers, strict=False)))
+        title = f"{self.first.name} and {self.second.name} on {rows[0].dataset}"
+        lacking = "no interval from images" if paired.is_same_measurement else "no interval"
+        notes.append(f"{title}: {lacking}, {paired.reason}.")
+        if any(row.failed for row in rows) or len({row.n_images for row in rows}) > 1:
+            notes.append(f"{title}: cells with other images for each are left out, for want of a store to pair them.")
+            return []
+        numbers = [_tabled(self.measured[model]) for model in models]
+        return self._differences(dict(zip(models, numbers, strict=True)), paired.is_same_measurement)
+
+    def _models(self, group: Group) -> list[str]:
+        return [model for model in group.models if model in self.measured]
+
+    def _differences(self, numbers: Mapping[str, _Numbers], with_seeds: bool = True) -> list[Difference]:
+        sides = [
+            [numbers[model] for model in self._models(group) if model in numbers] for group in (self.first, self.second)
+        ]
+        found = []
+        for item in dict.fromkeys(item for side in sides for one in side for item in one):
+            a, b = ([one[item] for one in side if item in one and np.isfinite(one[item].value)] for side in sides)
+            if a and b:
+                found.append(self._difference(item, a, b, with_seeds))
+        return found
+
+    def _difference(self, item: _Item, a: Sequence[Sample], b: Sequence[Sample], with_seeds: bool) -> Difference:
+        row = next(iter(self.measured.values()))[0]
+        of_a, of_b = ([sample.value for sample in side] for side in (a, b))
+        images = _from_images(a, b)
+        seeds = from_seeds(of_a, of_b) if with_seeds else None
+        return Difference(
+            first=self.first.name,
+            second=self.second.name,
+            dataset=row.dataset,
+            task=row.task,
+            attack=row.attack,
+            objective=row.objective,
+            norm=row.norm,
+            epsilon=row.epsilon,
+            **item._asdict(),
+            a=float(np.mean(of_a)),
+            b=float(np.mean(of_b)),
+            difference=float(np.mean(of_b)) - float(np.mean(of_a)),
+            image_low=images and images[0],
+            image_high=images and images[1],
+            seed_low=seeds and seeds[0],
+            seed_high=seeds and seeds[1],
+            seeds_a=len(a),
+            seeds_b=len(b),
+        )
+
+
+def _stored(values: CellValues, is_clean: bool) -> _Numbers:
+    """The value of every metric that has a direction, and its Q where the cell is not the clean one."""
+    return {
+        _Item(metric.name, DIRECTIONS[metric.higher_is_better], quantity): values.sample(metric.name, quantity)
+        for metric in values.task.metrics
+        if metric.higher_is_better is not None
+        for quantity in ((VALUE,) if is_clean else (VALUE, RATIO))
+    }
+
+
+def _tabled(rows: Sequence[Row]) -> _Numbers:
+    """The same from the rows, without bootstrap samples."""
+    return {
+        _Item(row.metric, row.direction, quantity): Sample(value)
+        for row in rows
+        for quantity, value in ((VALUE, row.value), (RATIO, None if row.attack == CLEAN else row.ratio))
+        if value is not None
+    }
+
+
+def _from_images(a: Sequence[Sample], b: Sequence[Sample]) -> tuple[float, float] | None:
+    """The central 95 % of the differences of the means under each bootstrap sample."""
+    resampled = [[sample.resampled for sample in side if sample.resampled is not None] for side in (a, b)]
+    if [len(side) for side in resampled] != [len(a), len(b)]:
+        return None
+    low, high = interval(np.mean(resampled[1], axis=0) - np.mean(resampled[0], axis=0))
+    return (low, high) if np.isfinite(low) else None

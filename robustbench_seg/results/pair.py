@@ -1,0 +1,183 @@
+"""One model on one data set in the store of a run: the numbers of every cell, with their bootstrap samples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from robustbench_seg.errors import InputError, RobustsegError
+from robustbench_seg.registry import one_line
+from robustbench_seg.results.bootstrap import interval, resample_weights
+from robustbench_seg.results.keys import AttackConfiguration, CellKey
+from robustbench_seg.results.manifest import PairManifest, RunManifest
+from robustbench_seg.results.records import ImageResult
+from robustbench_seg.results.store import Store, StoredCell, StoredCost
+from robustbench_seg.tasks.base import Floats, Metric, Statistics, Task, Values
+from robustbench_seg.tasks.registry import TASKS
+
+VALUE, CLEAN_VALUE, RATIO = "value", "clean", "ratio"
+"""The quantities: the metric of a cell, that of the same images clean, and the retained performance Q."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A number over all images, and its values (R,) under each bootstrap sample of them; None without a store."""
+
+    value: float
+    resampled: Floats | None = None
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % interval; NaN where there is none."""
+        return (np.nan, np.nan) if self.resampled is None else interval(self.resampled)
+
+
+@dataclass(frozen=True)
+class CellValues:
+    """One task over the same images in one cell and clean: arrays (1+R,) over all of them, then resampled."""
+
+    task: Task
+    classes: Sequence[str]
+    scored: npt.NDArray[np.bool_]
+    perturbed: Values
+    clean: Values
+
+    def sample(self, metric: str, quantity: str = RATIO, label: str = "") -> Sample:
+        """A quantity of a metric of the task, over all classes or of the class `label`."""
+        found = self._quantity(self.task.metric(metric), quantity, label)
+        return Sample(float(found[0]), found[1:])
+
+    def labels(self, metric: str) -> list[str]:
+        """The classes that have a value of this metric."""
+        return (
+            [self.classes[i] for i in np.flatnonzero(self.scored).tolist()] if metric in self.perturbed.classes else []
+        )
+
+    def _quantity(self, metric: Metric, quantity: str, label: str) -> Floats:
+        perturbed, clean = (self._numbers(values, metric.name, label) for values in (self.perturbed, self.clean))
+        if quantity == RATIO:
+            return ratio(metric, perturbed, clean)
+        return perturbed if quantity == VALUE else clean
+
+    def _numbers(self, values: Values, metric: str, label: str) -> Floats:
+        return values.classes[metric][:, self.classes.index(label)] if label else values.overall[metric]
+
+
+class PairResults:
+    """One model on one data set in an open store; cells are read when they are asked for."""
+
+    def __init__(self, store: Store, manifest: RunManifest, index: int) -> None:
+        self.pair: PairManifest = manifest.pairs[index]
+        self.store, self.manifest, self._index = store, manifest, index
+        self._cell: tuple[CellKey | None, StoredCell] = (None, StoredCell((), {}))
+        self._kept: dict[tuple[str, tuple[int, ...]], CellValues] = {}
+        self._clean_kept: dict[tuple[str, tuple[int, ...]], tuple[npt.NDArray[np.bool_], Values]] = {}
+
+    @cached_property
+    def tasks(self) -> Mapping[str, Task]:
+        """The tasks measured."""
+        return {name: TASKS.get(name)() for name in self.pair.tasks}
+
+    @cached_property
+    def clean(self) -> StoredCell:
+        """The clean images."""
+        return self.store.cell(self._index, 0, 0)
+
+    @cached_property
+    def cells(self) -> Mapping[CellKey, tuple[int, int]]:
+        """Where each cell of the manifest lies in the store: its configuration and its place in the grid."""
+        return {
+            configuration.key(self.pair.model, self.pair.dataset, epsilon): (f, c)
+            for f, configuration in enumerate(self.pair.configurations)
+            for c, epsilon in enumerate(configuration.epsilons)
+        }
+
+    @cached_property
+    def resampling(self) -> tuple[Floats, str]:
+        """How often each image (R,n) is in each bootstrap sample, and a sentence on the bootstrap."""
+        return resample_weights(self.manifest.groups[self.pair.dataset], self.manifest.seed)
+
+    @property
+    def n_images(self) -> int:
+        """How many images of the data set the run is over."""
+        return len(self.manifest.groups[self.pair.dataset])
+
+    def configuration(self, key: CellKey) -> AttackConfiguration:
+        """The attack configuration of a cell."""
+        return self.pair.configurations[self.cells[key][0]]
+
+    def cost(self, key: CellKey) -> StoredCost:
+        """What a cell took."""
+        return self.store.costs(self._index, *self.cells[key])
+
+    def results(self, key: CellKey) -> Sequence[ImageResult]:
+        """Every image stored of a cell."""
+        return self._stored(key).results
+
+    def counted(self, key: CellKey) -> list[ImageResult]:
+        """The images that count in a cell: those that neither failed, there or clean, nor were skipped."""
+        known = {result.image for result in self.clean.results if not result.error}
+        return [r for r in self.results(key) if not r.error and not r.skipped and r.image in known]
+
+    def values(self, key: CellKey, task: Task, images: Sequence[int]) -> CellValues:
+        """The numbers of a cell over these images. InputError where the task cannot compute them."""
+        cell = self._stored(key)
+        kept = task.name, tuple(images)
+        if kept not in self._kept:
+            try:
+                scored, clean = self._clean_values(task, images)
+                perturbed = clean if cell is self.clean else self._values(task, cell, images, scored)
+            except RobustsegError:
+                raise
+            except Exception as error:
+                reason = f"{type(error).__name__}: {one_line(error)}"
+                raise InputError(f"task '{task.name}' cannot compute its metrics ({reason}); mend the task") from error
+            self._kept[kept] = CellValues(task, self.pair.classes, scored, perturbed, clean)
+        return self._kept[kept]
+
+    def _stored(self, key: CellKey) -> StoredCell:
+        """A cell as stored; the one asked for last is kept, with its values."""
+        if self._cell[0] != key:
+            cell = self.clean if key.is_clean else self.store.cell(self._index, *self.cells[key])
+            self._cell = key, cell
+            self._kept.clear()
+        return self._cell[1]
+
+    def _clean_values(self, task: Task, images: Sequence[int]) -> tuple[npt.NDArray[np.bool_], Values]:
+        """The classes in the labels and the clean values. Most cells are over the same images, so they are kept."""
+        kept = task.name, tuple(images)
+        if kept not in self._clean_kept:
+            scored = task.scored([self.clean.statistics[task.name][i] for i in images])
+            self._clean_kept[kept] = scored, self._values(task, self.clean, images, scored)
+        return self._clean_kept[kept]
+
+    def _values(self, task: Task, cell: StoredCell, images: Sequence[int], scored: npt.NDArray[np.bool_]) -> Values:
+        statistics: list[Statistics] = [cell.statistics[task.name][i] for i in images]
+        weights, _ = self.resampling
+        whole = task.values(statistics, np.ones((1, len(images))), scored)
+        resampled = task.values(statistics, weights[: task.resamples, list(images)], scored)
+        return Values(
+            {name: np.concatenate([value, resampled.overall[name]]) for name, value in whole.overall.items()},
+            {name: np.concatenate([value, resampled.classes[name]]) for name, value in whole.classes.items()},
+        )
+
+
+def ratio(metric: Metric, perturbed: Floats, clean: Floats) -> Floats:
+    """The retained performance Q (Klingner 2020, eq. 10): perturbed/clean, inverted where lower is better.
+
+    NaN where the metric has no direction or nothing is there to divide by.
+    """
+    if metric.higher_is_better is None:
+        return np.full_like(perturbed, np.nan)
+    top, bottom = (perturbed, clean) if metric.higher_is_better else (clean, perturbed)
+    return np.divide(top, bottom, out=np.full_like(top, np.nan), where=bottom > 0)
+
+
+def pairs_of(store: Store) -> list[PairResults]:
+    """Every model and data set of a store, in its order."""
+    manifest = RunManifest.from_json(store.read_manifest())
+    return [PairResults(store, manifest, index) for index in range(len(manifest.pairs))]

@@ -1,0 +1,158 @@
+"""The rows of a run's tables, typed: made from its store or read from its CSV files, and as pandas tables."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import pandas as pd
+
+from robustbench_seg.results.keys import CellKey
+
+OUTCOMES = ("targets_changed", "targets_reached")
+"""Metrics that count what a targeted attack reached, as shares of its targets."""
+
+Series = tuple[str, str, str]
+"""Attack, objective and norm: a perturbation, whatever its epsilon."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """One row of costs.csv: image passes through the model, seconds, and peak memory in MB, of one cell."""
+
+    model: str
+    dataset: str
+    attack: str
+    objective: str
+    norm: str
+    epsilon: float | None
+    forwards: int
+    backwards: int
+    seconds: float
+    peak_memory_mb: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One row of summary.csv, or of classes.csv (there `label` is the class); None where the field is empty.
+
+    `epsilon`, `rms` and `linf` are in units of 1/255, `snr_db` in dB. `direction` is what is better of the metric,
+    `higher`, `lower` or empty; `ratio` is the retained performance Q.
+    """
+
+    model: str
+    dataset: str
+    attack: str
+    objective: str
+    norm: str
+    epsilon: float | None
+    task: str
+    metric: str
+    label: str = ""
+    direction: str
+    value: float | None
+    clean: float | None
+    ratio: float | None
+    ratio_low: float | None
+    ratio_high: float | None
+    snr_db: float | None
+    rms: float | None
+    linf: float | None
+    n_images: int
+    n_unchanged: int
+    status: str
+
+    @property
+    def key(self) -> CellKey:
+        """The cell."""
+        return CellKey(self.model, self.dataset, self.attack, self.objective, self.norm, self.epsilon)
+
+    @property
+    def failed(self) -> bool:
+        """Whether an image of the cell failed."""
+        return self.status != "ok"
+
+    @property
+    def aim(self) -> str:
+        """What is attacked: a task, empty for noise, or the whole objective where it names no single task."""
+        return aim(self.objective)
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the task measured is the one attacked (noise attacks every task)."""
+        return self.aim in ("", self.task)
+
+    @property
+    def low(self) -> float:
+        """The lower end of the interval of Q; Q itself where it has none, NaN without a Q."""
+        return _first(self.ratio_low, self.ratio)
+
+    @property
+    def high(self) -> float:
+        """The upper end of the interval of Q; Q itself where it has none, NaN without a Q."""
+        return _first(self.ratio_high, self.ratio)
+
+    @property
+    def series(self) -> Series:
+        """Which curve the row is a point of, within one model, data set and task."""
+        return self.attack, self.objective, self.norm
+
+
+_LABEL = {"label": "class"}
+CLASSES = [_LABEL.get(field.name, field.name) for field in fields(Row)]
+SUMMARY = [name for name in CLASSES if name != "class"]
+COSTS = [field.name for field in fields(Cost)]
+"""The columns of the three tables."""
+
+KEYS = COSTS[:6]
+"""The columns that name a cell; every table has them."""
+TEXT = ("model", "dataset", "attack", "objective", "norm", "task", "metric", "class", "direction", "status")
+_COUNTS = ("n_images", "n_unchanged", "forwards", "backwards")
+
+
+def aim(objective: str) -> str:
+    """The task an objective is about; the objective itself where it names none (`loss:cls`, `group:all`)."""
+    return objective.partition("@")[2] or objective
+
+
+def unique(values: Sequence[str]) -> list[str]:
+    """The values once each, in order of appearance."""
+    return list(dict.fromkeys(values))
+
+
+def table(rows: Sequence[Row] | Sequence[Cost], columns: Sequence[str]) -> pd.DataFrame:
+    """The rows as a table of these columns; what is not known is NaN."""
+    names = ["label" if column == "class" else column for column in columns]
+    frame = pd.DataFrame([[getattr(row, name) for name in names] for row in rows], columns=pd.Index(columns))
+    return frame.astype({column: float for column in columns if column not in (*TEXT, *_COUNTS)})
+
+
+def read_rows(frame: pd.DataFrame) -> list[Row]:
+    """The rows of a table with the columns of summary.csv or classes.csv; numbers it lacks are None."""
+    return [Row(**values) for values in _records(frame, [field.name for field in fields(Row)])]
+
+
+def read_costs(frame: pd.DataFrame) -> list[Cost]:
+    """The rows of a table with the columns of costs.csv."""
+    return [Cost(**values) for values in _records(frame, COSTS)]
+
+
+def _records(frame: pd.DataFrame, names: Sequence[str]) -> list[dict[str, Any]]:
+    columns = [_column(frame, _LABEL.get(name, name)) for name in names]
+    return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+
+
+def _column(frame: pd.DataFrame, name: str) -> list[Any]:
+    if name not in frame.columns:
+        return ["" if name in TEXT else None] * len(frame)
+    values: list[Any] = frame[name].tolist()
+    if name in TEXT:
+        return values
+    known = [value if math.isfinite(value) else None for value in map(float, values)]
+    return [int(value or 0) for value in known] if name in _COUNTS else known
+
+
+def _first(*values: float | None) -> float:
+    return next((value for value in values if value is not None), math.nan)
