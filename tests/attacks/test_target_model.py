@@ -11,7 +11,6 @@ from robustbench_seg.attacks.pgd import PGD
 from robustbench_seg.attacks.target_model import TargetModel, frozen
 from robustbench_seg.classes import CAMVID11, CITYSCAPES19, align
 from robustbench_seg.errors import InputError
-from robustbench_seg.tasks.semantic import merge_logits
 from tests.tasks.by_key import by_key
 
 IMAGES = torch.rand(2, 3, 12, 16, generator=torch.Generator().manual_seed(0))
@@ -57,16 +56,6 @@ def test_smaller_outputs_are_resized_bilinearly():
     outputs = TargetModel(Fixed({"semantic": raw}), by_key("semantic")).outputs(IMAGES)
     expected = F.interpolate(raw, (12, 16), mode="bilinear", align_corners=False)
     assert torch.equal(outputs["semantic"], expected)
-
-
-def test_logits_merge_by_the_maximum():
-    logits = torch.randn(2, 19, 4, 5, generator=torch.Generator().manual_seed(1))
-    merged = merge_logits(logits, align(CITYSCAPES19, CAMVID11))
-    assert merged.shape == (2, 11, 4, 5)
-    building = [CITYSCAPES19.find(name) for name in ("building", "wall")]
-    assert torch.equal(merged[:, CAMVID11.find("building")], logits[:, building].max(1).values)
-    assert torch.equal(merged[:, CAMVID11.find("sky")], logits[:, CITYSCAPES19.find("sky")])
-    assert merge_logits(logits, None) is logits
 
 
 @pytest.mark.parametrize(
