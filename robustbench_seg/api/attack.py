@@ -14,12 +14,11 @@ from robustbench_seg.attacks.base import Perturbation
 from robustbench_seg.attacks.budgets import strength
 from robustbench_seg.attacks.context import AttackContext
 from robustbench_seg.attacks.objectives.base import AdversarialLoss, CleanReference
+from robustbench_seg.attacks.registry import make_attack
 from robustbench_seg.attacks.target_model import TargetModel
 from robustbench_seg.classes import ClassSet
 from robustbench_seg.errors import UsageError
-from robustbench_seg.evaluation.plan import make_attack
 from robustbench_seg.models.base import LoadedModel
-from robustbench_seg.protocol import AttackPlan
 from robustbench_seg.tasks.base import Outputs, Task
 from robustbench_seg.tasks.registry import TASKS
 
@@ -77,7 +76,7 @@ def attack(
     Raises:
         UsageError: for names, budgets or objectives that do not fit.
     """
-    perturbation = make_attack(AttackPlan(attack, params=params)) if isinstance(attack, str) else attack
+    perturbation = make_attack(attack, params) if isinstance(attack, str) else attack
     size = math.inf if epsilon is None else float(epsilon)
     context = AttackContext(images, [f"image-{i}" for i in range(len(images))], seed=seed)
     if not perturbation.default_objectives:

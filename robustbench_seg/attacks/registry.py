@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-from robustbench_seg.registry import Registry, built_in
+from robustbench_seg.errors import UsageError
+from robustbench_seg.registry import Registry, built_in, unknown
 
 if TYPE_CHECKING:
     from robustbench_seg.attacks.base import Perturbation
@@ -19,3 +21,24 @@ BUILT_IN = {
 }
 
 ATTACKS: Registry[type[Perturbation]] = Registry("attack", "attacks", lambda: built_in(BUILT_IN))
+
+
+def make_attack(name: str, params: Mapping[str, Any]) -> Perturbation:
+    """The attack with its parameters set; UsageError where a parameter is unknown or of the wrong type."""
+    attack = ATTACKS.get(name)
+    known = {field: getattr(attack, field) for field in attack.__dataclass_fields__}
+    for key in params:
+        if key not in known:
+            listed = unknown(f"parameter of {attack.__name__}", key, known)
+            raise UsageError(listed if known else f"{attack.__name__} has no parameters, so no '{key}'")
+    return attack(**{key: _coerced(f"{attack.__name__}.{key}", value, known[key]) for key, value in params.items()})
+
+
+def _coerced(where: str, value: Any, default: Any) -> Any:
+    """A TOML or command-line value as the type of the parameter's default."""
+    wanted = type(default)
+    if wanted is float and type(value) is int:
+        return float(value)
+    if type(value) is not wanted:
+        raise UsageError(f"{where} = {value!r} must be of type {wanted.__name__}, such as {default!r}")
+    return value

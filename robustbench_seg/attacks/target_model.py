@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
 
+from robustbench_seg.attacks.cost import Cost
 from robustbench_seg.classes import Alignment
+from robustbench_seg.models.freezing import Freezer
 from robustbench_seg.tasks.base import Outputs, Task
 from robustbench_seg.tasks.instances.dense import DenseInstances
 
 _IN_PLACE = "modified by an inplace operation"
-
-
-@dataclass
-class Cost:
-    """How many images went forward and backward."""
-
-    forwards: int = 0
-    backwards: int = 0
 
 
 class TargetModel:
@@ -46,12 +39,12 @@ class TargetModel:
         self.alignment = alignment
         self.precision = precision
         self.cost = Cost()
-        self._members = _Members(module)
+        self._freezer = Freezer(module)
         self._mutates = False
 
     def frozen(self) -> contextlib.AbstractContextManager[None]:
         """The module in evaluation mode without parameter gradients; its state is put back on leaving."""
-        return self._members.frozen()
+        return self._freezer.frozen()
 
     def outputs(self, images: Tensor) -> Outputs:
         """Outputs at the images' size, in the data set's classes, in evaluation mode and without a gradient."""
@@ -92,7 +85,7 @@ class TargetModel:
         if not value.requires_grad:
             return torch.zeros_like(x)
         (gradient,) = torch.autograd.grad(value, x, allow_unused=True, retain_graph=retain)
-        self.cost.backwards += len(x)
+        self.cost += Cost(backwards=len(x))
         return torch.zeros_like(x) if gradient is None else gradient.contiguous()
 
     def _saving(self) -> contextlib.AbstractContextManager[object]:
@@ -101,7 +94,7 @@ class TargetModel:
         return contextlib.nullcontext()
 
     def _forward(self, images: Tensor, precision: str) -> Outputs:
-        self.cost.forwards += len(images)
+        self.cost += Cost(forwards=len(images))
         with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bf16"):
             # A copy, because some nets normalise their input in place.
             raw = self.module(images.clone())
@@ -155,45 +148,3 @@ class ForwardPass:
 def finite(output: Tensor | DenseInstances) -> Tensor:
     """Which images (N,) have a finite output throughout."""
     return output.isfinite().flatten(1).all(1) if isinstance(output, Tensor) else output.finite()
-
-
-@contextlib.contextmanager
-def frozen(module: nn.Module) -> Iterator[None]:
-    """Evaluation mode without parameter gradients; every flag and the random state are restored on leaving.
-
-    The state is put back also when the block raises. Gradients held by the parameters are not touched.
-    """
-    with _Members(module).frozen():
-        yield
-
-
-class _Members:
-    """A module's parts and parameters, walked once: that takes as long as a small forward."""
-
-    def __init__(self, module: nn.Module) -> None:
-        self._module = module
-        self._parts = list(module.modules())
-        self._parameters = list(module.parameters())
-        # Only the devices the model is on: asking for the state of another one would start CUDA there.
-        self._devices = sorted({p.device.index for p in self._parameters if p.is_cuda})
-
-    @contextlib.contextmanager
-    def frozen(self) -> Iterator[None]:
-        """See `frozen`."""
-        modes = [part.training for part in self._parts]
-        flags = [parameter.requires_grad for parameter in self._parameters]
-        with torch.random.fork_rng(devices=self._devices):
-            try:
-                if any(modes):
-                    self._module.eval()
-                for parameter in self._parameters:
-                    if parameter.requires_grad:
-                        parameter.requires_grad_(False)
-                yield
-            finally:
-                for part, mode in zip(self._parts, modes, strict=True):
-                    if part.training != mode:
-                        part.training = mode
-                for parameter, flag in zip(self._parameters, flags, strict=True):
-                    if parameter.requires_grad != flag:
-                        parameter.requires_grad_(flag)

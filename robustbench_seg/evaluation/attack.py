@@ -11,7 +11,7 @@ from robustbench_seg.attacks.base import Perturbation
 from robustbench_seg.attacks.budgets import Budget
 from robustbench_seg.attacks.context import AttackContext
 from robustbench_seg.attacks.objectives.base import AdversarialLoss, CleanReference, Objective
-from robustbench_seg.evaluation.plan import make_attack
+from robustbench_seg.attacks.registry import make_attack
 from robustbench_seg.results.keys import CLEAN, AttackConfiguration
 from robustbench_seg.tasks.base import Task
 
@@ -35,7 +35,7 @@ class ConfiguredAttack:
         self.configuration = configuration
         self.is_clean = configuration.attack == CLEAN
         # Asked, never run: what a perturbation keeps on itself must not reach another batch.
-        self._asked = Clean() if self.is_clean else make_attack(configuration)
+        self._asked = Clean() if self.is_clean else make_attack(configuration.attack, configuration.params)
         self._objective: Objective | None = None
         if configuration.objective:
             (self._objective,) = self._asked.objectives([configuration.objective], tasks)
@@ -65,7 +65,7 @@ class ConfiguredAttack:
 
     def perturbation(self) -> Perturbation:
         """Return a fresh perturbation."""
-        return make_attack(self.configuration)
+        return make_attack(self.configuration.attack, self.configuration.params)
 
     def adversarial_loss(self, reference: CleanReference) -> AdversarialLoss | None:
         """Return what is pursued on the batch of `reference`; None for noise."""

@@ -7,15 +7,16 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from robustbench_seg.attacks.target_model import TargetModel, finite, frozen
+from robustbench_seg.attacks.target_model import TargetModel, finite
 from robustbench_seg.classes import align
 from robustbench_seg.errors import InputError
-from robustbench_seg.evaluation.plan import load_tasks
 from robustbench_seg.models.base import LoadedModel
 from robustbench_seg.models.cost import measure_cost
+from robustbench_seg.models.freezing import frozen
 from robustbench_seg.registry import one_line
 from robustbench_seg.tasks.base import Outputs
 from robustbench_seg.tasks.instances.dense import DenseInstances
+from robustbench_seg.tasks.registry import load_tasks
 
 _SIZE = (75, 101)
 

@@ -11,9 +11,10 @@ from robustbench_seg.data.base import Dataset
 from robustbench_seg.evaluation.attack import ConfiguredAttack
 from robustbench_seg.evaluation.batch import Batch, collate, first_sample
 from robustbench_seg.evaluation.optimize import Execution
-from robustbench_seg.evaluation.plan import Pair, load_tasks
+from robustbench_seg.evaluation.plan import Pair
 from robustbench_seg.models.base import LoadedModel, restricted
 from robustbench_seg.tasks.base import Task
+from robustbench_seg.tasks.registry import load_tasks
 
 
 @dataclass

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from robustbench_seg.evaluation.plan import load_tasks
 from robustbench_seg.evaluation.prepare import PreparedEvaluation
 from robustbench_seg.evaluation.provenance import provenance
 from robustbench_seg.models.base import LoadedModel
-from robustbench_seg.protocol import Protocol
 from robustbench_seg.results.store import SCHEMA, Store
+from robustbench_seg.tasks.registry import load_tasks
 
 
 def metadata(prepared: PreparedEvaluation, intervals: Mapping[str, str], store: Store) -> dict[str, Any]:
@@ -25,7 +25,7 @@ def metadata(prepared: PreparedEvaluation, intervals: Mapping[str, str], store: 
         "arguments": {"given": dict(config.given), "resolved": _resolved(prepared)},
         "models": [_model_metadata(model, folded) for model in prepared.models],
         "datasets": [_dataset_metadata(prepared, i) for i in range(len(prepared.datasets))],
-        "protocol": _protocol_metadata(config.protocol),
+        "protocol": asdict(config.protocol),
         "metrics": _metrics_metadata(prepared),
         "intervals": dict(intervals),
         "notes": list(plan.notes),
@@ -41,20 +41,16 @@ def metadata(prepared: PreparedEvaluation, intervals: Mapping[str, str], store: 
 
 def _resolved(prepared: PreparedEvaluation) -> dict[str, Any]:
     config = prepared.config
+    as_given = ("limit", "seed", "precision", "compile", "plain", "engine")
     return {
         "models": [model.name for model in prepared.models],
         "datasets": [dataset.name for dataset in prepared.datasets],
         "protocol": config.protocol.name,
         "tasks": list(config.tasks) if config.tasks is not None else "all",
-        "limit": config.limit,
-        "seed": config.seed,
         "batch_size": prepared.plan.batch_size,
         "device": prepared.device,
-        "precision": config.precision,
-        "compile": config.compile,
-        "plain": config.plain,
-        "engine": config.engine,
         "workers": prepared.workers,
+        **{name: getattr(config, name) for name in as_given},
     }
 
 
@@ -73,37 +69,14 @@ def _dataset_metadata(prepared: PreparedEvaluation, index: int) -> dict[str, Any
 
 def _model_metadata(model: LoadedModel, folded: object) -> dict[str, Any]:
     return {
-        "name": model.name,
-        "sha256": model.sha256,
-        "tasks": list(model.tasks),
+        **{name: getattr(model, name) for name in ("name", "sha256", "tasks", "origin", "summary", "terms")},
         "classes": model.classes.name,
-        "origin": model.origin,
-        "summary": model.summary,
-        "terms": model.terms,
         "folded": folded.get(model.name) if isinstance(folded, dict) else None,
         "parameters": sum(parameter.numel() for parameter in model.module.parameters()),
     }
 
 
-def _protocol_metadata(protocol: Protocol) -> dict[str, Any]:
-    return {
-        "name": protocol.name,
-        "summary": protocol.summary,
-        "source": protocol.source,
-        "attacks": [
-            {
-                "name": a.name,
-                "norm": a.norm,
-                "epsilons": list(a.epsilons),
-                "objectives": a.objectives,
-                "params": dict(a.params),
-            }
-            for a in protocol.attacks
-        ],
-    }
-
-
 def _metrics_metadata(prepared: PreparedEvaluation) -> dict[str, dict[str, str]]:
     """How images are pooled into each metric, by task."""
-    tasks = load_tasks(list(dict.fromkeys(task for pair in prepared.plan.pairs for task in pair.tasks)))
+    tasks = load_tasks(task for pair in prepared.plan.pairs for task in pair.tasks)
     return {name: {metric.name: metric.pooling for metric in task.metrics} for name, task in tasks.items()}

@@ -6,34 +6,16 @@ import re
 import resource
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
+from robustbench_seg.attacks.cost import Cost
 from robustbench_seg.attacks.target_model import TargetModel
 
 _PROC = Path("/proc/self")
 _RESET_PEAK = "5"
 """Written to clear_refs it sets a process's high-water mark back to what is resident now (man 5 proc)."""
-
-
-@dataclass(frozen=True)
-class Spent:
-    """Images forward and backward, seconds, and the peak memory in MB."""
-
-    forwards: int = 0
-    backwards: int = 0
-    seconds: float = 0.0
-    peak_memory_mb: float = 0.0
-
-    def __add__(self, other: Spent) -> Spent:
-        return Spent(
-            self.forwards + other.forwards,
-            self.backwards + other.backwards,
-            self.seconds + other.seconds,
-            max(self.peak_memory_mb, other.peak_memory_mb),
-        )
 
 
 class Meter:
@@ -49,16 +31,17 @@ class Meter:
         self._mark = self._now()
         self._reset_peak()
 
-    def read(self) -> Spent:
-        """Return what was spent since the last reading."""
+    def read(self) -> Cost:
+        """Return the cost since the last reading."""
         now, before = self._now(), self._mark
         self._mark = now
         peak = self._peak_mb()
         self._reset_peak()
-        return Spent(now[0] - before[0], now[1] - before[1], now[2] - before[2], peak)
+        return Cost(now[0] - before[0], now[1] - before[1], now[2] - before[2], peak)
 
     def _now(self) -> tuple[int, int, float]:
-        return self._target_model.cost.forwards, self._target_model.cost.backwards, time.perf_counter()
+        cost = self._target_model.cost
+        return cost.forwards, cost.backwards, time.perf_counter()
 
     def _peak_mb(self) -> float:
         if self._device.type == "cuda":

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from robustbench_seg.attacks.target_model import frozen
 from robustbench_seg.models.folding import fold, same_outputs
+from robustbench_seg.models.freezing import frozen
 
 
 @dataclass(frozen=True)

@@ -26,9 +26,3 @@ def amplified(perturbation: Tensor) -> bytes:
     """A (3,H,W) perturbation around mid-grey, so that four times its RMS spans the range."""
     size = perturbation.square().mean().sqrt()
     return picture(0.5 + perturbation * (0.125 / size if size > 0 else 0))
-
-
-def perturbed_name(attack: str, objective: str, norm: str, epsilon: float | None) -> str:
-    """A folder name for one cell, unique by its exact epsilon."""
-    parts = (attack, objective, norm, "" if epsilon is None else f"{epsilon!r}")
-    return "_".join(part.replace(":", "-").replace(",", "-").replace("@", "-") for part in parts if part)

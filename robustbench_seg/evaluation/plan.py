@@ -8,18 +8,16 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from robustbench_seg.attacks.base import Perturbation
 from robustbench_seg.attacks.objectives.base import Objective
-from robustbench_seg.attacks.registry import ATTACKS
+from robustbench_seg.attacks.registry import make_attack
 from robustbench_seg.classes import Alignment, align
 from robustbench_seg.data.base import Dataset
 from robustbench_seg.errors import UsageError
 from robustbench_seg.models.base import LoadedModel
 from robustbench_seg.protocol import AttackPlan, Protocol
-from robustbench_seg.registry import unknown
 from robustbench_seg.results.keys import CLEAN, AttackConfiguration
 from robustbench_seg.tasks.base import Task
-from robustbench_seg.tasks.registry import TASKS
+from robustbench_seg.tasks.registry import load_tasks
 
 
 @dataclass(frozen=True)
@@ -80,38 +78,6 @@ def share(work_items: Sequence[WorkItem], workers: int) -> list[WorkItem]:
     return [*work_items[:whole], *(piece for work_item in work_items[whole:] for piece in work_item.by_configuration())]
 
 
-def make_attack(plan: AttackPlan | AttackConfiguration) -> Perturbation:
-    """The attack with its parameters set; UsageError where a parameter is unknown or of the wrong type."""
-    attack = ATTACKS.get(plan.name if isinstance(plan, AttackPlan) else plan.attack)
-    return attack(**_checked(attack, plan.params))
-
-
-def _checked(attack: type[Perturbation], params: Mapping[str, Any]) -> dict[str, Any]:
-    known = {name: getattr(attack, name) for name in attack.__dataclass_fields__}
-    checked = {}
-    for key, value in params.items():
-        if key not in known:
-            listed = unknown(f"parameter of {attack.__name__}", key, known)
-            raise UsageError(listed if known else f"{attack.__name__} has no parameters, so no '{key}'")
-        checked[key] = _coerced(f"{attack.__name__}.{key}", value, known[key])
-    return checked
-
-
-def _coerced(where: str, value: Any, default: Any) -> Any:
-    """A TOML or command-line value as the type of the parameter's default."""
-    wanted = type(default)
-    if wanted is float and type(value) is int:
-        return float(value)
-    if type(value) is not wanted:
-        raise UsageError(f"{where} = {value!r} must be of type {wanted.__name__}, such as {default!r}")
-    return value
-
-
-def load_tasks(names: Sequence[str]) -> dict[str, Task]:
-    """Task objects by name; UsageError for an unknown one."""
-    return {name: TASKS.get(name)() for name in names}
-
-
 def plan_pair(
     index: tuple[int, int],
     model: LoadedModel,
@@ -155,7 +121,7 @@ def plan_pair(
 def _configurations(
     where: str, plan: AttackPlan, tasks: Mapping[str, Task], alignment: Alignment | None
 ) -> tuple[list[AttackConfiguration], list[str]]:
-    attack = make_attack(plan)
+    attack = make_attack(plan.name, plan.params)
     norm = plan.norm or attack.default_norm(bounded=bool(plan.epsilons))
     if norm not in attack.norms:
         raise UsageError(f"{plan.name}: norm '{norm}' is not one of {', '.join(attack.norms)}")

@@ -1,15 +1,16 @@
-"""From the outputs at one epsilon to a record an image: statistics, realised strength, outcome, pictures."""
+"""From the outputs at one epsilon to one record per image: statistics, realised strength, outcome, pictures."""
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from robustbench_seg.attacks.budgets import GREY
+from robustbench_seg.attacks.budgets import strength
 from robustbench_seg.attacks.objectives.base import AdversarialLoss
 from robustbench_seg.attacks.target_model import finite
 from robustbench_seg.evaluation import panels
@@ -29,20 +30,23 @@ class Cell:
     epsilon: float | None
 
     @property
-    def name(self) -> str:
-        """For pictures and folders."""
-        if self.configuration.attack == CLEAN:
-            return CLEAN
-        return panels.perturbed_name(
-            self.configuration.attack, self.configuration.objective, self.configuration.norm, self.epsilon
-        )
+    def is_clean(self) -> bool:
+        """Whether it is that of the clean images."""
+        return self.configuration.attack == CLEAN
+
+    @property
+    def folder(self) -> str:
+        """A folder name for its images, unique by its exact epsilon."""
+        epsilon = "" if self.epsilon is None else repr(self.epsilon)
+        parts = (self.configuration.label, self.configuration.objective, self.configuration.norm, epsilon)
+        return re.sub("[:,@]", "-", "_".join(part for part in parts if part))
 
     @property
     def is_drawn(self) -> bool:
-        """Whether its pictures are kept: the largest epsilon up to 4 grey values, where effects are plain to see."""
+        """Whether its pictures are kept: the largest epsilon up to 4, where effects are plain to see."""
         known = [e for e in self.configuration.epsilons if e is not None and e > 0]
         drawn = max((e for e in known if e <= 4), default=min(known, default=None))
-        return self.configuration.attack == CLEAN or self.epsilon == drawn
+        return self.is_clean or self.epsilon == drawn
 
 
 class Scorer:
@@ -56,13 +60,13 @@ class Scorer:
     def score(
         self, cell: Cell, images: Tensor, outputs: Outputs, adversarial_loss: AdversarialLoss | None
     ) -> tuple[ImageResult, ...]:
-        """A record an image; `outputs` are those of `images` (N,3,H,W), `adversarial loss` what the attack pursued."""
+        """Return one record per image; `outputs` are those of `images` (N,3,H,W), the loss is what was pursued."""
         context, batch = self._context, self._batch
         tables = measure(batch, outputs, context.tasks, len(context.classes), context.model.median_scaling)
-        outcome = (
-            {} if adversarial_loss is None or adversarial_loss.outcome is None else adversarial_loss.outcome(outputs)
-        )
-        counts = {key: value.tolist() for key, value in outcome.items()}
+        outcome = adversarial_loss.outcome if adversarial_loss is not None else None
+        counts = {} if outcome is None else {key: value.tolist() for key, value in outcome(outputs).items()}
+        skips = adversarial_loss is not None and adversarial_loss.skips
+        attackable = adversarial_loss.attackable.tolist() if adversarial_loss is not None else []
         known = torch.stack([finite(output) for output in outputs.values()]).all(0).tolist()
         results = []
         for i, result in enumerate(self._realised(images)):
@@ -73,31 +77,23 @@ class Scorer:
             results.append(
                 replace(
                     result,
-                    skipped=adversarial_loss is not None
-                    and adversarial_loss.skips
-                    and not bool(adversarial_loss.attackable[i]),
+                    skipped=skips and not attackable[i],
                     outcome={key: int(value[i]) for key, value in counts.items()},
                     statistics={task: pack(values) for task, values in tables[i].items()},
-                    pngs=self._draw(i, images[i], outputs, cell.name == CLEAN) if drawn else {},
+                    pngs=self._draw(i, images[i], outputs, cell.is_clean) if drawn else {},
                 )
             )
-            if self._pictures.folder is not None and cell.name != CLEAN:
-                self._save(self._pictures.folder / self._folder(cell.name), i, images[i])
+            if self._pictures.folder is not None and not cell.is_clean:
+                self._save(self._pictures.folder, cell, i, images[i])
         return tuple(results)
 
-    @cached_property
-    def _signal(self) -> list[float]:
-        """The mean square of each clean image in grey values."""
-        return torch.stack([_power(image) for image in self._batch.images]).tolist()
-
     def _realised(self, images: Tensor) -> list[ImageResult]:
-        """RMS, largest change and SNR of each perturbed image, in float64, one image at a time."""
-        deltas = [image.double() - clean.double() for image, clean in zip(images, self._batch.images, strict=True)]
-        energies = torch.stack([_power(delta) for delta in deltas]).tolist()
-        largest = torch.stack([delta.abs().amax() * GREY for delta in deltas]).tolist()
+        """RMS, largest change and SNR of each perturbed image."""
+        found = strength(self._batch.images, images)
+        numbers = zip(self._batch.indices, found.rms.tolist(), found.linf.tolist(), found.snr_db.tolist(), strict=True)
         return [
-            ImageResult(index, "", energy**0.5, peak, _snr_db(signal, energy), unchanged=energy == 0)
-            for index, energy, peak, signal in zip(self._batch.indices, energies, largest, self._signal, strict=True)
+            ImageResult(index, "", rms, linf, snr_db if math.isfinite(snr_db) else None, unchanged=rms == 0)
+            for index, rms, linf, snr_db in numbers
         ]
 
     def _draw(self, i: int, image: Tensor, outputs: Outputs, clean: bool) -> dict[str, bytes]:
@@ -113,19 +109,8 @@ class Scorer:
         perturbation = panels.amplified(image - self._batch.images[i])
         return {**drawn, "perturbed": panels.picture(image), "perturbation": perturbation}
 
-    def _folder(self, cell: str) -> Path:
-        context = self._context
-        return Path(context.model.name.replace("/", "_"), context.dataset.name.replace("/", "_"), cell)
-
-    def _save(self, folder: Path, i: int, image: Tensor) -> None:
+    def _save(self, root: Path, cell: Cell, i: int, image: Tensor) -> None:
+        names = (self._context.model.name, self._context.dataset.name)
+        folder = root.joinpath(*(name.replace("/", "_") for name in names), cell.folder)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{self._batch.ids[i].replace('/', '_')}.png").write_bytes(panels.picture(image))
-
-
-def _power(image: Tensor) -> Tensor:
-    """The mean square in grey values, in float64."""
-    return (image.double() * GREY).square().mean()
-
-
-def _snr_db(signal: float, energy: float) -> float | None:
-    return None if energy == 0 or signal == 0 else float(10 * torch.log10(torch.tensor(signal / energy).double()))

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from robustbench_seg.attacks.context import AttackContext
+from robustbench_seg.attacks.cost import Cost
 from robustbench_seg.attacks.objectives.base import AdversarialLoss, CleanReference
 from robustbench_seg.attacks.target_model import ForwardPass
 from robustbench_seg.evaluation.attack import ConfiguredAttack
@@ -15,7 +16,7 @@ from robustbench_seg.evaluation.batch import Batch, reference
 from robustbench_seg.evaluation.context import WorkerContext
 from robustbench_seg.evaluation.job import Pictures
 from robustbench_seg.evaluation.memory import is_out_of_memory
-from robustbench_seg.evaluation.meter import Meter, Spent
+from robustbench_seg.evaluation.meter import Meter
 from robustbench_seg.evaluation.scoring import Cell, Scorer
 from robustbench_seg.registry import one_line
 from robustbench_seg.results.records import CellResult, ImageResult
@@ -36,7 +37,7 @@ class AttackSweep:
         self._targets: dict[Hashable, Target] = {}
         self._clean_cells: list[CellResult] = []
         self._scored: dict[Hashable, tuple[ImageResult, ...]] = {}
-        self._prepaid: dict[Hashable, Spent] = {}
+        self._prepaid: dict[Hashable, Cost] = {}
         self._halves: list[AttackSweep] = []
         self._label_versions = _versions(batch.labels)
         self._output_versions: list[int] = []
@@ -55,7 +56,7 @@ class AttackSweep:
                     meter = self._meter()
                     attack_context, _ = self._target(attack)
                     attack_context.gradient(attack_context.images)
-                    self._prepaid[attack.loss_key] = self._prepaid.get(attack.loss_key, Spent()) + meter.read()
+                    self._prepaid[attack.loss_key] = self._prepaid.get(attack.loss_key, Cost()) + meter.read()
         except (Exception, SystemExit):
             return
         finally:
@@ -111,12 +112,10 @@ class AttackSweep:
         attack_context, adversarial_loss = self._target(attack)
         keys = {epsilon: self._cell_key(attack, epsilon) for epsilon in configuration.epsilons}
         cells = {
-            epsilon: _result(epsilon, self._scored[key], Spent())
-            for epsilon, key in keys.items()
-            if key in self._scored
+            epsilon: _result(epsilon, self._scored[key], Cost()) for epsilon, key in keys.items() if key in self._scored
         }
         left = [float("inf") if epsilon is None else epsilon for epsilon in keys if epsilon not in cells]
-        prepaid = self._prepaid.pop(attack.loss_key, Spent())
+        prepaid = self._prepaid.pop(attack.loss_key, Cost())
         for size, images in attack.perturbation().perturb(attack_context, left, configuration.norm):
             epsilon = None if size == float("inf") else size
             outputs = self.context.target_model.outputs(images)
@@ -124,7 +123,7 @@ class AttackSweep:
             if keys[epsilon] is not None:
                 self._scored[keys[epsilon]] = results
             cells[epsilon] = _result(epsilon, results, meter.read() + prepaid)
-            prepaid = Spent()
+            prepaid = Cost()
         return [cells[epsilon] for epsilon in configuration.epsilons]
 
     def _target(self, attack: ConfiguredAttack) -> Target:
@@ -200,5 +199,5 @@ def _versions(values: Mapping[str, object]) -> list[int]:
     return [version(value) for value in values.values() if isinstance(value, Tensor)]
 
 
-def _result(epsilon: float | None, results: tuple[ImageResult, ...], spent: Spent) -> CellResult:
-    return CellResult(epsilon, results, spent.forwards, spent.backwards, spent.seconds, spent.peak_memory_mb)
+def _result(epsilon: float | None, results: tuple[ImageResult, ...], cost: Cost) -> CellResult:
+    return CellResult(epsilon, results, cost.forwards, cost.backwards, cost.seconds, cost.peak_memory_mb)

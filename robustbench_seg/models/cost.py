@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from robustbench_seg.attacks.target_model import frozen
+from robustbench_seg.models.freezing import frozen
 
 REPEATS = 20
 ENERGY_REPEATS = 500

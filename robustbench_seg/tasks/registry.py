@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from robustbench_seg.registry import Registry, built_in
@@ -32,3 +33,8 @@ def dense_tasks() -> dict[str, DenseTask]:
     """The tasks with a value at every pixel, which any network with dense heads can predict."""
     made = {name: TASKS.get(name)() for name in ordered_names()}
     return {name: task for name, task in made.items() if isinstance(task, DenseTask)}
+
+
+def load_tasks(names: Iterable[str]) -> dict[str, Task]:
+    """Task objects by name; UsageError for an unknown one."""
+    return {name: TASKS.get(name)() for name in names}

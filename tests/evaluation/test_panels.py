@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from robustbench_seg.evaluation.panels import amplified, perturbed_name, picture, png
+from robustbench_seg.evaluation.panels import amplified, picture, png
 
 
 def pixels(data: bytes) -> np.ndarray:
@@ -24,18 +24,3 @@ def test_a_perturbation_is_shown_around_grey_at_any_size():
     delta = torch.randn(3, 8, 9, generator=torch.Generator().manual_seed(0))
     assert np.array_equal(pixels(amplified(delta * 1e-4)), pixels(amplified(delta * 1e-2)))
     assert (pixels(amplified(torch.zeros(3, 8, 9))) == 128).all()
-
-
-def test_names_of_cells_are_folders_of_their_own():
-    cells = [
-        ("pgd", "group:all", "linf", 1.0),
-        ("pgd", "group:all", "linf", 0.5),
-        ("pgd", "loss:cls", "linf", 1.0),
-        ("dag", "swap:person,car@detection", "none", None),
-        ("dag", "swap:person,car@semantic", "none", None),
-        ("gaussian", "", "rms", 1.0),
-    ]
-    names = [perturbed_name(*cell) for cell in cells]
-    assert len(set(names)) == len(names)
-    assert not set("/:@, ") & set("".join(names))
-    assert names[3] == "dag_swap-person-car-detection_none"

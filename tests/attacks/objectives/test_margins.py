@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from robustbench_seg.attacks.context import AttackContext
+from robustbench_seg.attacks.cost import Cost
 from robustbench_seg.attacks.dag import DAG
 from robustbench_seg.attacks.objectives.base import CleanReference
 from robustbench_seg.attacks.objectives.margins import AnyWrong, margin_loss
@@ -182,7 +183,7 @@ def test_a_swap_changes_exactly_the_locations_of_the_two(target_model):
 @pytest.mark.parametrize("gamma", [0.5, 2.0])
 def test_a_swap_stops_where_the_last_target_has_changed(target_model, gamma):
     """Person and car are .2 apart in green, the border is at .1 and a step moves a value by gamma / 255."""
-    target_model.cost.backwards = 0
+    target_model.cost = Cost()
     x, _ = attacked(DAG(gamma=gamma), "swap:person,car@detection", target_model, painted(CELLS))
     steps = math.ceil(0.1 * 255 / gamma)
     assert target_model.cost.backwards == steps + 1, "one more gradient finds no target left"
