@@ -104,7 +104,7 @@ class AttackSweep:
         meter = self._meter()
         cell = Cell(attack.configuration, 0.0)
         results = self._scorer.score(cell, self.batch.images, self.reference.outputs, None)
-        return [_result(0.0, results, meter.read())]
+        return [CellResult(0.0, results, meter.read())]
 
     def _attacked(self, attack: ConfiguredAttack) -> list[CellResult]:
         meter = self._meter()
@@ -112,7 +112,7 @@ class AttackSweep:
         attack_context, adversarial_loss = self._target(attack)
         keys = {epsilon: self._cell_key(attack, epsilon) for epsilon in configuration.epsilons}
         cells = {
-            epsilon: _result(epsilon, self._scored[key], Cost()) for epsilon, key in keys.items() if key in self._scored
+            epsilon: CellResult(epsilon, self._scored[key]) for epsilon, key in keys.items() if key in self._scored
         }
         left = [float("inf") if epsilon is None else epsilon for epsilon in keys if epsilon not in cells]
         prepaid = self._prepaid.pop(attack.loss_key, Cost())
@@ -122,7 +122,7 @@ class AttackSweep:
             results = self._scorer.score(Cell(configuration, epsilon), images, outputs, adversarial_loss)
             if keys[epsilon] is not None:
                 self._scored[keys[epsilon]] = results
-            cells[epsilon] = _result(epsilon, results, meter.read() + prepaid)
+            cells[epsilon] = CellResult(epsilon, results, meter.read() + prepaid)
             prepaid = Cost()
         return [cells[epsilon] for epsilon in configuration.epsilons]
 
@@ -180,14 +180,7 @@ def merged(empty: Sequence[CellResult], parts: Sequence[Sequence[CellResult]]) -
     """Cell by cell, the images of all batches in order and the costs summed."""
     for cells in zip(empty, *parts, strict=True):
         images = sorted((image for cell in cells for image in cell.images), key=lambda image: image.image)
-        yield CellResult(
-            cells[0].epsilon,
-            tuple(images),
-            sum(cell.forwards for cell in cells),
-            sum(cell.backwards for cell in cells),
-            sum(cell.seconds for cell in cells),
-            max(cell.peak_memory_mb for cell in cells),
-        )
+        yield CellResult(cells[0].epsilon, tuple(images), sum((cell.cost for cell in cells), Cost()))
 
 
 def version(tensor: Tensor) -> int:
@@ -197,7 +190,3 @@ def version(tensor: Tensor) -> int:
 
 def _versions(values: Mapping[str, object]) -> list[int]:
     return [version(value) for value in values.values() if isinstance(value, Tensor)]
-
-
-def _result(epsilon: float | None, results: tuple[ImageResult, ...], cost: Cost) -> CellResult:
-    return CellResult(epsilon, results, cost.forwards, cost.backwards, cost.seconds, cost.peak_memory_mb)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from robustbench_seg.attacks.cost import Cost
 from robustbench_seg.tasks.base import Statistics
 
 
@@ -39,10 +40,7 @@ class CellResult:
 
     epsilon: float | None
     images: tuple[ImageResult, ...]
-    forwards: int = 0
-    backwards: int = 0
-    seconds: float = 0.0
-    peak_memory_mb: float = 0.0
+    cost: Cost = field(default_factory=Cost)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import sqlite3
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -226,7 +226,7 @@ class Store:
         shard = (*key, configuration.shard, n_images, failed, n_results, configuration.worker)
         self._db.execute("INSERT OR REPLACE INTO shards VALUES (?,?,?,?,?,?,?)", shard)
         for index, cell in enumerate(configuration.cells):
-            cost = (cell.forwards, cell.backwards, cell.seconds, cell.peak_memory_mb)
+            cost = astuple(cell.cost)
             self._db.execute(
                 "INSERT OR REPLACE INTO costs VALUES (?,?,?,?,?,?,?,?)", (*key, index, configuration.shard, *cost)
             )

@@ -58,7 +58,7 @@ def spent(results):
     """Forwards and backwards an image of each cell, by attack."""
     found = {}
     for result in results:
-        cells = [(cell.forwards // IMAGES, cell.backwards // IMAGES) for cell in result.cells]
+        cells = [(cell.cost.forwards // IMAGES, cell.cost.backwards // IMAGES) for cell in result.cells]
         found[result.configuration] = cells
     return found
 

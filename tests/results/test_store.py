@@ -3,6 +3,7 @@ import sqlite3
 import numpy as np
 import pytest
 
+from robustbench_seg.attacks.cost import Cost
 from robustbench_seg.errors import InputError
 from robustbench_seg.results.records import CellResult, ImageResult, SweepResult, pack, unpack
 from robustbench_seg.results.store import Store
@@ -15,7 +16,7 @@ def configuration(errors=("", ""), shard=0, value=1.0):
         )
         for i, error in enumerate(errors)
     )
-    return SweepResult(0, 0, shard, (CellResult(0.25, images, 2, 1, 0.5, 10.0),))
+    return SweepResult(0, 0, shard, (CellResult(0.25, images, Cost(2, 1, 0.5, 10.0)),))
 
 
 def test_pack_is_lossless():
