@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 import types
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, fields, is_dataclass
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from robustbench_seg.errors import InputError
 from robustbench_seg.registry import one_line, unknown
 
 T = TypeVar("T")
 Table = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Range:
+    """The bounds of a number, both included, in a field's type: `Annotated[int, Range(1)]`."""
+
+    low: float = -math.inf
+    high: float = math.inf
+
+    def __str__(self) -> str:
+        return f"at least {self.low:g}" if self.high == math.inf else f"from {self.low:g} to {self.high:g}"
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -33,11 +45,12 @@ def read_toml(path: Path) -> dict[str, Any]:
 def from_table(cls: type[T], table: object, where: str) -> T:
     """Builds dataclass `cls` from a table; `where` (file and section) opens every error.
 
-    Understood are str, int, float (integers pass), bool, Literal, tuples, mappings, unions with None, and dataclasses.
+    Understood are str, int, float (integers pass), bool, Literal, tuples, mappings, unions with None, dataclasses, and
+    numbers annotated with a `Range`.
     """
     if not isinstance(table, Mapping):
         raise InputError(f"{where}: must be a table, not {table!r}")
-    hints = get_type_hints(cls)
+    hints = get_type_hints(cls, include_extras=True)
     known: dict[str, Field[Any]] = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
     for key in table:
         if key not in known:
@@ -83,6 +96,14 @@ def _plain(hint: Any, value: object, where: str) -> Any:
     return value
 
 
+def _annotated(hint: Any, value: object, where: str) -> Any:
+    inner, bounds = get_args(hint)
+    number = convert(inner, value, where)
+    if not bounds.low <= number <= bounds.high:
+        raise InputError(f"{where}: must be {bounds}, not {value!r}")
+    return number
+
+
 def _literal(hint: Any, value: object, where: str) -> Any:
     if value not in get_args(hint):
         raise InputError(f"{where}: must be one of {', '.join(map(str, get_args(hint)))}, not {value!r}")
@@ -111,6 +132,7 @@ def _union(hint: Any, value: object, where: str) -> Any:
 
 
 _CONVERTERS = {
+    Annotated: _annotated,
     Literal: _literal,
     tuple: _tuple,
     Mapping: _mapping,

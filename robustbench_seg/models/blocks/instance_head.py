@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 from torchvision.ops import FeaturePyramidNetwork
 
 from robustbench_seg.errors import InputError
+from robustbench_seg.models.blocks.encoders import Encoder
+from robustbench_seg.strict import Range
 from robustbench_seg.tasks.instances.dense import DenseInstances, Locations
 from robustbench_seg.tasks.instances.masks import SIDE, MaskBasis
 
@@ -26,9 +29,9 @@ class InstanceParameters:
     `limits` px between the levels' ranges of box sides, at the image size trained on: FCOS has 64 and 128 at 512x1024.
     """
 
-    width: int = 256
-    convs: int = 4
-    codes: int = 60
+    width: Annotated[int, Range(8, 65_536)] = 256
+    convs: Annotated[int, Range(1, 64)] = 4
+    codes: Annotated[int, Range(1, SIDE * SIDE)] = 60
     limits: tuple[float, ...] = (64.0, 128.0)
 
 
@@ -114,6 +117,16 @@ class InstanceHead(nn.Module):
             MaskBasis(self.mean, self.components) if codes else None,
             torch.cat(depth, 1)[..., 0] if depth else None,
         )
+
+
+def instance_head(
+    encoder: Encoder, parameters: InstanceParameters, tasks: Sequence[str], num_classes: int
+) -> InstanceHead | None:
+    """The head on the encoder's second to fourth level for those of `tasks` that it serves; None where it serves none."""
+    served = [task for task in tasks if task in INSTANCE_TASKS]
+    if not served:
+        return None
+    return InstanceHead(encoder.channels[1:4], encoder.reductions[1:4], parameters, served, num_classes)
 
 
 def _last(width: int, outputs: int) -> nn.Conv2d:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Sequence
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from robustbench_seg.models.blocks.deephead import chosen_tasks
@@ -13,13 +12,8 @@ from robustbench_seg.models.blocks.encoders import Encoder
 from robustbench_seg.models.blocks.fpn import FPNDecoder
 from robustbench_seg.models.blocks.heads import make_head
 from robustbench_seg.models.blocks.normalization import Normalization, Normalize
+from robustbench_seg.models.blocks.resize import padded
 from robustbench_seg.models.blocks.udecoder import UDecoder
-
-MULTIPLE = 32
-"""Encoders halve the image five times."""
-SMALLEST = 64
-"""Reflect padding by one needs two pixels at /32."""
-
 
 Decoder = FPNDecoder | UDecoder
 
@@ -69,14 +63,3 @@ class MultiTaskNet(nn.Module):
         other._modules = dict(self._modules)
         other.decoders = nn.ModuleDict({task: d for task, d in self.decoders.items() if task in tasks})
         return other
-
-
-def padded(x: Tensor) -> Tensor:
-    """Images (N,3,H,W) padded below and to the right by their edge, to multiples of 32 and at least 64."""
-    padding = (0, _missing(x.shape[-1]), 0, _missing(x.shape[-2]))
-    return F.pad(x, padding, mode="replicate") if any(padding) else x
-
-
-def _missing(length: int) -> int:
-    """How many pixels a side lacks."""
-    return max(SMALLEST, -(-length // MULTIPLE) * MULTIPLE) - length

@@ -18,7 +18,7 @@ from robustbench_seg.models.blocks.normalization import Normalization
 from robustbench_seg.models.catalogue.toml_writer import dumps
 from robustbench_seg.models.catalogue.weights import fit, read_safetensors
 from robustbench_seg.models.networks.base import NetworkRequest
-from robustbench_seg.models.networks.build import build
+from robustbench_seg.models.networks.build import build, check_forward, parameters_within
 from robustbench_seg.strict import from_table, read_toml
 
 CARD, WEIGHTS = "card.toml", "weights.safetensors"
@@ -101,6 +101,8 @@ class Card:
             raise ValueError("sha256: must be 64 lower-case hexadecimal digits")
         if not self.tasks:
             raise ValueError("tasks: must name at least one task")
+        if len(set(self.tasks)) < len(self.tasks):
+            raise ValueError(f"tasks: {', '.join(self.tasks)} must name each task once; remove the second one")
         if set(self.metrics) - set(self.tasks):
             raise ValueError(f"metrics: {sorted(set(self.metrics) - set(self.tasks))[0]!r} is not one of the tasks")
 
@@ -135,19 +137,21 @@ def classes_table(classes: ClassSet) -> dict[str, Any]:
     return table | ({"maps": maps} if maps else {})
 
 
-def build_from(card: Card, path: Path) -> nn.Module:
-    """The network of the card of file `path`, without its weights."""
-    where, classes = str(path), classes_of(card, path)
+def build_from(card: Card, path: Path, largest: int) -> nn.Module:
+    """The network of the card of file `path`, which may have `largest` parameters, without its weights."""
+    where, chosen, classes = f"{path}: architecture", card.architecture, classes_of(card, path)
     try:
-        normalization = Normalization.parse(card.architecture.normalization)
-        request = NetworkRequest(card.tasks, len(classes), normalization)
-        module = build(card.architecture.name, card.architecture.parameters, request, f"{where}: architecture")
+        normalization = Normalization.parse(chosen.normalization)
     except RobustsegError as error:
-        text = str(error)
-        raise InputError(text if text.startswith(where) else f"{where}: {text}") from None
+        raise InputError(f"{where}: {error}") from None
+    with parameters_within(largest):
+        module = build(
+            chosen.name, chosen.parameters, NetworkRequest(card.tasks, len(classes), normalization), where
+        )
     count = sum(parameter.numel() for parameter in module.parameters())
     if count != card.parameter_count:
-        raise InputError(f"{where}: parameter_count: {card.parameter_count}, but the network has {count}")
+        raise InputError(f"{path}: parameter_count: {card.parameter_count}, but the network has {count}")
+    check_forward(module, where)
     return module
 
 
@@ -159,10 +163,10 @@ def _terms(card: Card) -> str:
 
 def load_folder(folder: Path) -> LoadedModel:
     """The model in a folder with a card and weights; nothing in either is executed."""
-    card = read_card(folder)
-    module = build_from(card, folder / CARD)
-    weights = folder / WEIGHTS
-    fit(module, read_safetensors(weights, card.sha256), str(weights))
+    card, weights = read_card(folder), folder / WEIGHTS
+    state = read_safetensors(weights, card.sha256)
+    module = build_from(card, folder / CARD, sum(value.numel() for value in state.values()))
+    fit(module, state, str(weights))
     return LoadedModel(
         name=card.name,
         # Channels-last weights make convolutions a third faster on a CPU, whatever the images' layout.

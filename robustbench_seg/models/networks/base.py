@@ -1,47 +1,53 @@
-"""What an architecture is: a name, a dataclass of parameters, and a builder."""
+"""What a network is to a card or recipe: a dataclass of its parameters that builds it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
 
 from torch import nn
 
+from robustbench_seg.models.blocks.encoders import ImageEncoder
 from robustbench_seg.models.blocks.normalization import Normalization
+from robustbench_seg.strict import Range
+
+Width = Annotated[int, Range(1, 65_536)]
+"""A number of channels."""
+Skipped = Annotated[int, Range(0, 8)]
+"""How many of the encoder's finest levels are left out."""
+Kernel = Literal[1, 3, 5, 7]
+"""A kernel's side in pixels, odd so that the map keeps its size."""
 
 
 @dataclass(frozen=True)
 class NetworkRequest:
-    """What every architecture needs besides its own parameters."""
+    """What every network needs besides its own parameters."""
 
     tasks: Sequence[str]
     num_classes: int
     normalization: Normalization
 
 
-Builder = Callable[[Any, NetworkRequest], nn.Module]
+class NetworkParameters(ABC):
+    """Base of the dataclasses whose fields are a network's parameters; `NETWORKS.register(name)` adds one."""
+
+    @abstractmethod
+    def build(self, request: NetworkRequest) -> nn.Module:
+        """The network with fresh weights: images (N,3,H,W) in [0,1] of any size to a dict of outputs by task key.
+
+        Raises InputError where a task or a parameter does not fit.
+        """
 
 
 @dataclass(frozen=True)
-class Architecture:
-    """A named network family: the dataclass of its parameters and the function that builds it."""
+class EncoderParameters(NetworkParameters):
+    """Parameters of the networks on a timm encoder: its name and what else timm takes (`encoders.EncoderArgs`)."""
 
-    name: str
-    parameters: type[Any]
-    builder: Builder
+    encoder: str = "dla34"
+    encoder_args: dict[str, Any] = field(default_factory=dict)
 
-
-ARCHITECTURES: dict[str, Architecture] = {}
-
-
-def architecture(name: str, parameters: type[Any]) -> Callable[[Builder], Builder]:
-    """Registers a builder `(parameters, request) -> module`; a collision raises ValueError."""
-
-    def register(builder: Builder) -> Builder:
-        if name in ARCHITECTURES:
-            raise ValueError(f"architecture {name!r} is already registered")
-        ARCHITECTURES[name] = Architecture(name, parameters, builder)
-        return builder
-
-    return register
+    def image_encoder(self, request: NetworkRequest, skip_finest: int = 0) -> ImageEncoder:
+        """A fresh encoder without its `skip_finest` finest levels."""
+        return ImageEncoder(self.encoder, self.encoder_args, request.normalization, skip_finest)

@@ -1,101 +1,65 @@
-"""The architectures a card or recipe may name, each a parameter dataclass and a builder."""
+"""Builds the network that a card or recipe names."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
-from robustbench_seg.errors import InputError, UsageError
-from robustbench_seg.models.blocks.encoders import Encoder
-from robustbench_seg.models.blocks.fpn import FPNDecoder
-from robustbench_seg.models.blocks.instance_head import InstanceParameters
-from robustbench_seg.models.blocks.multitask import MultiTaskNet
-from robustbench_seg.models.blocks.udecoder import UDecoder
-from robustbench_seg.models.networks import baselines as baselines
-from robustbench_seg.models.networks.base import ARCHITECTURES, NetworkRequest, architecture
-from robustbench_seg.models.networks.uninet import DecoderParameters, UniNet
-from robustbench_seg.registry import one_line, unknown
+from robustbench_seg.errors import InputError, RobustsegError
+from robustbench_seg.models.networks.base import NetworkRequest
+from robustbench_seg.models.registry import NETWORKS
+from robustbench_seg.registry import one_line
 from robustbench_seg.strict import from_table
+
+_FAULTS = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+"""What torch and timm raise for parameters that fit nothing."""
+_SPARE = 50_000_000
+"""Parameters that a network may have while it is built: timm makes classifiers and throws them away."""
 
 
 def build(name: str, parameters: Mapping[str, Any], request: NetworkRequest, where: str) -> nn.Module:
-    """The module of an architecture; unknown names and parameters are one-line errors opened by `where`."""
-    if name not in ARCHITECTURES:
-        raise UsageError(f"{where}: {unknown('architecture', name, ARCHITECTURES)}")
-    entry = ARCHITECTURES[name]
-    chosen = from_table(entry.parameters, parameters, f"{where}: [{name}]")
+    """The network of that name with fresh weights; every fault is an InputError of one line, opened by `where`."""
     try:
-        return entry.builder(chosen, request)
-    except (RuntimeError, ValueError, IndexError, TypeError, AssertionError, ZeroDivisionError) as error:
-        raise InputError(f"{where}: {name} cannot be built from {parameters}: {one_line(error)}") from error
+        return from_table(NETWORKS.get(name), parameters, f"[{name}]").build(request)
+    except RobustsegError as error:
+        raise InputError(f"{where}: {error}") from None
+    except _FAULTS as error:
+        raise InputError(f"{where}: {name} cannot be built from {dict(parameters)}: {one_line(error)}") from error
 
 
-@dataclass(frozen=True)
-class KlingnerParameters:
-    """`widths` of the decoder, coarse to fine; the paper's are the default."""
-
-    encoder: str = "resnet18"
-    encoder_args: dict[str, Any] = field(default_factory=dict)
-    widths: tuple[int, ...] = (256, 128, 64, 32, 16)
-    head_kernel: int = 3
-
-
-@dataclass(frozen=True)
-class FPNParameters:
-    """`width` of the pyramid; `skip_finest` encoder levels are left out."""
-
-    encoder: str = "mobilenetv2_100"
-    encoder_args: dict[str, Any] = field(default_factory=dict)
-    width: int = 96
-    skip_finest: int = 1
-    head_kernel: int = 1
+def check_forward(module: nn.Module, where: str) -> None:
+    """Runs a small image through a network, which is left in eval mode; InputError where it cannot take one."""
+    try:
+        with torch.no_grad():
+            module.eval()(torch.zeros(1, 3, 64, 64))
+    except _FAULTS as error:
+        raise InputError(f"{where}: the network cannot take an image: {one_line(error)}") from error
 
 
-@dataclass(frozen=True)
-class UniNetParameters:
-    """The shared decoder's sizes and the instance head's; the paper's are the default."""
+@contextmanager
+def parameters_within(count: int) -> Iterator[None]:
+    """Within this context a network that outgrows `count` is an InputError before its memory is used.
 
-    encoder: str = "dla34"
-    encoder_args: dict[str, Any] = field(default_factory=dict)
-    decoder: DecoderParameters = field(default_factory=DecoderParameters)
-    instances: InstanceParameters = field(default_factory=InstanceParameters)
+    torch takes memory for a parameter when it is filled, which is after it is registered.
+    """
+    seen: dict[int, nn.Parameter] = {}
+    total = 0
 
+    def watch(module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
+        nonlocal total
+        if parameter is not None and id(parameter) not in seen:
+            seen[id(parameter)] = parameter
+            total += parameter.numel()
+        if total > count + _SPARE:
+            raise InputError(f"the network has more than {total} parameters, but its weights are {count}")
 
-@architecture("klingner", KlingnerParameters)
-def klingner(parameters: KlingnerParameters, request: NetworkRequest) -> nn.Module:
-    """Klingner 2020: a U-decoder a task on a shared encoder."""
-    encoder = Encoder(parameters.encoder, parameters.encoder_args)
-    return MultiTaskNet(
-        encoder,
-        lambda: UDecoder(encoder.channels, parameters.widths),
-        request.tasks,
-        request.num_classes,
-        request.normalization,
-        parameters.head_kernel,
-    )
-
-
-@architecture("fpn", FPNParameters)
-def fpn(parameters: FPNParameters, request: NetworkRequest) -> nn.Module:
-    """A light feature pyramid a task on a shared encoder."""
-    encoder = Encoder(parameters.encoder, parameters.encoder_args)
-    return MultiTaskNet(
-        encoder,
-        lambda: FPNDecoder(encoder.channels, parameters.width, parameters.skip_finest),
-        request.tasks,
-        request.num_classes,
-        request.normalization,
-        parameters.head_kernel,
-    )
-
-
-@architecture("uninet", UniNetParameters)
-def uninet(parameters: UniNetParameters, request: NetworkRequest) -> nn.Module:
-    """UniNet 2021: a shared decoder for pixel tasks and an instance head."""
-    encoder = Encoder(parameters.encoder, parameters.encoder_args)
-    return UniNet(
-        encoder, parameters.decoder, parameters.instances, request.tasks, request.num_classes, request.normalization
-    )
+    hook = register_module_parameter_registration_hook(watch)
+    try:
+        yield
+    finally:
+        hook.remove()

@@ -1,18 +1,20 @@
-"""Cross-stitch networks (Misra 2016): an encoder a task, whose features are mixed linearly after every stage."""
+"""Cross-stitch networks (Misra 2016): one encoder per task, whose features are mixed linearly after every stage."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from timm.models import FeatureListNet
 from torch import Tensor, nn
 
 from robustbench_seg.errors import InputError
-from robustbench_seg.models.blocks.deephead import LightHead, chosen_tasks, finished
+from robustbench_seg.models.blocks.deephead import LightHead, dense_tasks, finished
 from robustbench_seg.models.blocks.encoders import Encoder
-from robustbench_seg.models.blocks.multitask import padded
-from robustbench_seg.models.blocks.normalization import Normalization, Normalize
+from robustbench_seg.models.blocks.normalization import Normalize
+from robustbench_seg.models.blocks.resize import padded
+from robustbench_seg.models.networks.base import EncoderParameters, NetworkRequest, Skipped, Width
 
 OWN = 0.9
 """What a task first keeps of its own features; the others share the rest equally."""
@@ -35,43 +37,45 @@ class CrossStitch(nn.Module):
         return mixed
 
 
-class CrossStitchNet(nn.Module):
-    """Images (N,3,H,W) in [0,1] of any size to a dict of outputs at that size."""
+@dataclass(frozen=True)
+class CrossStitchParameters(EncoderParameters):
+    """`width` of the heads; all encoder levels but the `skip_finest` finest are stitched."""
 
-    def __init__(
-        self,
-        encoders: Mapping[str, Encoder],
-        name: str,
-        width: int,
-        skip_finest: int,
-        num_classes: int,
-        normalization: Normalization,
-    ) -> None:
-        """`encoders` are one a task, all alike and of timm's `name`; stitched are all levels but `skip_finest`."""
+    width: Width = 256
+    skip_finest: Skipped = 1
+
+    def build(self, request: NetworkRequest) -> nn.Module:
+        """The network of these parameters."""
+        return CrossStitchNet(self, request)
+
+
+class CrossStitchNet(nn.Module):
+    """Images (N,3,H,W) in [0,1] of any size to a dict of outputs at that size, as `dense_tasks.DENSE_TASKS` says."""
+
+    def __init__(self, parameters: CrossStitchParameters, request: NetworkRequest) -> None:
         super().__init__()
-        chosen = chosen_tasks(tuple(encoders))
-        tasks = tuple(chosen)
+        tasks = dense_tasks(request.tasks)
         if len(tasks) < 2:
             raise InputError(f"crossstitch joins at least two tasks, not {tasks[0]} alone; add one or use mtl")
-        self.normalize = Normalize(normalization)
+        encoders = {task: Encoder(parameters.encoder, parameters.encoder_args) for task in tasks}
+        self.normalize = Normalize(request.normalization)
         self.encoder = nn.ModuleDict(encoders)
-        self.skip_finest = skip_finest
+        self.skip_finest = parameters.skip_finest
         first = encoders[tasks[0]]
-        self.stages = stages(first, name)
-        used = first.channels[skip_finest:]
+        self.stages = stages(first, parameters.encoder)
+        used, width, num_classes = first.channels[self.skip_finest :], parameters.width, request.num_classes
         self.stitches = nn.ModuleList(CrossStitch(len(tasks), c) for c in used)
-        self.tasks = chosen
-        self.heads = nn.ModuleDict({name: LightHead(used, width, task, num_classes) for name, task in chosen.items()})
+        self.heads = nn.ModuleDict({task: LightHead(used, width, task, num_classes) for task in tasks})
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
-        """One output a task."""
+        """One output per task."""
         x = padded(self.normalize(images))
         levels = self._levels(x)
         raw = {task: head([level[i] for level in levels]) for i, (task, head) in enumerate(self.heads.items())}
-        return finished(self.tasks, raw, x.shape[-2:], images.shape[-2:])
+        return finished(raw, x.shape[-2:], images.shape[-2:])
 
     def _levels(self, x: Tensor) -> list[list[Tensor]]:
-        """The stitched maps, one a task, of every level used, fine to coarse."""
+        """The stitched maps, one per task, of every level used, fine to coarse."""
         maps = [x] * len(self.encoder)
         for stage in self.stages[: self.skip_finest]:
             maps = self._run(stage, maps)

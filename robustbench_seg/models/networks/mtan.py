@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from robustbench_seg.models.blocks.deephead import LightHead, chosen_tasks, finished
-from robustbench_seg.models.blocks.encoders import Encoder
+from robustbench_seg.models.blocks.deephead import LightHead, dense_tasks, finished
 from robustbench_seg.models.blocks.fpn import ConvBNReLU
-from robustbench_seg.models.blocks.multitask import padded
-from robustbench_seg.models.blocks.normalization import Normalization, Normalize
+from robustbench_seg.models.blocks.resize import padded_size
+from robustbench_seg.models.networks.base import EncoderParameters, NetworkRequest, Skipped, Width
 from robustbench_seg.models.networks.uninet import Bottleneck
 
 
 class AttentionMask(nn.Sequential):
-    """1x1 convolutions to a mask in (0,1), one value a channel and pixel."""
+    """1x1 convolutions to a mask in (0,1), one value per channel and pixel."""
 
     def __init__(self, inputs: int, channels: int) -> None:
         inner = max(4, channels // 4)
@@ -46,38 +46,36 @@ class StageAttention(nn.ModuleList):
         return kept
 
 
+@dataclass(frozen=True)
+class MTANParameters(EncoderParameters):
+    """`width` of the heads; every encoder level but the `skip_finest` finest is attended to."""
+
+    width: Width = 256
+    skip_finest: Skipped = 1
+
+    def build(self, request: NetworkRequest) -> nn.Module:
+        """The network of these parameters."""
+        return MTAN(self, request)
+
+
 class MTAN(nn.Module):
-    """Images (N,3,H,W) in [0,1] of any size to a dict of outputs at that size.
+    """Images (N,3,H,W) in [0,1] of any size to a dict of outputs at that size, as `dense_tasks.DENSE_TASKS` says.
 
     Masks are made of the stages' outputs, with which any encoder serves; the paper makes them of each stage's first
     block. The convolutions that carry a task's map to the next stage are shared by the tasks, as in the paper.
     """
 
-    def __init__(
-        self,
-        encoder: Encoder,
-        width: int,
-        skip_finest: int,
-        tasks: Sequence[str],
-        num_classes: int,
-        normalization: Normalization,
-    ) -> None:
-        """`width` of the heads; every encoder level but the `skip_finest` finest is attended to."""
+    def __init__(self, parameters: MTANParameters, request: NetworkRequest) -> None:
         super().__init__()
-        self.tasks = chosen_tasks(tasks)
-        self.normalize = Normalize(normalization)
-        self.encoder = encoder
-        self.skip_finest = skip_finest
-        used = encoder.channels[skip_finest:]
+        dense = dense_tasks(request.tasks)
+        self.encoder = parameters.image_encoder(request, parameters.skip_finest)
+        used, width, num_classes = self.encoder.channels, parameters.width, request.num_classes
         self.refine = nn.ModuleList(Bottleneck(fine, coarse, max(4, coarse // 4)) for fine, coarse in pairwise(used))
-        self.attention = nn.ModuleDict({task: StageAttention(used) for task in self.tasks})
-        self.heads = nn.ModuleDict(
-            {name: LightHead(used, width, task, num_classes) for name, task in self.tasks.items()}
-        )
+        self.attention = nn.ModuleDict({task: StageAttention(used) for task in dense})
+        self.heads = nn.ModuleDict({task: LightHead(used, width, task, num_classes) for task in dense})
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
-        """One output a task."""
-        x = padded(self.normalize(images))
-        features = self.encoder(x)[self.skip_finest :]
+        """One output per task."""
+        features = self.encoder(images)
         raw = {task: head(self.attention[task](features, self.refine)) for task, head in self.heads.items()}
-        return finished(self.tasks, raw, x.shape[-2:], images.shape[-2:])
+        return finished(raw, padded_size(images), images.shape[-2:])

@@ -3,33 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from robustbench_seg.models.blocks.attention import Distillation, residual_block, squeeze_excitation
-from robustbench_seg.models.blocks.deephead import (
-    LightHead,
-    chosen_tasks,
-    coarse,
-    finished,
-    instance_tasks,
-    predictor,
-    with_auxiliary,
-)
-from robustbench_seg.models.blocks.encoders import Encoder
-from robustbench_seg.models.blocks.instance_head import INSTANCE_TASKS, InstanceHead, InstanceParameters
-from robustbench_seg.models.blocks.multitask import padded
-from robustbench_seg.models.blocks.normalization import Normalization, Normalize
-from robustbench_seg.models.blocks.resize import resize
-from robustbench_seg.tasks.dense import DenseTask
+from robustbench_seg.models.blocks.deephead import LightHead, coarse, dense_tasks, finished, predictor, with_auxiliary
+from robustbench_seg.models.blocks.instance_head import INSTANCE_TASKS, InstanceParameters, instance_head
+from robustbench_seg.models.blocks.resize import padded_size, resize
+from robustbench_seg.models.networks.base import EncoderParameters, NetworkRequest, Skipped, Width
 
 TaskMaps = dict[str, Tensor]
 
 
 class InitialTasks(nn.Module):
-    """A scale's first guess: two residual blocks a task."""
+    """A scale's first guess: two residual blocks per task."""
 
     def __init__(self, inputs: int, width: int, tasks: Sequence[str]) -> None:
         super().__init__()
@@ -38,7 +28,7 @@ class InitialTasks(nn.Module):
         )
 
     def forward(self, level: Tensor, propagated: Mapping[str, Tensor] | None) -> TaskMaps:
-        """A map (N,width,h,w) a task, of the encoder's level and what the next coarser scale hands on."""
+        """A map (N,width,h,w) per task, of the encoder's level and what the next coarser scale hands on."""
         return {task: refine(_joined(level, propagated, task)) for task, refine in self.refine.items()}
 
 
@@ -58,7 +48,7 @@ class FeaturePropagation(nn.Module):
         self.excite = nn.ModuleDict({task: squeeze_excitation(width) for task in tasks})
 
     def forward(self, maps: Mapping[str, Tensor]) -> TaskMaps:
-        """A map (N,width,h,w) a task."""
+        """A map (N,width,h,w) per task."""
         stacked = torch.cat([maps[task] for task in self.tasks], 1)
         weights = self.mix(stacked).unflatten(1, (len(self.tasks), -1)).softmax(1).flatten(1, 2)
         shared = self.reduce(weights * stacked)
@@ -77,20 +67,13 @@ class Scale(nn.Module):
     """One scale: initial tasks, predicted for deep supervision; distillation; propagation unless it is the finest."""
 
     def __init__(
-        self,
-        inputs: int,
-        width: int,
-        tasks: Sequence[str],
-        sources: Mapping[str, DenseTask],
-        num_classes: int,
-        finest: bool,
+        self, inputs: int, width: int, tasks: Sequence[str], sources: Sequence[str], num_classes: int, finest: bool
     ) -> None:
         super().__init__()
-        names = tuple(sources)
-        self.initial = InitialTasks(inputs, width, names)
-        self.predict = nn.ModuleDict({name: predictor(width, task, num_classes) for name, task in sources.items()})
-        self.distil = Distillation(tasks, names, width)
-        self.propagate = None if finest else FeaturePropagation(width, names)
+        self.initial = InitialTasks(inputs, width, sources)
+        self.predict = nn.ModuleDict({task: predictor(width, task, num_classes) for task in sources})
+        self.distil = Distillation(tasks, sources, width)
+        self.propagate = None if finest else FeaturePropagation(width, sources)
 
     def forward(self, level: Tensor, propagated: Mapping[str, Tensor] | None) -> ScaleMaps:
         """What the scale makes of the encoder's level and the maps of the next coarser scale."""
@@ -102,54 +85,59 @@ class Scale(nn.Module):
         )
 
 
+@dataclass(frozen=True)
+class MTINetParameters(EncoderParameters):
+    """`widths` of the scales, fine to coarse, and `head` of the heads.
+
+    As many scales as encoder levels but the `skip_finest` finest. The paper gives no widths: the default ones come near
+    its parameters and multiplications (53 M, 235 G without auxiliary tasks). `auxiliary` tasks are predicted first, to
+    help the others, and not at the end.
+    """
+
+    widths: tuple[Width, ...] = (128, 256, 256, 256)
+    head: Width = 256
+    skip_finest: Skipped = 1
+    auxiliary: tuple[str, ...] = ()
+    instances: InstanceParameters = field(default_factory=InstanceParameters)
+
+    def build(self, request: NetworkRequest) -> nn.Module:
+        """The network of these parameters."""
+        return MTINet(self, request)
+
+
 class MTINet(nn.Module):
     """Images (N,3,H,W) in [0,1] of any size to a dict of outputs at that size.
 
-    `instances` is a `DenseInstances`, where instance tasks are
-    asked for; while training `deep`, a dict of all tasks and auxiliary ones a scale, fine to coarse, at its resolution.
+    Each task's output as `dense_tasks.DENSE_TASKS` says; `instances`, a `DenseInstances`, where instance tasks are
+    asked for; while training `deep`, per scale a dict of all tasks and auxiliary ones, fine to coarse, at its
+    resolution.
     """
 
-    def __init__(
-        self,
-        encoder: Encoder,
-        widths: Sequence[int],
-        head: int,
-        skip_finest: int,
-        auxiliary: Sequence[str],
-        instances: InstanceParameters,
-        tasks: Sequence[str],
-        num_classes: int,
-        normalization: Normalization,
-    ) -> None:
-        """`widths` of the scales, fine to coarse: one for each encoder level but the `skip_finest` finest."""
+    def __init__(self, parameters: MTINetParameters, request: NetworkRequest) -> None:
         super().__init__()
-        dense, found = chosen_tasks(tasks, INSTANCE_TASKS), instance_tasks(tasks)
-        sources = with_auxiliary(dense, auxiliary)
-        self.tasks = sources
-        self.normalize = Normalize(normalization)
-        self.encoder = encoder
-        self.skip_finest = skip_finest
-        channels, reductions = encoder.channels[skip_finest:], encoder.reductions[skip_finest:]
+        widths, num_classes = parameters.widths, request.num_classes
+        dense = dense_tasks(request.tasks, INSTANCE_TASKS)
+        sources = with_auxiliary(dense, parameters.auxiliary)
+        self.encoder = parameters.image_encoder(request, parameters.skip_finest)
         handed = (*widths[1:], 0)
         self.scales = nn.ModuleList(
-            Scale(c + h, w, tuple(dense), sources, num_classes, finest=i == 0)
-            for i, (c, h, w) in enumerate(zip(channels, handed, widths, strict=True))
+            Scale(c + h, w, dense, sources, num_classes, finest=i == 0)
+            for i, (c, h, w) in enumerate(zip(self.encoder.channels, handed, widths, strict=True))
         )
-        self.heads = nn.ModuleDict({name: LightHead(widths, head, task, num_classes) for name, task in dense.items()})
-        self.instances = InstanceHead(channels[1:4], reductions[1:4], instances, found, num_classes) if found else None
+        self.heads = nn.ModuleDict({task: LightHead(widths, parameters.head, task, num_classes) for task in dense})
+        self.instances = instance_head(self.encoder, parameters.instances, request.tasks, num_classes)
 
     def forward(self, images: Tensor) -> dict[str, Any]:
-        """One output a key."""
-        x, size = padded(self.normalize(images)), (images.shape[-2], images.shape[-1])
-        full = x.shape[-2:]
-        features = self.encoder(x)[self.skip_finest :]
+        """One output per key."""
+        full, size = padded_size(images), (images.shape[-2], images.shape[-1])
+        features = self.encoder(images)
         scales = self._scales(features)
         raw = {task: head([maps.distilled[task] for maps in scales]) for task, head in self.heads.items()}
-        outputs: dict[str, Any] = dict(finished(self.tasks, raw, full, size))
+        outputs: dict[str, Any] = dict(finished(raw, full, size))
         if self.instances is not None:
             outputs["instances"] = self.instances(features[1:4], size)
         if self.training:
-            outputs["deep"] = tuple(coarse(self.tasks, maps.first, full, size) for maps in scales)
+            outputs["deep"] = tuple(coarse(maps.first, full, size) for maps in scales)
         return outputs
 
     def _scales(self, features: Sequence[Tensor]) -> list[ScaleMaps]:

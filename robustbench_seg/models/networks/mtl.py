@@ -1,4 +1,4 @@
-"""The multi-task baseline: a shared encoder and a light head a task; with one task, the single-task network.
+"""The multi-task baseline: a shared encoder and one light head per task; with one task, the single-task network.
 
 By the parameters that UniNet 2021 prints, its heads are DeepLab's on the last level alone. At /32 a small image has
 next to nothing left; the head here uses all levels.
@@ -6,42 +6,42 @@ next to nothing left; the head here uses all levels.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from robustbench_seg.models.blocks.deephead import LightHead, chosen_tasks, finished
-from robustbench_seg.models.blocks.encoders import Encoder
-from robustbench_seg.models.blocks.multitask import padded
-from robustbench_seg.models.blocks.normalization import Normalization, Normalize
+from robustbench_seg.models.blocks.deephead import LightHead, dense_tasks, finished
+from robustbench_seg.models.blocks.resize import padded_size
+from robustbench_seg.models.networks.base import EncoderParameters, NetworkRequest, Skipped, Width
+
+
+@dataclass(frozen=True)
+class MTLParameters(EncoderParameters):
+    """`width` of the heads, which use every encoder level but the `skip_finest` finest (1: they predict at /4)."""
+
+    width: Width = 256
+    skip_finest: Skipped = 1
+
+    def build(self, request: NetworkRequest) -> nn.Module:
+        """The network of these parameters."""
+        return MTLNet(self, request)
 
 
 class MTLNet(nn.Module):
-    """Images (N,3,H,W) in [0,1] of any size to a dict of outputs at that size."""
+    """Images (N,3,H,W) in [0,1] of any size to a dict of outputs at that size, as `dense_tasks.DENSE_TASKS` says."""
 
-    def __init__(
-        self,
-        encoder: Encoder,
-        width: int,
-        skip_finest: int,
-        tasks: Sequence[str],
-        num_classes: int,
-        normalization: Normalization,
-    ) -> None:
-        """`width` of the heads, which use every encoder level but the `skip_finest` finest."""
+    def __init__(self, parameters: MTLParameters, request: NetworkRequest) -> None:
         super().__init__()
-        self.normalize = Normalize(normalization)
-        self.encoder = encoder
-        self.skip_finest = skip_finest
-        used = encoder.channels[skip_finest:]
-        self.tasks = chosen_tasks(tasks)
+        self.encoder = parameters.image_encoder(request, parameters.skip_finest)
         self.heads = nn.ModuleDict(
-            {name: LightHead(used, width, task, num_classes) for name, task in self.tasks.items()}
+            {
+                task: LightHead(self.encoder.channels, parameters.width, task, request.num_classes)
+                for task in dense_tasks(request.tasks)
+            }
         )
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
-        """One output a task."""
-        x = padded(self.normalize(images))
-        features = self.encoder(x)[self.skip_finest :]
+        """One output per task."""
+        features = self.encoder(images)
         raw = {task: head(features) for task, head in self.heads.items()}
-        return finished(self.tasks, raw, x.shape[-2:], images.shape[-2:])
+        return finished(raw, padded_size(images), images.shape[-2:])

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any
 
 import torch
 import torch.nn.functional as F
@@ -12,30 +12,40 @@ from timm.models.vovnet import OsaStage
 from torch import Tensor, nn
 
 from robustbench_seg.errors import InputError
-from robustbench_seg.models.blocks.encoders import Encoder
+from robustbench_seg.models.blocks.dense_tasks import DENSE_TASKS
 from robustbench_seg.models.blocks.fpn import ConvBNReLU
-from robustbench_seg.models.blocks.instance_head import INSTANCE_TASKS, InstanceHead, InstanceParameters
-from robustbench_seg.models.blocks.multitask import padded
-from robustbench_seg.models.blocks.normalization import Normalization, Normalize
-from robustbench_seg.models.blocks.resize import resize
-from robustbench_seg.tasks.dense import DenseTask
-from robustbench_seg.tasks.registry import dense_tasks
+from robustbench_seg.models.blocks.instance_head import INSTANCE_TASKS, InstanceParameters, instance_head
+from robustbench_seg.models.blocks.resize import padded_size, resize
+from robustbench_seg.models.networks.base import EncoderParameters, NetworkRequest, Skipped, Width
+from robustbench_seg.strict import Range
 
 
 @dataclass(frozen=True)
 class DecoderParameters:
-    """`width` of the decoder, `bottleneck` of its residual blocks, `head` channels a level in the pixel heads.
+    """`width` of the decoder, `bottleneck` of its residual blocks, `head` channels per level in the pixel heads.
 
     `extra` stages of `extra_width` go beyond the encoder, each at half the size of the one before; `skip_finest`
     encoder levels are left out (1: the decoder ends at /4).
     """
 
-    width: int = 256
-    bottleneck: int = 64
-    head: int = 64
-    extra: int = 2
-    extra_width: int = 80
-    skip_finest: int = 1
+    width: Width = 256
+    bottleneck: Width = 64
+    head: Width = 64
+    extra: Annotated[int, Range(0, 8)] = 2
+    extra_width: Width = 80
+    skip_finest: Skipped = 1
+
+
+@dataclass(frozen=True)
+class UniNetParameters(EncoderParameters):
+    """The shared decoder's sizes and the instance head's; the paper's are the default."""
+
+    decoder: DecoderParameters = field(default_factory=DecoderParameters)
+    instances: InstanceParameters = field(default_factory=InstanceParameters)
+
+    def build(self, request: NetworkRequest) -> nn.Module:
+        """The network of these parameters."""
+        return UniNet(self, request)
 
 
 class ExtraStages(nn.ModuleList):
@@ -46,7 +56,7 @@ class ExtraStages(nn.ModuleList):
         super().__init__(OsaStage(i, inner, width, 1, 3) for i in [inputs, *[width] * count][:count])
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """A level a stage, each at half the size of the one before."""
+        """One level per stage, each at half the size of the one before."""
         levels = [x]
         for stage in self:
             levels.append(stage(levels[-1]))
@@ -108,60 +118,50 @@ class PixelHead(nn.Module):
 class UniNet(nn.Module):
     """Images (N,3,H,W) in [0,1] of any size to outputs of the tasks asked for.
 
-    Dense tasks share the decoder; `instances` is a `DenseInstances` of what the tasks on instances need.
+    `semantic` logits (N,C,H,W), `depth` metres (N,H,W), `instances` a `DenseInstances` of what `detection`, `instance`
+    and `instance_depth` need.
     """
 
-    def __init__(
-        self,
-        encoder: Encoder,
-        parameters: DecoderParameters,
-        instances: InstanceParameters,
-        tasks: Sequence[str],
-        num_classes: int,
-        normalization: Normalization,
-    ) -> None:
+    def __init__(self, parameters: UniNetParameters, request: NetworkRequest) -> None:
         super().__init__()
-        self.normalize = Normalize(normalization)
-        self.encoder = encoder
-        self.skip_finest = parameters.skip_finest
-        own = encoder.channels[parameters.skip_finest :]
-        channels, width = (*own, *[parameters.extra_width] * parameters.extra), parameters.width
+        _check_tasks(request.tasks)
+        chosen, num_classes = parameters.decoder, request.num_classes
+        self.encoder = parameters.image_encoder(request, chosen.skip_finest)
+        own = self.encoder.channels
+        channels = (*own, *[chosen.extra_width] * chosen.extra)
         levels = len(channels) - 1
-        dense = dense_tasks()
-        self.tasks = {name: dense[name] for name in tasks if name in dense}
-        pixel = {
-            name: PixelHead(levels, width, parameters.head, task.channels(num_classes), _kernel(task))
-            for name, task in self.tasks.items()
+        pixel: dict[str, nn.Module] = {
+            task: PixelHead(levels, chosen.width, chosen.head, DENSE_TASKS[task].channels(num_classes), KERNELS[task])
+            for task in request.tasks
+            if task in KERNELS
         }
         # Instances are found in the encoder's levels: without a pixel task nothing looks further.
-        self.extra = ExtraStages(own[-1], parameters.extra_width, parameters.extra if pixel else 0)
-        self.decoder = SharedDecoder(channels, width, parameters.bottleneck) if pixel else None
+        self.extra = ExtraStages(own[-1], chosen.extra_width, chosen.extra if pixel else 0)
+        self.decoder = SharedDecoder(channels, chosen.width, chosen.bottleneck) if pixel else None
         self.heads = nn.ModuleDict(pixel)
-        found = [task for task in tasks if task in INSTANCE_TASKS]
-        unknown = [task for task in tasks if task not in (*dense, *INSTANCE_TASKS)]
-        if unknown:
-            known = ", ".join((*dense, *INSTANCE_TASKS))
-            raise InputError(f"no head for task {unknown[0]!r}; the network's tasks are {known}")
-        reductions = encoder.reductions[parameters.skip_finest :]
-        self.instances = InstanceHead(own[1:4], reductions[1:4], instances, found, num_classes) if found else None
+        self.instances = instance_head(self.encoder, parameters.instances, request.tasks, num_classes)
 
     def forward(self, images: Tensor) -> dict[str, Any]:
-        """One output a key."""
+        """One output per key."""
         height, width = images.shape[-2:]
-        x = padded(self.normalize(images))
-        features = self.encoder(x)[self.skip_finest :]
-        features += self.extra(features[-1])
+        own = self.encoder(images)
+        features = [*own, *self.extra(own[-1])]
         outputs: dict[str, Any] = {}
         if self.decoder is not None:
-            maps = self.decoder(features)
-            size = (x.shape[-2], x.shape[-1])
+            maps, size = self.decoder(features), padded_size(images)
             raw = {task: head(maps, size)[..., :height, :width] for task, head in self.heads.items()}
-            outputs = {name: self.tasks[name].activate(values) for name, values in raw.items()}
+            outputs = {task: DENSE_TASKS[task].finish(values) for task, values in raw.items()}
         if self.instances is not None:
             outputs["instances"] = self.instances(features[1:4], (height, width))
         return outputs
 
 
-def _kernel(task: DenseTask) -> int:
-    """The kernel of the last convolution: 1 where it predicts classes, else 3 (UniNet 2021, figure 2)."""
-    return 1 if task.has_classes else 3
+def _check_tasks(tasks: Sequence[str]) -> None:
+    known = (*KERNELS, *INSTANCE_TASKS)
+    for task in tasks:
+        if task not in known:
+            raise InputError(f"no head for task {task!r}; the network's tasks are {', '.join(known)}")
+
+
+KERNELS: Mapping[str, int] = {"semantic": 1, "depth": 3}
+"""The pixel tasks, and the kernel of each one's last convolution (UniNet 2021, figure 2)."""

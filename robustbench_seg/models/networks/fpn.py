@@ -1,0 +1,34 @@
+"""A light network that trains at low cost: a shared encoder and one feature pyramid per task."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from robustbench_seg.models.blocks.encoders import Encoder
+from robustbench_seg.models.blocks.fpn import FPNDecoder
+from robustbench_seg.models.blocks.multitask import MultiTaskNet
+from robustbench_seg.models.networks.base import EncoderParameters, Kernel, NetworkRequest, Skipped, Width
+
+
+@dataclass(frozen=True)
+class FPNParameters(EncoderParameters):
+    """A feature pyramid of `width` channels per task; `skip_finest` encoder levels are left out."""
+
+    encoder: str = "mobilenetv2_100"
+    width: Width = 96
+    skip_finest: Skipped = 1
+    head_kernel: Kernel = 1
+
+    def build(self, request: NetworkRequest) -> nn.Module:
+        """The network of these parameters."""
+        encoder = Encoder(self.encoder, self.encoder_args)
+        return MultiTaskNet(
+            encoder,
+            lambda: FPNDecoder(encoder.channels, self.width, self.skip_finest),
+            request.tasks,
+            request.num_classes,
+            request.normalization,
+            self.head_kernel,
+        )
