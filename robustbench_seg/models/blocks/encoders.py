@@ -27,7 +27,7 @@ class EncoderArgs:
     """
 
     channels: tuple[_Count, ...] | None = None
-    layers: tuple[_Count, ...] | None = None
+    layers: tuple[Annotated[int, Range(1, 256)], ...] | None = None
     stem_width: _Count | None = None
     stem_type: Literal["", "deep", "deep_tiered"] | None = None
     drop_path_rate: Annotated[float, Range(0, 0.99)] | None = None

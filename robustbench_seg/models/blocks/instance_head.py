@@ -122,7 +122,7 @@ class InstanceHead(nn.Module):
 def instance_head(
     encoder: Encoder, parameters: InstanceParameters, tasks: Sequence[str], num_classes: int
 ) -> InstanceHead | None:
-    """The head on the encoder's second to fourth level for those of `tasks` that it serves; None where it serves none."""
+    """The head on the encoder's second to fourth level for those of `tasks` it serves; None where it serves none."""
     served = [task for task in tasks if task in INSTANCE_TASKS]
     if not served:
         return None

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from robustbench_seg.errors import InputError
+
 
 class ConvELU(nn.Sequential):
     """Reflect-padded 3x3 convolution and ELU."""
@@ -26,6 +28,8 @@ class UDecoder(nn.Module):
     def __init__(self, channels: Sequence[int], widths: Sequence[int]) -> None:
         """`channels` of the encoder, fine to coarse; `widths` of the stages, coarse to fine."""
         super().__init__()
+        if not 0 < len(widths) <= len(channels):
+            raise InputError(f"widths: {list(widths)} for an encoder of {len(channels)} levels; give one each at most")
         skips = [*reversed(channels[:-1]), 0]
         inputs = [channels[-1], *widths]
         self.reduce = nn.ModuleList(ConvELU(i, w) for i, w in zip(inputs, widths, strict=False))

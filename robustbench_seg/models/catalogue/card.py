@@ -101,8 +101,9 @@ class Card:
             raise ValueError("sha256: must be 64 lower-case hexadecimal digits")
         if not self.tasks:
             raise ValueError("tasks: must name at least one task")
-        if len(set(self.tasks)) < len(self.tasks):
-            raise ValueError(f"tasks: {', '.join(self.tasks)} must name each task once; remove the second one")
+        for i, task in enumerate(self.tasks):
+            if task in self.tasks[:i]:
+                raise ValueError(f"tasks: {task!r} is named twice; remove one")
         if set(self.metrics) - set(self.tasks):
             raise ValueError(f"metrics: {sorted(set(self.metrics) - set(self.tasks))[0]!r} is not one of the tasks")
 
@@ -145,9 +146,7 @@ def build_from(card: Card, path: Path, largest: int) -> nn.Module:
     except RobustsegError as error:
         raise InputError(f"{where}: {error}") from None
     with parameters_within(largest):
-        module = build(
-            chosen.name, chosen.parameters, NetworkRequest(card.tasks, len(classes), normalization), where
-        )
+        module = build(chosen.name, chosen.parameters, NetworkRequest(card.tasks, len(classes), normalization), where)
     count = sum(parameter.numel() for parameter in module.parameters())
     if count != card.parameter_count:
         raise InputError(f"{path}: parameter_count: {card.parameter_count}, but the network has {count}")

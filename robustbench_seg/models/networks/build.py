@@ -56,7 +56,7 @@ def parameters_within(count: int) -> Iterator[None]:
             seen[id(parameter)] = parameter
             total += parameter.numel()
         if total > count + _SPARE:
-            raise InputError(f"the network has more than {total} parameters, but its weights are {count}")
+            raise InputError(f"the network has at least {total} parameters, more than its weights, which are {count}")
 
     hook = register_module_parameter_registration_hook(watch)
     try:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from robustbench_seg.errors import InputError
-from robustbench_seg.models.blocks.resize import MULTIPLE, SMALLEST
 from robustbench_seg.models.blocks.normalization import Normalization
 from robustbench_seg.models.blocks.pose import PoseNet
+from robustbench_seg.models.blocks.resize import MULTIPLE, SMALLEST
 from robustbench_seg.training.optimiser import Rates
 from robustbench_seg.training.recipe import VideoRecipe
 from robustbench_seg.training.supervised import Supervised

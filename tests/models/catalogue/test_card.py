@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import resource
+
 import pytest
 import torch
 
@@ -54,6 +56,7 @@ BAD = [
     ('name = "tiny"', "name = 3", "name: must be"),
     ('tasks = ["semantic", "depth"]', "tasks = []", "at least one task"),
     ('tasks = ["semantic", "depth"]', 'tasks = ["semantic", "flow"]', "metrics: 'depth' is not"),
+    ('tasks = ["semantic", "depth"]', 'tasks = ["semantic", "depth", "depth"]', "'depth' is named twice; remove one"),
     ('tasks = ["semantic", "depth"]', 'tasks = "semantic"', "tasks: must be"),
     ('tasks = ["semantic", "depth"]', 'tasks = ["semantic", 1]', r"tasks\[1\]: must be"),
     ("parameter_count = ", "parameter_count = 1", "but the network has"),
@@ -62,6 +65,14 @@ BAD = [
     ('name = "klingner"', 'name = "klingnr"', "did you mean klingner"),
     ('normalization = "half"', 'normalization = "halve"', "normalisation 'halve'"),
     ("widths = [16, 16, 8, 8]", "widths = [16, 16, 8, 8.5]", "widths"),
+    ("widths = [16, 16, 8, 8]", "widths = [5000, 5000, 8, 8]", "more than its weights"),
+    ("widths = [16, 16, 8, 8]", "widths = [10000000000, 16, 8, 8]", r"widths\[0\]: must be from 1 to 65536"),
+    ("widths = [16, 16, 8, 8]", "widths = [16, 16, 8, 8]\nhead_kernel = 2", "head_kernel: must be one of 1, 3, 5, 7"),
+    ("layers = [1, 1, 1, 1]", "layers = [1, 1, 1, 4000]", r"layers\[3\]: must be from 1 to 256"),
+    ('stem_type = "deep"', 'stem_type = "deep"\ndrop_rate = 7.0', "unknown key 'drop_rate'"),
+    ('stem_type = "deep"', 'stem_type = "deep"\ndrop_path_rate = 7.0', "drop_path_rate: must be from 0 to 0.99"),
+    ('stem_type = "deep"', 'stem_type = "deep"\noutput_stride = 7', "output_stride: must be one of 8, 16, 32"),
+    ('stem_type = "deep"', 'stem_type = "deep"\noutput_stride = 8', "parameter_count"),
     ("widths = [16, 16, 8, 8]", "width = [16, 16, 8, 8]", "did you mean widths"),
     ('stem_type = "deep"', 'checkpoint_path = "evil.pth"', "checkpoint_path"),
     ('encoder = "resnet18"', 'encoder = "hf-hub:a/b"', "unknown encoder"),
@@ -79,6 +90,14 @@ def test_bad_card(entry, old, new, message):
         catalogue.load("tiny", entry.parent)
     assert "\n" not in str(caught.value)
     assert CARD in str(caught.value)
+
+
+def test_wide_cards_take_no_memory(entry):
+    _edit(entry, "widths = [16, 16, 8, 8]", "widths = [8000, 8000, 8000, 8000]")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(InputError, match="more than its weights"):
+        catalogue.load("tiny", entry.parent)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000, "in kB"
 
 
 def test_card_that_is_no_text(entry):
