@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from robustbench_seg.models.blocks.normalization import Normalization
-from robustbench_seg.models.networks.base import EvaluationConfig
+from robustbench_seg.models.networks.base import NetworkRequest
 from robustbench_seg.models.networks.build import build
 
 
@@ -21,4 +21,4 @@ def unet19() -> nn.Module:
 
 def _unet(classes: int) -> nn.Module:
     # The adapter around a user's own model normalises.
-    return build("klingner", {}, EvaluationConfig(("semantic",), classes, Normalization.parse("none")), "resnet18")
+    return build("klingner", {}, NetworkRequest(("semantic",), classes, Normalization.parse("none")), "resnet18")
