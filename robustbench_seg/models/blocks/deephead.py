@@ -8,8 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from robustbench_seg.errors import InputError
-from robustbench_seg.models.blocks.instance_head import INSTANCE_TASKS
-from robustbench_seg.models.blocks.resize import resize
+from robustbench_seg.models.blocks.resize import padded_size, resize
 from robustbench_seg.tasks.dense import DenseTask
 from robustbench_seg.tasks.registry import dense_tasks
 
@@ -47,52 +46,42 @@ def predictor(width: int, task: DenseTask, num_classes: int) -> nn.Conv2d:
     return nn.Conv2d(width, task.channels(num_classes), 1)
 
 
-def finished(
-    tasks: Mapping[str, DenseTask], raw: Mapping[str, Tensor], padded: Sequence[int], size: Sequence[int]
-) -> dict[str, Tensor]:
-    """Outputs at the image's `size` (H,W) of raw maps that cover the `padded` image: upsampled, cropped, in units."""
-    height, width = size
-    return {name: tasks[name].activate(resize(x, padded)[..., :height, :width]) for name, x in raw.items()}
+def finished(tasks: Mapping[str, DenseTask], raw: Mapping[str, Tensor], images: Tensor) -> dict[str, Tensor]:
+    """Outputs at the size of `images` of raw maps that cover them padded: upsampled, cropped, in the task's units."""
+    full, (height, width) = padded_size(images), images.shape[-2:]
+    return {name: tasks[name].activate(resize(x, full)[..., :height, :width]) for name, x in raw.items()}
 
 
-def coarse(
-    tasks: Mapping[str, DenseTask], raw: Mapping[str, Tensor], padded: Sequence[int], size: Sequence[int]
-) -> dict[str, Tensor]:
+def coarse(tasks: Mapping[str, DenseTask], raw: Mapping[str, Tensor], images: Tensor) -> dict[str, Tensor]:
     """The same at the maps' own resolution, for losses of what is predicted on the way.
 
     Upsampling four scales of four tasks costs more than the network does.
     """
-    found = {}
+    full, size, found = padded_size(images), images.shape[-2:], {}
     for name, x in raw.items():
-        height, width = (-(-length * n // m) for length, n, m in zip(x.shape[-2:], size, padded, strict=True))
+        height, width = (-(-length * n // m) for length, n, m in zip(x.shape[-2:], size, full, strict=True))
         found[name] = tasks[name].activate(x[..., :height, :width])
     return found
 
 
 def chosen_tasks(tasks: Sequence[str], extra: Sequence[str] = ()) -> dict[str, DenseTask]:
-    """The dense ones of `tasks`; InputError where one is neither dense nor in `extra`, or where none is dense."""
+    """The dense ones of `tasks`; InputError where one is neither dense nor in `extra`."""
     dense = dense_tasks()
     known = (*dense, *extra)
-    unknown = [task for task in tasks if task not in known]
-    if unknown:
-        raise InputError(f"no head for task {unknown[0]!r}; the network's tasks are {', '.join(known)}")
-    chosen = {task: dense[task] for task in tasks if task in dense}
-    if not chosen:
-        raise InputError(f"the network needs a dense task beside {', '.join(tasks)}; add one of {', '.join(dense)}")
-    return chosen
+    for task in tasks:
+        if task not in known:
+            raise InputError(f"no head for task {task!r}; the network's tasks are {', '.join(known)}")
+    return {task: dense[task] for task in tasks if task in dense}
 
 
 def with_auxiliary(tasks: Mapping[str, DenseTask], auxiliary: Sequence[str]) -> dict[str, DenseTask]:
-    """Tasks and auxiliary tasks; InputError where an auxiliary one is unknown or named twice."""
+    """Tasks and auxiliary tasks; InputError without a task, or where an auxiliary one is unknown or named twice."""
     dense = dense_tasks()
+    if not tasks:
+        raise InputError(f"the network needs a dense task; add one of {', '.join(dense)} to its tasks")
     for i, task in enumerate(auxiliary):
         if task not in dense:
             raise InputError(f"no head for auxiliary task {task!r}; the network's tasks are {', '.join(dense)}")
         if task in (*tasks, *auxiliary[:i]):
             raise InputError(f"auxiliary task {task!r} is there already; name it once, in tasks or in auxiliary")
     return {**tasks, **{task: dense[task] for task in auxiliary}}
-
-
-def instance_tasks(tasks: Sequence[str]) -> tuple[str, ...]:
-    """Those of `tasks` that the instance head serves."""
-    return tuple(task for task in tasks if task in INSTANCE_TASKS)

@@ -28,24 +28,23 @@ class FPNDecoder(nn.Module):
     which tells classes apart that look alike locally.
     """
 
-    def __init__(self, channels: Sequence[int], width: int, skip_finest: int = 1) -> None:
-        """`skip_finest` levels of the encoder are left out: with 1 the output is at /4."""
+    def __init__(self, channels: Sequence[int], width: int) -> None:
+        """`channels` of the encoder's levels, fine to coarse."""
         super().__init__()
-        self.skip_finest = skip_finest
-        used = channels[skip_finest:]
-        self.lateral = nn.ModuleList(nn.Conv2d(c, width, 1) for c in used)
-        self.context = nn.Sequential(nn.Conv2d(used[-1], width, 1), nn.ReLU(inplace=True), nn.Conv2d(width, width, 1))
+        self.lateral = nn.ModuleList(nn.Conv2d(c, width, 1) for c in channels)
+        self.context = nn.Sequential(
+            nn.Conv2d(channels[-1], width, 1), nn.ReLU(inplace=True), nn.Conv2d(width, width, 1)
+        )
         self.smooth = nn.ModuleList(
-            nn.Sequential(ConvBNReLU(width, width, 3, groups=width), ConvBNReLU(width, width, 1)) for _ in used
+            nn.Sequential(ConvBNReLU(width, width, 3, groups=width), ConvBNReLU(width, width, 1)) for _ in channels
         )
         self.fuse = ConvBNReLU(width, width, 3)
         self.out_channels = width
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
-        """The map (N,width,h,w) at the finest used level, of features given fine to coarse."""
-        used = features[self.skip_finest :]
-        laterals = [lateral(x) for lateral, x in zip(self.lateral, used, strict=True)]
-        top = laterals[-1] + self.context(used[-1].mean((2, 3), keepdim=True))
+        """The map (N,width,h,w) at the finest level, of features given fine to coarse."""
+        laterals = [lateral(x) for lateral, x in zip(self.lateral, features, strict=True)]
+        top = laterals[-1] + self.context(features[-1].mean((2, 3), keepdim=True))
         levels = [top]
         for lateral in reversed(laterals[:-1]):
             levels.insert(0, lateral + resize(levels[0], lateral.shape[-2:]))

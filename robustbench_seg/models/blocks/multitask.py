@@ -1,4 +1,4 @@
-"""A shared encoder with one decoder and head a task; serves single-task nets too."""
+"""A shared encoder with one decoder and head per task; serves single-task networks too."""
 
 from __future__ import annotations
 
@@ -8,37 +8,31 @@ from collections.abc import Callable, Sequence
 from torch import Tensor, nn
 
 from robustbench_seg.models.blocks.deephead import chosen_tasks
-from robustbench_seg.models.blocks.encoders import Encoder
+from robustbench_seg.models.blocks.encoders import ImageEncoder
 from robustbench_seg.models.blocks.fpn import FPNDecoder
 from robustbench_seg.models.blocks.heads import make_head
-from robustbench_seg.models.blocks.normalization import Normalization, Normalize
-from robustbench_seg.models.blocks.resize import padded
+from robustbench_seg.models.blocks.resize import padded_size
 from robustbench_seg.models.blocks.udecoder import UDecoder
 
 Decoder = FPNDecoder | UDecoder
 
 
 class MultiTaskNet(nn.Module):
-    """Images (N,3,H,W) in [0,1] of any size to a dict of outputs at that size.
-
-    Each dense task has a decoder and a head of its own.
-    """
+    """Images (N,3,H,W) in [0,1] of any size to one output per task at that size."""
 
     def __init__(
         self,
-        encoder: Encoder,
+        encoder: ImageEncoder,
         decoder: Callable[[], Decoder],
         tasks: Sequence[str],
         num_classes: int,
-        normalization: Normalization,
-        head_kernel: int = 3,
+        head_kernel: int,
     ) -> None:
         """`decoder` makes a fresh decoder for each task; it has `out_channels`."""
         super().__init__()
         chosen = chosen_tasks(tasks)
-        self.normalize = Normalize(normalization)
         self.encoder = encoder
-        decoders = {name: decoder() for name in tasks}
+        decoders = {name: decoder() for name in chosen}
         heads = {
             name: make_head(chosen[name], d.out_channels, num_classes, head_kernel) for name, d in decoders.items()
         }
@@ -46,11 +40,9 @@ class MultiTaskNet(nn.Module):
         self.heads = nn.ModuleDict(heads)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
-        """One output a task."""
-        height, width = images.shape[-2:]
-        x = padded(self.normalize(images))
-        features = self.encoder(x)
-        size = (x.shape[-2], x.shape[-1])
+        """One output per task."""
+        (height, width), size = images.shape[-2:], padded_size(images)
+        features = self.encoder(images)
         return {
             task: self.heads[task](decoder(features), size)[..., :height, :width]
             for task, decoder in self.decoders.items()

@@ -10,7 +10,7 @@ from timm.models import FeatureListNet
 from torch import Tensor, nn
 
 from robustbench_seg.errors import InputError
-from robustbench_seg.models.blocks.deephead import LightHead, dense_tasks, finished
+from robustbench_seg.models.blocks.deephead import LightHead, chosen_tasks, finished
 from robustbench_seg.models.blocks.encoders import Encoder
 from robustbench_seg.models.blocks.normalization import Normalize
 from robustbench_seg.models.blocks.resize import padded
@@ -50,29 +50,29 @@ class CrossStitchParameters(EncoderParameters):
 
 
 class CrossStitchNet(nn.Module):
-    """Images (N,3,H,W) in [0,1] of any size to a dict of outputs at that size, as `dense_tasks.DENSE_TASKS` says."""
+    """Images (N,3,H,W) in [0,1] of any size to a dict of outputs at that size."""
 
     def __init__(self, parameters: CrossStitchParameters, request: NetworkRequest) -> None:
         super().__init__()
-        tasks = dense_tasks(request.tasks)
+        self.tasks = tasks = chosen_tasks(request.tasks)
         if len(tasks) < 2:
-            raise InputError(f"crossstitch joins at least two tasks, not {tasks[0]} alone; add one or use mtl")
+            raise InputError(f"crossstitch joins at least two tasks, not {', '.join(tasks)}; add one or use mtl")
         encoders = {task: Encoder(parameters.encoder, parameters.encoder_args) for task in tasks}
         self.normalize = Normalize(request.normalization)
         self.encoder = nn.ModuleDict(encoders)
         self.skip_finest = parameters.skip_finest
-        first = encoders[tasks[0]]
+        first = encoders[next(iter(tasks))]
         self.stages = stages(first, parameters.encoder)
         used, width, num_classes = first.channels[self.skip_finest :], parameters.width, request.num_classes
         self.stitches = nn.ModuleList(CrossStitch(len(tasks), c) for c in used)
-        self.heads = nn.ModuleDict({task: LightHead(used, width, task, num_classes) for task in tasks})
+        self.heads = nn.ModuleDict({name: LightHead(used, width, task, num_classes) for name, task in tasks.items()})
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """One output per task."""
         x = padded(self.normalize(images))
         levels = self._levels(x)
         raw = {task: head([level[i] for level in levels]) for i, (task, head) in enumerate(self.heads.items())}
-        return finished(raw, x.shape[-2:], images.shape[-2:])
+        return finished(self.tasks, raw, images)
 
     def _levels(self, x: Tensor) -> list[list[Tensor]]:
         """The stitched maps, one per task, of every level used, fine to coarse."""

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from robustbench_seg.models.blocks.encoders import Encoder
 from robustbench_seg.models.blocks.fpn import FPNDecoder
 from robustbench_seg.models.blocks.multitask import MultiTaskNet
 from robustbench_seg.models.networks.base import EncoderParameters, Kernel, NetworkRequest, Skipped, Width
@@ -23,12 +22,11 @@ class FPNParameters(EncoderParameters):
 
     def build(self, request: NetworkRequest) -> nn.Module:
         """The network of these parameters."""
-        encoder = Encoder(self.encoder, self.encoder_args)
+        encoder = self.image_encoder(request, self.skip_finest)
         return MultiTaskNet(
             encoder,
-            lambda: FPNDecoder(encoder.channels, self.width, self.skip_finest),
+            lambda: FPNDecoder(encoder.channels, self.width),
             request.tasks,
             request.num_classes,
-            request.normalization,
             self.head_kernel,
         )

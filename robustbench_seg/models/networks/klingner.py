@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from robustbench_seg.models.blocks.encoders import Encoder
 from robustbench_seg.models.blocks.multitask import MultiTaskNet
 from robustbench_seg.models.blocks.udecoder import UDecoder
 from robustbench_seg.models.networks.base import EncoderParameters, Kernel, NetworkRequest, Width
@@ -22,12 +21,11 @@ class KlingnerParameters(EncoderParameters):
 
     def build(self, request: NetworkRequest) -> nn.Module:
         """The network of these parameters."""
-        encoder = Encoder(self.encoder, self.encoder_args)
+        encoder = self.image_encoder(request)
         return MultiTaskNet(
             encoder,
             lambda: UDecoder(encoder.channels, self.widths),
             request.tasks,
             request.num_classes,
-            request.normalization,
             self.head_kernel,
         )

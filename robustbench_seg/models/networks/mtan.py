@@ -10,9 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from robustbench_seg.models.blocks.deephead import LightHead, dense_tasks, finished
+from robustbench_seg.models.blocks.deephead import LightHead, chosen_tasks, finished
 from robustbench_seg.models.blocks.fpn import ConvBNReLU
-from robustbench_seg.models.blocks.resize import padded_size
 from robustbench_seg.models.networks.base import EncoderParameters, NetworkRequest, Skipped, Width
 from robustbench_seg.models.networks.uninet import Bottleneck
 
@@ -59,7 +58,7 @@ class MTANParameters(EncoderParameters):
 
 
 class MTAN(nn.Module):
-    """Images (N,3,H,W) in [0,1] of any size to a dict of outputs at that size, as `dense_tasks.DENSE_TASKS` says.
+    """Images (N,3,H,W) in [0,1] of any size to a dict of outputs at that size.
 
     Masks are made of the stages' outputs, with which any encoder serves; the paper makes them of each stage's first
     block. The convolutions that carry a task's map to the next stage are shared by the tasks, as in the paper.
@@ -67,15 +66,17 @@ class MTAN(nn.Module):
 
     def __init__(self, parameters: MTANParameters, request: NetworkRequest) -> None:
         super().__init__()
-        dense = dense_tasks(request.tasks)
+        self.tasks = chosen_tasks(request.tasks)
         self.encoder = parameters.image_encoder(request, parameters.skip_finest)
         used, width, num_classes = self.encoder.channels, parameters.width, request.num_classes
         self.refine = nn.ModuleList(Bottleneck(fine, coarse, max(4, coarse // 4)) for fine, coarse in pairwise(used))
-        self.attention = nn.ModuleDict({task: StageAttention(used) for task in dense})
-        self.heads = nn.ModuleDict({task: LightHead(used, width, task, num_classes) for task in dense})
+        self.attention = nn.ModuleDict({name: StageAttention(used) for name in self.tasks})
+        self.heads = nn.ModuleDict(
+            {name: LightHead(used, width, task, num_classes) for name, task in self.tasks.items()}
+        )
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """One output per task."""
         features = self.encoder(images)
         raw = {task: head(self.attention[task](features, self.refine)) for task, head in self.heads.items()}
-        return finished(raw, padded_size(images), images.shape[-2:])
+        return finished(self.tasks, raw, images)

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from robustbench_seg.models.blocks.attention import Distillation, residual_block, squeeze_excitation
-from robustbench_seg.models.blocks.deephead import LightHead, coarse, dense_tasks, finished, predictor, with_auxiliary
+from robustbench_seg.models.blocks.deephead import LightHead, chosen_tasks, coarse, finished, predictor, with_auxiliary
 from robustbench_seg.models.blocks.instance_head import INSTANCE_TASKS, InstanceParameters, instance_head
-from robustbench_seg.models.blocks.resize import padded_size, resize
+from robustbench_seg.models.blocks.resize import resize
 from robustbench_seg.models.networks.base import EncoderParameters, NetworkRequest, Skipped, Width
+from robustbench_seg.tasks.dense import DenseTask
 
 TaskMaps = dict[str, Tensor]
 
@@ -67,13 +68,20 @@ class Scale(nn.Module):
     """One scale: initial tasks, predicted for deep supervision; distillation; propagation unless it is the finest."""
 
     def __init__(
-        self, inputs: int, width: int, tasks: Sequence[str], sources: Sequence[str], num_classes: int, finest: bool
+        self,
+        inputs: int,
+        width: int,
+        tasks: Sequence[str],
+        sources: Mapping[str, DenseTask],
+        num_classes: int,
+        finest: bool,
     ) -> None:
         super().__init__()
-        self.initial = InitialTasks(inputs, width, sources)
-        self.predict = nn.ModuleDict({task: predictor(width, task, num_classes) for task in sources})
-        self.distil = Distillation(tasks, sources, width)
-        self.propagate = None if finest else FeaturePropagation(width, sources)
+        names = tuple(sources)
+        self.initial = InitialTasks(inputs, width, names)
+        self.predict = nn.ModuleDict({name: predictor(width, task, num_classes) for name, task in sources.items()})
+        self.distil = Distillation(tasks, names, width)
+        self.propagate = None if finest else FeaturePropagation(width, names)
 
     def forward(self, level: Tensor, propagated: Mapping[str, Tensor] | None) -> ScaleMaps:
         """What the scale makes of the encoder's level and the maps of the next coarser scale."""
@@ -108,36 +116,36 @@ class MTINetParameters(EncoderParameters):
 class MTINet(nn.Module):
     """Images (N,3,H,W) in [0,1] of any size to a dict of outputs at that size.
 
-    Each task's output as `dense_tasks.DENSE_TASKS` says; `instances`, a `DenseInstances`, where instance tasks are
-    asked for; while training `deep`, per scale a dict of all tasks and auxiliary ones, fine to coarse, at its
-    resolution.
+    `instances` is a `DenseInstances`, there where instance tasks are asked for. While training, `deep` has per scale,
+    fine to coarse, a dict of all tasks and auxiliary ones at its resolution.
     """
 
     def __init__(self, parameters: MTINetParameters, request: NetworkRequest) -> None:
         super().__init__()
         widths, num_classes = parameters.widths, request.num_classes
-        dense = dense_tasks(request.tasks, INSTANCE_TASKS)
-        sources = with_auxiliary(dense, parameters.auxiliary)
+        dense = chosen_tasks(request.tasks, INSTANCE_TASKS)
+        self.tasks = sources = with_auxiliary(dense, parameters.auxiliary)
         self.encoder = parameters.image_encoder(request, parameters.skip_finest)
         handed = (*widths[1:], 0)
         self.scales = nn.ModuleList(
-            Scale(c + h, w, dense, sources, num_classes, finest=i == 0)
+            Scale(c + h, w, tuple(dense), sources, num_classes, finest=i == 0)
             for i, (c, h, w) in enumerate(zip(self.encoder.channels, handed, widths, strict=True))
         )
-        self.heads = nn.ModuleDict({task: LightHead(widths, parameters.head, task, num_classes) for task in dense})
+        self.heads = nn.ModuleDict(
+            {name: LightHead(widths, parameters.head, task, num_classes) for name, task in dense.items()}
+        )
         self.instances = instance_head(self.encoder, parameters.instances, request.tasks, num_classes)
 
     def forward(self, images: Tensor) -> dict[str, Any]:
         """One output per key."""
-        full, size = padded_size(images), (images.shape[-2], images.shape[-1])
         features = self.encoder(images)
         scales = self._scales(features)
         raw = {task: head([maps.distilled[task] for maps in scales]) for task, head in self.heads.items()}
-        outputs: dict[str, Any] = dict(finished(raw, full, size))
+        outputs: dict[str, Any] = dict(finished(self.tasks, raw, images))
         if self.instances is not None:
-            outputs["instances"] = self.instances(features[1:4], size)
+            outputs["instances"] = self.instances(features[1:4], (images.shape[-2], images.shape[-1]))
         if self.training:
-            outputs["deep"] = tuple(coarse(maps.first, full, size) for maps in scales)
+            outputs["deep"] = tuple(coarse(self.tasks, maps.first, images) for maps in scales)
         return outputs
 
     def _scales(self, features: Sequence[Tensor]) -> list[ScaleMaps]:

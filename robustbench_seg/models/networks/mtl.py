@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from robustbench_seg.models.blocks.deephead import LightHead, dense_tasks, finished
-from robustbench_seg.models.blocks.resize import padded_size
+from robustbench_seg.models.blocks.deephead import LightHead, chosen_tasks, finished
 from robustbench_seg.models.networks.base import EncoderParameters, NetworkRequest, Skipped, Width
 
 
@@ -28,20 +27,19 @@ class MTLParameters(EncoderParameters):
 
 
 class MTLNet(nn.Module):
-    """Images (N,3,H,W) in [0,1] of any size to a dict of outputs at that size, as `dense_tasks.DENSE_TASKS` says."""
+    """Images (N,3,H,W) in [0,1] of any size to a dict of outputs at that size."""
 
     def __init__(self, parameters: MTLParameters, request: NetworkRequest) -> None:
         super().__init__()
         self.encoder = parameters.image_encoder(request, parameters.skip_finest)
+        self.tasks = chosen_tasks(request.tasks)
+        used, width = self.encoder.channels, parameters.width
         self.heads = nn.ModuleDict(
-            {
-                task: LightHead(self.encoder.channels, parameters.width, task, request.num_classes)
-                for task in dense_tasks(request.tasks)
-            }
+            {name: LightHead(used, width, task, request.num_classes) for name, task in self.tasks.items()}
         )
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """One output per task."""
         features = self.encoder(images)
         raw = {task: head(features) for task, head in self.heads.items()}
-        return finished(raw, padded_size(images), images.shape[-2:])
+        return finished(self.tasks, raw, images)

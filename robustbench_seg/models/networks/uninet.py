@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -11,13 +11,13 @@ import torch.nn.functional as F
 from timm.models.vovnet import OsaStage
 from torch import Tensor, nn
 
-from robustbench_seg.errors import InputError
-from robustbench_seg.models.blocks.dense_tasks import DENSE_TASKS
+from robustbench_seg.models.blocks.deephead import chosen_tasks
 from robustbench_seg.models.blocks.fpn import ConvBNReLU
 from robustbench_seg.models.blocks.instance_head import INSTANCE_TASKS, InstanceParameters, instance_head
 from robustbench_seg.models.blocks.resize import padded_size, resize
 from robustbench_seg.models.networks.base import EncoderParameters, NetworkRequest, Skipped, Width
 from robustbench_seg.strict import Range
+from robustbench_seg.tasks.dense import DenseTask
 
 
 @dataclass(frozen=True)
@@ -118,22 +118,20 @@ class PixelHead(nn.Module):
 class UniNet(nn.Module):
     """Images (N,3,H,W) in [0,1] of any size to outputs of the tasks asked for.
 
-    `semantic` logits (N,C,H,W), `depth` metres (N,H,W), `instances` a `DenseInstances` of what `detection`, `instance`
-    and `instance_depth` need.
+    Dense tasks share the decoder; `instances` is a `DenseInstances` of what the tasks on instances need.
     """
 
     def __init__(self, parameters: UniNetParameters, request: NetworkRequest) -> None:
         super().__init__()
-        _check_tasks(request.tasks)
         chosen, num_classes = parameters.decoder, request.num_classes
         self.encoder = parameters.image_encoder(request, chosen.skip_finest)
         own = self.encoder.channels
         channels = (*own, *[chosen.extra_width] * chosen.extra)
         levels = len(channels) - 1
-        pixel: dict[str, nn.Module] = {
-            task: PixelHead(levels, chosen.width, chosen.head, DENSE_TASKS[task].channels(num_classes), KERNELS[task])
-            for task in request.tasks
-            if task in KERNELS
+        self.tasks = chosen_tasks(request.tasks, INSTANCE_TASKS)
+        pixel = {
+            name: PixelHead(levels, chosen.width, chosen.head, task.channels(num_classes), _kernel(task))
+            for name, task in self.tasks.items()
         }
         # Instances are found in the encoder's levels: without a pixel task nothing looks further.
         self.extra = ExtraStages(own[-1], chosen.extra_width, chosen.extra if pixel else 0)
@@ -150,18 +148,12 @@ class UniNet(nn.Module):
         if self.decoder is not None:
             maps, size = self.decoder(features), padded_size(images)
             raw = {task: head(maps, size)[..., :height, :width] for task, head in self.heads.items()}
-            outputs = {task: DENSE_TASKS[task].finish(values) for task, values in raw.items()}
+            outputs = {name: self.tasks[name].activate(values) for name, values in raw.items()}
         if self.instances is not None:
             outputs["instances"] = self.instances(features[1:4], (height, width))
         return outputs
 
 
-def _check_tasks(tasks: Sequence[str]) -> None:
-    known = (*KERNELS, *INSTANCE_TASKS)
-    for task in tasks:
-        if task not in known:
-            raise InputError(f"no head for task {task!r}; the network's tasks are {', '.join(known)}")
-
-
-KERNELS: Mapping[str, int] = {"semantic": 1, "depth": 3}
-"""The pixel tasks, and the kernel of each one's last convolution (UniNet 2021, figure 2)."""
+def _kernel(task: DenseTask) -> int:
+    """The kernel of the last convolution: 1 where it predicts classes, else 3 (UniNet 2021, figure 2)."""
+    return 1 if task.has_classes else 3

@@ -55,7 +55,7 @@ class JointNet(nn.Module):
     def forward(self, images: Tensor, clips: Clips) -> Predicted:
         """Labelled images (N,3,H,W) and clips of the same size, multiples of 32, through the encoder in one batch."""
         network = self.network
-        features: Sequence[Tensor] = network.encoder(network.normalize(torch.cat([images, clips.now])))
+        features: Sequence[Tensor] = network.encoder(torch.cat([images, clips.now]))
         labelled = scale_gradient([f[: len(images)] for f in features], self.scale)
         filmed = scale_gradient([f[len(images) :] for f in features], 1 - self.scale)
         size = (images.shape[-2], images.shape[-1])

@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 
 from robustbench_seg.models.blocks.deephead import Fuse, coarse, finished
+from robustbench_seg.tasks.registry import dense_tasks
 from tests.models.networks.nano import randomised
 
 
@@ -17,7 +18,11 @@ def test_fusing_is_a_convolution_of_the_concatenation():
 
 
 def test_outputs_are_cropped_from_the_padded_image():
-    raw = {"edges": torch.arange(8.0).view(1, 1, 2, 4)}
-    assert finished(raw, (2, 4), (1, 3))["edges"].tolist() == [[[0.0, 1.0, 2.0]]]
-    # At half the image's size, five columns are two and a half cells; the half one stays.
-    assert coarse(raw, (4, 8), (2, 5))["edges"].tolist() == [[[0.0, 1.0, 2.0]]]
+    # An image of 40x70 is padded to 64x96, of which a map at /32 has 2x3 cells.
+    raw, tasks = {"edges": torch.arange(6.0).view(1, 1, 2, 3)}, dense_tasks()
+    images = torch.zeros(1, 3, 40, 70)
+    upsampled = F.interpolate(raw["edges"], size=(64, 96), mode="bilinear", align_corners=False)
+    torch.testing.assert_close(finished(tasks, raw, images)["edges"], upsampled[:, 0, :40, :70])
+    # 40 rows are one cell and a quarter, 20 of 70 columns less than one; a cell begun stays.
+    assert coarse(tasks, raw, images[..., :20])["edges"].shape == (1, 2, 1)
+    assert coarse(tasks, raw, images)["edges"].tolist() == [[[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]]]

@@ -51,7 +51,7 @@ def tall(monkeypatch):
         ("klingner", {"encoder_args": {"checkpoint_path": "evil.pth"}}, "checkpoint_path"),
         ("fpn", {"width": -1}, "width: must be from 1 to 65536, not -1"),
         ("fpn", {"skip_finest": -1}, "skip_finest: must be from 0 to 8, not -1"),
-        ("fpn", {"skip_finest": 5}, "cannot be built"),
+        ("fpn", {"skip_finest": 5}, "skip_finest: 5 leaves none of the 5 levels of mobilenetv2_100"),
         ("fpn", {"head_kernel": -1}, "head_kernel: must be one of"),
     ],
 )

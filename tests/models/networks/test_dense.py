@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from robustbench_seg.errors import InputError
-from robustbench_seg.models.blocks.dense_tasks import FAR, NEAR
 from robustbench_seg.models.blocks.normalization import PRESETS
 from robustbench_seg.models.networks.base import NetworkRequest
 from robustbench_seg.models.networks.build import build
+from robustbench_seg.tasks.depth import FAR, NEAR
 from tests.models.networks.nano import AUXILIARY, FIVE, NANO, make, randomised
 
 DEEP = {"mtl": (), "padnet": (2,), "mtinet": (4, 8, 16, 32), "mtan": (), "crossstitch": ()}
