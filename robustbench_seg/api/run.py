@@ -8,12 +8,12 @@ import pandas as pd
 
 from robustbench_seg.report.figures import FigureFile, figures
 from robustbench_seg.report.pictures import data_uri
-from robustbench_seg.report.relationships.effects import effects_table
+from robustbench_seg.report.relationships.effects import COLUMNS
 from robustbench_seg.report.relationships.page import page
-from robustbench_seg.report.relationships.study import study
+from robustbench_seg.report.relationships.study import opened_study
 from robustbench_seg.report.views import views
 from robustbench_seg.results import run as results
-from robustbench_seg.results.merge import merge, model_names
+from robustbench_seg.results.rows import table
 
 
 class Figures(list[FigureFile]):
@@ -46,5 +46,5 @@ class Run(results.Run):
 
         Raises UsageError where no model has two tasks measured, or no attack with an objective was run.
         """
-        found = study([self], merge([self], self.folder), model_names([self]), epsilon)
-        return Relationships(effects_table(found.effects), Figures(page(found, "")[1]))
+        with opened_study([self], self.folder, epsilon) as found:
+            return Relationships(table(found.effects, COLUMNS), Figures(page(found, "")[1]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -24,6 +25,9 @@ def from_seeds(first: Sequence[float], second: Sequence[float]) -> tuple[float, 
     if not (np.ptp(np.subtract(second, first)) if is_paired else np.ptp(first) + np.ptp(second)):
         difference = float(np.mean(second) - np.mean(first))
         return difference, difference
-    test = stats.ttest_rel(second, first) if is_paired else stats.ttest_ind(second, first, equal_var=False)
+    with warnings.catch_warnings():
+        # Trainings may differ by the same amount up to rounding.
+        warnings.filterwarnings("ignore", "Precision loss", RuntimeWarning)
+        test = stats.ttest_rel(second, first) if is_paired else stats.ttest_ind(second, first, equal_var=False)
     interval = test.confidence_interval(LEVEL)
     return float(interval.low), float(interval.high)

@@ -12,7 +12,10 @@ from robustbench_seg.results.rows import CLASSES, COSTS, SUMMARY
 
 ROOT = Path(__file__).parents[2]
 REPORTS = ROOT / "reports"
-RUNS = sorted(path.parent for path in REPORTS.rglob("run.json"))
+FOLDERS = sorted(path.parent for path in REPORTS.rglob("run.json"))
+STUDIES = [folder for folder in FOLDERS if "runs" in json.loads((folder / "run.json").read_text())]
+"""Several runs as one."""
+RUNS = [folder for folder in FOLDERS if folder not in STUDIES]
 PAGES = sorted(path for path in REPORTS.rglob("*.html"))
 
 
@@ -32,9 +35,6 @@ def test_pages_are_whole_and_hold_no_machine(page):
     assert "/work" not in text
 
 
-STUDIES = sorted(path.parent for path in REPORTS.rglob("provenance.json"))
-
-
 @pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.name)
 class TestStudies:
     def test_the_numbers_are_those_of_the_models_that_ship(self, study):
@@ -50,10 +50,10 @@ class TestStudies:
             assert values[name] == pytest.approx(card["metrics"]["semantic"]["miou"], abs=1e-3)
 
     def test_its_provenance_names_the_weights_and_no_machine(self, study):
-        text = (study / "provenance.json").read_text()
+        text = (study / "run.json").read_text()
         assert "/root" not in text
         assert "/work" not in text
-        known = {model["name"]: model["sha256"] for run in json.loads(text).values() for model in run["models"]}
+        known = {model["name"]: model["sha256"] for run in json.loads(text)["runs"].values() for model in run["models"]}
         for name, digest in known.items():
             card = ROOT / "models" / name / "card.toml"
             assert not card.is_file() or tomllib.loads(card.read_text())["sha256"] == digest

@@ -8,16 +8,16 @@ from matplotlib.figure import Figure
 
 from robustbench_seg.report.relationships.bars import bars_figure
 from robustbench_seg.report.relationships.effects import effects
-from robustbench_seg.report.relationships.graph import edges, graph_figure
+from robustbench_seg.report.relationships.graph import graph_figure, influence
 from robustbench_seg.report.relationships.heat import heat_figure
-from robustbench_seg.report.relationships.matrix import Matrix, families
+from robustbench_seg.report.relationships.matrix import Matrix, objective_sweeps
 from robustbench_seg.report.style import settings
 from tests.report.fake_five_tasks import Model, five_tasks
 
 
 def chosen(folder: Path, *models: Model) -> Matrix:
     run = five_tasks(folder, models, norms=("linf",), with_panels=False)
-    return families(effects(run.rows))[0].chosen
+    return objective_sweeps(effects(run.rows))[0].chosen
 
 
 def texts(figure: Figure) -> list[str]:
@@ -39,16 +39,17 @@ def test_labels_of_the_graph_do_not_overlap(tmp_path: Path, tasks: int) -> None:
 
 def test_edges_are_losses_above_the_threshold(tmp_path: Path) -> None:
     matrix = chosen(tmp_path, Model("pair", ("semantic", "depth"), {("depth", "semantic"): 0.01}))
-    assert [(edge.attacked, edge.measured) for edge in edges(matrix)] == [("semantic", "depth")]
-    assert edges(matrix)[0].lost == pytest.approx(1 - (matrix.ratio("semantic", "depth") or 0))
-    assert len(edges(matrix, threshold=0.0)) == 2
+    graph = influence(matrix)
+    assert list(graph.edges) == [("semantic", "depth")]
+    assert graph.edges["semantic", "depth"]["drop"] == pytest.approx(1 - (matrix.ratio("semantic", "depth") or 0))
+    assert len(influence(matrix, threshold=0.0).edges) == 2
 
 
 def test_heat_map_has_every_number_once_and_dashes_for_missing(tmp_path: Path) -> None:
     matrix = chosen(tmp_path, Model("pair", ("semantic", "depth")))
     cells = {pair: row for pair, row in matrix.cells.items() if pair != ("depth", "semantic")}
     with settings():
-        shown = texts(heat_figure([Matrix(matrix.setting, 1.0, matrix.objectives, matrix.tasks, cells)], "t"))
+        shown = texts(heat_figure([Matrix(matrix.setting, 1.0, cells)], "t"))
     numbers = sorted(text for text in shown if text.count(".") == 1)
     assert numbers == sorted(f"{row.ratio:.2f}" for row in cells.values())
     assert shown.count("–") == 1

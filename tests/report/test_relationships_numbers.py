@@ -8,18 +8,35 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from robustbench_seg.report.relationships.agreement import model_table, norm_pairs, norm_sentence, radius_table
-from robustbench_seg.report.relationships.asymmetry import grouped, individual, within
-from robustbench_seg.report.relationships.contrast import Estimate, Side, contrast, key
-from robustbench_seg.report.relationships.effects import COLUMNS, effects, effects_table
-from robustbench_seg.report.relationships.findings import cohesion, direction, multi_task_loss, own_losses
-from robustbench_seg.report.relationships.hiding import chosen, hiding_contrast, hiding_table, hidings
-from robustbench_seg.report.relationships.matrix import Matrix, Setting, families, leading, nearest
-from robustbench_seg.report.relationships.objectives import group, is_own, kind, ordered_objectives, ordered_tasks
-from robustbench_seg.report.relationships.rank import FEWEST, agreement, spearman
-from robustbench_seg.report.relationships.swapping import shape_sentence, shapes, swap_table, swaps
-from robustbench_seg.results.rows import Row, read_rows
-from robustbench_seg.tasks.registry import TASKS
+from robustbench_seg.attacks.objectives.base import Role
+from robustbench_seg.registries import TASKS
+from robustbench_seg.report.comparison import OPEN, UNKNOWN
+from robustbench_seg.report.relationships.agreement import (
+    FEWEST,
+    agreement,
+    epsilon_table,
+    model_table,
+    norm_pairs,
+    norm_table,
+    spearman,
+)
+from robustbench_seg.report.relationships.contrasts import (
+    PAIRED,
+    UNPAIRED,
+    Side,
+    cohesion,
+    contrast,
+    directions,
+    multi_task_loss,
+    own_losses,
+)
+from robustbench_seg.report.relationships.effects import COLUMNS, effects
+from robustbench_seg.report.relationships.hiding import hiding_table
+from robustbench_seg.report.relationships.matrix import Matrix, Setting, leading, nearest, objective_sweeps
+from robustbench_seg.report.relationships.objectives import described, group, is_own, ordered_objectives, ordered_tasks
+from robustbench_seg.report.relationships.study import opened_study
+from robustbench_seg.report.relationships.swapping import shapes, swap_metrics, swap_table
+from robustbench_seg.results.rows import Row, table
 from tests.report.fake_five_tasks import GEOMETRIC, HALF, HIDDEN, SEMANTIC, Model, five_tasks
 from tests.report.fake_five_tasks import TASKS as FIVE
 
@@ -39,9 +56,11 @@ def row(attacked: str, measured: str, q: float | None, half: float | None = 0.05
 
 
 def matrix(cells: dict[tuple[str, str], float | None], half: float | None = 0.05) -> Matrix:
-    made = {pair: row(*pair, q, half) for pair, q in cells.items()}
-    tasks = ordered_tasks([measured for _, measured in cells])
-    return Matrix(SETTING, 1.0, tuple(ordered_objectives([o for o, _ in cells], tasks)), tuple(tasks), made)
+    return Matrix(SETTING, 1.0, {pair: row(*pair, q, half) for pair, q in cells.items()})
+
+
+def unsampled(row: Row) -> None:
+    """No store: no row has bootstrap samples."""
 
 
 ASYMMETRIC = {
@@ -53,84 +72,78 @@ ASYMMETRIC = {
 
 
 def test_known_asymmetry() -> None:
-    found = individual(matrix(ASYMMETRIC), {})
-    assert found is not None
-    assert (len(found.first.rows), len(found.second.rows)) == (6, 6)
-    assert [loss.value for loss in found.losses] == pytest.approx([0.2, 0.05])
-    assert found.difference.value == pytest.approx(0.15)
+    (found,) = directions(matrix(ASYMMETRIC), unsampled)
+    assert [side.name for side in (found.first, found.second)] == [
+        "semantic → geometric, 6 cells",
+        "geometric → semantic, 6 cells",
+    ]
+    assert (found.first.value, found.second.value, found.difference) == pytest.approx((0.2, 0.05, 0.15))
     # Means of equal intervals keep their width; two independent ones add in quadrature.
-    assert (found.losses[0].low, found.losses[0].high) == pytest.approx((0.15, 0.25))
+    assert found.first.interval == pytest.approx((0.15, 0.25))
     spread = math.hypot(0.05, 0.05)
-    assert (found.difference.low, found.difference.high) == pytest.approx((0.15 - spread, 0.15 + spread))
-    assert found.difference.sign == 1
-    assert found.method == "from the single intervals"
+    assert found.intervals == {UNPAIRED: pytest.approx((0.15 - spread, 0.15 + spread))}
+    assert (found.sign, found.verdict) == (1, "semantic → geometric stronger")
 
 
 def test_the_reverse_asymmetry_and_an_undecided_one() -> None:
-    turned = {(b, a): q for (a, b), q in ASYMMETRIC.items()}
-    found = individual(matrix(turned), {})
-    assert found is not None
-    assert found.difference.value == pytest.approx(-0.15)
-    assert "Geometric tasks have the stronger influence" in direction((SETTING, 1.0, found))
-    wide = individual(matrix(ASYMMETRIC, half=0.2), {})
-    assert wide is not None
-    assert wide.difference.sign == 0
-    assert "does not tell them apart" in direction((SETTING, 1.0, wide))
+    (found,) = directions(matrix({(b, a): q for (a, b), q in ASYMMETRIC.items()}), unsampled)
+    assert found.difference == pytest.approx(-0.15)
+    assert (found.sign, found.verdict) == (-1, "geometric → semantic stronger")
+    (wide,) = directions(matrix(ASYMMETRIC, half=0.2), unsampled)
+    assert (wide.sign, wide.verdict) == (0, OPEN)
 
 
 def test_without_intervals_nothing_is_claimed() -> None:
-    found = individual(matrix(ASYMMETRIC, half=None), {})
-    assert found is not None
-    assert found.difference == Estimate(pytest.approx(0.15))
-    assert "nothing is claimed" in direction((SETTING, 1.0, found))
-    (text,) = own_losses(matrix(ASYMMETRIC, half=None), {})
-    assert text.startswith("PGD (L∞) at ε = 1: 0 of 5 tasks lose clearly most")
+    (found,) = directions(matrix(ASYMMETRIC, half=None), unsampled)
+    assert found.difference == pytest.approx(0.15)
+    assert (found.sign, found.verdict) == (0, UNKNOWN)
+    assert {one.sign for one in own_losses(matrix(ASYMMETRIC, half=None), unsampled)} == {0}
 
 
 def test_missing_cells_are_left_out_and_never_zero() -> None:
-    holes = {**ASYMMETRIC, ("semantic", "depth"): None}
-    made = matrix(holes)
+    made = matrix({**ASYMMETRIC, ("semantic", "depth"): None})
     assert made.ratio("semantic", "depth") is None
     assert made.ratio("no such", "depth") is None
-    found = individual(made, {})
-    assert found is not None
-    assert len(found.first.rows) == 5
-    assert found.losses[0].value == pytest.approx(0.2)
-    assert individual(matrix({pair: q for pair, q in ASYMMETRIC.items() if pair[0] in SEMANTIC}), {}) is None
+    (found,) = directions(made, unsampled)
+    assert found.first.name.endswith("5 cells")
+    assert found.first.value == pytest.approx(0.2)
+    assert directions(matrix({pair: q for pair, q in ASYMMETRIC.items() if pair[0] in SEMANTIC}), unsampled) == []
 
 
 def test_same_group_against_the_other() -> None:
     cells = {(a, b): 0.4 if a == b else 0.7 if (a in SEMANTIC) == (b in SEMANTIC) else 0.9 for a in FIVE for b in FIVE}
-    found = within(matrix(cells), {})
-    assert found is not None
-    assert (len(found.first.rows), len(found.second.rows)) == (8, 12)
-    assert [loss.value for loss in found.losses] == pytest.approx([0.3, 0.1])
-    assert "Tasks depend on their own group more" in cohesion((SETTING, 1.0, found))
-    assert within(matrix({(a, b): 0.5 for a in ("semantic", "depth") for b in ("semantic", "depth")}), {}) is None
+    (found,) = cohesion(matrix(cells), unsampled)
+    assert (found.first.name, found.second.name) == ("same group, 8 cells", "other group, 12 cells")
+    assert (found.first.value, found.second.value) == pytest.approx((0.3, 0.1))
+    assert found.verdict == "same group stronger"
+    assert (
+        cohesion(matrix({(a, b): 0.5 for a in ("semantic", "depth") for b in ("semantic", "depth")}), unsampled) == []
+    )
 
 
 def test_group_losses_are_measured_on_the_other_group() -> None:
     cells = {("group:semantic", task): 0.7 for task in FIVE} | {("group:geometric", task): 0.9 for task in FIVE}
-    found = grouped(matrix(cells), {})
-    assert found is not None
-    assert {r.task for r in found.first.rows} == set(GEOMETRIC)
-    assert {r.task for r in found.second.rows} == set(SEMANTIC)
-    assert found.difference.value == pytest.approx(0.2)
+    (found,) = directions(matrix(cells), unsampled)
+    assert found.subject == "group losses"
+    assert found.first.name.endswith(f"{len(GEOMETRIC)} cells")
+    assert found.second.name.endswith(f"{len(SEMANTIC)} cells")
+    assert found.difference == pytest.approx(0.2)
 
 
-def test_paired_draws_give_the_interval_of_the_difference() -> None:
+def test_bootstrap_samples_give_the_interval_of_the_difference() -> None:
     first, second = row("semantic", "depth", 0.7), row("depth", "semantic", 0.8)
     noise = np.random.default_rng(0).normal(0, 0.2, 1000)
-    # Both fall on the same images: the difference is .1 in every resample, however wide the single intervals are.
-    draws = {key(first): 0.7 + noise, key(second): 0.8 + noise[:200]}
-    found = contrast("", Side("a", (first,)), Side("b", (second,)), draws)
+    # Both fall on the same images: the difference is .1 in every sample, however wide the single intervals are.
+    samples = {first: 0.7 + noise, second: 0.8 + noise[:200]}
+    sides = Side("a", [first]), Side("b", [second])
+    found = contrast("", "", sides, samples.get)
     assert found is not None
-    assert found.method == "paired bootstrap, 200 resamples"
-    assert (found.difference.low, found.difference.high) == pytest.approx((0.1, 0.1))
-    assert found.losses[0].low == pytest.approx(0.3 - np.quantile(noise[:200], 0.975))
-    half = contrast("", Side("a", (first,)), Side("b", (second,)), {key(first): noise})
+    assert found.intervals == {PAIRED: pytest.approx((0.1, 0.1))}
+    assert found.first.interval is not None
+    assert found.first.interval[0] == pytest.approx(0.3 - np.quantile(noise[:200], 0.975))
+    half = contrast("", "", sides, {first: noise}.get)
     assert half is not None
-    assert half.resamples == 0
+    assert list(half.intervals) == [UNPAIRED]
 
 
 def test_ratios_are_used_as_they_are_oriented(tmp_path: Path) -> None:
@@ -140,8 +153,8 @@ def test_ratios_are_used_as_they_are_oriented(tmp_path: Path) -> None:
     )
     assert cell.direction == "lower"
     assert cell.ratio == pytest.approx(cell.clean / cell.value)
-    family = families(effects(run.rows))[0]
-    assert family.chosen.ratio("semantic", "depth") == cell.ratio
+    sweep = objective_sweeps(effects(run.rows))[0]
+    assert sweep.chosen.ratio("semantic", "depth") == cell.ratio
 
 
 def test_spearman_against_scipy_with_ties() -> None:
@@ -172,48 +185,35 @@ def test_what_counts_as_own() -> None:
     assert own == {"depth": {"depth"}, "loss:reg": {"detection"}, "loss:seg": {"semantic"}, "group:all": set(FIVE)}
     assert {task for task in (*FIVE, "gaze") if is_own("group:geometric", task)} == set(GEOMETRIC)
     assert not is_own("group:semantic", "gaze")
-    assert kind("hide:person@depth") == kind("swap:a,b@semantic") == ""
+    assert described("hide:person@depth").role is described("swap:a,b@semantic").role is Role.TARGETED
 
 
 def test_order_of_tasks_and_objectives() -> None:
     mixed = ["instance_depth", "gaze", "depth", "instance", "semantic", "detection"]
     assert ordered_tasks(mixed) == ["semantic", "detection", "instance", "depth", "instance_depth", "gaze"]
-    objectives = [
-        "group:geometric",
-        "loss:depth",
-        "loss:new",
-        "gaze",
-        "group:all",
-        "loss:cls",
-        "depth",
-        "semantic",
-        "hide:x@depth",
-    ]
+    objectives = ["group:geometric", "loss:depth", "gaze", "group:all", "loss:cls", "depth", "semantic", "hide:x@depth"]
     assert ordered_objectives(objectives, mixed) == [
         *("semantic", "depth", "gaze"),
-        *("loss:cls", "loss:depth", "loss:new"),
+        *("loss:cls", "loss:depth"),
         *("group:all", "group:geometric"),
     ]
 
 
 def test_a_plugin_task_is_asked_for_its_group_and_may_have_none(monkeypatch: pytest.MonkeyPatch) -> None:
     assert group("gaze") == ""
-    declared = {"gaze": type("Gaze", (), {"group": "geometric"}), "mood": type("Mood", (), {"group": "social"})}
+    declared = {"gaze": type("Gaze", (), {"group": "geometric"}), "mood": type("Mood", (), {"group": None})}
     monkeypatch.setattr(type(TASKS), "__contains__", lambda self, name: name in declared)
     monkeypatch.setattr(type(TASKS), "get", lambda self, name: declared[name])
-    assert (group("gaze"), group("mood"), group("semantic")) == ("geometric", "", "semantic")
+    assert (group("gaze"), group("mood")) == ("geometric", "")
 
 
 def test_an_ungrouped_task_is_in_the_matrix_but_in_no_direction() -> None:
     cells = {**ASYMMETRIC, **{(task, "gaze"): 0.1 for task in FIVE}, ("gaze", "gaze"): 0.2, ("gaze", "depth"): 0.3}
-    found, plain = individual(matrix(cells), {}), individual(matrix(ASYMMETRIC), {})
-    assert found is not None
-    assert plain is not None
-    assert found.difference == plain.difference
+    assert directions(matrix(cells), unsampled) == directions(matrix(ASYMMETRIC), unsampled)
     assert matrix(cells).tasks[-1] == "gaze"
 
 
-def test_reference_radius() -> None:
+def test_reference_epsilon() -> None:
     assert nearest([0.25, 1.0, 4.0]) == 1.0
     assert nearest([0.5, 2.0]) == 0.5
     assert nearest([4.0, 8.0]) == 4.0
@@ -221,9 +221,9 @@ def test_reference_radius() -> None:
     assert nearest([None]) is None
 
 
-def test_families_lead_with_pgd_in_linf(tmp_path: Path) -> None:
+def test_sweeps_lead_with_pgd_in_linf(tmp_path: Path) -> None:
     run = five_tasks(tmp_path, (Model("uninet"), Model("pair", ("semantic", "depth"))), with_panels=False)
-    found = families(effects(run.rows))
+    found = objective_sweeps(effects(run.rows))
     assert [(f.setting.model, f.setting.attack, f.setting.norm) for f in found[:3]] == [
         ("uninet", "pgd", "linf"),
         ("uninet", "pgd", "rms"),
@@ -235,24 +235,28 @@ def test_families_lead_with_pgd_in_linf(tmp_path: Path) -> None:
     assert len(found[0].chosen.objectives) == 15
 
 
-def test_own_losses_and_the_multi_task_loss() -> None:
+def test_own_losses_against_the_closest_rival() -> None:
     cells = {(a, b): 0.4 if a == b else 0.8 for a in ("semantic", "depth") for b in ("semantic", "depth")}
-    (text,) = own_losses(matrix(cells), {})
-    assert "2 of 2 tasks lose clearly most under their own loss (semantic segmentation, depth)" in text
-    (text,) = own_losses(matrix({**cells, ("depth", "semantic"): 0.45, ("semantic", "depth"): 0.3}), {})
-    assert "0 of 2 tasks" in text
-    assert "for semantic segmentation the intervals overlap" in text
-    assert "depth loses more under another task's loss" in text
-    (text,) = multi_task_loss(matrix({**cells, ("group:all", "semantic"): 0.2, ("group:all", "depth"): 0.42}), {})
-    assert "more than its own loss from semantic segmentation; an amount not told apart" in text
+    assert [one.verdict for one in own_losses(matrix(cells), unsampled)] == ["own loss stronger"] * 2
+    found = own_losses(matrix({**cells, ("depth", "semantic"): 0.45, ("semantic", "depth"): 0.2}), unsampled)
+    assert [(one.subject, one.sign) for one in found] == [("semantic segmentation", 0), ("depth", -1)]
+    assert found[1].second.name == "semantic segmentation"
+
+
+def test_the_multi_task_loss_against_the_own() -> None:
+    cells = {(a, a): 0.4 for a in ("semantic", "depth")}
+    found = multi_task_loss(matrix({**cells, ("group:all", "semantic"): 0.2, ("group:all", "depth"): 0.42}), unsampled)
+    assert [one.sign for one in found] == [1, 0]
+    assert found[0].verdict == "all tasks (multi-task loss) stronger"
 
 
 def test_hiding_table_three(tmp_path: Path) -> None:
     run = five_tasks(tmp_path, (Model("uninet"),), with_panels=False)
-    found = hidings(run.class_rows)
-    assert [one.epsilon for one in found] == [0.5, 1, 2, 4]
-    (one,) = chosen(found)
-    assert one.epsilon == 2
+    with opened_study([run], tmp_path) as study:
+        (sweep,) = study.hidings
+    assert [matrix.epsilon for matrix in sweep.matrices] == [0.5, 1, 2, 4]
+    one = sweep.chosen
+    assert (one.epsilon, one.subject) == (2, "person")
     table = hiding_table(one)
     assert [line.label for line in table.lines[:-1]] == [
         "semantic segmentation",
@@ -265,81 +269,83 @@ def test_hiding_table_three(tmp_path: Path) -> None:
     assert lines["depth"] == ["5.020 m", "0.550", "5.020 m", "0.140"]
     assert lines["semantic segmentation"] == ["0.777", "0.130", "0.777", "0.630"]
     assert lines["realised SNR"][1] == "41.2 dB"
-    contrasted = hiding_contrast(one, {})
-    assert contrasted is not None
-    lost = 1 - HIDDEN["semantic"]["depth"], 1 - HIDDEN["depth"]["semantic"]
-    assert [loss.value for loss in contrasted.losses] == pytest.approx(lost)
-    assert contrasted.difference.low == pytest.approx(lost[0] - lost[1] - math.hypot(HALF, HALF))
+    (contrasted,) = directions(one, unsampled)
+    assert contrasted.subject == "hiding person"
+    rivals = ([(a, b) for b in GEOMETRIC] for a in ("semantic",))
+    first = np.mean([1 - HIDDEN[a][b] for pairs in rivals for a, b in pairs])
+    second = np.mean([1 - HIDDEN["depth"][b] for b in SEMANTIC])
+    assert (contrasted.first.value, contrasted.second.value) == pytest.approx((first, second))
+    assert contrasted.intervals[UNPAIRED][0] == pytest.approx(first - second - math.hypot(HALF, HALF))
 
 
 def test_swapped_shapes(tmp_path: Path) -> None:
     run = five_tasks(tmp_path, (Model("uninet"),), with_panels=False)
-    on_semantic, on_detection = swaps(run.class_rows)
-    assert shape_sentence(on_semantic, {}) == ""
-    assert on_detection.metrics == ["ap", "cls_loss", "reg_loss", "aspect_ratio"]
-    outcomes = [r for r in run.rows if r.metric == "targets_reached"]
-    text = shape_sentence(on_detection, {}, outcomes)
-    assert "81.0 % of the targets reached the other class" in text
-    assert "person 0.440 before and 0.620 (no interval) after; car 1.830 before" in text
-    assert "the shapes swapped along with the classes, as far as values without an interval tell" in text
+    with opened_study([run], tmp_path) as study:
+        on_semantic, on_detection = study.swaps
+    assert shapes(on_semantic, unsampled) == []
+    assert swap_metrics(on_detection) == ["aspect_ratio", "ap", "cls_loss", "reg_loss"]
     person, car = on_detection.cells["person", "aspect_ratio"], on_detection.cells["car", "aspect_ratio"]
-    sure = {key(person): np.full(200, 0.62), key(car): np.full(200, 1.31)}
-    assert shape_sentence(on_detection, sure).endswith("the shapes swapped along with the classes.")
-    wide = {**sure, key(car): np.linspace(0.8, 1.6, 200)}
-    assert "do not both tell clearly" in shape_sentence(on_detection, wide)
+    assert [one.verdict for one in shapes(on_detection, unsampled)] == [UNKNOWN] * 2
+    sure = {person: np.full(200, 0.62), car: np.full(200, 1.31)}
+    found = shapes(on_detection, sure.get)
+    assert [(one.subject, one.sign) for one in found] == [("person", 1), ("car", 1)]
+    assert [one.verdict for one in found] == ["keeps the shape of person", "keeps the shape of car"]
+    assert [one.second.value for one in found] == pytest.approx([(0.44 + 1.83) / 2] * 2)
+    wide = {**sure, car: np.linspace(0.8, 1.6, 200)}
+    assert [one.sign for one in shapes(on_detection, wide.get)] == [1, 0]
     crossed = {
         ("person", "aspect_ratio"): replace(person, value=1.7),
         ("car", "aspect_ratio"): replace(car, value=0.5),
     }
-    assert "did not swap along" in shape_sentence(replace(on_detection, cells=crossed), {})
-    assert [one.sign for one in shapes(replace(on_detection, cells=crossed), {})] == [-1, -1]
+    apart = {row: np.full(200, row.value) for row in crossed.values()}
+    assert [one.sign for one in shapes(replace(on_detection, cells=crossed), apart.get)] == [-1, -1]
     gone = {**on_detection.cells, ("car", "aspect_ratio"): replace(car, value=None)}
-    assert "no box of one of the classes is left" in shape_sentence(replace(on_detection, cells=gone), {})
-    lines = [(line.label, line.tag, *(cell.main for cell in line.cells)) for line in swap_table(on_detection).lines]
-    assert lines[0] == ("person", "AP", "0.400", "0.080", "0.200")
-    assert lines[-1] == ("car", "width / height", "1.830", "1.310", "–")
+    assert shapes(replace(on_detection, cells=gone), sure.get) == []
+    lines = {(line.label, line.tag): [cell.main for cell in line.cells] for line in swap_table(on_detection).lines}
+    assert lines["person", "AP"] == ["0.400", "0.080", "0.200"]
+    assert lines["car", "width / height"] == ["1.830", "1.310", "–"]
 
 
 def test_failed_cells_have_no_numbers(tmp_path: Path) -> None:
     run = five_tasks(tmp_path, (Model("uninet"),), with_panels=False)
-    gone = (run.summary["objective"] == "depth") & (run.summary["epsilon"] == 1) & (run.summary["task"] == "semantic")
-    summary = run.summary.assign(status=run.summary["status"].where(~gone, "failed"))
-    found = effects(read_rows(summary))
-    table = effects_table(found)
-    lost = table[(table["objective"] == "depth") & (table["epsilon"] == 1) & (table["task"] == "semantic")]
+    rows = [
+        replace(one, status="failed") if (one.objective, one.epsilon, one.task) == ("depth", 1, "semantic") else one
+        for one in run.rows
+    ]
+    found = effects(rows)
+    lost = [one for one in found if one.failed]
     assert len(lost) == 3
-    assert lost[["value", "ratio", "ratio_low", "ratio_high"]].isna().all(axis=None)
-    assert families(found)[0].chosen.known("depth", "semantic") is None
+    assert {(one.value, one.ratio, one.ratio_low, one.ratio_high) for one in lost} == {(None,) * 4}
+    assert objective_sweeps(found)[0].chosen.known("depth", "semantic") is None
 
 
-def test_csv_has_every_attacked_cell_of_curve_metrics(tmp_path: Path) -> None:
+def test_effects_are_every_attacked_cell_of_curve_metrics(tmp_path: Path) -> None:
     run = five_tasks(tmp_path, (Model("uninet"),), with_panels=False)
-    table = effects_table(effects(run.rows))
-    assert list(table.columns) == COLUMNS
+    found = table(effects(run.rows), COLUMNS)
     expected = run.summary[(run.summary["objective"] != "") & ~run.summary["metric"].str.startswith("targets")]
-    assert len(table) == len(expected)
-    assert set(table["attack"]) == {"pgd", "fgsm", "hide", "dag"}
-    assert np.array_equal(table["ratio"], expected["ratio"])
+    assert len(found) == len(expected)
+    assert set(found["attack"]) == {"pgd", "fgsm", "hide", "dag"}
+    assert np.array_equal(found["ratio"], expected["ratio"])
 
 
-def test_norms_models_and_radii(tmp_path: Path) -> None:
-    # rms is the same run at another radius, so the order of the cells is the same.
+def test_norms_models_and_epsilons(tmp_path: Path) -> None:
+    # rms is the same run at another ε, so the order of the cells is the same.
     run = five_tasks(tmp_path, (Model("a"), Model("b", lost={("semantic", "depth"): 0.5})), with_panels=False)
-    found = families(effects(run.rows))
+    found = objective_sweeps(effects(run.rows))
     pairs = norm_pairs(found)
     assert [(a.setting.norm, b.setting.norm) for a, b in pairs] == [("linf", "rms"), ("linf", "rms")]
-    sentence = norm_sentence(*pairs[0])
-    assert "is 1.00 (n = 75), and 1.00 (n = 53) over the tasks that were not attacked" in sentence
-    assert "The largest change is that of" in sentence
-    table = model_table(found)
-    assert table is not None
-    line = next(line for line in table.lines if line.tag == "street, PGD (L∞) at ε = 1")
+    first = norm_table(pairs).lines[0]
+    assert [cell.main for cell in first.cells[:2]] == ["1.00 (n = 53)", "1.00 (n = 75)"]
+    assert first.cells[2].main.startswith("Q 0.")
+    models = model_table(found)
+    assert models is not None
+    line = next(line for line in models.lines if line.tag == "street, PGD (L∞) at ε = 1")
     by_model = {f.setting.model: f.chosen for f in found if f.setting.attack == "pgd" and f.setting.norm == "linf"}
     assert line.cells[0].main == agreement(by_model["a"], by_model["b"], off_diagonal=True).text()
     assert not line.cells[0].main.startswith("1.00")
-    radii = radius_table(found)
-    assert radii is not None
-    assert [cell.main for cell in radii.lines[0].cells] == [
+    epsilons = epsilon_table(found)
+    assert epsilons is not None
+    assert [cell.main for cell in epsilons.lines[0].cells] == [
         "1.00 (n = 53)",
         "reference",
         "1.00 (n = 53)",

@@ -92,13 +92,17 @@ def test_sections_in_order(page: Page) -> None:
     assert places == sorted(places)
 
 
-def test_findings_and_methods_in_sentences(page: Page) -> None:
-    assert "5 of 5 tasks lose clearly most under their own loss" in page.text
-    assert "Semantic tasks have the stronger influence here." in page.text
-    assert "hiding person in segmentation takes 45.0 % [43.0, 47.0] of the depth performance on person" in page.text
-    assert "the shapes swapped along with the classes" in page.text
-    assert "the rank correlation of the two matrices is 1.00" in page.text
-    assert "from the single intervals" in page.text
+def test_findings_are_signed_rows(page: Page) -> None:
+    own = page.tables["Does a task drop most under its own loss, among the tasks' own losses?"]
+    of_uninet = [line for line in own if "uninet" in line[0]]
+    assert [line[-2:] for line in of_uninet] == [["+", "own loss stronger"]] * 5
+    directions = page.tables["Are geometric tasks more affected by attacks on semantic tasks (+), or the reverse (−)?"]
+    hidden = [line for line in directions if line[0].startswith("hiding person")]
+    assert hidden[-1][1].startswith("45.0 % | [43.0, 47.0]")
+    assert {line[-2] for line in directions[1:]} <= {"+", "−", "0"}
+    assert "unpaired [" in next(line for line in directions if "own losses" in line[0])[3]
+    (shapes,) = [lines for caption, lines in page.tables.items() if caption.startswith("Mean width / height")]
+    assert {line[-1] for line in shapes[1:]} == {"no interval"}
     assert "conservative" in page.text
     assert "solo on street is left out: it has one task (semantic segmentation)" in page.text
 

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from robustbench_seg.evaluation.config import EvaluationConfig
@@ -11,8 +10,7 @@ from robustbench_seg.evaluation.run import run_evaluation
 from robustbench_seg.evaluation.spec import DataSpec, ModelSpec
 from robustbench_seg.protocol import AttackPlan, Protocol
 from robustbench_seg.registry import load_plugin
-from robustbench_seg.report.relationships.contrast import key
-from robustbench_seg.report.relationships.paired import draws
+from robustbench_seg.report.relationships.study import opened_study
 from robustbench_seg.report.relationships.write import write_relationships
 from robustbench_seg.results.bootstrap import interval
 from robustbench_seg.results.keys import CLEAN
@@ -38,34 +36,27 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return run_evaluation(PreparedEvaluation(request, folder), folder)
 
 
-def test_their_intervals_are_those_of_the_tables(run: Run) -> None:
-    table = [row for row in (*run.rows, *run.class_rows) if row.attack != CLEAN and row.direction]
-    wanted = {key(row): row for row in table if row.ratio_low is not None}
-    found = draws([run], wanted)
-    assert found.keys() == wanted.keys()
-    assert len(found) > 20
-    for one, row in wanted.items():
-        assert interval(found[one]) == pytest.approx((row.ratio_low, row.ratio_high), rel=1e-5)
+def test_their_intervals_are_those_of_the_tables(run: Run, tmp_path: Path) -> None:
+    wanted = [row for row in (*run.rows, *run.class_rows) if row.attack != CLEAN and row.ratio_low is not None]
+    assert len(wanted) > 20
+    with opened_study([run], tmp_path) as study:
+        for row in wanted:
+            found = study.samples(row)
+            assert found is not None
+            assert interval(found) == pytest.approx((row.ratio_low, row.ratio_high), rel=1e-5)
+    assert not list(tmp_path.iterdir())
 
 
-def test_only_what_is_wanted_is_computed(run: Run, tmp_path: Path) -> None:
-    row = next(row for row in run.rows if row.attack == "fgsm")
-    assert list(draws([run], [key(row)])) == [key(row)]
-    assert draws([run], []) == {}
-    (tmp_path / "summary.csv").write_bytes((run.folder / "summary.csv").read_bytes())
-    assert draws([Run(tmp_path)], [key(row)]) == {}
-    assert [path.name for path in tmp_path.iterdir()] == ["summary.csv"]
-    assert draws([run], [key(row)._replace(model="another")]) == {}
+def test_differences_are_of_the_same_bootstrap_samples(run: Run, tmp_path: Path) -> None:
+    paths = write_relationships([run], tmp_path)
+    page = parse(paths.read_text(encoding="utf-8"))
+    own = page.tables["Does a task drop most under its own loss, among the tasks' own losses?"]
+    assert len(own) == 3
+    assert all("paired [" in line[3] and "unpaired" not in line[3] for line in own[1:])
 
 
-def test_resamples_of_different_cells_are_paired(run: Run) -> None:
-    pair = [row for row in run.rows if row.attack == "fgsm" and row.epsilon == 8 and row.metric == "miou"]
-    first, second = (draws([run], [key(row)])[key(row)] for row in pair)
-    again = draws([run], [key(row) for row in pair])
-    assert np.array_equal(first, again[key(pair[0])])
-    assert np.array_equal(second, again[key(pair[1])])
-
-
-def test_the_page_says_that_it_is_paired(run: Run, tmp_path: Path) -> None:
-    text = parse(write_relationships([run], tmp_path).read_text(encoding="utf-8")).text
-    assert "paired bootstrap, 1000 resamples" in text
+def test_nothing_is_sampled_without_a_store(run: Run, tmp_path: Path) -> None:
+    for name in ("run.json", "summary.csv", "classes.csv"):
+        (tmp_path / name).write_bytes((run.folder / name).read_bytes())
+    with opened_study([Run(tmp_path)], tmp_path) as study:
+        assert study.samples(study.effects[0]) is None

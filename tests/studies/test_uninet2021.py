@@ -2,29 +2,49 @@
 
 from __future__ import annotations
 
-import dataclasses
-import tomllib
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from robustbench_seg.models.cost import ModelCost
-from robustbench_seg.report.relationships.contrast import key
-from robustbench_seg.report.relationships.matrix import Family, Matrix, Setting
+from robustbench_seg.report.relationships.contrasts import group_losses, own_losses
+from robustbench_seg.report.relationships.matrix import Matrix, Setting, Sweep
 from robustbench_seg.results.rows import Row
-from robustbench_seg.studies.uninet2021.__main__ import PUBLISHED
-from robustbench_seg.studies.uninet2021.findings import architectures, groups, most_robust, multi_task, own_loss
-from robustbench_seg.studies.uninet2021.models import Measured, delta, table_1, table_2
-from robustbench_seg.studies.votes import HOLDS, Judged
+from robustbench_seg.studies import uninet2021 as study
+from robustbench_seg.studies.catalogue import Measured, delta, task_sets_table, together
+from robustbench_seg.studies.findings import HOLDS, Finding
+from robustbench_seg.studies.page import read_paper
 
 TASKS = ("semantic", "detection", "depth")
 WHERE = Setting("net", "street", "pgd", "linf")
+PAPER = read_paper(study.__file__)
 
 
 def row(objective: str, task: str, q: float | None, width: float = 0.02) -> Row:
     low, high = (None, None) if q is None else (q - width, q + width)
-    where = ("net", "street", "pgd", objective, "linf", 1.0, task, "miou", "higher")
-    return Row(*where, q, 1.0, q, low, high, 30.0, 1.0, 1.0, 4, 0, "ok")
+    return Row(
+        model="net",
+        dataset="street",
+        attack="pgd",
+        objective=objective,
+        norm="linf",
+        epsilon=1.0,
+        task=task,
+        metric="miou",
+        direction="higher",
+        value=q,
+        clean=1.0,
+        ratio=q,
+        ratio_low=low,
+        ratio_high=high,
+        snr_db=30.0,
+        rms=1.0,
+        linf=1.0,
+        n_images=4,
+        n_unchanged=0,
+        status="ok",
+    )
 
 
 def matrix(cells: dict[str, tuple[float | None, ...]], width: float = 0.02) -> Matrix:
@@ -33,7 +53,7 @@ def matrix(cells: dict[str, tuple[float | None, ...]], width: float = 0.02) -> M
         for objective, values in cells.items()
         for task, q in zip(TASKS, values, strict=True)
     }
-    return Matrix(WHERE, 1.0, tuple(cells), TASKS, found)
+    return Matrix(WHERE, 1.0, found)
 
 
 AS_IN_THE_PAPER = {
@@ -46,60 +66,66 @@ AS_IN_THE_PAPER = {
 }
 
 
-def signs(votes):
-    return [vote.sign for vote in votes]
+def unsampled(row: Row) -> None:
+    """No store: no row has bootstrap samples."""
+
+
+def signs(comparisons):
+    return [one.sign for one in comparisons]
 
 
 def test_groups():
-    assert signs(groups(matrix(AS_IN_THE_PAPER), {})) == [1, 1, 1]
+    assert signs(group_losses(matrix(AS_IN_THE_PAPER), unsampled)) == [1, 1, 1]
     swapped = AS_IN_THE_PAPER | {
         "group:semantic": AS_IN_THE_PAPER["group:geometric"],
         "group:geometric": AS_IN_THE_PAPER["group:semantic"],
     }
-    assert signs(groups(matrix(swapped), {})) == [-1, -1, -1]
-    assert signs(groups(matrix(AS_IN_THE_PAPER, width=0.5), {})) == [0, 0, 0]
+    assert signs(group_losses(matrix(swapped), unsampled)) == [-1, -1, -1]
+    assert signs(group_losses(matrix(AS_IN_THE_PAPER, width=0.5), unsampled)) == [0, 0, 0]
 
 
 def test_own_losses_against_the_strongest_rival():
-    assert signs(own_loss(matrix(AS_IN_THE_PAPER), {})) == [1, 1, 1]
-    assert signs(own_loss(matrix(AS_IN_THE_PAPER | {"depth": (0.5, 0.7, 0.3)}), {})) == [-1, 1, 1]
+    assert signs(own_losses(matrix(AS_IN_THE_PAPER), unsampled)) == [1, 1, 1]
+    assert signs(own_losses(matrix(AS_IN_THE_PAPER | {"depth": (0.5, 0.7, 0.3)}), unsampled)) == [-1, 1, 1]
 
 
 def test_the_multi_task_loss_takes_more_from_detection_only():
-    assert signs(multi_task(matrix(AS_IN_THE_PAPER), {})) == [1, 1, 1]
-    assert signs(multi_task(matrix(AS_IN_THE_PAPER | {"group:all": (0.4, 0.4, 0.5)}), {})) == [-1, -1, 1]
+    assert signs(study.multi_task(matrix(AS_IN_THE_PAPER), unsampled)) == [1, 1, 1]
+    other = matrix(AS_IN_THE_PAPER | {"group:all": (0.4, 0.4, 0.5)})
+    assert signs(study.multi_task(other, unsampled)) == [-1, -1, 1]
 
 
-def test_paired_draws_decide_where_intervals_overlap():
+def test_bootstrap_samples_decide_where_intervals_overlap():
     wide = matrix(AS_IN_THE_PAPER, width=0.5)
     noise = np.linspace(-0.5, 0.5, 200)
-    draws = {key(row): (row.ratio or 0.0) + noise for row in wide.cells.values()}
-    assert signs(groups(wide, draws)) == [1, 1, 1]
+    assert signs(group_losses(wide, lambda row: (row.ratio or 0.0) + noise)) == [1, 1, 1]
 
 
 def test_architectures_by_the_interval_of_their_rank_correlation():
     first = matrix(AS_IN_THE_PAPER)
-    cells = {place: dataclasses.replace(row, model="other") for place, row in first.cells.items()}
-    other = dataclasses.replace(first, setting=WHERE._replace(model="other"), cells=cells)
-    families = [Family(one.setting, (one,), one) for one in (first, other)]
-    rows = [*first.cells.values(), *other.cells.values()]
-    same = {key(row): np.full(200, row.ratio) for row in rows}
-    assert signs(architectures(families, same)) == [1]
-    crossed = {key(row): np.full(200, row.ratio if row.model == "net" else 1 - (row.ratio or 0.0)) for row in rows}
-    assert signs(architectures(families, crossed)) == [-1]
-    assert signs(architectures(families, {})) == [0], "no interval, no claim"
+    cells = {place: replace(row, model="other") for place, row in first.cells.items()}
+    other = replace(first, setting=WHERE._replace(model="other"), cells=cells)
+    sweeps = [Sweep((one,), one) for one in (first, other)]
+
+    def crossed(row: Row) -> np.ndarray:
+        return np.full(200, row.ratio if row.model == "net" else 1 - (row.ratio or 0.0))
+
+    assert signs(study.architectures(sweeps, lambda row: np.full(200, row.ratio))) == [1]
+    assert signs(study.architectures(sweeps, crossed)) == [-1]
+    assert signs(study.architectures(sweeps, unsampled)) == [0], "no interval, no claim"
 
 
-def test_segmentation_must_keep_most_under_every_loss():
-    votes = list(most_robust(matrix(AS_IN_THE_PAPER), {}))
-    assert signs(votes) == [-1, 1, 1, -1, 1, 1]
-    assert Judged("x", tuple(votes)).verdict != HOLDS
+def test_segmentation_must_retain_most_under_every_loss():
+    found = list(study.most_robust(matrix(AS_IN_THE_PAPER), unsampled))
+    assert [one.subject for one in found][:2] == ["attacking semantic segmentation", "attacking object detection"]
+    assert signs(found) == [-1, 1, 1, 1, -1, 1]
+    assert Finding("x", found).verdict != HOLDS
 
 
-def test_missing_cells_are_no_votes():
-    holes = dict.fromkeys(AS_IN_THE_PAPER, (None, None, None))
-    for judge in (groups, own_loss, multi_task, most_robust):
-        assert list(judge(matrix(holes), {})) == []
+def test_missing_cells_are_not_compared():
+    holes = matrix(dict.fromkeys(AS_IN_THE_PAPER, (None, None, None)))
+    for judge in (group_losses, own_losses, study.multi_task, study.most_robust):
+        assert list(judge(holes, unsampled)) == []
 
 
 def measured(name: str, **values: float) -> Measured:
@@ -125,8 +151,8 @@ def test_gain_against_single_tasks():
 
 
 def test_table_1_sums_the_costs_of_single_tasks():
-    published = tomllib.loads(PUBLISHED.read_text())
-    table = table_1(published["table1"], published["ours1"], FOUND)
+    rows = {row: together(FOUND, names) for row, names in PAPER["ours1"].items()}
+    table = study.table_1(rows, PAPER["table1"])
     lines = {line.label: [cell.main for cell in line.cells] for line in table.lines}
     assert lines["single task"] == ["0.600", "5.00 m", "4.000", "2.00", "25", "–", "+0.00", "5000"]
     assert lines["UniNet"][-2] == "+10.00"
@@ -135,16 +161,15 @@ def test_table_1_sums_the_costs_of_single_tasks():
 
 
 def test_table_2_has_every_task_of_each_set():
-    published = tomllib.loads(PUBLISHED.read_text())
-    table = table_2(published["table2"], published["ours2"], FOUND)
+    rows = {row: together(FOUND, names) for row, names in PAPER["ours2"].items()}
+    table = task_sets_table("Table 2", rows, PAPER["table2"], study.TASKS)
     lines = {line.label: line for line in table.lines}
     assert [cell.main for cell in lines["five tasks"].cells] == ["0.300", "0.600", "0.200", "6.000", "3.000"]
-    assert lines["five tasks"].cells[0].small == ("paper 0.3893",)
+    assert lines["five tasks"].cells[0].small == ("paper 38.93",)
     assert [cell.main for cell in lines["single task"].cells] == ["–", "0.600", "–", "5.000", "–"]
 
 
 def test_every_published_row_names_models():
-    published = tomllib.loads(PUBLISHED.read_text())
-    assert published["table1"].keys() == published["ours1"].keys()
-    assert published["table2"].keys() == published["ours2"].keys()
-    assert all(published["ours1"].values())
+    assert PAPER["table1"].keys() == PAPER["ours1"].keys()
+    assert PAPER["table2"].keys() == PAPER["ours2"].keys()
+    assert all(PAPER["ours1"].values())

@@ -1,120 +1,189 @@
-"""How alike relationships are: between models, between norms, and over the radius."""
+"""How alike relationships are: between models, between norms, and over ε, by Spearman's rank correlation."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from scipy.stats import spearmanr
 
 from robustbench_seg.report.canvas import WIDTH, titled
-from robustbench_seg.report.cells import Line, Table, text_cells
-from robustbench_seg.report.names import NORMS, epsilon_text, strength
-from robustbench_seg.report.relationships.matrix import Family, Matrix
-from robustbench_seg.report.relationships.rank import agreement
+from robustbench_seg.report.cells import DASH, Cell, Line, Table, text_cells
+from robustbench_seg.report.names import ATTACKS, NORMS, epsilon_text, strength, task_name
+from robustbench_seg.report.relationships.heat import heat_figure
+from robustbench_seg.report.relationships.matrix import Matrix, Sweep
+from robustbench_seg.report.relationships.objectives import described, is_own
+from robustbench_seg.report.relationships.study import Study
+from robustbench_seg.report.section import Drawing, Part, Section, drawn
 from robustbench_seg.report.style import Look, looks
-from robustbench_seg.results.rows import unique
+from robustbench_seg.results.rows import Row, unique
+
+FEWEST = 4
+"""Fewer common cells than this say nothing about an order."""
 
 _HEADS = ("other tasks than the attacked", "all cells")
 _COLUMNS = 3
 _CURVE = "curve"
 
 
-def norm_pairs(families: Sequence[Family]) -> list[tuple[Matrix, Matrix]]:
-    """Matrices of one model, data set and attack in two norms, at the radii shown first; the first norm first."""
-    found = []
-    for first, second in itertools.combinations(families, 2):
-        a, b = first.setting, second.setting
-        if a[:3] == b[:3] and a.norm != b.norm:
-            found.append((first.chosen, second.chosen))
-    return found
+def norm_section(study: Study) -> Section | None:
+    """What changes between two norms of one attack: a row and a figure per pair of matrices."""
+    pairs = norm_pairs(study.sweeps)
+    drawings = [
+        Drawing(
+            "_".join(second.setting),
+            f"{second.title}. Two norms side by side, retained performance of each task.",
+            partial(heat_figure, (first, second), f"{first.setting.where}: {_attack(first)}"),
+        )
+        for first, second in pairs
+    ]
+    figures = [file for files in drawn("relationships_norms", drawings) for file in files]
+    intro = (
+        "Two L∞ perturbations of one ε can differ in power; in RMS they cannot. Where an attack ran in both norms, "
+        "this is what changes."
+    )
+    parts = [Part(figures=figures, tables=[norm_table(pairs)])]
+    title = "The same at equal signal-to-noise ratio"
+    return Section("norms", "Equal SNR", title, [intro], parts) if pairs else None
 
 
-def norm_sentence(first: Matrix, second: Matrix) -> str:
-    """What changes from one norm to another."""
-    names = [NORMS.get(matrix.setting.norm, matrix.setting.norm) for matrix in (first, second)]
-    ours = f"{first.setting.where}, {first.setting.at(first.epsilon)}"
-    text = f"{ours}, against {names[1]} {strength(second.epsilon)}: the rank correlation of the two matrices is "
-    text += f"{agreement(first, second, off_diagonal=False).text()}, and "
-    text += f"{agreement(first, second, off_diagonal=True).text()} over the tasks that were not attacked"
-    moved = _largest_change(first, second)
-    return f"{text}. {moved}" if moved else f"{text}."
+def section(study: Study) -> Section | None:
+    """Rank correlations between models and over ε."""
+    tables = [one for one in (model_table(study.sweeps), epsilon_table(study.sweeps)) if one]
+    caption = "Rank correlation of the matrix at each ε with that at the reference, over tasks that were not attacked."
+    (figures,) = drawn("relationships_agreement", [Drawing("epsilon", caption, partial(epsilon_figure, study.sweeps))])
+    intro = (
+        "Spearman's rank correlation over the cells that both matrices have (n): 1 means that the same effects are "
+        "the largest, 0 that there is nothing in common. Fewer than four common cells are too few to say."
+    )
+    parts = [Part(figures=figures, tables=tables)]
+    return Section("agreement", "Agreement", "Agreement", [intro], parts) if tables else None
 
 
-def _largest_change(first: Matrix, second: Matrix) -> str:
-    shared = [
-        (abs(b.ratio - a.ratio), a, b)
+@dataclass(frozen=True)
+class Agreement:
+    """Spearman's rank correlation over n common cells; None with too few of them, or where all are equal."""
+
+    rho: float | None
+    n: int
+
+    def text(self) -> str:
+        """`0.83 (n = 12)`, or why there is none."""
+        if self.n < FEWEST:
+            return f"too few (n = {self.n})"
+        return f"no order (n = {self.n})" if self.rho is None else f"{self.rho:.2f} (n = {self.n})"
+
+
+def common(first: Matrix, second: Matrix, keep: Callable[[str, str], bool]) -> list[tuple[Row, Row]]:
+    """The cells with a ratio in both matrices, of the (objective, task) to be kept."""
+    return [
+        (row, other)
         for objective in first.objectives
         for task in first.tasks
-        if (a := first.known(objective, task))
-        and (b := second.known(objective, task))
-        and a.ratio is not None
-        and b.ratio is not None
+        if keep(objective, task)
+        and (row := first.known(objective, task)) is not None
+        and (other := second.known(objective, task)) is not None
     ]
-    if not shared:
-        return ""
-    _, a, b = max(shared, key=lambda change: change[0])
-    return (
-        f"The largest change is that of {a.task} under the loss {a.objective}: Q {a.ratio:.3f} "
-        f"[{a.low:.3f}, {a.high:.3f}] against {b.ratio:.3f} [{b.low:.3f}, {b.high:.3f}]."
-    )
 
 
-def model_table(families: Sequence[Family]) -> Table | None:
-    """Every two models under the same attack at every radius both have."""
+def agreement(first: Matrix, second: Matrix, off_diagonal: bool) -> Agreement:
+    """The agreement of two matrices, over all common cells or over those of tasks that were not attacked."""
+    pairs = common(first, second, lambda objective, task: not (off_diagonal and is_own(objective, task)))
+    return Agreement(spearman([a.ratio or 0.0 for a, _ in pairs], [b.ratio or 0.0 for _, b in pairs]), len(pairs))
+
+
+def spearman(first: Sequence[float], second: Sequence[float]) -> float | None:
+    """Spearman's rank correlation, ties at their mean rank; None below `FEWEST` values or without spread."""
+    if len(first) < FEWEST or min(np.ptp(first), np.ptp(second)) == 0:
+        return None
+    return float(spearmanr(first, second).statistic)
+
+
+def norm_pairs(sweeps: Sequence[Sweep]) -> list[tuple[Matrix, Matrix]]:
+    """Matrices of one model, data set and attack in two norms, at the ε shown first; the first norm first."""
+    pairs = itertools.combinations([sweep.chosen for sweep in sweeps], 2)
+    return [(a, b) for a, b in pairs if a.setting[:3] == b.setting[:3] and a.setting.norm != b.setting.norm]
+
+
+def norm_table(pairs: Sequence[tuple[Matrix, Matrix]]) -> Table:
+    """The rank correlations of two norms, and the cell that changes most."""
     lines = []
-    for first, second in itertools.combinations(families, 2):
+    for first, second in pairs:
+        against = f"{_attack(first)}, {_norm(first)} and {_norm(second)}"
+        lines.append(Line(first.setting.where, against, (*text_cells(*_both(first, second)), _largest(first, second))))
+    caption = "Spearman's rank correlation of the matrices in two norms, and the cell that changes most"
+    return Table(caption, "model", (*_HEADS, "largest change"), tuple(lines))
+
+
+def _largest(first: Matrix, second: Matrix) -> Cell:
+    pairs = common(first, second, lambda objective, task: True)
+    if not pairs:
+        return Cell(DASH)
+    a, b = max(pairs, key=lambda pair: abs((pair[1].ratio or 0.0) - (pair[0].ratio or 0.0)))
+    spans = (f"[{row.low:.3f}, {row.high:.3f}]" for row in (a, b))
+    what = f"{task_name(a.task)} under {described(a.objective).title}"
+    return Cell(f"Q {a.ratio:.3f} → {b.ratio:.3f}", (" → ".join(spans), what))
+
+
+def model_table(sweeps: Sequence[Sweep]) -> Table | None:
+    """Every two models under the same attack at every ε both have."""
+    lines = []
+    for first, second in itertools.combinations(sweeps, 2):
         if first.setting.model == second.setting.model or first.setting[1:] != second.setting[1:]:
             continue
         others = {matrix.epsilon: matrix for matrix in second.matrices}
-        for matrix in first.matrices:
-            if matrix.epsilon in others:
-                how = f"{first.setting.dataset}, {first.setting.at(matrix.epsilon)}"
-                names = f"{first.setting.model} and {second.setting.model}"
-                lines.append(Line(names, how, text_cells(*_both(matrix, others[matrix.epsilon]))))
+        names = f"{first.setting.model} and {second.setting.model}"
+        lines += [
+            Line(names, f"{first.setting.dataset}, {matrix.how}", text_cells(*_both(matrix, others[matrix.epsilon])))
+            for matrix in first.matrices
+            if matrix.epsilon in others
+        ]
     caption = "Spearman's rank correlation of the matrices of two models"
     return Table(caption, "models", _HEADS, tuple(lines)) if lines else None
 
 
-def radius_table(families: Sequence[Family]) -> Table | None:
-    """Every matrix against that of the radius shown first, over the tasks that were not attacked."""
-    chosen = [family for family in families if family.others]
-    radii = sorted({matrix.epsilon for family in chosen for matrix in family.matrices if matrix.epsilon})
+def epsilon_table(sweeps: Sequence[Sweep]) -> Table | None:
+    """Every matrix against that of the ε shown first, over the tasks that were not attacked."""
+    chosen = [sweep for sweep in sweeps if sweep.others]
+    grid = sorted({matrix.epsilon for sweep in chosen for matrix in sweep.matrices if matrix.epsilon})
     lines = []
-    for family in chosen:
-        found = {matrix.epsilon: matrix for matrix in family.matrices}
-        texts = [_against(family, found.get(epsilon)) for epsilon in radii]
-        reference = f"{family.setting.how}, reference ε = {epsilon_text(family.chosen.epsilon)}"
-        lines.append(Line(family.setting.where, reference, text_cells(*texts)))
+    for sweep in chosen:
+        found = {matrix.epsilon: matrix for matrix in sweep.matrices}
+        texts = [_against(sweep, found.get(epsilon)) for epsilon in grid]
+        reference = f"{sweep.setting.how}, reference ε = {epsilon_text(sweep.chosen.epsilon)}"
+        lines.append(Line(sweep.setting.where, reference, text_cells(*texts)))
     caption = "Spearman's rank correlation with the matrix at the reference ε, over tasks that were not attacked"
-    return Table(caption, "ε in grey values", tuple(map(epsilon_text, radii)), tuple(lines)) if lines else None
+    return Table(caption, "ε", tuple(map(epsilon_text, grid)), tuple(lines)) if lines else None
 
 
-def radius_figure(families: Sequence[Family]) -> Figure | None:
-    """The same as curves, a panel a data set and attack, a line a model; None without three radii anywhere."""
-    chosen = [family for family in families if len(_points(family)) > 2]
-    panels: dict[tuple[str, str], list[Family]] = {}
-    for family in chosen:
-        panels.setdefault((family.setting.dataset, family.setting.how), []).append(family)
+def epsilon_figure(sweeps: Sequence[Sweep]) -> Figure | None:
+    """The same as curves, a panel per data set and attack, a line per model; None without three ε anywhere."""
+    chosen = [sweep for sweep in sweeps if len(_points(sweep)) > 2]
+    panels: dict[str, list[Sweep]] = {}
+    for sweep in chosen:
+        panels.setdefault(f"{sweep.setting.dataset}, {sweep.setting.how}", []).append(sweep)
     if not panels:
         return None
-    styles = looks(unique([family.setting.model for family in chosen]))
+    styles = looks(unique([sweep.setting.model for sweep in chosen]))
     columns = min(_COLUMNS, len(panels))
     lines = -(-len(panels) // columns)
     canvas = titled("Does the order of the effects depend on ε?")
     canvas.set_size_inches(WIDTH, 2.4 * lines + 0.9)
     grid = canvas.subplots(lines, columns, squeeze=False, sharex=True, sharey=True)
-    for axes, ((dataset, how), group) in zip(grid.flat, panels.items(), strict=False):
-        axes.set_title(f"{dataset}, {how}", pad=7)
+    for axes, (title, group) in zip(grid.flat, panels.items(), strict=False):
+        axes.set_title(title, pad=7)
         axes.set_xscale("log", base=2)
         axes.xaxis.set_major_formatter(lambda x, _: f"{x:g}")
-        axes.set_ylim(min(-0.05, *(np.min(list(_points(family).values())) - 0.05 for family in group)), 1.05)
-        axes.set_xlabel("ε (grey values); large: reference")
+        axes.set_ylim(min(-0.05, *(min(_points(sweep).values()) - 0.05 for sweep in group)), 1.05)
+        axes.set_xlabel("ε; large: reference")
         axes.xaxis.set_tick_params(labelbottom=True)
-        for family in group:
-            _draw(axes, family, styles)
+        for sweep in group:
+            _draw(axes, sweep, styles)
     for axes in list(grid.flat)[len(panels) :]:
         axes.remove()
     canvas.supylabel("rank correlation", fontsize=9)
@@ -123,30 +192,38 @@ def radius_figure(families: Sequence[Family]) -> Figure | None:
     return canvas
 
 
-def _draw(axes: Axes, family: Family, styles: Mapping[str, Look]) -> None:
-    look, points = styles[family.setting.model], _points(family)
+def _draw(axes: Axes, sweep: Sweep, styles: Mapping[str, Look]) -> None:
+    look, points = styles[sweep.setting.model], _points(sweep)
     face = "white" if look.is_hollow else look.colour
     (line,) = axes.plot(list(points), list(points.values()), color=look.colour, linestyle=look.line)
-    line.set(marker=look.marker, markerfacecolor=face, label=family.setting.model, gid=_CURVE)
-    if family.chosen.epsilon in points:
-        (sign,) = axes.plot(family.chosen.epsilon, 1.0, color=look.colour, linestyle="")
+    line.set(marker=look.marker, markerfacecolor=face, label=sweep.setting.model, gid=_CURVE)
+    if sweep.chosen.epsilon in points:
+        (sign,) = axes.plot(sweep.chosen.epsilon, 1.0, color=look.colour, linestyle="")
         sign.set(marker=look.marker, markerfacecolor=face, markersize=9)
 
 
-def _points(family: Family) -> dict[float, float]:
-    """The rank correlation with the reference at each radius that has one."""
+def _points(sweep: Sweep) -> dict[float, float]:
+    """The rank correlation with the reference at each ε that has one."""
     return {
         matrix.epsilon: rho
-        for matrix in family.matrices
-        if matrix.epsilon and (rho := agreement(matrix, family.chosen, off_diagonal=True).rho) is not None
+        for matrix in sweep.matrices
+        if matrix.epsilon and (rho := agreement(matrix, sweep.chosen, off_diagonal=True).rho) is not None
     }
 
 
-def _against(family: Family, matrix: Matrix | None) -> str:
+def _against(sweep: Sweep, matrix: Matrix | None) -> str:
     if matrix is None:
         return ""
-    return "reference" if matrix is family.chosen else agreement(matrix, family.chosen, off_diagonal=True).text()
+    return "reference" if matrix is sweep.chosen else agreement(matrix, sweep.chosen, off_diagonal=True).text()
 
 
 def _both(first: Matrix, second: Matrix) -> tuple[str, str]:
     return agreement(first, second, off_diagonal=True).text(), agreement(first, second, off_diagonal=False).text()
+
+
+def _attack(matrix: Matrix) -> str:
+    return ATTACKS.get(matrix.setting.attack, matrix.setting.attack)
+
+
+def _norm(matrix: Matrix) -> str:
+    return f"{NORMS.get(matrix.setting.norm, matrix.setting.norm)} {strength(matrix.epsilon)}"

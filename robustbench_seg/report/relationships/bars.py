@@ -1,51 +1,61 @@
-"""Grouped bars of the metric ratio by measured task, a bar an attacked objective (UniNet 2021, figure 3)."""
+"""Grouped bars of the metric ratio by measured task, one bar per attacked objective (UniNet 2021, figure 3)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from robustbench_seg.attacks.objectives.base import Role
 from robustbench_seg.report.canvas import WIDTH, titled
-from robustbench_seg.report.relationships.canvas import COLOURS, SHADES, shade_regions, wrapped
-from robustbench_seg.report.relationships.matrix import Matrix
-from robustbench_seg.report.relationships.objectives import (
-    EVERYTHING,
-    GROUP,
-    OWN,
-    RAW,
-    SIDE_NAMES,
-    group,
-    kind,
-    objective_name,
-    side,
-)
+from robustbench_seg.report.cells import DASH
+from robustbench_seg.report.relationships.colours import COLOURS, MISSING, SHADES, shade_regions, task_axis
+from robustbench_seg.report.relationships.matrix import Matrix, leading
+from robustbench_seg.report.relationships.objectives import EVERYTHING, SIDE_NAMES, described, group, side
+from robustbench_seg.report.relationships.study import Study
+from robustbench_seg.report.section import Drawing, Part, Section, drawn
 from robustbench_seg.results.rows import unique
 
 _HEIGHT = 2.9
 _SPAN = 0.84
 """The share of a task's width that its bars take."""
 
+_PANELS = {Role.GROUP: "losses of several tasks", Role.OWN: "tasks' own losses", Role.RAW: "single raw losses"}
 
-@dataclass(frozen=True)
-class _Look:
-    colour: str
-    hatch: str
+
+def section(study: Study) -> Section | None:
+    """The bars of the foremost attack on each model and data set."""
+    chosen = [sweep.chosen for sweep in leading(study.sweeps) if len(sweep.chosen.objectives) > 1]
+    drawings = [
+        Drawing(
+            "_".join(matrix.setting),
+            f"{matrix.title}. Metric ratio of each task by the loss attacked, with its 95 % interval.",
+            partial(bars_figure, matrix),
+        )
+        for matrix in chosen
+    ]
+    intro = (
+        "As figure 3 of UniNet: the backgrounds distinguish semantic from geometric tasks; blue bars attack semantic "
+        "tasks, orange ones geometric tasks, grey ones all."
+    )
+    parts = [Part(figures=files) for files in drawn("relationships_bars", drawings) if files]
+    return Section("bars", "By loss attacked", "What each loss takes from each task", [intro], parts) if parts else None
 
 
 def bars_figure(matrix: Matrix) -> Figure | None:
     """A panel for the groups' losses, one for the tasks' own and one for raw losses; None where all are missing."""
-    panels = [(title, chosen) for title, chosen in _panels(matrix) if chosen]
+    panels = {title: chosen for name, title in _PANELS.items() if (chosen := _objectives(matrix, name))}
     if not panels:
         return None
-    where = f"{matrix.setting.where}: {matrix.setting.at(matrix.epsilon)}"
-    canvas = titled(where)
+    canvas = titled(f"{matrix.setting.where}: {matrix.how}")
     canvas.set_size_inches(WIDTH, _HEIGHT * len(panels) + 0.5)
     grid = canvas.subplots(len(panels), 1, squeeze=False, sharey=True, sharex=True)[:, 0]
-    for letter, axes, (title, objectives) in zip("abc", grid, panels, strict=False):
+    for letter, axes, (title, objectives) in zip("abc", grid, panels.items(), strict=False):
         axes.set_title(f"({letter}) {title}", pad=7)
         _draw(axes, matrix, objectives)
     rows = [row for row in matrix.cells.values() if row.ratio is not None]
@@ -54,70 +64,42 @@ def bars_figure(matrix: Matrix) -> Figure | None:
     return canvas
 
 
-def _panels(matrix: Matrix) -> list[tuple[str, list[str]]]:
-    """Titles and objectives; the multi-task loss stands in every panel for comparison."""
-    kinds = {name: [one for one in matrix.objectives if kind(one) == name] for name in (GROUP, OWN, RAW)}
-    everything = [one for one in kinds[GROUP] if one == EVERYTHING]
-    titles = {GROUP: "losses of several tasks", OWN: "tasks' own losses", RAW: "single raw losses"}
-    return [
-        (titles[name], unique([*everything, *chosen]) if chosen else [])
-        for name, chosen in kinds.items()
-        if len(chosen) > 0
-    ]
+def _objectives(matrix: Matrix, wanted: Role) -> list[str]:
+    """Those of a kind; the multi-task loss stands in every panel for comparison."""
+    found = [objective for objective in matrix.objectives if described(objective).role is wanted]
+    everything = [objective for objective in matrix.objectives if objective == EVERYTHING]
+    return unique([*everything, *found]) if found else []
 
 
 def _draw(axes: Axes, matrix: Matrix, objectives: Sequence[str]) -> None:
-    looks = _looks(objectives)
     width = _SPAN / len(objectives)
     shade_regions(axes, matrix.tasks)
-    axes.axhline(1, color="#777777", linewidth=0.9, linestyle=(0, (1, 2)), zorder=1)
-    for i, objective in enumerate(objectives):
+    axes.axhline(1, color=MISSING, linewidth=0.9, linestyle=(0, (1, 2)), zorder=1)
+    looks = _looks(objectives)
+    for i, (objective, look) in enumerate(looks.items()):
         offset = (i - (len(objectives) - 1) / 2) * width
         for at, task in enumerate(matrix.tasks):
             row = matrix.known(objective, task)
             if row is None:
-                axes.text(at + offset, 0.02, "–", ha="center", va="bottom", color="#777777")
+                axes.text(at + offset, 0.02, DASH, ha="center", va="bottom", color=MISSING)
                 continue
-            look = looks[objective]
-            axes.bar(
-                at + offset,
-                row.ratio or 0.0,
-                0.92 * width,
-                color=look.colour,
-                hatch=look.hatch,
-                edgecolor="white",
-                linewidth=0,
-                zorder=2,
-            )
+            axes.bar(at + offset, row.ratio or 0.0, 0.92 * width, zorder=2, **look)
             axes.vlines(at + offset, row.low, row.high, color="#1a1a1a", linewidth=1.0, zorder=3)
-    axes.set_xlim(-0.5, len(matrix.tasks) - 0.5)
-    axes.set_xticks(range(len(matrix.tasks)), [wrapped(task) for task in matrix.tasks])
-    axes.tick_params(axis="x", length=0, labelbottom=True)
-    sides = {SIDE_NAMES[group(task)]: Patch(color=SHADES[group(task)]) for task in matrix.tasks}
-    names = {
-        objective_name(one): Patch(facecolor=look.colour, hatch=look.hatch, edgecolor="white", linewidth=0)
-        for one, look in looks.items()
-    }
-    known = {**names, **{f"background: {name}": patch for name, patch in sides.items()}}
-    axes.legend(
-        known.values(),
-        known,
-        loc="center left",
-        bbox_to_anchor=(1.005, 0.5),
-        fontsize=8,
-        title="attacked",
-        title_fontsize=8,
-        alignment="left",
-    )
+    task_axis(axes, matrix.tasks)
+    legend = {described(objective).title: Patch(**look) for objective, look in looks.items()}
+    legend |= {f"background: {SIDE_NAMES[group(task)]}": Patch(color=SHADES[group(task)]) for task in matrix.tasks}
+    beside: dict[str, Any] = {"bbox_to_anchor": (1.005, 0.5), "alignment": "left", "title_fontsize": 8}
+    axes.legend(legend.values(), legend, loc="center left", fontsize=8, title="attacked", **beside)
 
 
-def _looks(objectives: Sequence[str]) -> Mapping[str, _Look]:
+def _looks(objectives: Sequence[str]) -> dict[str, dict[str, Any]]:
     """The next colour of the group an objective attacks, hatched where the colours have run out."""
-    used: dict[str, int] = {}
+    used: Counter[str] = Counter()
     looks = {}
     for objective in objectives:
         attacked = side(objective)
-        turn, at = divmod(used.get(attacked, 0), len(COLOURS[attacked]))
-        used[attacked] = used.get(attacked, 0) + 1
-        looks[objective] = _Look(COLOURS[attacked][at], "////" if turn else "")
+        turn, at = divmod(used[attacked], len(COLOURS[attacked]))
+        used[attacked] += 1
+        look = {"facecolor": COLOURS[attacked][at], "hatch": "////" if turn else ""}
+        looks[objective] = {**look, "edgecolor": "white", "linewidth": 0}
     return looks

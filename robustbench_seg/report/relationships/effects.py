@@ -1,32 +1,16 @@
-"""The effects of a run: for every attack with an objective, what it leaves of each task's curve metric."""
+"""The effects of a run: for every attack with an objective, what it does to each task's curve metric."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
-
-import pandas as pd
+from dataclasses import replace
 
 from robustbench_seg.report.views import views
 from robustbench_seg.results.keys import CLEAN
 from robustbench_seg.results.rows import OUTCOMES, Row, unique
 
-COLUMNS = [
-    "model",
-    "dataset",
-    "attack",
-    "objective",
-    "norm",
-    "epsilon",
-    "task",
-    "metric",
-    "direction",
-    "clean",
-    "value",
-    "ratio",
-    "ratio_low",
-    "ratio_high",
-]
+_KEYS = ["model", "dataset", "attack", "objective", "norm", "epsilon", "task", "metric"]
+COLUMNS = [*_KEYS, "direction", "clean", "value", "ratio", "ratio_low", "ratio_high"]
 """The columns of relationships.csv."""
 
 Place = tuple[str, str]
@@ -62,11 +46,3 @@ def whole(row: Row) -> Row:
     if not row.failed:
         return row
     return replace(row, value=None, clean=None, ratio=None, ratio_low=None, ratio_high=None)
-
-
-def effects_table(found: Sequence[Row]) -> pd.DataFrame:
-    """relationships.csv: a row an effect; what is not known is NaN, written as an empty field."""
-    names = [field.name for field in fields(Row) if field.name in COLUMNS]
-    table = pd.DataFrame([[getattr(row, name) for name in names] for row in found], columns=names)
-    numbers = ["epsilon", "clean", "value", "ratio", "ratio_low", "ratio_high"]
-    return table[COLUMNS].astype(dict.fromkeys(numbers, float))

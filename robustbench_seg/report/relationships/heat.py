@@ -1,8 +1,10 @@
-"""Heat maps of matrices: what is left of each measured task under each attacked objective."""
+"""Matrices as tables and heat maps: the retained performance of each task under each attacked objective."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
@@ -12,32 +14,89 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from robustbench_seg.report.canvas import titled
-from robustbench_seg.report.cells import DASH
+from robustbench_seg.report.cells import DASH, Line, Table, ratio_cell
 from robustbench_seg.report.legend import short
-from robustbench_seg.report.names import NORMS, strength
-from robustbench_seg.report.relationships.canvas import wrapped
-from robustbench_seg.report.relationships.matrix import Matrix
-from robustbench_seg.report.relationships.objectives import group, is_own, kind, objective_name
+from robustbench_seg.report.names import NORMS, metric_name, strength, task_name
+from robustbench_seg.report.relationships.colours import task_axis
+from robustbench_seg.report.relationships.matrix import Matrix, leading
+from robustbench_seg.report.relationships.objectives import SIDE_NAMES, SIDES, described, group, is_own
+from robustbench_seg.report.relationships.study import Study
+from robustbench_seg.report.section import Drawing, Part, Section, drawn
 from robustbench_seg.results.rows import Row, unique
 
 _SCALE = colormaps["Oranges_r"]
 """One hue from dark (all lost) to white (nothing lost): its lightness alone tells the order."""
 _MISSING = "#e9e9e9"
+_INK = "#222222"
+
+
+def section(study: Study) -> Section | None:
+    """A heat map and tables for every setting; attacks that are not the foremost of their model are folded."""
+    shown = {sweep.setting for sweep in leading(study.sweeps)}
+    text = (
+        "Retained performance of each task (columns) under each attacked loss (rows), with its 95 % interval; framed:"
+    )
+    drawings = [
+        Drawing(
+            "_".join(sweep.setting),
+            f"{sweep.chosen.title}. {text} the task itself is attacked.",
+            partial(_several, sweep.chosen),
+        )
+        for sweep in study.sweeps
+    ]
+    parts = [
+        Part(
+            f"{sweep.setting.where}, {sweep.setting.how}",
+            files,
+            [matrix_table(sweep.chosen)],
+            [matrix_table(matrix) for matrix in sweep.others],
+            is_open=sweep.setting in shown,
+        )
+        for sweep, files in zip(study.sweeps, drawn("relationships_matrix", drawings), strict=True)
+    ]
+    title = "Attacked losses against measured tasks"
+    return Section("matrices", "Matrices", title, parts=parts) if parts else None
+
+
+def matrix_table(matrix: Matrix) -> Table:
+    """Objectives by tasks: Q, its interval and the attacked value."""
+    sides = [group(task) for task in matrix.tasks]
+    spans = tuple((SIDE_NAMES[side], sides.count(side)) for side in SIDES if side in sides)
+    lines = [
+        Line(
+            described(objective).title,
+            described(objective).role,
+            tuple(ratio_cell(matrix.cells.get((objective, task))) for task in matrix.tasks),
+        )
+        for objective in matrix.objectives
+    ]
+    return Table(matrix.title, "attacked", task_heads(matrix), tuple(lines), spans)
+
+
+def task_heads(matrix: Matrix) -> tuple[str, ...]:
+    """The names of the tasks measured, with the metric where there is a value."""
+    metrics = {row.task: f", {metric_name(row.metric)}" for row in matrix.cells.values() if row.clean is not None}
+    return tuple(task_name(task) + metrics.get(task, "") for task in matrix.tasks)
+
+
+def _several(matrix: Matrix) -> Figure | None:
+    if len(matrix.objectives) < 2:
+        return None
+    return heat_figure([matrix], f"{matrix.setting.where}: {matrix.setting.how}")
 
 
 def heat_figure(matrices: Sequence[Matrix], title: str) -> Figure:
     """Heat maps side by side, of one model, data set and attack; rows are those of any of them."""
     objectives = unique([objective for matrix in matrices for objective in matrix.objectives])
-    width = 2.7 + sum(0.98 * len(matrix.tasks) + 0.3 for matrix in matrices)
-    canvas = titled(title, max(width, 6.6))
-    canvas.set_size_inches(max(width, 6.6), 1.9 + 0.44 * len(objectives))
-    grid = canvas.subplots(
-        1, len(matrices), squeeze=False, sharey=True, width_ratios=[len(matrix.tasks) for matrix in matrices]
-    )
+    width = max(2.7 + sum(0.98 * len(matrix.tasks) + 0.3 for matrix in matrices), 6.6)
+    canvas = titled(title, width)
+    canvas.set_size_inches(width, 1.9 + 0.44 * len(objectives))
+    widths = [len(matrix.tasks) for matrix in matrices]
+    grid = canvas.subplots(1, len(matrices), squeeze=False, sharey=True, width_ratios=widths)
     for axes, matrix in zip(grid[0], matrices, strict=True):
         _draw(axes, matrix, objectives)
     grid[0, 0].set_ylabel("attacked")
-    canvas.supxlabel("measured: share of the clean performance that is left", fontsize=9)
+    canvas.supxlabel("measured: retained performance, attacked relative to clean", fontsize=9)
     return canvas
 
 
@@ -45,34 +104,34 @@ def _draw(axes: Axes, matrix: Matrix, objectives: Sequence[str]) -> None:
     norm = matrix.setting.norm
     axes.set_title(f"{NORMS.get(norm, norm)} {strength(matrix.epsilon)}", pad=7)
     axes.grid(visible=False)
-    axes.set_xlim(-0.5, len(matrix.tasks) - 0.5)
+    task_axis(axes, matrix.tasks)
     axes.set_ylim(len(objectives) - 0.5, -0.5)
-    axes.set_xticks(range(len(matrix.tasks)), [wrapped(task) for task in matrix.tasks], fontsize=8)
-    axes.set_yticks(range(len(objectives)), [short(objective_name(name), 30) for name in objectives])
+    axes.set_yticks(range(len(objectives)), [short(described(name).title, 30) for name in objectives])
     axes.tick_params(length=0)
+    axes.tick_params(axis="x", labelsize=8)
     for y, objective in enumerate(objectives):
         for x, task in enumerate(matrix.tasks):
             _draw_cell(axes, (x, y), matrix.known(objective, task), is_own(objective, task))
     for at in _changes([group(task) for task in matrix.tasks]):
-        axes.axvline(at, color="#222222", linewidth=1.6, zorder=3)
-    for at in _changes([kind(objective) for objective in objectives]):
-        axes.axhline(at, color="#222222", linewidth=1.6, zorder=3)
+        axes.axvline(at, color=_INK, linewidth=1.6, zorder=3)
+    for at in _changes([described(objective).role for objective in objectives]):
+        axes.axhline(at, color=_INK, linewidth=1.6, zorder=3)
 
 
 def _draw_cell(axes: Axes, at: tuple[int, int], row: Row | None, own: bool) -> None:
     x, y = at
     q = None if row is None else row.ratio
-    shade = _MISSING if q is None else _SCALE(0.08 + 0.92 * float(np.clip(q, 0, 1)))
+    shade = to_rgb(_MISSING if q is None else _SCALE(0.08 + 0.92 * float(np.clip(q, 0, 1))))
     axes.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor=shade, edgecolor="white", linewidth=1))
     if own:
-        axes.add_patch(Rectangle((x - 0.44, y - 0.42), 0.88, 0.84, fill=False, edgecolor="#222222", linewidth=1.1))
-    ink = _ink(to_rgb(shade))
+        axes.add_patch(Rectangle((x - 0.44, y - 0.42), 0.88, 0.84, fill=False, edgecolor=_INK, linewidth=1.1))
+    style: dict[str, Any] = {"ha": "center", "va": "center", "color": _ink(shade)}
     if row is None or q is None:
-        axes.text(x, y, DASH, ha="center", va="center", color=ink)
+        axes.text(x, y, DASH, **style)
         return
-    axes.text(x, y - 0.12, f"{q:.2f}", ha="center", va="center", color=ink, fontsize=9.5)
+    axes.text(x, y - 0.12, f"{q:.2f}", fontsize=9.5, **style)
     if row.ratio_low is not None:
-        axes.text(x, y + 0.24, f"{row.low:.2f} – {row.high:.2f}", ha="center", va="center", color=ink, fontsize=6.3)
+        axes.text(x, y + 0.24, f"{row.low:.2f} – {row.high:.2f}", fontsize=6.3, **style)
 
 
 def _ink(shade: tuple[float, float, float]) -> str:

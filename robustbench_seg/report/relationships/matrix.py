@@ -1,4 +1,4 @@
-"""Matrices of relationships: attacked objectives by measured tasks, at every radius of an attack."""
+"""Matrices of results: what was attacked by what was measured, for every setting and ε."""
 
 from __future__ import annotations
 
@@ -8,15 +8,19 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
+from robustbench_seg.attacks.objectives.base import Role
 from robustbench_seg.report.names import ATTACKS, NORMS, strength
-from robustbench_seg.report.relationships.objectives import OWN, kind, ordered_objectives, ordered_tasks
+from robustbench_seg.report.relationships.objectives import described, ordered_objectives, ordered_tasks
 from robustbench_seg.results.rows import Row, unique
 
 REFERENCE = 1.0
-"""The radius shown first, in grey values: that of UniNet 2021, figure 3."""
+"""The ε shown first: that of UniNet 2021, figure 3."""
 
 _ATTACK_ORDER = ("pgd", "fgsm")
 _NORM_ORDER = ("linf", "rms", "none")
+
+Place = tuple[str, str]
+"""What was attacked and what was measured."""
 
 
 class Setting(NamedTuple):
@@ -26,6 +30,11 @@ class Setting(NamedTuple):
     dataset: str
     attack: str
     norm: str
+
+    @classmethod
+    def of(cls, row: Row) -> Setting:
+        """The setting of a row."""
+        return cls(row.model, row.dataset, row.attack, row.norm)
 
     @property
     def where(self) -> str:
@@ -40,54 +49,74 @@ class Setting(NamedTuple):
         return f"{ATTACKS.get(self.attack, self.attack)} ({direction}{NORMS.get(self.norm, self.norm)})"
 
     def at(self, epsilon: float | None) -> str:
-        """Attack, norm and radius."""
+        """Attack, norm and ε."""
         return self.how if epsilon is None else f"{self.how} {strength(epsilon)}"
 
 
 @dataclass(frozen=True)
 class Matrix:
-    """What is left (Q) of each of `tasks` under each of `objectives`, at one radius in grey values.
+    """The rows of one setting at one ε, by what was attacked (an objective, or a task alone) and what was measured.
 
-    A cell that was not run, failed or has no value is missing: `ratio` is None there, never 0.
+    `subject` is the hidden class or the swap that they are about, empty where they are of whole objectives. A cell that
+    was not run, failed or has no value is missing: `ratio` is None there, never 0.
     """
 
     setting: Setting
     epsilon: float | None
-    objectives: tuple[str, ...]
-    tasks: tuple[str, ...]
-    cells: Mapping[tuple[str, str], Row]
+    cells: Mapping[Place, Row]
+    subject: str = ""
 
-    def cell(self, objective: str, task: str) -> Row | None:
-        """The cell that was run, with or without a value."""
-        return self.cells.get((objective, task))
+    @property
+    def how(self) -> str:
+        """Attack, norm and ε."""
+        return self.setting.at(self.epsilon)
 
-    def known(self, objective: str, task: str) -> Row | None:
-        """The cell where it has a ratio."""
-        row = self.cell(objective, task)
-        return None if row is None or row.ratio is None else row
+    @property
+    def title(self) -> str:
+        """Model, data set, attack, norm and ε."""
+        return f"{self.setting.where}, {self.how}"
 
-    def ratio(self, objective: str, task: str) -> float | None:
-        """Q of a cell."""
-        row = self.cell(objective, task)
-        return None if row is None else row.ratio
+    @cached_property
+    def objectives(self) -> tuple[str, ...]:
+        """What was attacked, in the usual order."""
+        return tuple(ordered_objectives([objective for objective, _ in self.cells], self.tasks))
+
+    @cached_property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks measured, in the usual order."""
+        return tuple(ordered_tasks([task for _, task in self.cells]))
 
     @cached_property
     def attacked_tasks(self) -> tuple[str, ...]:
         """The measured tasks that were attacked by their own loss."""
-        return tuple(task for task in self.tasks if task in self.objectives and kind(task) == OWN)
+        return tuple(task for task in self.tasks if task in self.objectives)
 
-    def rows(self, pairs: Iterable[tuple[str, str]]) -> list[Row]:
-        """The cells with a ratio among (objective, task) pairs."""
-        return [row for pair in pairs if (row := self.known(*pair)) is not None]
+    def known(self, objective: str, task: str) -> Row | None:
+        """The cell where it has a ratio."""
+        row = self.cells.get((objective, task))
+        return None if row is None or row.ratio is None else row
+
+    def ratio(self, objective: str, task: str) -> float | None:
+        """Q of a cell."""
+        row = self.cells.get((objective, task))
+        return None if row is None else row.ratio
+
+    def rows(self, places: Iterable[Place]) -> list[Row]:
+        """The cells with a ratio among these places."""
+        return [row for place in places if (row := self.known(*place)) is not None]
 
 
 @dataclass(frozen=True)
-class Family:
-    """The matrices of one setting by growing radius, and the one that is shown first."""
+class Sweep:
+    """The matrices of one setting and subject by growing ε, and the one that is shown first."""
 
-    setting: Setting
     matrices: tuple[Matrix, ...]
     chosen: Matrix
+
+    @property
+    def setting(self) -> Setting:
+        """The setting of all its matrices."""
+        return self.chosen.setting
 
     @property
     def others(self) -> tuple[Matrix, ...]:
@@ -95,33 +124,56 @@ class Family:
         return tuple(matrix for matrix in self.matrices if matrix is not self.chosen)
 
 
+def sweeps(placed: Iterable[tuple[str, Place, Row]], reference: float = REFERENCE) -> list[Sweep]:
+    """All settings and subjects of (subject, place, row), in order of appearance."""
+    grouped: dict[tuple[Setting, str], dict[float | None, dict[Place, Row]]] = {}
+    for subject, place, row in placed:
+        by_epsilon = grouped.setdefault((Setting.of(row), subject), {})
+        by_epsilon.setdefault(row.epsilon, {}).setdefault(place, row)
+    found = []
+    for (setting, subject), by_epsilon in grouped.items():
+        ordered = sorted(by_epsilon, key=lambda epsilon: (epsilon is None, epsilon))
+        matrices = tuple(Matrix(setting, epsilon, by_epsilon[epsilon], subject) for epsilon in ordered)
+        wanted = nearest(ordered, reference)
+        found.append(Sweep(matrices, next(matrix for matrix in matrices if matrix.epsilon == wanted)))
+    return found
+
+
+def objective_sweeps(effects: Sequence[Row], reference: float = REFERENCE) -> list[Sweep]:
+    """The sweeps over objectives that are rows of a matrix: PGD before FGSM before others, L∞ before RMS, no ε = 0."""
+    placed = [
+        ("", (row.objective, row.task), row)
+        for row in effects
+        if row.epsilon != 0 and described(row.objective).role is not Role.TARGETED
+    ]
+    found = sweeps(placed, reference)
+    places = unique([sweep.setting.where for sweep in found])
+    return sorted(found, key=lambda sweep: (places.index(sweep.setting.where), *_order(sweep.setting)))
+
+
 def nearest(epsilons: Iterable[float | None], reference: float = REFERENCE) -> float | None:
-    """The radius nearest to the reference on a logarithmic scale, the smaller of two; None for unbounded alone."""
+    """The ε nearest to the reference on a logarithmic scale, the smaller of two; None for unbounded alone."""
     bounded = [epsilon for epsilon in epsilons if epsilon]
     return min(bounded, key=lambda e: (round(abs(math.log(e / reference)), 9), e)) if bounded else None
 
 
-def families(effects: Sequence[Row], reference: float = REFERENCE) -> list[Family]:
-    """All settings with an objective of a matrix: PGD before FGSM before others, L∞ before RMS, ε = 0 left out."""
-    grouped: dict[Setting, list[Row]] = {}
-    for row in effects:
-        if kind(row.objective) and row.epsilon != 0:
-            grouped.setdefault(Setting(row.model, row.dataset, row.attack, row.norm), []).append(row)
-    found = [_family(setting, rows, reference) for setting, rows in grouped.items()]
-    places = unique([family.setting.where for family in found])
-    return sorted(found, key=lambda family: (places.index(family.setting.where), *_order(family.setting)))
+def leading(found: Sequence[Sweep]) -> list[Sweep]:
+    """The sweeps of the foremost attack of each model and data set that attacks two tasks by their own losses.
+
+    A place without such an attack leads with its first one.
+    """
+    leaders: dict[str, str] = {}
+    for sweep in sorted(found, key=lambda sweep: len(sweep.chosen.attacked_tasks) < 2):
+        leaders.setdefault(sweep.setting.where, sweep.setting.attack)
+    return [sweep for sweep in found if sweep.setting.attack == leaders[sweep.setting.where]]
 
 
-def _family(setting: Setting, rows: Sequence[Row], reference: float) -> Family:
-    tasks = ordered_tasks([row.task for row in rows])
-    objectives = ordered_objectives([row.objective for row in rows], tasks)
-    by_radius: dict[float | None, dict[tuple[str, str], Row]] = {}
-    for row in rows:
-        by_radius.setdefault(row.epsilon, {})[row.objective, row.task] = row
-    radii = sorted(by_radius, key=lambda epsilon: (epsilon is None, epsilon))
-    matrices = tuple(Matrix(setting, e, tuple(objectives), tuple(tasks), by_radius[e]) for e in radii)
-    wanted = nearest(radii, reference)
-    return Family(setting, matrices, next(matrix for matrix in matrices if matrix.epsilon == wanted))
+def foremost(found: Sequence[Sweep]) -> list[Matrix]:
+    """The matrix shown first of each model and data set: that of the leading attack in its first norm."""
+    firsts: dict[str, Matrix] = {}
+    for sweep in leading(found):
+        firsts.setdefault(sweep.setting.where, sweep.chosen)
+    return list(firsts.values())
 
 
 def _order(setting: Setting) -> tuple[int, int]:
@@ -130,14 +182,3 @@ def _order(setting: Setting) -> tuple[int, int]:
 
 def _rank(name: str, order: Sequence[str]) -> int:
     return order.index(name) if name in order else len(order)
-
-
-def leading(found: Sequence[Family]) -> list[Family]:
-    """The families of the foremost attack of each model and data set that attacks two tasks by their own losses.
-
-    A place without such an attack leads with its first one.
-    """
-    leaders: dict[str, str] = {}
-    for family in sorted(found, key=lambda family: len(family.chosen.attacked_tasks) < 2):
-        leaders.setdefault(family.setting.where, family.setting.attack)
-    return [family for family in found if family.setting.attack == leaders[family.setting.where]]

@@ -2,115 +2,127 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from robustbench_seg.attacks.objectives.base import Role
+from robustbench_seg.classes import canonical
 from robustbench_seg.errors import UsageError
 from robustbench_seg.report.names import epsilon_text, task_name
-from robustbench_seg.report.relationships.asymmetry import MATRIX_CONTRASTS, Placed, within
-from robustbench_seg.report.relationships.contrast import Contrast, Draws, Key, key
-from robustbench_seg.report.relationships.effects import effects, measured_tasks, place
-from robustbench_seg.report.relationships.hiding import REFERENCE as HIDING_REFERENCE
-from robustbench_seg.report.relationships.hiding import Hiding, chosen, hiding_contrast, hidings
-from robustbench_seg.report.relationships.matrix import REFERENCE, Family, Matrix, families, leading
-from robustbench_seg.report.relationships.paired import draws
-from robustbench_seg.report.relationships.swapping import Swap, shape_keys, swaps
+from robustbench_seg.report.relationships.contrasts import Samples
+from robustbench_seg.report.relationships.effects import effects, measured_tasks, place, whole
+from robustbench_seg.report.relationships.matrix import REFERENCE, Matrix, Place, Sweep, objective_sweeps, sweeps
+from robustbench_seg.report.relationships.objectives import described
 from robustbench_seg.results.keys import CLEAN
+from robustbench_seg.results.measurements import Measurements
+from robustbench_seg.results.merge import merge, model_names
+from robustbench_seg.results.pair import RATIO, VALUE
 from robustbench_seg.results.rows import OUTCOMES, Row, unique
-from robustbench_seg.results.run import Panel, Run, RunLike
+from robustbench_seg.results.run import Panel, Run
+from robustbench_seg.tasks.base import Floats
+from robustbench_seg.tasks.registry import TASKS
 
-_PICTURED = ("hide:", "swap:", "group:")
+HIDING_REFERENCE = 2.0
+"""The ε of a hidden class that is shown first: that of UniNet 2021, table 3."""
+
+SHAPE = "aspect_ratio"
+"""The metric that tells the shape of boxes."""
+
+Placed = tuple[str, Place, Row]
+"""A row with its subject and its place in a matrix."""
 
 
 @dataclass(frozen=True)
 class Study:
-    """Effects and what is derived from them; only models with at least two tasks measured on a data set."""
+    """Effects and what is derived from them; only models with at least two tasks measured on a data set.
 
-    effects: tuple[Row, ...]
-    families: tuple[Family, ...]
-    hidings: tuple[Hiding, ...]
-    shown_hidings: tuple[Hiding, ...]
-    swaps: tuple[Swap, ...]
-    outcomes: tuple[Row, ...]
-    draws: Draws
-    panels: tuple[Panel, ...]
+    `sweeps` are those over whole objectives, `hidings` of a hidden class by the task it was hidden in, `swaps` of two
+    classes by class and metric; `outcomes` are shares of targets that an attack reached.
+    """
+
+    effects: Sequence[Row]
+    sweeps: Sequence[Sweep]
+    hidings: Sequence[Sweep]
+    swaps: Sequence[Matrix]
+    outcomes: Sequence[Row]
+    samples: Samples
+    panels: Sequence[Panel]
     info: Mapping[str, Any]
-    notes: tuple[str, ...]
-
-    def directions(self) -> list[Placed]:
-        """Which way the influence is stronger, at the radii shown first."""
-        return [*_directions([family.chosen for family in self.families], self.shown_hidings, self.draws)]
-
-    def other_directions(self) -> list[Placed]:
-        """The same at all other radii."""
-        shown = set(map(id, self.shown_hidings))
-        rest = [one for one in self.hidings if id(one) not in shown]
-        return [*_directions([matrix for family in self.families for matrix in family.others], rest, self.draws)]
-
-    def cohesions(self) -> list[Placed]:
-        """Whether tasks of a group harm each other more, at the radii shown first."""
-        matrices = [family.chosen for family in self.families]
-        return [(m.setting, m.epsilon, one) for m in matrices if (one := within(m, self.draws))]
+    notes: Sequence[str]
 
 
-def study(runs: Sequence[Run], merged: RunLike, names: Sequence[Mapping[str, str]], reference: float | None) -> Study:
-    """The study of `merged`, which is `runs` as one; `names` are the models of each run as they are called in it.
+@contextmanager
+def opened_study(runs: Sequence[Run], folder: Path, reference: float | None = None) -> Iterator[Study]:
+    """The study of several runs, while their stores are open; `folder` is where it is written to.
 
-    `reference` is the radius shown first (grey values), None for the papers'. Raises UsageError where there is
-    nothing to relate.
+    `reference` is the ε shown first, None for the papers'. Raises UsageError where there is nothing to relate.
     """
     for run in runs:
         _require_attack(run)
-    table = merged.rows
-    tasks = measured_tasks(table)
+    merged = merge(runs, folder)
+    tasks = measured_tasks(merged.rows)
     places = {where for where, measured in tasks.items() if len(measured) > 1}
     if not places:
         raise UsageError(f"no model with at least two tasks: {_listed(tasks)}; give a run of a multi-task model")
-    found = effects([row for row in table if place(row) in places])
+    table = [row for row in merged.rows if place(row) in places]
+    found = effects(table)
     classes = [row for row in merged.class_rows if place(row) in places and row.attack != CLEAN]
     _check_reference(found, reference)
-    hidden = hidings(classes)
-    made = Study(
-        tuple(found),
-        tuple(families(found, reference or REFERENCE)),
-        tuple(hidden),
-        tuple(chosen(hidden, reference or HIDING_REFERENCE)),
-        tuple(swaps(classes)),
-        tuple(row for row in table if row.metric in OUTCOMES and place(row) in places),
-        {},
-        tuple(panel for panel in _pictured(runs, names) if (panel.model, panel.dataset) in places),
-        merged.info,
-        (*_left_out(tasks), *_failures(found)),
-    )
-    return replace(made, draws=draws(runs, _wanted(made)))
+    with Measurements(runs) as measurements:
+        yield Study(
+            found,
+            objective_sweeps(found, reference or REFERENCE),
+            sweeps(_hidden(classes), reference or HIDING_REFERENCE),
+            [matrix for sweep in sweeps(_swapped(classes)) for matrix in sweep.matrices],
+            [row for row in table if row.metric in OUTCOMES],
+            cache(_samples(measurements)),
+            [panel for panel in _pictured(runs) if (panel.model, panel.dataset) in places],
+            merged.info,
+            (*_left_out(tasks), *_failures(found)),
+        )
 
 
-def _directions(matrices: Iterable[Matrix], hidden: Iterable[Hiding], known: Draws) -> Iterable[Placed]:
-    for matrix in matrices:
-        for compare in MATRIX_CONTRASTS:
-            if one := compare(matrix, known):
-                yield matrix.setting, matrix.epsilon, one
-    for hiding in hidden:
-        if one := hiding_contrast(hiding, known):
-            yield hiding.setting, hiding.epsilon, one
+def _samples(measurements: Measurements) -> Samples:
+    def samples(row: Row) -> Floats | None:
+        quantity = RATIO if row.direction else VALUE
+        found = measurements.sample(row.key, row.task, row.metric, quantity, row.label)
+        return None if found is None else found.resampled
+
+    return samples
 
 
-def _wanted(made: Study) -> set[Key]:
-    """The cells whose resamples the contrasts and shapes shown first need."""
-    contrasts: list[Contrast] = [one for _, _, one in (*made.directions(), *made.cohesions())]
-    cells = [row for one in contrasts for side in (one.first, one.second) for row in side.rows]
-    compared = [
-        row for family in leading(made.families) for row in family.chosen.cells.values() if row.ratio is not None
-    ]
-    return {key(row) for row in (*cells, *compared, *(row for swap in made.swaps for row in shape_keys(swap)))}
+def swapped_classes(objective: str) -> tuple[str, ...]:
+    """The two classes of a swap, as the objective calls them; nothing for another objective."""
+    classes = described(objective).classes
+    return classes if len(classes) == 2 else ()
 
 
-def _pictured(runs: Sequence[Run], names: Sequence[Mapping[str, str]]) -> Iterable[Panel]:
+def _hidden(class_rows: Iterable[Row]) -> Iterator[Placed]:
+    """Rows of a class that is hidden, in the metric that shows what became of it."""
+    for row in class_rows:
+        found = described(row.objective)
+        shown = TASKS.get(row.task)().class_curve if row.task in TASKS else row.metric
+        if row.metric == shown and [canonical(one) for one in found.classes] == [canonical(row.label)]:
+            yield row.label, (row.aim, row.task), whole(row)
+
+
+def _swapped(class_rows: Iterable[Row]) -> Iterator[Placed]:
+    """Rows of both swapped classes in the task attacked, by class (as the objective calls it) and metric."""
+    for row in class_rows:
+        for label in swapped_classes(row.objective) if row.task == row.aim else ():
+            if canonical(label) == canonical(row.label):
+                yield row.objective, (label, row.metric), whole(row)
+
+
+def _pictured(runs: Sequence[Run]) -> Iterable[Panel]:
     """Panels of images that have one of an attack on a class or a group, with their clean ones."""
-    for run, shown in zip(runs, names, strict=True):
-        panels = [p for p in run.panels() if not p.attack or p.objective.startswith(_PICTURED)]
+    for run, shown in zip(runs, model_names(runs), strict=True):
+        roles = (Role.TARGETED, Role.GROUP)
+        panels = [p for p in run.panels() if not p.attack or (p.objective and described(p.objective).role in roles)]
         attacked = {(p.model, p.dataset, p.image) for p in panels if p.attack}
         for panel in panels:
             if (panel.model, panel.dataset, panel.image) in attacked:
@@ -123,7 +135,7 @@ def _require_attack(run: Run) -> None:
     models = " ".join(f"-m {model}" for model in unique([row.model for row in run.rows])) or "-m MODEL"
     data = " ".join(f"-d {dataset}" for dataset in unique([row.dataset for row in run.rows])) or "-d DATASET"
     raise UsageError(
-        f"run '{Path(run.folder)}' has no gradient attack, so nothing to relate; "
+        f"run '{run.folder}' has no gradient attack, so nothing to relate; "
         f"make one with `robustseg evaluate {models} {data} -a pgd -e 1`"
     )
 

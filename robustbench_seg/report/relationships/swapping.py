@@ -2,187 +2,173 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from functools import partial
 
-from robustbench_seg.classes import canonical
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from robustbench_seg.report.canvas import WIDTH, titled
 from robustbench_seg.report.cells import DASH, Cell, Line, Table, empty, ratio_cell
-from robustbench_seg.report.names import class_metric_name, metric_text, task_name
-from robustbench_seg.report.relationships.contrast import Draws, Estimate, key
-from robustbench_seg.report.relationships.effects import whole
-from robustbench_seg.report.relationships.matrix import Setting
-from robustbench_seg.results.rows import Row
+from robustbench_seg.report.comparison import Comparison, Estimate, Scale, comparison_table
+from robustbench_seg.report.names import class_metric_name, epsilon_text, metric_text, task_name
+from robustbench_seg.report.relationships.colours import MISSING, SHADES
+from robustbench_seg.report.relationships.contrasts import Samples, interval_of
+from robustbench_seg.report.relationships.heat import task_heads
+from robustbench_seg.report.relationships.matrix import Matrix, Setting
+from robustbench_seg.report.relationships.objectives import GEOMETRIC, SEMANTIC
+from robustbench_seg.report.relationships.study import SHAPE, Study, swapped_classes
+from robustbench_seg.report.section import Drawing, Part, Section, drawn
+from robustbench_seg.report.tables import targets
+from robustbench_seg.results.rows import Row, unique
 
-SHAPE = "aspect_ratio"
-METRICS = ("miou", "ap", "cls_loss", "reg_loss", SHAPE)
-"""What is shown of a swapped class, where it was measured."""
-
-
-@dataclass(frozen=True)
-class Swap:
-    """Two classes swapped in one task's output: a row of classes.csv for (class, metric) of that task."""
-
-    setting: Setting
-    epsilon: float | None
-    objective: str
-    cells: Mapping[tuple[str, str], Row]
-
-    @property
-    def target(self) -> str:
-        """The task attacked."""
-        return self.objective.partition("@")[2]
-
-    @property
-    def labels(self) -> tuple[str, str]:
-        """The two classes, as the objective calls them."""
-        return _labels(self.objective)
-
-    @property
-    def title(self) -> str:
-        """Where, what and how."""
-        pair = " ↔ ".join(self.labels)
-        return f"{self.setting.where}: {pair} in {task_name(self.target)}, {self.setting.at(self.epsilon)}"
-
-    @property
-    def metrics(self) -> list[str]:
-        """The metrics that were measured of both classes, in their usual order."""
-        return [name for name in METRICS if all((label, name) in self.cells for label in self.labels)]
+SHAPES = "Mean width / height of boxes labelled as a swapped class, against the middle between the two clean shapes"
+_INTRO = (
+    "The attack pushes each of two classes to the other. For boxes it works on the class scores alone: if the losses "
+    "and the shapes of the boxes change too, the detector's classes and shapes depend on each other. The mean width / "
+    "height is that of the boxes labelled so: a class whose boxes stay on its own side of the middle between both "
+    "clean shapes has taken its shape along (+); one whose boxes lie on the other side has not (−). The "
+    "classification loss weighs a box by how well it fits, so boxes that are ruined lower it; the regression loss "
+    "here is the plain GIoU loss over the locations of a class."
+)
+_BEFORE, _AFTER = "#9ecae1", "#08519c"
 
 
-def swaps(class_rows: Iterable[Row]) -> list[Swap]:
-    """Every setting, radius, pair of classes and attacked task, in the order of the run."""
-    found: dict[tuple[Setting, float | None, str], dict[tuple[str, str], Row]] = {}
-    for row in class_rows:
-        if row.objective.startswith("swap:") and row.task == row.aim and row.metric in METRICS:
-            place = (Setting(row.model, row.dataset, row.attack, row.norm), row.epsilon, row.objective)
-            for label in _labels(row.objective):
-                if canonical(label) == canonical(row.label):
-                    found.setdefault(place, {})[label, row.metric] = whole(row)
-    return [Swap(*place, cells) for place, cells in found.items()]
+def section(study: Study) -> Section | None:
+    """What targets reached, the shapes of all swaps, then figure and tables of each."""
+    reached = targets([row for row in study.outcomes if swapped_classes(row.objective)])
+    moved = [one for swap in study.swaps for one in shapes(swap, study.samples)]
+    common = [
+        *([reached] if reached else ()),
+        *([comparison_table(SHAPES, moved, ("after", "middle"))] if moved else ()),
+    ]
+    drawings = [
+        Drawing(_name(swap), f"{swap_title(swap)}. Both classes before and after the swap.", partial(swap_figure, swap))
+        for swap in study.swaps
+    ]
+    parts = [
+        Part(swap_title(swap), files, [swap_table(swap), *side_effects(swap, study.effects)])
+        for swap, files in zip(study.swaps, drawn("relationships_swap", drawings), strict=True)
+    ]
+    title = "Swapping two classes"
+    return Section("swapping", "Swapping classes", title, [_INTRO], [Part(tables=common), *parts]) if parts else None
 
 
-def _labels(objective: str) -> tuple[str, str]:
-    pair = objective.removeprefix("swap:").partition("@")[0]
-    first, _, second = pair.partition(",")
-    return first, second
+def swap_title(swap: Matrix) -> str:
+    """Where, what and how."""
+    target = swap.subject.partition("@")[2]
+    return f"{swap.setting.where}: {' ↔ '.join(swapped_classes(swap.subject))} in {task_name(target)}, {swap.how}"
 
 
-def swap_table(swap: Swap) -> Table:
+def swap_metrics(swap: Matrix) -> list[str]:
+    """The metrics measured of both classes, in the order of the run."""
+    labels = swapped_classes(swap.subject)
+    metrics = unique([metric for _, metric in swap.cells])
+    return [metric for metric in metrics if all((label, metric) in swap.cells for label in labels)]
+
+
+def swap_table(swap: Matrix) -> Table:
     """Before and after of each class and metric."""
     lines = [
         Line(label, class_metric_name(metric), _cells(swap.cells[label, metric]))
-        for metric in swap.metrics
-        for label in swap.labels
+        for metric in swap_metrics(swap)
+        for label in swapped_classes(swap.subject)
     ]
-    return Table(swap.title, "class", ("before", "after", "ratio"), tuple(lines))
+    return Table(swap_title(swap), "class", ("before", "after", "ratio"), tuple(lines))
 
 
-def shape_keys(swap: Swap) -> list[Row]:
-    """The rows whose resamples say how sure the shapes are."""
-    return [row for (_, metric), row in swap.cells.items() if metric == SHAPE and row.value is not None]
+def side_effects(swap: Matrix, effects: Sequence[Row]) -> list[Table]:
+    """The retained performance of every task as a whole under the same attack."""
+    place = (swap.setting, swap.epsilon, swap.subject)
+    rows = {row.task: row for row in effects if (Setting.of(row), row.epsilon, row.objective) == place}
+    whole = Matrix(swap.setting, swap.epsilon, {(swap.subject, task): row for task, row in rows.items()})
+    line = Line("all classes", "", tuple(ratio_cell(rows[task]) for task in whole.tasks))
+    caption = "Retained performance of every task under the same attack"
+    return [Table(caption, "over", task_heads(whole), (line,))] if rows else []
 
 
-@dataclass(frozen=True)
-class Shape:
-    """Mean width / height of the boxes labelled as one class, before and after; `sign` says what became of it.
+def shapes(swap: Matrix, samples: Samples) -> list[Comparison]:
+    """The shape of each class after the swap against the middle between both before, `expected` on its own side.
 
-    1: it stays clearly on its own side of the middle between the two classes' shapes before, so what was swapped took
-    the shape of its new class along; -1: it lies clearly on the other class's side, as if labels alone had changed.
+    Nothing where shapes were not measured, where one of the classes has no box, or where both have one shape.
     """
-
-    label: str
-    before: float
-    after: Estimate
-    sign: int
-
-    def text(self) -> str:
-        """`person 0.45 before and 0.64 [0.60, 0.68] after`."""
-        low, high = self.after.low, self.after.high
-        interval = "(no interval)" if low is None or high is None else f"[{low:.3f}, {high:.3f}]"
-        return f"{self.label} {self.before:.3f} before and {self.after.value:.3f} {interval} after"
-
-
-def shapes(swap: Swap, draws: Draws) -> list[Shape]:
-    """The shapes of both classes (UniNet 2021, figure 5d); nothing where one of them has no box or they are equal."""
-    rows = [swap.cells.get((label, SHAPE)) for label in swap.labels]
-    known = [row for row in rows if row is not None and row.clean is not None and row.value is not None]
-    middle = sum(row.clean or 0.0 for row in known) / 2
-    if len(known) < len(rows) or known[0].clean == known[1].clean:
+    rows = [swap.cells.get((label, SHAPE)) for label in swapped_classes(swap.subject)]
+    known = [(row, row.clean, row.value) for row in rows if row and row.clean is not None and row.value is not None]
+    if len(known) < 2 or known[0][1] == known[1][1]:
         return []
-    found = []
-    for label, row in zip(swap.labels, known, strict=True):
-        after, before = _after(row, draws), row.clean or 0.0
-        found.append(Shape(label, before, after, _side(after, middle) * (1 if before > middle else -1)))
-    return found
+    middle = (known[0][1] + known[1][1]) / 2
+    return [_shape(swap, row, before, after, middle, samples) for row, before, after in known]
 
 
-def shape_sentence(swap: Swap, draws: Draws, outcomes: Sequence[Row] = ()) -> str:
-    """Whether shapes swapped along with the classes; empty where shapes were not measured.
-
-    `draws` has the resampled shapes where the run has its store, `outcomes` are rows of `targets_reached`.
-    """
-    if any((label, SHAPE) not in swap.cells for label in swap.labels):
-        return ""
-    start = f"{' ↔ '.join(swap.labels)} swapped in {task_name(swap.target)}, {swap.setting.at(swap.epsilon)}"
-    found = shapes(swap, draws)
-    if not found:
-        return f"{start}: no box of one of the classes is left, so shapes cannot be compared."
-    facts = "; ".join(one.text() for one in found)
-    return f"{start}: {reached(swap, outcomes)}mean width / height of boxes so labelled, {facts}. {_verdict(found)}"
-
-
-def reached(swap: Swap, outcomes: Sequence[Row]) -> str:
-    """How many of its targets the attack moved: a swap that moved few says little about shapes."""
-    shares = [
-        row.value
-        for row in outcomes
-        if row.metric == "targets_reached"
-        and (row.objective, row.epsilon) == (swap.objective, swap.epsilon)
-        and Setting(row.model, row.dataset, row.attack, row.norm) == swap.setting
-        and row.value is not None
-    ]
-    return f"{100 * shares[0]:.1f} % of the targets reached the other class; " if shares else ""
-
-
-def _verdict(found: Sequence[Shape]) -> str:
-    signs = {one.sign for one in found}
-    surely = "" if all(one.after.low is not None for one in found) else ", as far as values without an interval tell"
-    if signs == {1}:
-        return (
-            "Both stay nearer to their own shape than to the other's: the shapes swapped along with the classes"
-            f"{surely}."
-        )
-    if signs == {-1}:
-        return f"Both have the other's shape now: the shapes did not swap along with the classes{surely}."
-    return "The two do not both tell clearly whether shapes swapped along with the classes."
-
-
-def _after(row: Row, draws: Draws) -> Estimate:
-    if key(row) not in draws:
-        return Estimate(row.value or 0.0)
-    from robustbench_seg.results.bootstrap import interval
-
-    return Estimate(row.value or 0.0, *interval(draws[key(row)]))
-
-
-def _side(shape: Estimate, middle: float) -> int:
-    """-1 for shapes below the middle, 1 for those above, 0 where the interval includes it."""
-    low, high = (shape.value if bound is None else bound for bound in (shape.low, shape.high))
-    return int(low > middle) - int(high < middle)
+def _shape(swap: Matrix, row: Row, before: float, after: float, middle: float, samples: Samples) -> Comparison:
+    interval = interval_of(samples(row))
+    expected = 1 if before > middle else -1
+    kept, changed = f"keeps the shape of {row.label}", "has the other class's shape"
+    return Comparison(
+        row.label,
+        swap.title,
+        Estimate(f"{before:.3f} before", after, interval),
+        Estimate("", middle),
+        {"images": (interval[0] - middle, interval[1] - middle)} if interval else {},
+        (kept, changed) if expected > 0 else (changed, kept),
+        expected=expected,
+        scale=Scale(),
+    )
 
 
 def _cells(row: Row) -> tuple[Cell, Cell, Cell]:
-    before, after = (
-        Cell(DASH) if value is None else Cell(metric_text(row.metric, value)) for value in (row.clean, row.value)
-    )
-    return before, after, _ratio(row)
-
-
-def _ratio(row: Row) -> Cell:
+    before, after = (Cell(DASH if v is None else metric_text(row.metric, v)) for v in (row.clean, row.value))
     if not row.direction:
-        return Cell(DASH, title="neither high nor low is better")
+        return before, after, Cell(DASH, title="neither high nor low is better")
     if row.ratio is None:
-        return empty("failed" if row.failed else "no value")
+        return before, after, empty("failed" if row.failed else "no value")
     # The value stands in its own column already.
     shown = ratio_cell(row)
-    return Cell(shown.main, shown.small[:-1], shown.shade)
+    return before, after, Cell(shown.main, shown.small[:-1], shown.shade)
+
+
+def swap_figure(swap: Matrix) -> Figure | None:
+    """Bars of both classes before and after, a panel per metric; mean shapes have a line at 1. None for one metric."""
+    metrics = swap_metrics(swap)
+    if len(metrics) < 2:
+        return None
+    canvas = titled(swap_title(swap))
+    canvas.set_size_inches(min(max(4.6, WIDTH * len(metrics) / 4), WIDTH), 2.9)
+    grid = canvas.subplots(1, len(metrics), squeeze=False)[0]
+    for letter, axes, metric in zip("abcdefgh", grid, metrics, strict=False):
+        axes.set_title(f"({letter}) {class_metric_name(metric)}", pad=7)
+        _draw(axes, swap, metric)
+        if metric == SHAPE:
+            _mark_square(axes)
+    handles, names = canvas.axes[0].get_legend_handles_labels()
+    canvas.legend(handles, names, loc="outside right upper")
+    return canvas
+
+
+def _draw(axes: Axes, swap: Matrix, metric: str) -> None:
+    labels = swapped_classes(swap.subject)
+    for at, label in enumerate(labels):
+        row = swap.cells[label, metric]
+        for offset, value, colour, name in ((-0.2, row.clean, _BEFORE, "before"), (0.2, row.value, _AFTER, "after")):
+            if value is None:
+                axes.text(at + offset, 0, DASH, ha="center", va="bottom", color=MISSING)
+                continue
+            axes.bar(at + offset, value, 0.36, color=colour, label=name if at == 0 else None, zorder=2)
+            axes.text(at + offset, value, f"{value:.2f}", ha="center", va="bottom", fontsize=7.5, zorder=4)
+    axes.set_xticks(range(len(labels)), labels)
+    axes.set_xlim(-0.5, len(labels) - 0.5)
+    axes.margins(y=0.12)
+
+
+def _mark_square(axes: Axes) -> None:
+    """The line between upright and wide boxes, and what lies on either side of it."""
+    top = max(1.3, axes.get_ylim()[1])
+    axes.set_ylim(0, top)
+    axes.axhspan(0, 1, color=SHADES[SEMANTIC], linewidth=0, zorder=0)
+    axes.axhspan(1, top, color=SHADES[GEOMETRIC], linewidth=0, zorder=0)
+    axes.axhline(1, color="#1a1a1a", linewidth=1, zorder=3)
+
+
+def _name(swap: Matrix) -> str:
+    epsilon = "unbounded" if swap.epsilon is None else epsilon_text(swap.epsilon)
+    return "_".join((*swap.setting, *swap.subject.removeprefix("swap:").split("@")[::-1], epsilon))

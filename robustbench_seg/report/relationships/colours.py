@@ -1,4 +1,4 @@
-"""What the figures of relationships share: colours by group, names that fit, and PNG bytes."""
+"""What the figures of relationships share: colours by group, and names that fit."""
 
 from __future__ import annotations
 
@@ -20,6 +20,16 @@ COLOURS = {
 }
 """Blues attack semantic tasks, oranges geometric ones, greys both or neither."""
 
+MISSING = "#777777"
+"""The dash that stands for a missing number."""
+
+
+def task_axis(axes: Axes, tasks: Sequence[str]) -> None:
+    """Put tasks at 0, 1, ... of the horizontal axis, under their names in short lines."""
+    axes.set_xlim(-0.5, len(tasks) - 0.5)
+    axes.set_xticks(range(len(tasks)), [wrapped(task) for task in tasks])
+    axes.tick_params(axis="x", length=0, labelbottom=True)
+
 
 def wrapped(task: str) -> str:
     """A task's name in short lines."""
@@ -27,6 +37,6 @@ def wrapped(task: str) -> str:
 
 
 def shade_regions(axes: Axes, tasks: Sequence[str]) -> None:
-    """A background a group behind tasks that stand at 0, 1, ... on the horizontal axis."""
+    """A background per group behind tasks that stand at 0, 1, ... on the horizontal axis."""
     for at, task in enumerate(tasks):
         axes.axvspan(at - 0.5, at + 0.5, color=SHADES[group(task)], linewidth=0, zorder=0)

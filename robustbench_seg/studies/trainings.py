@@ -1,8 +1,8 @@
-"""What the study trains: each entry is a recipe of the catalogue with a seed and a number of steps."""
+"""What a study trains: recipes of the catalogue, with other seeds or numbers of steps."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,16 +12,9 @@ from robustbench_seg.evaluation.run import make_folder
 from robustbench_seg.evaluation.spec import ModelSpec
 from robustbench_seg.models.catalogue.card import CARD
 from robustbench_seg.models.catalogue.index import folders
+from robustbench_seg.report.cells import Line, Table, text_cells
 from robustbench_seg.training.recipe import Recipe, read_recipe, varied
 from robustbench_seg.training.run import run_recipe
-
-SINGLE = "single task"
-LAMBDAS = ("0.1", "0.2", "0.3", "0.5", "0.6", "0.9", "1.0")
-SEEDS = (None, 1, 2)
-"""The recipe's own, which is 0, and two more."""
-SHORT = 600
-"""Steps of the ablation; all of its networks have the same."""
-CAMVID_LAMBDAS = ("0.1", "0.2")
 
 Announce = Callable[[str], None]
 
@@ -61,26 +54,8 @@ def _recipe(name: str) -> Recipe:
     return read_recipe(shipped("models") / name / "recipe.toml")
 
 
-def street_recipe(kind: str) -> str:
-    """The recipe of `single task` or of a λ."""
-    return "klingner-single" if kind == SINGLE else f"klingner-multi-{kind}"
-
-
-def camvid_recipe(kind: str) -> str:
-    """The same for the real-data variant."""
-    return "klingner-camvid-single" if kind == SINGLE else f"klingner-camvid-multi-{kind}"
-
-
-FULL = {kind: tuple(Training(street_recipe(kind), seed) for seed in SEEDS) for kind in (SINGLE, "0.1")}
-"""Trained to the end, several times."""
-ABLATION = {kind: (Training(street_recipe(kind), steps=SHORT),) for kind in (SINGLE, *LAMBDAS)}
-"""Trained once each, shorter, and as long as each other."""
-CAMVID = {kind: (Training(camvid_recipe(kind), root="CAMVID"),) for kind in (SINGLE, *CAMVID_LAMBDAS)}
-"""Segmentation of CamVid, depth from video of street-b."""
-
-
 def obtain(training: Training, work: Path, device: str, announce: Announce, root: str | None = None) -> ModelSpec:
-    """The model: shipped, trained before into `work`, or trained now (going on where it stopped)."""
+    """The model: shipped, trained before into `work`, or trained now (continuing where it stopped)."""
     if training.name in folders():
         return ModelSpec(training.name)
     folder = work / "models" / training.name
@@ -91,3 +66,10 @@ def obtain(training: Training, work: Path, device: str, announce: Announce, root
         make_folder(folder)
         run_recipe(training.read(), states, folder, root=root, device=device)
     return ModelSpec(training.name, folder=str(folder))
+
+
+def training_table(trainings: Iterable[Training]) -> Table:
+    """What was trained, with the command that does it alone."""
+    recipes = [(one.command, one.read()) for one in trainings]
+    lines = [Line(recipe.name, "", text_cells(str(recipe.steps), str(recipe.seed), line)) for line, recipe in recipes]
+    return Table("What was trained", "model", ("steps", "seed", "command"), tuple(lines))

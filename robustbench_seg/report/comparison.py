@@ -1,0 +1,125 @@
+"""Comparisons: two numbers, their difference with its intervals and a verdict of a few words; tables of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from robustbench_seg.report.cells import Cell, Line, Table
+
+OPEN, UNKNOWN = "statistically indistinguishable", "no interval"
+SIGNS = {1: "+", 0: "0", -1: "−"}
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number, what it is called, and its 95 % interval (None where it has none)."""
+
+    name: str
+    value: float
+    interval: Interval | None = None
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How numbers of a comparison are written: times a factor, with so many decimals and a unit."""
+
+    factor: float = 1.0
+    decimals: int = 3
+    unit: str = ""
+
+    def number(self, value: float) -> str:
+        """The number without its unit: `21.3`."""
+        return f"{self.factor * value:.{self.decimals}f}"
+
+    def text(self, value: float) -> str:
+        """The number with its unit: `21.3 %`."""
+        return f"{self.number(value)} {self.unit}".rstrip()
+
+    def signed(self, value: float) -> str:
+        """The number with its sign and without its unit: `+2.1`."""
+        return f"{self.factor * value:+.{self.decimals}f}"
+
+    def bracket(self, interval: Interval) -> str:
+        """An interval: `[18.0, 24.9]`."""
+        return f"[{', '.join(map(self.number, interval))}]"
+
+
+PERCENT = Scale(100.0, 1, "%")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two numbers side by side, with the intervals of first - second by what they come from (`images`, `seeds`).
+
+    `verdicts` say what it means that the first is larger, and that it is smaller; `margin` is what the difference must
+    exceed besides. `expected` is -1 where a finding claims that the first is smaller.
+    """
+
+    subject: str
+    where: str
+    first: Estimate
+    second: Estimate
+    intervals: Mapping[str, Interval] = field(default_factory=dict)
+    verdicts: tuple[str, str] = ("larger", "smaller")
+    margin: float = 0.0
+    expected: int = 1
+    scale: Scale = PERCENT
+
+    @property
+    def difference(self) -> float:
+        """The first number minus the second."""
+        return self.first.value - self.second.value
+
+    @property
+    def larger(self) -> int:
+        """1 or -1 where every interval lies on that side of 0 and the margin is exceeded, else 0."""
+        bounds = self.intervals.values()
+        if not bounds or abs(self.difference) <= self.margin:
+            return 0
+        return int(all(low > 0 for low, _ in bounds)) - int(all(high < 0 for _, high in bounds))
+
+    @property
+    def sign(self) -> int:
+        """1 where the difference is as expected, -1 where it is the reverse, 0 where it is open."""
+        return self.expected * self.larger
+
+    @property
+    def verdict(self) -> str:
+        """What the intervals allow to say, in a few words."""
+        if not self.intervals:
+            return UNKNOWN
+        return {1: self.verdicts[0], -1: self.verdicts[1], 0: OPEN}[self.larger]
+
+
+def comparison_table(
+    caption: str, comparisons: Sequence[Comparison], heads: tuple[str, str] = ("first", "second")
+) -> Table:
+    """One row per comparison: both numbers, the difference with its intervals, sign and verdict."""
+    lines = [
+        Line(
+            one.subject,
+            one.where,
+            (
+                _number(one.first, one.scale),
+                _number(one.second, one.scale),
+                Cell(one.scale.signed(one.difference), _intervals(one)),
+                Cell(SIGNS[one.sign]),
+                Cell(one.verdict),
+            ),
+        )
+        for one in comparisons
+    ]
+    return Table(caption, "compared", (*heads, "difference", "sign", "verdict"), tuple(lines))
+
+
+def _number(estimate: Estimate, scale: Scale) -> Cell:
+    interval = () if estimate.interval is None else (scale.bracket(estimate.interval),)
+    return Cell(scale.text(estimate.value), (*interval, *([estimate.name] if estimate.name else ())))
+
+
+def _intervals(one: Comparison) -> tuple[str, ...]:
+    margin = (f"must exceed {one.scale.text(one.margin)}",) if one.margin else ()
+    return (*(f"{name} {one.scale.bracket(interval)}" for name, interval in one.intervals.items()), *margin)

@@ -1,0 +1,137 @@
+"""What models of the catalogue reach and cost, beside a paper's rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from robustbench_seg.models.catalogue.index import card, folders, load
+from robustbench_seg.models.cost import ModelCost, measure_cost
+from robustbench_seg.report.cells import DASH, Cell, Line, Table
+from robustbench_seg.report.delta import Against, delta_mtl
+from robustbench_seg.report.names import task_name
+from robustbench_seg.tasks.base import Metric
+from robustbench_seg.tasks.registry import TASKS
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A catalogue model: its clean curve metric by task and its training steps (from its card), and its cost."""
+
+    name: str
+    values: Mapping[str, float]
+    steps: int
+    cost: ModelCost
+
+
+@dataclass(frozen=True)
+class Together:
+    """The models that stand for one row of a paper's table: one, or one per task."""
+
+    models: Sequence[Measured]
+    wanted: int
+
+    @property
+    def name(self) -> str:
+        """Their names."""
+        return ", ".join(one.name for one in self.models) or "not trained here"
+
+    @property
+    def values(self) -> dict[str, float]:
+        """Their values by task."""
+        return {task: value for one in self.models for task, value in one.values.items()}
+
+    @property
+    def steps(self) -> str:
+        """How long they were trained."""
+        return ", ".join(dict.fromkeys(str(one.steps) for one in self.models)) or DASH
+
+    @property
+    def costs(self) -> dict[str, float | None]:
+        """GMAC, millions of parameters, images per second one after the other, joules; None where one lacks."""
+        costs = [one.cost for one in self.models]
+        if len(costs) < self.wanted:
+            return dict.fromkeys(("gmac", "parameters", "speed", "joules"))
+        joules = [cost.joules for cost in costs if cost.joules is not None]
+        return {
+            "gmac": sum(cost.macs for cost in costs) / 1e9,
+            "parameters": sum(cost.parameters for cost in costs) / 1e6,
+            "speed": 1 / sum(1 / cost.images_per_second for cost in costs),
+            "joules": sum(joules) if len(joules) == len(costs) else None,
+        }
+
+
+def measure(names: Iterable[str], device: str) -> dict[str, Measured]:
+    """Those of `names` that the catalogue has."""
+    found = {}
+    for name in (name for name in dict.fromkeys(names) if name in folders()):
+        own = card(name)
+        values = {task: own.metrics[task][TASKS.get(task).curve] for task in own.tasks}
+        module = load(name).module.to(device)
+        found[name] = Measured(name, values, own.training.steps, measure_cost(module, own.evaluation.size, device))
+    return found
+
+
+def together(found: Mapping[str, Measured], names: Sequence[str]) -> Together:
+    """The models of a row that there are."""
+    return Together([found[name] for name in names if name in found], len(names))
+
+
+def models_table(found: Mapping[str, Measured], tasks: Sequence[str]) -> pd.DataFrame:
+    """models.csv: one row per model."""
+    rows = [
+        {
+            "model": one.name,
+            **{f"{task}_{TASKS.get(task).curve}": one.values.get(task) for task in tasks},
+            "steps": one.steps,
+            "gmac": one.cost.macs / 1e9,
+            "parameters": one.cost.parameters,
+            "images_per_second": one.cost.images_per_second,
+            "joules": one.cost.joules,
+            "height": one.cost.size[0],
+            "width": one.cost.size[1],
+            "device": one.cost.device,
+        }
+        for one in found.values()
+    ]
+    return pd.DataFrame(rows)
+
+
+def curve_metric(task: str) -> Metric:
+    """The metric that a task's Q is drawn of."""
+    return TASKS.get(task)().metric(TASKS.get(task).curve)
+
+
+def delta(values: Mapping[str, float], alone: Mapping[str, float]) -> float | None:
+    """The multi-task gain over the tasks that have a single-task model; None where there are none."""
+    compared = [
+        Against(value, alone[task], bool(curve_metric(task).higher_is_better))
+        for task, value in values.items()
+        if task in alone
+    ]
+    return delta_mtl(compared) if compared else None
+
+
+def beside(value: float | None, form: str, published: str) -> Cell:
+    """Our number, with the paper's under it."""
+    return Cell(DASH if value is None else form.format(value), (f"paper {published}",) if published else ())
+
+
+def task_sets_table(
+    caption: str, rows: Mapping[str, Together], published: Mapping[str, Sequence[str]], tasks: Sequence[str]
+) -> Table:
+    """Every task's metric by which tasks are trained together."""
+    lines = []
+    for row, models in rows.items():
+        pairs = zip(tasks, published[row], strict=True)
+        cells = tuple(beside(models.values.get(task), "{:.3f}", number) for task, number in pairs)
+        lines.append(Line(row, models.name, cells))
+    metrics = {task: curve_metric(task) for task in tasks}
+    better = {True: "higher is better", False: "lower is better"}
+    heads = tuple(
+        f"{task_name(task)}, {metric.title} ({better[bool(metric.higher_is_better)]})"
+        for task, metric in metrics.items()
+    )
+    return Table(caption, "tasks", heads, tuple(lines))

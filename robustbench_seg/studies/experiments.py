@@ -1,0 +1,79 @@
+"""The runs of a study: which models are evaluated on which data under which attacks; each resumes in its own folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from robustbench_seg.evaluation.config import EvaluationConfig
+from robustbench_seg.evaluation.prepare import PreparedEvaluation
+from robustbench_seg.evaluation.run import run_evaluation
+from robustbench_seg.evaluation.spec import DataSpec, InMemory, ModelSpec
+from robustbench_seg.protocol import PROTOCOLS, narrow
+from robustbench_seg.results.run import Run
+from robustbench_seg.studies.grouped import Grouped
+from robustbench_seg.studies.trainings import Training, obtain
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line says; trainings and runs lie in `work`."""
+
+    work: Path
+    device: str = "auto"
+    workers: int = 0
+    limit: int | None = None
+    announce: Callable[[str], None] = print
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Groups of trainings on data sets, under some of a protocol's attacks and ε (empty: all of them).
+
+    `metric` of `tasks` is what the study looks at; `others` are untrained models by group.
+    """
+
+    name: str
+    protocol: str
+    groups: Mapping[str, Sequence[Training]]
+    datasets: Sequence[DataSpec]
+    tasks: Sequence[str]
+    metric: str
+    attacks: tuple[str, ...] = ()
+    epsilons: tuple[float, ...] = ()
+    others: Mapping[str, InMemory] | None = None
+
+    @property
+    def trainings(self) -> list[Training]:
+        """All of them."""
+        return [training for group in self.groups.values() for training in group]
+
+    def results(self, options: Options, root: str | None = None) -> Grouped:
+        """The results; what is trained or evaluated already is not done again. `root` is the labelled data's folder."""
+        others = dict(self.others or {})
+        models = [obtain(one, options.work, options.device, options.announce, root) for one in self.trainings]
+        run = evaluated(self, [*others.values(), *models], options.work / "runs" / self.name, options)
+        groups = {kind: [model.name] for kind, model in others.items()}
+        groups |= {kind: [training.name for training in group] for kind, group in self.groups.items()}
+        return Grouped(run, groups, self.metric)
+
+
+def evaluated(experiment: Experiment, models: Sequence[ModelSpec | InMemory], folder: Path, options: Options) -> Run:
+    """The run of an experiment in a folder; given again it resumes."""
+    config = EvaluationConfig(
+        models=models,
+        datasets=experiment.datasets,
+        protocol=narrow(PROTOCOLS.get(experiment.protocol), experiment.attacks, experiment.epsilons),
+        tasks=experiment.tasks,
+        limit=options.limit,
+        device=options.device,
+        workers=options.workers,
+        in_process=bool(experiment.others),
+        given={"study": experiment.protocol, "part": experiment.name, "limit": options.limit},
+    )
+    return run_evaluation(
+        PreparedEvaluation(config, folder),
+        folder,
+        lambda done: options.announce(f"{experiment.name}: {done.done} of {done.total} units"),
+    )

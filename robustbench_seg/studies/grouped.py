@@ -1,0 +1,129 @@
+"""The numbers of a run with its models in groups of seeds, and the comparisons of groups with the first one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from robustbench_seg.report.comparison import PERCENT, Comparison, Estimate, Scale
+from robustbench_seg.report.names import full_name, strength
+from robustbench_seg.results.differences import Difference, compare
+from robustbench_seg.results.groups import Group
+from robustbench_seg.results.keys import CLEAN
+from robustbench_seg.results.pair import RATIO, VALUE
+from robustbench_seg.results.rows import Row
+from robustbench_seg.results.run import Run
+
+
+class Place(NamedTuple):
+    """A cell whatever the model: data set, attack and ε; clean by default."""
+
+    dataset: str
+    attack: str = CLEAN
+    epsilon: float | None = 0.0
+
+    @property
+    def title(self) -> str:
+        """`street, FGSM at ε = 1`."""
+        return f"{self.dataset}, " + ("clean" if self.attack == CLEAN else self.how)
+
+    @property
+    def how(self) -> str:
+        """Attack and ε."""
+        return f"{full_name(self.attack, '')} {strength(self.epsilon)}"
+
+
+@dataclass(frozen=True)
+class Grouped:
+    """One run with its models in groups (by seed), the first of which the others are compared with.
+
+    A number is the mean over the trainings of a group, of the clean `metric` or, in a perturbed cell, of its Q.
+    """
+
+    run: Run
+    groups: Mapping[str, Sequence[str]]
+    metric: str = "miou"
+
+    @cached_property
+    def rows(self) -> Mapping[tuple[str, Place], Row]:
+        """The metric's rows by model and place."""
+        found = [row for row in self.run.rows if row.metric == self.metric]
+        return {(row.model, Place(row.dataset, row.attack, row.epsilon)): row for row in found}
+
+    @property
+    def first(self) -> str:
+        """The group that the others are compared with."""
+        return next(iter(self.groups))
+
+    @property
+    def others(self) -> list[str]:
+        """The groups that are compared with the first."""
+        return list(self.groups)[1:]
+
+    def each(self, group: str, place: Place) -> list[float]:
+        """The number of each training of a group; those that the run lacks are left out."""
+        numbers = [row.value if place.attack == CLEAN else row.ratio for row in self._rows(group, place)]
+        return [number for number in numbers if number is not None]
+
+    def mean(self, group: str, place: Place) -> float:
+        """The mean over the trainings of a group; NaN where the run lacks them."""
+        return _mean(self.each(group, place))
+
+    def interval(self, group: str, place: Place) -> tuple[float, float]:
+        """The interval of Q from images, its ends averaged over trainings; NaN without one."""
+        found = self._rows(group, place) if place.attack != CLEAN else []
+        return _mean([row.low for row in found]), _mean([row.high for row in found])
+
+    def spread(self, place: Place) -> float:
+        """The largest difference between two trainings of one group; 0 without two."""
+        return max(
+            (max(known) - min(known) for group in self.groups if (known := self.each(group, place))), default=0.0
+        )
+
+    @cached_property
+    def all_differences(self) -> Sequence[Difference]:
+        """Every metric of each group against the first's."""
+        return compare([self.run], [Group(name, tuple(models)) for name, models in self.groups.items()]).differences
+
+    @cached_property
+    def _differences(self) -> Mapping[tuple[str, Place], Difference]:
+        return {
+            (one.second, Place(one.dataset, one.attack, one.epsilon)): one
+            for one in self.all_differences
+            if one.metric == self.metric and one.quantity == (VALUE if one.attack == CLEAN else RATIO)
+        }
+
+    def difference(self, group: str, place: Place) -> Difference | None:
+        """The number of a group minus that of the first one."""
+        return self._differences.get((group, place))
+
+    def comparison(
+        self, group: str, place: Place, seeds: Grouped | None = None, expected: int = 1, scale: Scale = PERCENT
+    ) -> Comparison | None:
+        """A group beside the first one.
+
+        Where a group was trained once, its interval says nothing about another training: such a difference counts only
+        beyond what `seeds`, a run with several trainings of one recipe, shows between two of them in the same cell.
+        """
+        found = self.difference(group, place)
+        if found is None:
+            return None
+        sides = Estimate("", found.b), Estimate(found.first, found.a)
+        margin = 0.0 if seeds is None else seeds.spread(place)
+        verdicts = "higher", "lower"
+        return Comparison(group, place.title, *sides, found.intervals, verdicts, margin, expected, scale)
+
+    def comparisons(self, cells: Iterable[tuple[str, Place]], seeds: Grouped | None = None) -> list[Comparison]:
+        """The comparison of every (group, place) that was measured."""
+        return [one for group, place in cells if (one := self.comparison(group, place, seeds))]
+
+    def _rows(self, group: str, place: Place) -> list[Row]:
+        return [self.rows[model, place] for model in self.groups[group] if (model, place) in self.rows]
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values)) if values else float("nan")
