@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+__all__ = ["F", "Tensor", "lazy_module", "torch"]
 
 
 class _LazyModule:
@@ -22,3 +24,12 @@ def lazy_module(name: str) -> Any:
     For type checkers the module is imported beside it under `TYPE_CHECKING`.
     """
     return _LazyModule(name)
+
+
+if TYPE_CHECKING:
+    import torch
+    import torch.nn.functional as F
+    from torch import Tensor
+else:
+    torch, F = lazy_module("torch"), lazy_module("torch.nn.functional")
+    Tensor = Any  # for annotations alone

@@ -5,21 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from robustbench_seg.classes import Alignment, ClassSet
-from robustbench_seg.lazy import lazy_module
-
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
-
-    from robustbench_seg.tasks.rules import LabelRule
-else:
-    torch = lazy_module("torch")
+from robustbench_seg.lazy import Tensor, torch
+from robustbench_seg.tasks.rules import LabelRule
 
 Outputs = Mapping[str, Any]
 """Model outputs by key: tensors, and a `DenseInstances` under `instances`."""
@@ -104,7 +97,8 @@ class Task(ABC):
     lists what it reports, `curve` names the metric Q is drawn of, `raw` the losses it is made of (one with the task's
     own name where it is empty), `has_classes` whether it predicts classes of a class set, `class_logits` where they can
     be changed, `resamples` how many weightings an interval takes at most, `reads` the other tasks whose labels
-    `statistics` looks at where the data set has them.
+    `statistics` looks at where the data set has them, `label_rule` how a label is read and follows its image through
+    augmentation.
     """
 
     name: str
@@ -118,6 +112,7 @@ class Task(ABC):
     class_logits: ClassVar[ClassLogits | None] = None
     resamples: ClassVar[int] = 1000
     reads: tuple[str, ...] = ()
+    label_rule: ClassVar[LabelRule]
 
     @property
     def class_curve(self) -> str:
@@ -176,11 +171,6 @@ class Task(ABC):
         """
         return np.zeros(0, np.bool_)
 
-    @property
-    @abstractmethod
-    def label_rule(self) -> LabelRule:
-        """How a label of a sample is read, and how it follows its image through augmentation."""
-
     def batch_labels(self, labels: Sequence[Any], alignment: Alignment | None) -> Any:
         """Labels of samples as a batch, in the classes of `alignment` where the task has classes."""
         rule = self.label_rule
@@ -231,6 +221,15 @@ def weighted_mean(values: Floats, weights: Floats) -> Floats:
     summed = weights @ flat
     mean = np.divide(summed, total, out=np.full_like(summed, np.nan), where=total > 0)
     return mean.reshape(weights.shape[0], *values.shape[1:])
+
+
+def by_row(tables: Mapping[str, Floats], scored: npt.NDArray[np.bool_]) -> Values:
+    """Values of tables (R,C+1), whose last column is that of all classes together; NaN where one is not `scored`."""
+    hidden = np.where(scored, 0.0, np.nan)
+    return Values(
+        {name: table[:, -1] for name, table in tables.items()},
+        {name: table[:, :-1] + hidden for name, table in tables.items()},
+    )
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:

@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from robustbench_seg.classes import Alignment
 from robustbench_seg.errors import InputError
-from robustbench_seg.lazy import lazy_module
+from robustbench_seg.lazy import F, Tensor, torch
 from robustbench_seg.tasks.base import Task
-
-if TYPE_CHECKING:
-    import torch
-    import torch.nn.functional as F
-    from torch import Tensor
-
-    from robustbench_seg.tasks import rules
-else:
-    torch, F = lazy_module("torch"), lazy_module("torch.nn.functional")
-    rules = lazy_module("robustbench_seg.tasks.rules")
+from robustbench_seg.tasks.rules import MapRule
 
 
 class DenseTask(Task):
@@ -28,6 +19,7 @@ class DenseTask(Task):
     """
 
     planes: ClassVar[int | None] = 1
+    label_rule = MapRule("float32", 0.0)
 
     def channels(self, num_classes: int) -> int:
         """How many raw channels a network predicts for the task."""
@@ -47,11 +39,6 @@ class DenseTask(Task):
     def prediction(self, output: Tensor) -> Tensor:
         """The maps (N,...,H,W) of an output in which a region can be replaced by another: what hiding fills in."""
         return output
-
-    @property
-    def label_rule(self) -> rules.LabelRule:
-        """A map of float32 values, 0 where invalid."""
-        return rules.MapRule(torch.float32, 0.0)
 
     def _checked(self, value: object, shape: Sequence[int]) -> Tensor:
         key, count = self.key, shape[0]

@@ -4,23 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from robustbench_seg.classes import ClassSet
-from robustbench_seg.lazy import lazy_module
+from robustbench_seg.lazy import Tensor, torch
 from robustbench_seg.tasks.base import Floats, LossSettings, Metric, Pixels, masked_mean
 from robustbench_seg.tasks.regions import POOLING, RegionTask
-
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
-
-    from robustbench_seg.tasks import rules
-else:
-    torch = lazy_module("torch")
-    rules = lazy_module("robustbench_seg.tasks.rules")
+from robustbench_seg.tasks.rules import MapRule
 
 MIN_DEPTH = 1e-3
 MAX_DEPTH = 80.0
@@ -49,6 +40,8 @@ class Depth(RegionTask):
         Metric("delta3", "δ < 1.25³", True, "", POOLING),
     )
     curve = "rmse"
+    # The camera is taken to stay the same: what looks `zoom` times larger is `zoom` times nearer.
+    label_rule = MapRule("float32", 0.0, zoomed=lambda label, zoom: label / zoom)
     errors = ("abs_rel", "sq_rel", "squared", "squared_log", "delta1", "delta2", "delta3")
 
     def implausible(self, metric: str, value: float, num_classes: int) -> str:
@@ -94,11 +87,6 @@ class Depth(RegionTask):
     def image_values(self, means: dict[str, Floats]) -> Mapping[str, Floats]:
         """Roots of the mean squares."""
         return {**means, "rmse": np.sqrt(means["squared"]), "rmse_log": np.sqrt(means["squared_log"])}
-
-    @property
-    def label_rule(self) -> rules.LabelRule:
-        """The camera is taken to stay the same: what looks `zoom` times larger is `zoom` times nearer."""
-        return rules.MapRule(torch.float32, 0.0, zoomed=lambda label, zoom: label / zoom)
 
     def training_losses(self, output: Tensor, label: Tensor, settings: LossSettings) -> Mapping[str, Tensor]:
         """The loss of logarithms that the settings name, over all valid pixels of the batch."""

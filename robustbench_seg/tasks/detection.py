@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from robustbench_seg.classes import VOID
-from robustbench_seg.lazy import lazy_module
+from robustbench_seg.lazy import Tensor, torch
 from robustbench_seg.tasks.base import (
     ClassLogits,
     Floats,
     Labels,
-    LossSettings,
     Metric,
     Outputs,
     RawLoss,
@@ -22,20 +20,8 @@ from robustbench_seg.tasks.base import (
     Values,
     stack,
 )
-from robustbench_seg.tasks.instances.task import SHOWN_SCORE, InstancesTask, pooled, pooled_mean
-
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
-
-    from robustbench_seg.tasks.instances import assign, losses, matching, precision
-    from robustbench_seg.tasks.instances.dense import DenseInstances
-    from robustbench_seg.tasks.instances.truth import InstanceLabels
-else:
-    torch = lazy_module("torch")
-    assign, losses, matching, precision = (
-        lazy_module(f"robustbench_seg.tasks.instances.{name}") for name in ("assign", "losses", "matching", "precision")
-    )
+from robustbench_seg.tasks.instances.parts import assign, losses, matching, precision, truth
+from robustbench_seg.tasks.instances.task import SHOWN_SCORE, InstancesTask, pooled_mean
 
 _LOSS_POOLING = "mean over the locations assigned to a class, all images together"
 
@@ -88,37 +74,23 @@ class Detection(InstancesTask):
         RawLoss("centerness", "box centerness", None),
     )
 
-    def loss(self, output: DenseInstances, label: InstanceLabels) -> Tensor:
-        """The sum of the raw losses (N,)."""
-        return torch.stack(list(self.losses(output, label).values())).sum(0)
+    def shares(self, compared: losses.Comparison) -> dict[str, losses.Share]:
+        """Of classification, regression and centerness."""
+        return {"cls": compared.classification(), "reg": compared.regression(), "centerness": compared.centring()}
 
-    def losses(self, output: DenseInstances, label: InstanceLabels) -> dict[str, Tensor]:
-        """`cls`, `reg` and `centerness`, each (N,)."""
-        return losses.detection_losses(output, label)
-
-    def training_losses(
-        self, output: DenseInstances, label: InstanceLabels, settings: LossSettings
-    ) -> Mapping[str, Tensor]:
-        """The raw losses over all locations of the batch."""
-        compared = losses.Comparison(output, label)
-        return pooled(
-            {"cls": compared.classification(), "reg": compared.regression(), "centerness": compared.centring()}
-        )
-
-    def valid(self, label: InstanceLabels) -> Tensor:
+    def valid(self, label: truth.InstanceLabels) -> Tensor:
         """All images: that there is nothing to find is a label too, and what is found there is wrong."""
         return torch.ones(len(label), dtype=torch.bool, device=label[0].labels.device)
 
     def statistics(self, outputs: Outputs, labels: Labels, num_classes: int) -> list[Statistics]:
         """Matches of boxes (see `match`), and `cls` and `reg` (C,2), sums and counts of the losses of each class."""
-        output: DenseInstances = outputs[self.key]
-        truth: InstanceLabels = labels[self.key]
-        found = losses.class_losses(output, truth, num_classes)
+        known: truth.InstanceLabels = labels[self.key]
+        found = losses.class_losses(outputs[self.key], known, num_classes)
         by_class = {name: value.detach().cpu() for name, value in found.items()}
         return [
-            matching.match(detections, truth[i], num_classes, matching.boxes)
+            matching.match(detections, known[i], num_classes, matching.boxes)
             | {name: value[i].double().numpy() for name, value in by_class.items()}
-            for i, detections in enumerate(output.detections())
+            for i, detections in enumerate(outputs[self.key].detections())
         ]
 
     def values(self, statistics: Sequence[Statistics], weights: Floats, scored: npt.NDArray[np.bool_]) -> Values:

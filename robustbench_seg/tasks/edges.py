@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from robustbench_seg.classes import VOID, ClassSet
-from robustbench_seg.lazy import lazy_module
+from robustbench_seg.lazy import F, Tensor, torch
 from robustbench_seg.tasks.base import (
     Floats,
     Labels,
@@ -23,16 +22,7 @@ from robustbench_seg.tasks.base import (
     stack,
 )
 from robustbench_seg.tasks.dense import DenseTask
-
-if TYPE_CHECKING:
-    import torch
-    import torch.nn.functional as F
-    from torch import Tensor
-
-    from robustbench_seg.tasks import rules
-else:
-    torch, F = lazy_module("torch"), lazy_module("torch.nn.functional")
-    rules = lazy_module("robustbench_seg.tasks.rules")
+from robustbench_seg.tasks.rules import MapRule
 
 _POOLING = "hits and misses of all labelled pixels of the data set together, at probability 0.5"
 
@@ -50,6 +40,7 @@ class Edges(DenseTask):
         Metric("recall", "edge recall", True, "", _POOLING),
     )
     curve = "f1"
+    label_rule = MapRule("int64", VOID)
 
     def loss(self, output: Tensor, label: Tensor) -> Tensor:
         """Binary cross-entropy, the mean over an image's labelled pixels."""
@@ -86,11 +77,6 @@ class Edges(DenseTask):
             for name, (top, bottom) in ratios.items()
         }
         return Values(overall, {})
-
-    @property
-    def label_rule(self) -> rules.LabelRule:
-        """A map; outside of the image is void."""
-        return rules.MapRule(torch.int64, VOID)
 
     def training_losses(self, output: Tensor, label: Tensor, settings: LossSettings) -> Mapping[str, Tensor]:
         """Binary cross-entropy over all labelled pixels, both classes of equal total weight (Xie and Tu 2015)."""

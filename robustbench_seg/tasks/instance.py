@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from robustbench_seg.lazy import lazy_module
-from robustbench_seg.tasks.base import Floats, Labels, LossSettings, Metric, Outputs, RawLoss, Statistics, Values
-from robustbench_seg.tasks.instances.task import InstancesTask, pooled
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from robustbench_seg.tasks.instances import losses, matching, precision
-    from robustbench_seg.tasks.instances.dense import DenseInstances
-    from robustbench_seg.tasks.instances.truth import InstanceLabels
-else:
-    losses, matching, precision = (
-        lazy_module(f"robustbench_seg.tasks.instances.{name}") for name in ("losses", "matching", "precision")
-    )
+from robustbench_seg.tasks.base import Floats, Labels, Metric, Outputs, RawLoss, Statistics, Values
+from robustbench_seg.tasks.instances.parts import losses, matching, precision
+from robustbench_seg.tasks.instances.task import InstancesTask
 
 
 class Instance(InstancesTask):
@@ -39,20 +27,14 @@ class Instance(InstancesTask):
     has_classes = True
     raw = (RawLoss("mask", "instance mask", "semantic"),)
 
-    def loss(self, output: DenseInstances, label: InstanceLabels) -> Tensor:
-        """The squared error (N,) of mask codes (MEInst; UniNet 2021)."""
-        return losses.mask_loss(output, label)
-
-    def training_losses(
-        self, output: DenseInstances, label: InstanceLabels, settings: LossSettings
-    ) -> Mapping[str, Tensor]:
-        """The same over all locations of the batch."""
-        return pooled({"mask": losses.Comparison(output, label).masks()})
+    def shares(self, compared: losses.Comparison) -> dict[str, losses.Share]:
+        """Of the squared error of mask codes (MEInst; UniNet 2021)."""
+        return {"mask": compared.masks()}
 
     def statistics(self, outputs: Outputs, labels: Labels, num_classes: int) -> list[Statistics]:
         """Matches of masks, and the masks' runs (see `match`)."""
         found = zip(outputs[self.key].detections(), labels[self.key], strict=True)
-        return [matching.match(detections, truth, num_classes, matching.masks) for detections, truth in found]
+        return [matching.match(detections, known, num_classes, matching.masks) for detections, known in found]
 
     def values(self, statistics: Sequence[Statistics], weights: Floats, scored: npt.NDArray[np.bool_]) -> Values:
         """AP and AP50, each per class too."""

@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from robustbench_seg.classes import ClassSet
-from robustbench_seg.lazy import lazy_module
+from robustbench_seg.lazy import F, Tensor, torch
 from robustbench_seg.tasks.base import LossSettings, Metric, Pixels, masked_mean
 from robustbench_seg.tasks.regions import POOLING, RegionTask
-
-if TYPE_CHECKING:
-    import torch
-    import torch.nn.functional as F
-    from torch import Tensor
-
-    from robustbench_seg.tasks import rules
-else:
-    torch, F = lazy_module("torch"), lazy_module("torch.nn.functional")
-    rules = lazy_module("robustbench_seg.tasks.rules")
+from robustbench_seg.tasks.rules import MapRule
 
 THRESHOLDS = (11.25, 22.5, 30.0)
 """Degrees (Eigen and Fergus 2015)."""
+
+
+def _mirrored(normals: Tensor) -> Tensor:
+    return normals * normals.new_tensor([-1.0, 1.0, 1.0]).view(3, 1, 1)
 
 
 class Normals(RegionTask):
@@ -44,6 +38,7 @@ class Normals(RegionTask):
         Metric("within_30", "within 30°", True, "", POOLING),
     )
     curve = "angular_error"
+    label_rule = MapRule("float32", 0.0, flipped=_mirrored)
     errors = ("angular_error", "within_11", "within_22", "within_30")
 
     def implausible(self, metric: str, value: float, num_classes: int) -> str:
@@ -76,11 +71,6 @@ class Normals(RegionTask):
         angle = torch.rad2deg(torch.atan2(across, (found * truth).sum(0)))
         return keep, [angle, *((angle < threshold).double() for threshold in THRESHOLDS)]
 
-    @property
-    def label_rule(self) -> rules.LabelRule:
-        """A map of vectors; a mirror turns them too."""
-        return rules.MapRule(torch.float32, 0.0, flipped=_mirrored)
-
     def training_losses(self, output: Tensor, label: Tensor, settings: LossSettings) -> Mapping[str, Tensor]:
         """L1 of unit vectors over all valid pixels of the batch."""
         error = (F.normalize(output, dim=1) - label).abs().sum(1)[_mask(label, 1)]
@@ -100,7 +90,3 @@ class Normals(RegionTask):
 
 def _mask(label: Tensor, dim: int) -> Tensor:
     return label.square().sum(dim) > 0
-
-
-def _mirrored(normals: Tensor) -> Tensor:
-    return normals * normals.new_tensor([-1.0, 1.0, 1.0]).view(3, 1, 1)

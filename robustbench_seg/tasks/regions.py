@@ -4,22 +4,16 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar, Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from robustbench_seg.errors import UsageError
-from robustbench_seg.lazy import lazy_module
-from robustbench_seg.tasks.base import Floats, Labels, Outputs, Statistics, Values, stack, weighted_mean
+from robustbench_seg.lazy import Tensor, torch
+from robustbench_seg.tasks.base import Floats, Labels, Outputs, Statistics, Values, by_row, stack, weighted_mean
 from robustbench_seg.tasks.dense import DenseTask
 from robustbench_seg.tasks.semantic import Semantic
-
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
-else:
-    torch = lazy_module("torch")
 
 POOLING = "mean over images of the per-image value"
 Regions = Literal["label", "prediction"]
@@ -68,11 +62,7 @@ class RegionTask(DenseTask):
         means = np.divide(sums[..., :-1], count, out=np.full_like(sums[..., :-1], np.nan), where=count > 0)
         table = self.image_values(dict(zip(self.errors, np.moveaxis(means, -1, 0), strict=True)))
         pooled = {metric.name: weighted_mean(table[metric.name], weights) for metric in self.metrics}
-        hidden = np.where(scored, 0.0, np.nan)
-        return Values(
-            {name: value[:, -1] for name, value in pooled.items()},
-            {name: value[:, :-1] + hidden for name, value in pooled.items()},
-        )
+        return by_row(pooled, scored)
 
     def _classes(self, outputs: Outputs, labels: Labels) -> Tensor | None:
         if self.regions == "label":

@@ -6,9 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+from robustbench_seg.lazy import F, Tensor, torch
 
 Window = tuple[int, int, int, int]
 """Top, left, height, width in the source image; it may reach outside."""
@@ -47,11 +45,11 @@ class LabelRule(Protocol):
 class MapRule:
     """The rule of a label that is a map (...,H,W).
 
-    `outside` is the value of pixels outside the image, `zoomed` what a zoom does to the values, `flipped` what a
-    mirror does to them beside moving them.
+    `dtype` is the name of torch's type, `outside` the value of pixels outside the image, `zoomed` what a zoom does to
+    the values, `flipped` what a mirror does to them beside moving them.
     """
 
-    dtype: torch.dtype
+    dtype: str
     outside: float
     zoomed: Callable[[Tensor, float], Tensor] = lambda label, zoom: label
     flipped: Callable[[Tensor], Tensor] = lambda label: label
@@ -71,7 +69,7 @@ class MapRule:
 
     def finish(self, label: Tensor) -> Tensor:
         """The label in its type."""
-        return label.to(self.dtype)
+        return label.to(getattr(torch, self.dtype))
 
     def collate(self, labels: list[Tensor]) -> Tensor:
         """A batch."""

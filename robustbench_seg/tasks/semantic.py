@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from robustbench_seg.classes import VOID, Alignment, ClassSet
-from robustbench_seg.lazy import lazy_module
+from robustbench_seg.lazy import F, Tensor, torch
 from robustbench_seg.tasks.base import (
     ClassLogits,
     Floats,
@@ -25,16 +25,7 @@ from robustbench_seg.tasks.base import (
     stack,
 )
 from robustbench_seg.tasks.dense import DenseTask
-
-if TYPE_CHECKING:
-    import torch
-    import torch.nn.functional as F
-    from torch import Tensor
-
-    from robustbench_seg.tasks import rules
-else:
-    torch, F = lazy_module("torch"), lazy_module("torch.nn.functional")
-    rules = lazy_module("robustbench_seg.tasks.rules")
+from robustbench_seg.tasks.rules import MapRule
 
 _POOLING = "one confusion matrix over the data set"
 LEAST_MIOU = 0.1
@@ -74,6 +65,7 @@ class Semantic(DenseTask):
     has_classes = True
     class_logits = PixelLogits()
     planes = None
+    label_rule = MapRule("int64", VOID)
     raw = (RawLoss("seg", "segmentation", "semantic"),)
 
     def implausible(self, metric: str, value: float, num_classes: int) -> str:
@@ -123,11 +115,6 @@ class Semantic(DenseTask):
         pixels = summed.sum((1, 2))
         accuracy = np.divide(hits.sum(1), pixels, out=np.full(len(iou), np.nan), where=pixels > 0)
         return Values({"miou": miou, "pixel_accuracy": accuracy}, {"miou": iou})
-
-    @property
-    def label_rule(self) -> rules.LabelRule:
-        """A map of class ids; outside of the image is void."""
-        return rules.MapRule(torch.int64, VOID)
 
     def batch_labels(self, labels: Sequence[Any], alignment: Alignment | None) -> Tensor:
         """Class ids (N,H,W) in the alignment's classes."""

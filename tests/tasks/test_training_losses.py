@@ -11,13 +11,17 @@ import torch.nn.functional as F
 
 from robustbench_seg.tasks.base import LossSettings
 from robustbench_seg.tasks.depth import log_depth_l1, log_depth_rmse
+from robustbench_seg.tasks.detection import Detection
+from robustbench_seg.tasks.instance import Instance
+from robustbench_seg.tasks.instance_depth import InstanceDepth
 from robustbench_seg.tasks.instances.dense import DenseInstances
-from robustbench_seg.tasks.instances.losses import Comparison, detection_losses, instance_depth_loss, mask_loss
+from robustbench_seg.tasks.instances.losses import Comparison
 from robustbench_seg.tasks.registry import BUILT_IN, TASKS
 from robustbench_seg.tasks.semantic import class_weights, weighted_cross_entropy
 from tests.tasks.made_instances import Found, Known, labelled, predicted
 
 PLAIN = LossSettings()
+detection_losses, mask_loss, instance_depth_loss = Detection().losses, Instance().loss, InstanceDepth().loss
 TALL, WIDE, FLAT = (8, 8, 24, 56), (40, 12, 88, 52), (40, 54, 88, 64)
 KNOWN = [
     [Known(TALL, 1, 12.0), Known(WIDE, 2, 0.0)],

@@ -110,26 +110,6 @@ class Comparison:
         return torch.bincount(self.positives.image, minlength=len(self.dense)).to(self.dense.classes.dtype)
 
 
-def detection_losses(dense: DenseInstances, truth: InstanceLabels) -> dict[str, Tensor]:
-    """The raw losses `cls`, `reg` and `centerness`, each (N,): means over an image's positives."""
-    comparison = Comparison(dense, truth)
-    return {
-        "cls": _mean(comparison.classification()),
-        "reg": _mean(comparison.regression()),
-        "centerness": _mean(comparison.centring()),
-    }
-
-
-def mask_loss(dense: DenseInstances, truth: InstanceLabels) -> Tensor:
-    """The mask codes' squared error (N,)."""
-    return _mean(Comparison(dense, truth).masks())
-
-
-def instance_depth_loss(dense: DenseInstances, truth: InstanceLabels) -> Tensor:
-    """The L1 of instance depth (N,) in metres."""
-    return _mean(Comparison(dense, truth).depths())
-
-
 def class_losses(dense: DenseInstances, truth: InstanceLabels, num_classes: int) -> dict[str, Tensor]:
     """`cls` and `reg` (N,C,2): (sum, count) over the locations assigned to each class."""
     comparison = Comparison(dense, truth)
@@ -157,12 +137,6 @@ def _by_class(at: Positives, images: int, num_classes: int, values: Tensor) -> T
     sums = values.new_zeros(images, num_classes, 2)
     sums.index_put_((at.image, at.labels), torch.stack([values, torch.ones_like(values)], 1), accumulate=True)
     return sums
-
-
-def _mean(share: Share) -> Tensor:
-    """Sum over number; where there is no positive the sum itself (the focal part of the background)."""
-    total, count = share
-    return total / torch.where(count > 0, count, torch.ones_like(count))
 
 
 def _paired_iou(a: Tensor, b: Tensor) -> Tensor:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
-
-from robustbench_seg.tasks.instances.truth import InstanceLabels, Instances, from_map, from_sample, to_map
+from robustbench_seg.lazy import Tensor, torch
+from robustbench_seg.tasks.instances.parts import truth
 from robustbench_seg.tasks.rules import View, cut, nearest
 
 
@@ -27,8 +25,8 @@ class InstanceRule:
 
     def read(self, label: Mapping[str, object]) -> Items:
         """The label of a `Sample`."""
-        found = from_sample(label)
-        return Items(to_map(found).to(torch.int16), found.labels, found.depth)
+        found = truth.from_sample(label)
+        return Items(truth.to_map(found).to(torch.int16), found.labels, found.depth)
 
     def resize(self, label: Items, size: tuple[int, int]) -> Items:
         """The nearest at another size."""
@@ -39,10 +37,10 @@ class InstanceRule:
         seen = nearest(cut(label.items, view.window, 0), view.size)
         return Items(seen.flip(-1) if view.flip else seen, label.labels, label.depth / view.zoom)
 
-    def finish(self, label: Items) -> Instances:
+    def finish(self, label: Items) -> truth.Instances:
         """Boxes and masks."""
-        return from_map(label.items, label.labels, label.depth)
+        return truth.from_map(label.items, label.labels, label.depth)
 
-    def collate(self, labels: list[Instances]) -> InstanceLabels:
+    def collate(self, labels: list[truth.Instances]) -> truth.InstanceLabels:
         """A batch."""
-        return InstanceLabels(tuple(labels))
+        return truth.InstanceLabels(tuple(labels))

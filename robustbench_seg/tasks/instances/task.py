@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from robustbench_seg.classes import Alignment, ClassSet
 from robustbench_seg.errors import InputError, UsageError
-from robustbench_seg.lazy import lazy_module
-from robustbench_seg.tasks.base import Floats, Pixels, Statistics, Task, stack
-
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
-    from torchvision import utils
-
-    from robustbench_seg.tasks.instances import dense, rule, truth
-    from robustbench_seg.tasks.instances.losses import Share
-else:
-    torch, utils = lazy_module("torch"), lazy_module("torchvision.utils")
-    dense, rule, truth = (lazy_module(f"robustbench_seg.tasks.instances.{name}") for name in ("dense", "rule", "truth"))
+from robustbench_seg.lazy import Tensor, torch
+from robustbench_seg.tasks.base import Floats, LossSettings, Pixels, Statistics, Task, stack
+from robustbench_seg.tasks.instances.parts import dense, losses, truth
+from robustbench_seg.tasks.instances.rule import InstanceRule
 
 SHOWN_SCORE = 0.3
 """Detections below are neither drawn nor counted in `aspect_ratio`."""
@@ -32,6 +24,7 @@ class InstancesTask(Task):
     """A task on `DenseInstances`, all candidates of a batch, against `InstanceLabels`."""
 
     key = "instances"
+    label_rule = InstanceRule()
 
     def output(self, value: object, shape: Sequence[int], alignment: Alignment | None) -> dense.DenseInstances:
         """The candidates in float32, their logits merged into the alignment's classes."""
@@ -46,6 +39,26 @@ class InstancesTask(Task):
             return found
         return found.merged(alignment.logit_members)
 
+    @abstractmethod
+    def shares(self, compared: losses.Comparison) -> dict[str, losses.Share]:
+        """Sums over elements and their numbers, image by image, for each raw loss."""
+
+    def losses(self, output: dense.DenseInstances, label: truth.InstanceLabels) -> dict[str, Tensor]:
+        """Means (N,) over each image's elements; without one the sum itself (the focal part of the background)."""
+        shares = self.shares(losses.Comparison(output, label))
+        return {name: total / torch.where(count > 0, count, 1) for name, (total, count) in shares.items()}
+
+    def loss(self, output: dense.DenseInstances, label: truth.InstanceLabels) -> Tensor:
+        """The sum of the raw losses (N,)."""
+        return torch.stack(list(self.losses(output, label).values())).sum(0)
+
+    def training_losses(
+        self, output: dense.DenseInstances, label: truth.InstanceLabels, settings: LossSettings
+    ) -> dict[str, Tensor]:
+        """The raw losses over all elements of the batch."""
+        shares = self.shares(losses.Comparison(output, label))
+        return {name: total.sum() / count.sum() for name, (total, count) in shares.items() if count.sum() > 0}
+
     def distance(self, output: dense.DenseInstances, target: dense.DenseInstances) -> Tensor:
         """None is defined from one set of instances to another: UsageError."""
         raise UsageError(f"{self.name}: no loss to another output is defined; hide a class at a dense task instead")
@@ -57,11 +70,6 @@ class InstancesTask(Task):
     def scored(self, statistics: Sequence[Statistics]) -> npt.NDArray[np.bool_]:
         """Classes with an instance that counts."""
         return np.asarray(stack(statistics, "truth").sum(0) > 0)
-
-    @property
-    def label_rule(self) -> rule.InstanceRule:
-        """Instances are seen through their map."""
-        return rule.InstanceRule()
 
     def batch_labels(self, labels: Sequence[Any], alignment: Alignment | None) -> truth.InstanceLabels:
         """The labelled instances, in the alignment's classes."""
@@ -92,13 +100,10 @@ def pooled_mean(table: Floats, weights: Floats) -> Floats:
     return np.divide(summed, count, out=np.full_like(summed, np.nan), where=count > 0)
 
 
-def pooled(shares: Mapping[str, Share]) -> dict[str, Tensor]:
-    """Sums over the batch divided by their number, where there is any."""
-    return {name: total.sum() / count.sum() for name, (total, count) in shares.items() if count.sum() > 0}
-
-
 def _drawn(boxes: Tensor, labels: Tensor, masks: Tensor | None, image: Tensor, classes: ClassSet) -> Pixels:
     """Boxes and masks in the colours of their classes, over the darkened image."""
+    from torchvision import utils
+
     canvas = (image.clamp(0, 1) * 127).byte().cpu()
     # The palette's dark blues and reds are lost on a dark image: lighten them half way.
     colours = ["#{:02x}{:02x}{:02x}".format(*(c // 2 + 127 for c in classes.palette[label])) for label in labels]

@@ -9,18 +9,19 @@ import pytest
 import torch
 from torchvision.ops import generalized_box_iou, sigmoid_focal_loss
 
+from robustbench_seg.tasks.detection import Detection
+from robustbench_seg.tasks.instance import Instance
+from robustbench_seg.tasks.instance_depth import InstanceDepth
 from robustbench_seg.tasks.instances.losses import (
     ALPHA,
     GAMMA,
     Comparison,
     assigned_depth_errors,
     class_losses,
-    detection_losses,
-    instance_depth_loss,
-    mask_loss,
 )
 from tests.tasks.made_instances import CLASSES, Found, Known, labelled, predicted
 
+detection_losses, mask_loss, instance_depth_loss = Detection().losses, Instance().loss, InstanceDepth().loss
 BOX, SHIFTED = (8, 8, 40, 40), (12, 8, 44, 40)
 
 
