@@ -103,10 +103,6 @@ class Depth(RegionTask):
         coloured[metres <= 0] = 0
         return coloured
 
-    def draw_label(self, label: Tensor, i: int, image: Tensor, classes: ClassSet) -> Pixels:
-        """The same; what is not known is black."""
-        return self.draw_output(label, i, image, classes)
-
 
 def median_ratio(output: Tensor, label: Tensor) -> Tensor:
     """median(label) / median(prediction) over the valid pixels (N,), detached; 1 where none is valid."""

@@ -83,10 +83,6 @@ class Normals(RegionTask):
         colours = (vectors / length.clamp(min=1e-12) + 1) * 127.5 * (length > 0)
         return np.asarray(colours.round().byte().permute(1, 2, 0).cpu().numpy(), np.uint8)
 
-    def draw_label(self, label: Tensor, i: int, image: Tensor, classes: ClassSet) -> Pixels:
-        """The same."""
-        return self.draw_output(label, i, image, classes)
-
 
 def _mask(label: Tensor, dim: int) -> Tensor:
     return label.square().sum(dim) > 0

@@ -9,9 +9,10 @@ from typing import ClassVar, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
+from robustbench_seg.classes import ClassSet
 from robustbench_seg.errors import UsageError
 from robustbench_seg.lazy import Tensor, torch
-from robustbench_seg.tasks.base import Floats, Labels, Outputs, Statistics, Values, by_row, stack, weighted_mean
+from robustbench_seg.tasks.base import Floats, Labels, Outputs, Pixels, Statistics, Values, by_row, stack, weighted_mean
 from robustbench_seg.tasks.dense import DenseTask
 from robustbench_seg.tasks.semantic import Semantic
 
@@ -63,6 +64,10 @@ class RegionTask(DenseTask):
         table = self.image_values(dict(zip(self.errors, np.moveaxis(means, -1, 0), strict=True)))
         pooled = {metric.name: weighted_mean(table[metric.name], weights) for metric in self.metrics}
         return by_row(pooled, scored)
+
+    def draw_label(self, label: Tensor, i: int, image: Tensor, classes: ClassSet) -> Pixels | None:
+        """A label is drawn as an output."""
+        return self.draw_output(label, i, image, classes)
 
     def _classes(self, outputs: Outputs, labels: Labels) -> Tensor | None:
         if self.regions == "label":

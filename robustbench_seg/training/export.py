@@ -23,6 +23,7 @@ from robustbench_seg.models.catalogue.card import (
     write_card,
 )
 from robustbench_seg.models.catalogue.weights import fit, read_safetensors, save_weights
+from robustbench_seg.tasks.depth import Depth
 from robustbench_seg.training.batches import Source
 from robustbench_seg.training.curves import CURVES, write_curves
 from robustbench_seg.training.loop import BEST, LOG, build_module
@@ -108,11 +109,11 @@ def _video(recipe: Recipe, sets: VideoSets | None, module: nn.Module, device: to
     if video is None or sets is None:
         return None
     card = VideoCard(video.dataset, video.train, sets.train.terms, video.batch, video.gradient_scale)
-    if "depth" not in sets.val.tasks:
+    if Depth.name not in sets.val.tasks:
         return card
-    check = Check(Source(sets.val, ("depth",), size=video.size), median_scaling=True)
+    check = Check(Source(sets.val, (Depth.name,), size=video.size), median_scaling=True)
     metrics = _rounded(validate(module, check, device))
-    return replace(card, evaluation=_evaluation(video, sets.val), metrics=metrics["depth"])
+    return replace(card, evaluation=_evaluation(video, sets.val), metrics=metrics[Depth.name])
 
 
 def _rounded(scores: Scores) -> dict[str, dict[str, float]]:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from robustbench_seg.data.base import Dataset
 from robustbench_seg.errors import InputError
+from robustbench_seg.tasks.depth import Depth
 from robustbench_seg.training.batches import Source
 from robustbench_seg.training.optimiser import Rates
 from robustbench_seg.training.recipe import Recipe
@@ -54,7 +55,7 @@ def method_of(labelled: Supervised, video: VideoSets | None) -> Method:
 
 def video_checks(recipe: Recipe, video: VideoSets | None) -> tuple[Check, ...]:
     """The check of depth learnt from video, where there is such and the data set has depth."""
-    if recipe.video is None or video is None or "depth" not in video.val.tasks:
+    if recipe.video is None or video is None or Depth.name not in video.val.tasks:
         return ()
-    source = Source(video.val, ("depth",), recipe.video.cache, recipe.video.size)
+    source = Source(video.val, (Depth.name,), recipe.video.cache, recipe.video.size)
     return (Check(source, median_scaling=True),)

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from robustbench_seg.errors import InputError, UsageError
 from robustbench_seg.strict import from_table, read_toml
+from robustbench_seg.tasks.depth import Depth
 
 Scale = Literal["nano", "paper"]
 
@@ -163,13 +164,13 @@ class Recipe:
             raise ValueError("optimiser: learning rates must not be negative")
         if len(self.crop) not in (0, 2) or len(self.data.size) not in (0, 2):
             raise ValueError("crop and data.size: give [height, width] or leave it out")
-        if self.video and "depth" in self.tasks:
+        if self.video and Depth.name in self.tasks:
             raise ValueError("tasks: depth is learnt from labels or from [video], not from both; remove one")
 
     @property
     def outputs(self) -> tuple[str, ...]:
         """The tasks of the network: those with labels, and depth where it is learnt from video."""
-        return (*self.tasks, "depth") if self.video else tuple(self.tasks)
+        return (*self.tasks, Depth.name) if self.video else tuple(self.tasks)
 
 
 def read_recipe(path: Path, scale: str = "nano") -> Recipe:

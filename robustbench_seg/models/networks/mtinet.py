@@ -15,6 +15,7 @@ from robustbench_seg.models.blocks.instance_head import INSTANCE_TASKS, Instance
 from robustbench_seg.models.blocks.resize import resize
 from robustbench_seg.models.networks.base import EncoderParameters, NetworkRequest, Skipped, Width
 from robustbench_seg.tasks.dense import DenseTask
+from robustbench_seg.tasks.instances.task import InstancesTask
 
 TaskMaps = dict[str, Tensor]
 
@@ -143,7 +144,7 @@ class MTINet(nn.Module):
         raw = {task: head([maps.distilled[task] for maps in scales]) for task, head in self.heads.items()}
         outputs: dict[str, Any] = dict(finished(self.tasks, raw, images))
         if self.instances is not None:
-            outputs["instances"] = self.instances(features[1:4], (images.shape[-2], images.shape[-1]))
+            outputs[InstancesTask.key] = self.instances(features[1:4], (images.shape[-2], images.shape[-1]))
         if self.training:
             outputs["deep"] = tuple(coarse(self.tasks, maps.first, images) for maps in scales)
         return outputs

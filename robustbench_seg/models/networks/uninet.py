@@ -18,6 +18,7 @@ from robustbench_seg.models.blocks.resize import padded_size, resize
 from robustbench_seg.models.networks.base import EncoderParameters, NetworkRequest, Skipped, Width
 from robustbench_seg.strict import Range
 from robustbench_seg.tasks.dense import DenseTask
+from robustbench_seg.tasks.instances.task import InstancesTask
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,7 @@ class UniNet(nn.Module):
             raw = {task: head(maps, size)[..., :height, :width] for task, head in self.heads.items()}
             outputs = {name: self.tasks[name].activate(values) for name, values in raw.items()}
         if self.instances is not None:
-            outputs["instances"] = self.instances(features[1:4], (height, width))
+            outputs[InstancesTask.key] = self.instances(features[1:4], (height, width))
         return outputs
 
 

@@ -15,6 +15,7 @@ from robustbench_seg.models.blocks.heads import DepthHead, inverse_depth
 from robustbench_seg.models.blocks.multitask import MultiTaskNet
 from robustbench_seg.models.blocks.pose import PoseNet
 from robustbench_seg.models.blocks.udecoder import UDecoder
+from robustbench_seg.tasks.depth import Depth
 from robustbench_seg.training.video.clips import Clips
 from robustbench_seg.training.video.warping import rigid
 
@@ -38,18 +39,18 @@ class JointNet(nn.Module):
 
     def __init__(self, network: nn.Module, pose: PoseNet, scale: float) -> None:
         super().__init__()
-        if not isinstance(network, MultiTaskNet) or not isinstance(network.decoders["depth"], UDecoder):
+        if not isinstance(network, MultiTaskNet) or not isinstance(decoder := network.decoders[Depth.name], UDecoder):
             raise InputError("depth from video needs decoders with several scales: architecture klingner")
         self.network, self.pose, self.scale = network, pose, scale
-        widths = network.decoders["depth"].widths[-SCALES:-1]
+        widths = decoder.widths[-SCALES:-1]
         self.coarse = nn.ModuleList(nn.Conv2d(width, 1, 3, padding=1) for width in widths)
-        head: Any = network.heads["depth"]
+        head: Any = network.heads[Depth.name]
         # Near, so that small first motions already show: the sigmoid's middle, 0.2 m.
         nn.init.zeros_(head.conv.bias)
 
     def depth_parameters(self) -> list[nn.Parameter]:
         """Those of the depth decoder and its heads."""
-        parts: Sequence[nn.Module] = (self.network.decoders["depth"], self.network.heads["depth"], self.coarse)
+        parts: Sequence[nn.Module] = (self.network.decoders[Depth.name], self.network.heads[Depth.name], self.coarse)
         return [parameter for part in parts for parameter in part.parameters()]
 
     def forward(self, images: Tensor, clips: Clips) -> Predicted:
@@ -62,13 +63,13 @@ class JointNet(nn.Module):
         outputs = {
             task: network.heads[task](decoder(labelled), size)
             for task, decoder in network.decoders.items()
-            if task != "depth"
+            if task != Depth.name
         }
         return Predicted(outputs, self._inverses(filmed), self._transforms(clips))
 
     def _inverses(self, features: Sequence[Tensor]) -> list[Tensor]:
-        decoder: Any = self.network.decoders["depth"]
-        head: Any = self.network.heads["depth"]
+        decoder: Any = self.network.decoders[Depth.name]
+        head: Any = self.network.heads[Depth.name]
         assert isinstance(head, DepthHead)
         maps = decoder.stages(features)[-SCALES:]
         convolutions = [*self.coarse, head.conv]
