@@ -1,4 +1,3 @@
-import hashlib
 import sqlite3
 import subprocess
 import sys
@@ -6,21 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from torch import nn
 
 from robustbench_seg import evaluate
-from robustbench_seg.attacks.fgsm import FGSM
 from robustbench_seg.classes import CAMVID11
 from robustbench_seg.data.registry import DATASETS
-from robustbench_seg.errors import InputError, UsageError
 from robustbench_seg.evaluation.prepare import PreparedEvaluation
-from robustbench_seg.evaluation.provenance import code
 from robustbench_seg.evaluation.run import run_evaluation
-from robustbench_seg.evaluation.spec import DataSpec, InMemory, ModelSpec
-from robustbench_seg.models.base import LoadedModel
 from robustbench_seg.results.run import rebuild
-from robustbench_seg.results.store import Store
 
 TOY = Path(__file__).parents[1] / "plugins" / "toy.py"
 
@@ -43,26 +34,6 @@ def test_clean_attack_and_ratio_agree(run_in, tmp_path):
         assert attacked.ratio == pytest.approx(expected, rel=1e-5)
         assert attacked.ratio_low <= attacked.ratio <= attacked.ratio_high
         assert attacked.ratio < 1
-
-
-def test_epsilon_zero_is_the_clean_cell(run_in, tmp_path):
-    run = run_in(tmp_path / "run", "toy-single")
-    zero = row(run, attack="fgsm", epsilon=0, metric="miou")
-    assert zero.ratio == 1
-    assert zero.n_unchanged == zero.n_images == 12
-    assert np.isnan(zero.snr_db)
-
-
-def test_an_all_void_image_is_unchanged_and_counted(run_in, tmp_path):
-    run = run_in(tmp_path / "run", "toy-single")
-    assert row(run, attack="fgsm", epsilon=8, metric="miou").n_unchanged == 1
-    assert row(run, attack="gaussian", epsilon=8, metric="miou").n_unchanged == 0
-
-
-def test_hiding_skips_images_without_the_class(run_in, tmp_path):
-    run = run_in(tmp_path / "run", "toy-single")
-    hidden = row(run, attack="hide", metric="miou")
-    assert 0 < hidden.n_images < 12
 
 
 def test_unbounded_dag_has_no_epsilon_and_reports_its_targets(run_in, tmp_path):
@@ -116,96 +87,6 @@ def test_extending_the_limit_equals_the_longer_run(run_in, tmp_path):
     assert (tmp_path / "grown" / "summary.csv").read_bytes() == (tmp_path / "whole" / "summary.csv").read_bytes()
 
 
-def test_a_smaller_limit_is_refused(run_in, tmp_path):
-    run_in(tmp_path / "run", limit=7)
-    with pytest.raises(UsageError, match=r"7 images.*5"):
-        run_in(tmp_path / "run", limit=5)
-
-
-@pytest.mark.parametrize(
-    ("change", "named"),
-    [
-        ({"seed": 1}, "seed was 0, now 1"),
-        ({"batch_size": 3}, "batch_size was 5, now 3"),
-        ({"precision": "bf16"}, "bf16"),
-        ({"plain": True}, "plain was false, now true"),
-        ({"compile": True}, "compile was false, now true"),
-    ],
-)
-def test_other_arguments_on_the_same_folder_are_refused(run_in, tmp_path, change, named):
-    run_in(tmp_path / "run", "toy-single")
-    with pytest.raises(UsageError, match=named):
-        run_in(tmp_path / "run", "toy-single", **change)
-
-
-def test_an_edited_plugin_on_the_same_folder_is_refused(run_in, tmp_path):
-    plugin = tmp_path / "mine.py"
-    plugin.write_text("")
-    run_in(tmp_path / "run", "toy-single", limit=1, plugins=(str(plugin),))
-    plugin.write_text("# edited")
-    with pytest.raises(UsageError, match=r"code was .*now"):
-        run_in(tmp_path / "run", "toy-single", limit=2, plugins=(str(plugin),))
-
-
-def test_the_code_of_an_attack_from_elsewhere_is_part_of_a_run():
-    class Mine(FGSM):
-        pass
-
-    known = code([], [FGSM])
-    mine = f"{Path(__file__).name} {hashlib.sha256(Path(__file__).read_bytes()).hexdigest()}"
-    assert code([], [FGSM, Mine]) == [*known, mine]
-    assert len(known) == 2
-    Mine.__module__ = "nowhere"  # as where it was typed in
-    assert code([], [Mine]) == known
-
-
-def test_models_in_another_order_are_refused(run_in, tmp_path):
-    run_in(tmp_path / "run", "toy-single", "toy-multi", limit=2, tasks=["semantic"])
-    with pytest.raises(UsageError, match="models was"):
-        run_in(tmp_path / "run", "toy-multi", "toy-single", limit=2, tasks=["semantic"])
-
-
-def test_an_edited_class_map_is_another_model(tmp_path):
-    (tmp_path / "net.py").write_text("import torch\ndef build():\n    return torch.nn.Conv2d(3, 2, 1)\n")
-    classes = tmp_path / "two.toml"
-    hashes = []
-    for other in ("sky", "car"):
-        classes.write_text(f'classes = ["a", "b"]\n[maps.camvid11]\nroad = "a"\n{other} = "b"\n')
-        torch.manual_seed(0)
-        hashes.append(ModelSpec(f"{tmp_path}/net.py:build", {"classes": str(classes)}).load().sha256)
-    assert hashes[0] != hashes[1]
-
-
-def test_saved_images_of_two_data_sets_lie_apart(request_for, tmp_path):
-    class Other(DATASETS.get("toy")):
-        name = "other"
-
-    sets = [InMemory("toy", DATASETS.get("toy")()), InMemory("other", Other())]
-    config = request_for("toy-single", datasets=sets, save_images=True, limit=1, in_process=True)
-    run_evaluation(PreparedEvaluation(config, tmp_path / "run"), tmp_path / "run")
-    assert {path.name for path in (tmp_path / "run" / "images" / "toy-single").iterdir()} == {"toy", "other"}
-
-
-def test_a_broken_first_image_is_a_failed_image(request_for, tmp_path):
-    class Broken(DATASETS.get("toy")):
-        def __getitem__(self, index):
-            if index == 0:
-                raise OSError("cannot be read")
-            return super().__getitem__(index)
-
-    config = request_for("toy-single", datasets=[InMemory("toy", Broken())], in_process=True)
-    run = run_evaluation(PreparedEvaluation(config, tmp_path / "run"), tmp_path / "run")
-    clean = row(run, attack="clean", metric="miou")
-    assert (clean.status, clean.n_images) == ("failed", 11)
-
-
-def test_a_kill_before_the_identity_is_stored_starts_afresh(run_in, tmp_path):
-    run_in(tmp_path / "run", "toy-single", limit=2)
-    with sqlite3.connect(tmp_path / "run" / "store.sqlite") as store:
-        store.executescript("DELETE FROM meta WHERE key = 'identity'; DELETE FROM shards; DELETE FROM results")
-    run_in(tmp_path / "run", "toy-single", limit=2)
-
-
 def test_a_half_filled_store_is_not_reported_as_whole(run_in, tmp_path):
     run_in(tmp_path / "run", "toy-single")
     with sqlite3.connect(tmp_path / "run" / "store.sqlite") as store:
@@ -239,58 +120,7 @@ def test_report_tables_need_no_model(run_in, tmp_path):
     assert (tmp_path / "run" / "summary.csv").read_bytes() == before
 
 
-class _Broken(nn.Module):
-    """Raises, or gives NaN, on images whose red is high somewhere below a threshold kept in `bad`."""
-
-    def __init__(self, net, bad, how):
-        super().__init__()
-        self.net, self.bad, self.how = net, bad, how
-
-    def forward(self, x):
-        hit = (x - self.bad[None]).abs().flatten(1).amax(1) < 0.2
-        if hit.any() and self.how == "raise":
-            raise RuntimeError("broken\non purpose")
-        out = self.net(x)
-        return {key: value.where(~hit.view(-1, *[1] * (value.dim() - 1)), float("nan")) for key, value in out.items()}
-
-
-@pytest.mark.parametrize("how", ["raise", "nan"])
-def test_a_failed_image_fails_its_cell_and_is_tried_again(request_for, tmp_path, how):
-    import torch
-
-    from robustbench_seg.data.registry import DATASETS
-    from robustbench_seg.models.registry import MODELS
-
-    net = MODELS.get("toy-single")().module
-    image = torch.from_numpy(DATASETS.get("toy")()[4].image).permute(2, 0, 1).float() / 255
-    broken = LoadedModel("m", _Broken(net, image, how), ("semantic",), CAMVID11, False, "1", "test")
-    fixed = LoadedModel("m", net, ("semantic",), CAMVID11, False, "1", "test")
-    folder = tmp_path / "run"
-    run = run_evaluation(PreparedEvaluation(request_for(models=[InMemory("m", broken)]), folder), folder)
-    clean = row(run, attack="clean", metric="miou")
-    assert (clean.status, clean.n_images) == ("failed", 11)
-    with Store(folder / "store.sqlite") as store:
-        errors = [result.error for result in store.cell(0, 0, 0).results if result.error]
-    assert len(errors) == 1
-    assert "\n" not in errors[0]
-    assert list(run.info["failures"]) == errors
-    run = run_evaluation(PreparedEvaluation(request_for(models=[InMemory("m", fixed)]), folder), folder)
-    clean = row(run, attack="clean", metric="miou")
-    assert (clean.status, clean.n_images) == ("ok", 12)
-
-
-def test_a_model_of_the_wrong_shape_is_refused_before_any_work(request_for, tmp_path):
-    class Wrong(nn.Module):
-        def forward(self, x):
-            return {"semantic": x.mean(1)}
-
-    model = LoadedModel("w", Wrong(), ("semantic",), CAMVID11, False, "1", "test")
-    with pytest.raises(InputError, match="1 channels for 11"):
-        run_evaluation(PreparedEvaluation(request_for(models=[InMemory("w", model)]), tmp_path / "r"), tmp_path / "r")
-
-
 def test_python_call_returns_a_summary(tmp_path):
-    from robustbench_seg.data.registry import DATASETS
     from robustbench_seg.models.registry import MODELS
 
     module = MODELS.get("toy-multi")().module.train()
@@ -307,38 +137,6 @@ def test_python_call_returns_a_summary(tmp_path):
     )
     assert again.summary.equals(alone.summary)
     assert all(parameter.requires_grad for parameter in module.parameters())
-
-
-def test_intervals_and_notes_are_recorded(run_in, tmp_path):
-    info = run_in(tmp_path / "run", "toy-single").info
-    assert "bootstrap" in info["intervals"]["toy"]
-    assert info["notes"] == []
-    assert info["identity"]["models"] == [["toy-single", "0" * 64]]
-
-
-def test_panels_hold_pictures_of_two_images(run_in, tmp_path):
-    panels = run_in(tmp_path / "run", "toy-multi").panels()
-    assert {panel.image for panel in panels} == {"toy-00", "toy-06"}
-    clean = next(panel for panel in panels if not panel.attack)
-    assert set(clean.pngs) == {
-        "image", "label:semantic", "label:depth", "prediction:semantic", "prediction:depth",
-    }  # fmt: skip
-    attacked = next(panel for panel in panels if panel.attack == "pgd")
-    assert {"perturbed", "perturbation"} <= set(attacked.pngs)
-
-
-def test_saved_images_are_named_by_cell(run_in, tmp_path):
-    run_in(tmp_path / "run", "toy-single", save_images=True, limit=2)
-    names = {path.parent.name for path in (tmp_path / "run" / "images").rglob("*.png")}
-    assert "gaussian_rms_8.0" in names
-    assert len(list((tmp_path / "run" / "images").rglob("*.png"))) == 2 * 9
-
-
-def test_unknown_data_set_options():
-    with pytest.raises(UsageError, match="takes no root"):
-        DataSpec("toy", root="x").load()
-    with pytest.raises(UsageError, match="needs its folder"):
-        DataSpec("camvid").load()
 
 
 def test_a_script_without_a_guard_evaluates_with_its_own_attack(tmp_path):
@@ -360,3 +158,12 @@ def test_a_script_without_a_guard_evaluates_with_its_own_attack(tmp_path):
     )
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "{'ok'}", done.stderr
+
+
+def test_progress_counts_a_shard_once_all_its_configurations_are_done(request_for, tmp_path):
+    seen = []
+    config = request_for("toy-single", batch_size=12, workers=2, in_process=True)
+    run_evaluation(PreparedEvaluation(config, tmp_path), tmp_path, seen.append)
+    assert {progress.total for progress in seen} == {1}
+    assert [progress.done for progress in seen] == [0] * (len(seen) - 1) + [1]
+    assert len(seen) > 5

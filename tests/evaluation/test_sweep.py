@@ -1,4 +1,4 @@
-"""What one batch shares across families, counted; and what happens where memory runs out."""
+"""What one batch shares across configurations, counted; and what happens where memory runs out."""
 
 from __future__ import annotations
 
@@ -12,12 +12,9 @@ from robustbench_seg.attacks.budgets import Budget
 from robustbench_seg.attacks.context import AttackContext
 from robustbench_seg.attacks.fgsm import FGSM
 from robustbench_seg.attacks.registry import ATTACKS
-from robustbench_seg.errors import InputError
-from robustbench_seg.evaluation.estimate import estimate
 from robustbench_seg.evaluation.job import Pictures
 from robustbench_seg.evaluation.plan import WorkItem
 from robustbench_seg.evaluation.prepare import PreparedEvaluation
-from robustbench_seg.evaluation.run import run_evaluation
 from robustbench_seg.evaluation.sweep import AttackSweep
 from robustbench_seg.evaluation.worker import read, work_on
 from robustbench_seg.protocol import AttackPlan, Protocol
@@ -48,7 +45,7 @@ def context_for(request_for):
 
 
 def done(context, configurations=None):
-    """The results of these families on the first images."""
+    """The results of these configurations on the first images."""
     everything = range(len(context.pair.configurations))
     work_item = WorkItem(0, 0, range(IMAGES), tuple(everything if configurations is None else configurations))
     return work_on(context, work_item, read(context, work_item.images), Pictures())
@@ -71,16 +68,16 @@ def test_the_klingner_grid_costs_21_gradients_and_47_forwards(context_for):
     by_attack = {configurations[index]: cells for index, cells in found.items()}
     assert by_attack[CLEAN] == [(1, 0)]
     assert by_attack["gaussian"] == by_attack["salt_and_pepper"] == [(1, 0)] * 7
-    # The first gradient is a backward through the clean forward; it is FGSM's for every radius, and PGD's first.
+    # The first gradient is a backward through the clean forward; it is FGSM's for every epsilon, and PGD's first.
     assert by_attack["fgsm"] == [(1, 1)] + [(1, 0)] * 6
-    # One step of at least the radius is FGSM: nothing is left to do. Radius 8 leaves the trunk one step before its end.
+    # One step of at least epsilon is FGSM: nothing is left to do. Epsilon 8 leaves the trunk one step before its end.
     assert by_attack["pgd"][:2] == [(0, 0), (0, 0)]
     assert sum(backwards for cells in by_attack.values() for _, backwards in cells) == 21
     assert sum(forwards for cells in by_attack.values() for forwards, _ in cells) == 1 + 14 + 7 + 5 + 20
 
 
 def test_sharing_changes_no_bit(context_for):
-    """Each family alone, as after an interruption, gives what it gives among the others."""
+    """Each configuration alone, as after an interruption, gives what it gives among the others."""
     context = context_for("toy-single")
     together = {result.configuration: result for result in done(context)}
     for index in range(len(context.pair.configurations)):
@@ -151,7 +148,7 @@ def test_an_image_that_never_fits_fails_alone(context_for):
     assert not any(image.error for image in fgsm.cells[0].images)
 
 
-def test_after_running_out_of_memory_later_families_take_halves_at_once(context_for, monkeypatch):
+def test_after_running_out_of_memory_later_attacks_take_halves_at_once(context_for, monkeypatch):
     context = context_for("toy-single")
     whole = AttackSweep(context, context.first, Pictures())
     assert len(whole.batch) == 1
@@ -167,63 +164,6 @@ def test_after_running_out_of_memory_later_families_take_halves_at_once(context_
     monkeypatch.setattr(context.target_model, "outputs", short)
     results = done(context, [1, 2])
     assert not any(image.error for result in results for cell in result.cells for image in cell.images)
-    # Once for the first radius of the first family; every score after that is of two images.
+    # Once for the first epsilon of the first attack; every score after that is of two images.
     assert seen.count(IMAGES) == 1
     assert set(seen) == {IMAGES, 2}
-
-
-@dataclass(frozen=True)
-class Harmful(FGSM):
-    """Writes into what all families share; `what` says where."""
-
-    what: str = "labels"
-
-    def adversarial_loss(self, objective, reference):
-        if self.what == "labels":
-            reference.labels["semantic"].fill_(1)
-        if self.what == "outputs":
-            reference.outputs["semantic"].neg_()
-        return objective.adversarial_loss(reference)
-
-    def run(self, attack_context: AttackContext, budget: Budget) -> torch.Tensor:
-        module = attack_context._target_model.module
-        if self.what == "weights":
-            module.conv.weight.data.mul_(0.5)
-        if self.what == "buffer":
-            module.register_buffer("seen", torch.ones(1) + getattr(module, "seen", 0))
-        return super().run(attack_context, budget)
-
-
-@pytest.mark.parametrize(
-    ("what", "named"),
-    [
-        ("labels", "wrote into labels or clean outputs"),
-        ("outputs", "wrote into labels or clean outputs"),
-        ("weights", "weights or buffers of the model changed"),
-        ("buffer", "weights or buffers of the model changed"),
-    ],
-)
-def test_what_families_share_cannot_be_changed_by_one(request_for, tmp_path, monkeypatch, what, named):
-    known = ATTACKS.get
-    monkeypatch.setattr(ATTACKS, "get", lambda name: Harmful if name == "harmful" else known(name))
-    plans = (AttackPlan("harmful", (4.0,), params={"what": what}), AttackPlan("fgsm", (4.0,)))
-    prepared = PreparedEvaluation(request_for("toy-single", protocol=Protocol("harmful", plans), limit=IMAGES))
-    with pytest.raises(InputError, match=named):
-        run_evaluation(prepared, tmp_path)
-
-
-def test_the_estimate_of_attacks_that_do_not_start_clean(request_for, tmp_path):
-    plans = (AttackPlan("pgd", (1.0, 4.0), params={"random_start": True}), AttackPlan("fgsm", (4.0,)))
-    prepared = PreparedEvaluation(request_for("toy-single", protocol=Protocol("random", plans), limit=IMAGES))
-    foretold = estimate(prepared)
-    costs = run_evaluation(prepared, tmp_path).costs
-    assert (foretold.gradients, foretold.forwards) == (costs["backwards"].sum(), costs["forwards"].sum())
-
-
-@pytest.mark.parametrize("model", ["toy-single", "toy-multi"])
-def test_the_estimate_is_what_it_costs(request_for, tmp_path, model):
-    prepared = PreparedEvaluation(request_for(model, protocol=GRID, limit=IMAGES))
-    foretold = estimate(prepared)
-    costs = run_evaluation(prepared, tmp_path).costs
-    assert foretold.gradients == costs["backwards"].sum()
-    assert foretold.forwards == costs["forwards"].sum()

@@ -1,4 +1,4 @@
-"""The policy of dispatch on made-up workers, which die, hang and come back as a test wants."""
+"""The scheduler on made-up workers, which die, hang and come back as a test wants."""
 
 import itertools
 from concurrent.futures import BrokenExecutor, Future
@@ -13,9 +13,9 @@ from robustbench_seg.evaluation.plan import Pair, Plan, WorkItem
 from robustbench_seg.results.keys import AttackConfiguration
 from robustbench_seg.results.records import CellResult, ImageResult, SweepResult
 
-FAMILIES = tuple(AttackConfiguration(name, "", "rms", (1.0, 2.0)) for name in "abc")
-PAIR = Pair(0, 0, ("semantic",), None, FAMILIES, 12)
-UNITS = [WorkItem(0, shard, range(3 * shard, 3 * shard + 3), (0, 1, 2)) for shard in range(4)]
+CONFIGURATIONS = tuple(AttackConfiguration(name, "", "rms", (1.0, 2.0)) for name in "abc")
+PAIR = Pair(0, 0, ("semantic",), None, CONFIGURATIONS, 12)
+WORK_ITEMS = [WorkItem(0, shard, range(3 * shard, 3 * shard + 3), (0, 1, 2)) for shard in range(4)]
 
 
 def job(timeout=None):
@@ -25,7 +25,7 @@ def job(timeout=None):
 def results(work_item, worker):
     images = tuple(ImageResult(image) for image in work_item.images)
     return [
-        SweepResult(0, f, work_item.shard, tuple(CellResult(e, images) for e in FAMILIES[f].epsilons), worker)
+        SweepResult(0, f, work_item.shard, tuple(CellResult(e, images) for e in CONFIGURATIONS[f].epsilons), worker)
         for f in work_item.configurations
     ]
 
@@ -40,7 +40,7 @@ def settled(value=None, error=None):
 
 
 class Crew:
-    """Makes workers. `fault(unit)` is 'die', 'hang' or 'raise', or nothing for a result; a worker dies but once."""
+    """Makes workers. `fault(work_item)` is 'die', 'hang', 'raise' or empty for a result; a worker dies but once."""
 
     def __init__(self, fault=lambda work_item: "", born_dead=0):
         self.fault, self.born_dead = fault, born_dead
@@ -88,7 +88,7 @@ class _Worker:
 
 
 def run(crew, workers=2, timeout=None):
-    return [result for found in schedule(job(timeout), UNITS, workers, crew.start) for result in found]
+    return [result for found in schedule(job(timeout), WORK_ITEMS, workers, crew.start) for result in found]
 
 
 def shards(found):
@@ -99,13 +99,13 @@ EVERY = [(shard, configuration) for shard in range(4) for configuration in range
 
 
 def once(fault, where):
-    """A fault the first time a unit is begun for which `where` holds."""
+    """A fault the first time a work item is begun for which `where` holds."""
     left = itertools.chain([fault], itertools.repeat(""))
     return lambda work_item: next(left) if where(work_item) else ""
 
 
 @pytest.mark.parametrize("workers", [1, 2, 5])
-def test_every_unit_comes_back_once(workers):
+def test_every_work_item_comes_back_once(workers):
     crew = Crew()
     assert shards(run(crew, workers)) == EVERY
     assert sorted(work_item.shard for work_item in crew.seen) == [0, 1, 2, 3]
@@ -113,7 +113,7 @@ def test_every_unit_comes_back_once(workers):
 
 
 @pytest.mark.parametrize(("fault", "timeout"), [("die", None), ("hang", 0.02)])
-def test_a_unit_whose_worker_is_lost_is_tried_again_on_another(fault, timeout):
+def test_a_work_item_whose_worker_is_lost_is_tried_again_on_another(fault, timeout):
     crew = Crew(once(fault, lambda work_item: work_item.shard == 1))
     found = run(crew, timeout=timeout)
     assert shards(found) == EVERY
@@ -123,7 +123,7 @@ def test_a_unit_whose_worker_is_lost_is_tried_again_on_another(fault, timeout):
 
 
 @pytest.mark.parametrize(("fault", "timeout", "why"), [("die", None, "died"), ("hang", 0.02, "stopped after 0.02 s")])
-def test_a_family_that_is_lost_every_time_is_recorded_as_failed_alone(fault, timeout, why):
+def test_a_configuration_that_is_lost_every_time_is_recorded_as_failed_alone(fault, timeout, why):
     crew = Crew(lambda work_item: fault if work_item.shard == 2 and 1 in work_item.configurations else "")
     found = run(crew, timeout=timeout)
     assert shards(found) == EVERY
@@ -136,11 +136,11 @@ def test_a_family_that_is_lost_every_time_is_recorded_as_failed_alone(fault, tim
     assert bad[0].worker in {worker.name for worker in crew.workers}
 
 
-def test_only_the_unit_a_worker_had_begun_counts_as_tried():
+def test_only_the_work_item_a_worker_had_begun_counts_as_tried():
     crew = Crew(lambda work_item: "die" if work_item.shard == 0 else "")
     run(crew, workers=1)
-    assert crew.seen.count(UNITS[0]) == 1
-    assert [crew.seen.count(piece) for piece in UNITS[0].by_configuration()] == [TRIES - 1] * 3
+    assert crew.seen.count(WORK_ITEMS[0]) == 1
+    assert [crew.seen.count(piece) for piece in WORK_ITEMS[0].by_configuration()] == [TRIES - 1] * 3
 
 
 def test_what_a_worker_raises_ends_the_run_and_stops_all():
@@ -163,7 +163,7 @@ def test_workers_that_never_start_are_one_line():
 
 def test_stopping_early_stops_the_workers():
     crew = Crew()
-    stream = schedule(job(), UNITS, 2, crew.start)
+    stream = schedule(job(), WORK_ITEMS, 2, crew.start)
     next(stream)
     stream.close()
     assert all(worker.stopped for worker in crew.workers)

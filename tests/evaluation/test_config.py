@@ -1,0 +1,16 @@
+import pytest
+
+from robustbench_seg.errors import UsageError
+from robustbench_seg.evaluation.config import resolve_device
+
+
+def test_auto_is_the_gpu_where_there_is_one(monkeypatch):
+    for there, device in ((True, "cuda"), (False, "cpu")):
+        monkeypatch.setattr("torch.cuda.is_available", lambda there=there: there)
+        assert resolve_device("auto") == device
+    assert resolve_device("cpu") == "cpu"
+
+
+def test_a_device_that_is_not_here():
+    with pytest.raises(UsageError, match="device 'cuda:99' is not available here"):
+        resolve_device("cuda:99")

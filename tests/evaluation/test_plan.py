@@ -1,0 +1,35 @@
+import pytest
+
+from robustbench_seg.evaluation.plan import WorkItem, share
+from robustbench_seg.evaluation.prepare import PreparedEvaluation
+from robustbench_seg.protocol import AttackPlan, Protocol
+
+WORK_ITEMS = [WorkItem(0, shard, range(shard, shard + 1), (0, 2, 5)) for shard in range(5)]
+
+
+@pytest.mark.parametrize(("workers", "whole"), [(1, 5), (2, 4), (4, 4), (5, 5), (8, 0)])
+def test_what_does_not_divide_evenly_is_cut_by_configuration(workers, whole):
+    pieces = share(WORK_ITEMS, workers)
+    assert pieces[:whole] == WORK_ITEMS[:whole]
+    assert all(len(piece.configurations) == 1 for piece in pieces[whole:])
+    cells = [(piece.shard, configuration) for piece in pieces for configuration in piece.configurations]
+    assert cells == [
+        (work_item.shard, configuration) for work_item in WORK_ITEMS for configuration in work_item.configurations
+    ]
+
+
+def test_what_is_stored_is_not_planned_again(request_for):
+    plan = PreparedEvaluation(request_for("toy-single", limit=7)).plan
+    count = len(plan.pairs[0].configurations)
+    first, second = plan.work_items(set())
+    assert (first.images, second.images) == (range(5), range(5, 7))
+    assert first.configurations == tuple(range(count))
+    done = {(0, configuration, 0, 5) for configuration in range(count)} | {(0, 1, 1, 2), (0, 2, 1, 1)}
+    (left,) = plan.work_items(done)
+    assert (left.shard, left.configurations) == (1, tuple(f for f in range(count) if f != 1))
+
+
+def test_what_cannot_be_attacked_is_noted(request_for):
+    plans = (AttackPlan("fgsm", (1.0,), objectives=("semantic", "depth")),)
+    plan = PreparedEvaluation(request_for("toy-single", protocol=Protocol("p", plans))).plan
+    assert plan.notes == ("toy-single on toy: fgsm depth left out, no task measured here has it",)
