@@ -31,7 +31,7 @@ class Options:
 class Experiment:
     """Groups of trainings on data sets, under some of a protocol's attacks and ε (empty: all of them).
 
-    `metric` of `tasks` is what the study looks at; `others` are untrained models by group.
+    `metric` of `tasks` (empty: all) is what the study looks at; `others` are untrained models by group.
     """
 
     name: str
@@ -65,7 +65,7 @@ def evaluated(experiment: Experiment, models: Sequence[ModelSpec | InMemory], fo
         models=models,
         datasets=experiment.datasets,
         protocol=narrow(PROTOCOLS.get(experiment.protocol), experiment.attacks, experiment.epsilons),
-        tasks=experiment.tasks,
+        tasks=experiment.tasks or None,
         limit=options.limit,
         device=options.device,
         workers=options.workers,

@@ -14,7 +14,7 @@ from scipy.stats import spearmanr
 
 from robustbench_seg.report.canvas import WIDTH, titled
 from robustbench_seg.report.cells import DASH, Cell, Line, Table, text_cells
-from robustbench_seg.report.names import ATTACKS, NORMS, epsilon_text, strength, task_name
+from robustbench_seg.report.names import NORMS, epsilon_text, perturbation_name, strength, task_name
 from robustbench_seg.report.relationships.heat import heat_figure
 from robustbench_seg.report.relationships.matrix import Matrix, Sweep
 from robustbench_seg.report.relationships.objectives import described, is_own
@@ -38,7 +38,9 @@ def norm_section(study: Study) -> Section | None:
         Drawing(
             "_".join(second.setting),
             f"{second.title}. Two norms side by side, retained performance of each task.",
-            partial(heat_figure, (first, second), f"{first.setting.where}: {_attack(first)}"),
+            partial(
+                heat_figure, (first, second), f"{first.setting.where}: {perturbation_name(first.setting.attack, '')}"
+            ),
         )
         for first, second in pairs
     ]
@@ -114,7 +116,7 @@ def norm_table(pairs: Sequence[tuple[Matrix, Matrix]]) -> Table:
     """The rank correlations of two norms, and the cell that changes most."""
     lines = []
     for first, second in pairs:
-        against = f"{_attack(first)}, {_norm(first)} and {_norm(second)}"
+        against = f"{perturbation_name(first.setting.attack, '')}, {_norm(first)} and {_norm(second)}"
         lines.append(Line(first.setting.where, against, (*text_cells(*_both(first, second)), _largest(first, second))))
     caption = "Spearman's rank correlation of the matrices in two norms, and the cell that changes most"
     return Table(caption, "model", (*_HEADS, "largest change"), tuple(lines))
@@ -219,10 +221,6 @@ def _against(sweep: Sweep, matrix: Matrix | None) -> str:
 
 def _both(first: Matrix, second: Matrix) -> tuple[str, str]:
     return agreement(first, second, off_diagonal=True).text(), agreement(first, second, off_diagonal=False).text()
-
-
-def _attack(matrix: Matrix) -> str:
-    return ATTACKS.get(matrix.setting.attack, matrix.setting.attack)
 
 
 def _norm(matrix: Matrix) -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import get_args
 
 from robustbench_seg.attacks.objectives.base import Description, Role
 from robustbench_seg.attacks.objectives.group import ALL
 from robustbench_seg.attacks.objectives.parse import describe
+from robustbench_seg.tasks.base import Group
 from robustbench_seg.tasks.registry import TASKS, ordered_names
 
-SEMANTIC, GEOMETRIC, UNGROUPED = "semantic", "geometric", ""
+SEMANTIC, GEOMETRIC, UNGROUPED = *get_args(Group), ""
 SIDES = (SEMANTIC, GEOMETRIC, UNGROUPED)
 SIDE_NAMES = {SEMANTIC: "semantic tasks", GEOMETRIC: "geometric tasks", UNGROUPED: "other tasks"}
 
