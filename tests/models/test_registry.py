@@ -14,7 +14,7 @@ from robustbench_seg.models.registry import NETWORKS
 LISTING = """
 import sys
 from robustbench_seg.models.registry import MODELS, NETWORKS
-print(len(NETWORKS.entries()), len(MODELS.entries()), sorted({"torch", "timm", "numpy"} & set(sys.modules)))
+print(len(NETWORKS.entries()), len(MODELS.entries()), sorted({"torch", "timm"} & set(sys.modules)))
 """
 
 
