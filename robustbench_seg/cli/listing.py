@@ -13,7 +13,7 @@ from robustbench_seg.cli.options import load_plugins, plugin_option
 if TYPE_CHECKING:
     from robustbench_seg.registry import Entry
 
-_KINDS = ("models", "attacks", "objectives", "datasets", "protocols", "tasks")
+_KINDS = ("models", "networks", "attacks", "objectives", "datasets", "protocols", "tasks")
 
 
 @click.command("list")
@@ -44,7 +44,7 @@ def list_command(kind: str, as_json: bool, plugins: tuple[str, ...]) -> None:
 @click.argument("name")
 @plugin_option
 def show_command(kind: str, name: str, plugins: tuple[str, ...]) -> None:
-    """Show one model card, attack with its parameters, objective, data set, protocol or task."""
+    """Show one model card, network or attack with its parameters, objective, data set, protocol or task."""
     from robustbench_seg.registries import REGISTRIES
 
     load_plugins(plugins)
@@ -66,6 +66,11 @@ def _show_attack(entry: Entry) -> list[str]:
     lines = [(attack.__doc__ or "").strip(), f"norms: {', '.join(attack.norms)}"]
     lines += [f"{field.name} = {field.default!r}" for field in dataclasses.fields(attack)]
     return lines
+
+
+def _show_network(entry: Entry) -> list[str]:
+    network: Any = entry.load()
+    return [(network.__doc__ or "").strip(), *(f"{key} = {value!r}" for key, value in vars(network()).items())]
 
 
 def _show_documented(entry: Entry) -> list[str]:
@@ -92,6 +97,7 @@ def _show_task(entry: Entry) -> list[str]:
 
 _SHOW = {
     "model": _show_model,
+    "network": _show_network,
     "attack": _show_attack,
     "objective": _show_documented,
     "dataset": _show_documented,
