@@ -24,7 +24,8 @@ class AttackPlan:
     """One attack of a protocol.
 
     `epsilons` in grey values (empty: the attack runs unbounded); `norm` None is the attack's own first norm;
-    `objectives` None are the attack's default ones; `params` are fields of the attack.
+    `objectives` None are the attack's default ones; `params` are fields of the attack; `variant` names this use of it
+    where a protocol has several with other params (by default what differs, as in `steps=40`).
     """
 
     name: str
@@ -32,6 +33,7 @@ class AttackPlan:
     norm: str | None = None
     objectives: tuple[str, ...] | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
+    variant: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def read_protocol(path: Path) -> Protocol:
 
 
 def _read_plan(where: str, table: Mapping[str, Any]) -> AttackPlan:
-    _known_keys(where, table, ("name", "norm", "epsilons", "objectives", "params"))
+    _known_keys(where, table, ("name", "norm", "epsilons", "objectives", "params", "variant"))
     name = _text(where, table, "name")
     if not name:
         raise InputError(f'{where} has no name; write name = "pgd"')
@@ -81,6 +83,7 @@ def _read_plan(where: str, table: Mapping[str, Any]) -> AttackPlan:
         _text(where, table, "norm") or None,
         None if objectives is None else tuple(objectives),
         params,
+        _text(where, table, "variant"),
     )
 
 

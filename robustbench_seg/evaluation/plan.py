@@ -113,6 +113,7 @@ def plan_pair(
         configuration.objective.startswith("group:") for configuration in configurations
     ):
         notes.append(f"{where}: groups of losses are those of {', '.join(names)} alone")
+    configurations = _told_apart(configurations)
     _refuse_duplicates(protocol, configurations)
     n_images = len(dataset) if limit is None else min(limit, len(dataset))
     return Pair(*index, tuple(names), alignment, tuple(configurations), n_images), notes
@@ -130,7 +131,7 @@ def _configurations(
         raise UsageError(f"{plan.name} with norm {norm} {fix}")
     epsilons: tuple[float | None, ...] = plan.epsilons or (None,)
     if not attack.default_objectives:
-        return [AttackConfiguration(plan.name, "", norm, epsilons, plan.params)], []
+        return [AttackConfiguration(plan.name, "", norm, epsilons, plan.params, plan.variant)], []
     configurations = []
     asked = plan.objectives or attack.default_objectives
     notes = [
@@ -143,7 +144,9 @@ def _configurations(
         if reason:
             notes.append(f"{where}: {plan.name} {objective.name} left out, {reason}")
         else:
-            configurations.append(AttackConfiguration(plan.name, objective.name, norm, epsilons, plan.params))
+            configurations.append(
+                AttackConfiguration(plan.name, objective.name, norm, epsilons, plan.params, plan.variant)
+            )
     return configurations, notes
 
 
@@ -155,14 +158,33 @@ def _cannot(objective: Objective, tasks: Mapping[str, Task], alignment: Alignmen
     return f"no class {', '.join(missing)}" if missing else ""
 
 
+def _told_apart(configurations: Sequence[AttackConfiguration]) -> list[AttackConfiguration]:
+    """Name those that differ in parameters alone by what differs, as in `steps=40`."""
+
+    def rivals(one: AttackConfiguration) -> list[AttackConfiguration]:
+        return [
+            other
+            for other in configurations
+            if (other.label, other.objective, other.norm) == (one.label, one.objective, one.norm)
+            and {*other.epsilons} & {*one.epsilons}
+        ]
+
+    def variant(one: AttackConfiguration) -> str:
+        others = rivals(one)
+        differing = [key for key in one.params if any(other.params.get(key) != one.params[key] for other in others)]
+        return one.variant or ", ".join(f"{key}={one.params[key]}" for key in differing)
+
+    return [replace(one, variant=variant(one)) for one in configurations]
+
+
 def _refuse_duplicates(protocol: Protocol, configurations: Sequence[AttackConfiguration]) -> None:
     seen: set[tuple[object, ...]] = set()
     for configuration in configurations:
         for epsilon in configuration.epsilons:
-            key = (configuration.attack, configuration.objective, configuration.norm, epsilon)
+            key = (configuration.label, configuration.objective, configuration.norm, epsilon)
             if key in seen:
                 raise UsageError(
-                    f"protocol '{protocol.name}' asks twice for {configuration.attack} {configuration.objective} at "
+                    f"protocol '{protocol.name}' asks twice for {configuration.label} {configuration.objective} at "
                     f"epsilon {epsilon} ({configuration.norm}); keep one"
                 )
             seen.add(key)
@@ -189,5 +211,5 @@ def identity(
 def _configuration_text(pair: Pair, configuration: AttackConfiguration) -> str:
     params = json.dumps(dict(configuration.params), sort_keys=True)
     grid = ",".join("-" if e is None else repr(e) for e in configuration.epsilons)
-    where = f"{pair.model}/{pair.dataset} {configuration.attack} {configuration.objective} {configuration.norm}"
+    where = f"{pair.model}/{pair.dataset} {configuration.label} {configuration.objective} {configuration.norm}"
     return f"{where} [{grid}] {params} {pair.tasks}"

@@ -1,5 +1,6 @@
 import pytest
 
+from robustbench_seg.errors import UsageError
 from robustbench_seg.evaluation.plan import WorkItem, share
 from robustbench_seg.evaluation.prepare import PreparedEvaluation
 from robustbench_seg.protocol import AttackPlan, Protocol
@@ -33,3 +34,26 @@ def test_what_cannot_be_attacked_is_noted(request_for):
     plans = (AttackPlan("fgsm", (1.0,), objectives=("semantic", "depth")),)
     plan = PreparedEvaluation(request_for("toy-single", protocol=Protocol("p", plans))).plan
     assert plan.notes == ("toy-single on toy: fgsm depth left out, no task measured here has it",)
+
+
+def labels(request_for, *plans):
+    (pair,) = PreparedEvaluation(request_for("toy-single", protocol=Protocol("p", plans))).plan.pairs
+    return [configuration.label for configuration in pair.configurations[1:]]
+
+
+def test_one_attack_with_other_parameters_is_a_variant(request_for):
+    few, many = AttackPlan("pgd", (4.0,), params={"steps": 2}), AttackPlan("pgd", (4.0,), params={"steps": 9})
+    named = AttackPlan("pgd", (4.0,), params={"steps": 40}, variant="40 steps")
+    assert labels(request_for, few, many, named) == ["pgd[steps=2]", "pgd[steps=9]", "pgd[40 steps]"]
+    assert labels(request_for, AttackPlan("pgd", (4.0,)), many) == ["pgd", "pgd[steps=9]"]
+    assert labels(request_for, few, AttackPlan("pgd", (8.0,), params={"steps": 9})) == ["pgd", "pgd"]
+    with pytest.raises(UsageError, match="asks twice for pgd semantic at epsilon 4"):
+        labels(request_for, few, few)
+
+
+def test_variants_have_rows_of_their_own(run_in, tmp_path):
+    plans = tuple(AttackPlan("pgd", (4.0,), params={"steps": steps}) for steps in (1, 9))
+    run = run_in(tmp_path / "run", "toy-single", protocol=Protocol("p", plans), limit=3)
+    table = run.summary[run.summary["metric"] == "miou"].set_index("attack")
+    assert list(table.index) == ["clean", "pgd[steps=1]", "pgd[steps=9]"]
+    assert table.linf["pgd[steps=1]"] < table.linf["pgd[steps=9]"]
