@@ -1,8 +1,7 @@
-"""Protocols: which attacks at which epsilons, read from TOML; see the `attacks/` folder."""
+"""Protocols: which attacks with which perturbation budgets, read from TOML; see the `attacks/` folder."""
 
 from __future__ import annotations
 
-import dataclasses
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,21 +10,21 @@ from pathlib import Path
 from typing import Any
 
 from robustbench_seg._shipped import shipped
-from robustbench_seg.attacks.registry import ATTACKS
-from robustbench_seg.errors import InputError, UsageError
+from robustbench_seg.errors import InputError
 from robustbench_seg.registry import Entry, Registry, one_line, summary_of, unknown
+from robustbench_seg.results.keys import attack_label
 
 DEFAULT_EPSILONS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
-"""The grid of Klingner 2020, in grey values."""
+"""The grid of Klingner 2020, in units of 1/255."""
 
 
 @dataclass(frozen=True)
 class AttackPlan:
     """One attack of a protocol.
 
-    `epsilons` in grey values (empty: the attack runs unbounded); `norm` None is the attack's own first norm;
-    `objectives` None are the attack's default ones; `params` are fields of the attack; `variant` names this use of it
-    where a protocol has several with other params (by default what differs, as in `steps=40`).
+    `epsilons` in units of 1/255 (empty: the attack runs unbounded); `norm` None is the attack's own first norm;
+    `objectives` None are the attack's default ones; `params` are fields of the attack; `variant` tells it from the same
+    attack with other parameters.
     """
 
     name: str
@@ -34,6 +33,11 @@ class AttackPlan:
     objectives: tuple[str, ...] | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
     variant: str = ""
+
+    @property
+    def label(self) -> str:
+        """How tables name it: `pgd`, or `pgd[40 steps]` with a variant."""
+        return attack_label(self.name, self.variant)
 
 
 @dataclass(frozen=True)
@@ -57,14 +61,14 @@ def read_protocol(path: Path) -> Protocol:
     _known_keys(f"protocol '{path}'", table, ("name", "summary", "source", "attack"))
     plans = table.get("attack")
     if not isinstance(plans, list) or not plans or not all(isinstance(plan, dict) for plan in plans):
-        raise InputError(f"protocol '{path}' has no [[attack]] table; write one an attack")
+        raise InputError(f"protocol '{path}' has no [[attack]] table; write one per attack")
     attacks = tuple(_read_plan(f"protocol '{path}', [[attack]] {i + 1}", plan) for i, plan in enumerate(plans))
     texts = {key: _text(f"protocol '{path}'", table, key) for key in ("summary", "source")}
     return Protocol(_text(f"protocol '{path}'", table, "name") or path.stem, attacks, **texts)
 
 
 def _read_plan(where: str, table: Mapping[str, Any]) -> AttackPlan:
-    _known_keys(where, table, ("name", "norm", "epsilons", "objectives", "params", "variant"))
+    _known_keys(where, table, ("name", "variant", "norm", "epsilons", "objectives", "params"))
     name = _text(where, table, "name")
     if not name:
         raise InputError(f'{where} has no name; write name = "pgd"')
@@ -83,14 +87,21 @@ def _read_plan(where: str, table: Mapping[str, Any]) -> AttackPlan:
         _text(where, table, "norm") or None,
         None if objectives is None else tuple(objectives),
         params,
-        _text(where, table, "variant"),
+        _variant(where, table),
     )
 
 
+def _variant(where: str, table: Mapping[str, Any]) -> str:
+    variant = _text(where, table, "variant")
+    if "[" in variant or "]" in variant:
+        raise InputError(f'{where}: variant = {variant!r} must have no brackets; write it as in variant = "40 steps"')
+    return variant
+
+
 def check_epsilon(value: object, where: str) -> float:
-    """An epsilon in grey values; InputError where it is not a number in 0..255."""
+    """An epsilon in units of 1/255; InputError where it is not a number from 0 to 255."""
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value <= 255:
-        raise InputError(f"{where}: epsilon {value!r} must be a number of grey values from 0 to 255")
+        raise InputError(f"{where}: epsilon {value!r} must be a number from 0 to 255 (in units of 1/255)")
     return float(value)
 
 
@@ -105,66 +116,6 @@ def _known_keys(where: str, table: Mapping[str, Any], known: Sequence[str]) -> N
     for key in table:
         if key not in known:
             raise InputError(f"{where}: {unknown('key', key, known)}")
-
-
-def from_options(attacks: Sequence[str], epsilons: Sequence[tuple[float, ...]]) -> Protocol:
-    """The protocol that `-a` and `-e` make: one list of epsilons for all, or one an attack.
-
-    Without epsilons an attack that can do without runs unbounded, the others on the default grid.
-    """
-    if epsilons and len(epsilons) not in (1, len(attacks)):
-        raise UsageError(f"{len(epsilons)} -e for {len(attacks)} -a; give one -e for all or one each")
-    if len(epsilons) == len(attacks):
-        grids = list(epsilons)
-    else:
-        grids = [epsilons[0] if epsilons else _default_grid(name) for name in attacks]
-    return Protocol("custom", tuple(AttackPlan(name, grid) for name, grid in zip(attacks, grids, strict=True)))
-
-
-def _default_grid(name: str) -> tuple[float, ...]:
-    return () if "none" in ATTACKS.get(name).norms else DEFAULT_EPSILONS
-
-
-def narrow(protocol: Protocol, attacks: Sequence[str], epsilons: Sequence[float]) -> Protocol:
-    """The part of a protocol that `-a` and `-e` name; UsageError for a name or an epsilon that it lacks."""
-    own = {plan.name for plan in protocol.attacks}
-    for name in attacks:
-        if name not in own:
-            raise UsageError(f"protocol '{protocol.name}' has no attack '{name}'; it has {', '.join(sorted(own))}")
-    kept = [plan for plan in protocol.attacks if not attacks or plan.name in attacks]
-    for epsilon in epsilons:
-        if not any(epsilon in plan.epsilons for plan in kept):
-            have = sorted({e for plan in kept for e in plan.epsilons})
-            listed = ", ".join(f"{e:g}" for e in have) or "none"
-            raise UsageError(f"protocol '{protocol.name}' has no epsilon {epsilon:g}; it has {listed}")
-    if epsilons:
-        kept = [
-            dataclasses.replace(plan, epsilons=tuple(e for e in plan.epsilons if e in epsilons))
-            for plan in kept
-            if any(e in plan.epsilons for e in epsilons)
-        ]
-    return dataclasses.replace(protocol, attacks=tuple(kept))
-
-
-def override(protocol: Protocol, settings: Sequence[tuple[str, str, Any]]) -> Protocol:
-    """Apply `--set ATTACK.PARAM=VALUE`; `norm` and `objectives` count as parameters."""
-    plans = list(protocol.attacks)
-    for attack, key, value in settings:
-        hits = [i for i, plan in enumerate(plans) if plan.name == attack]
-        if not hits:
-            names = sorted({plan.name for plan in plans})
-            raise UsageError(f"--set {attack}.{key}: the protocol has no attack '{attack}'; it has {', '.join(names)}")
-        for i in hits:
-            plans[i] = _override_one(plans[i], key, value)
-    return dataclasses.replace(protocol, attacks=tuple(plans))
-
-
-def _override_one(plan: AttackPlan, key: str, value: Any) -> AttackPlan:
-    if key == "norm":
-        return dataclasses.replace(plan, norm=str(value))
-    if key == "objectives":
-        return dataclasses.replace(plan, objectives=tuple(str(value).split(";")))
-    return dataclasses.replace(plan, params={**plan.params, key: value})
 
 
 def _shipped_protocols() -> Iterator[Entry]:

@@ -15,11 +15,9 @@ from robustbench_seg.protocol import (
     AttackPlan,
     Protocol,
     check_epsilon,
-    from_options,
-    narrow,
-    override,
     read_protocol,
 )
+from robustbench_seg.protocol_options import from_options, narrow, override, tell_apart
 
 KLINGNER = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 FAMILIES = ["gaussian", "salt_and_pepper", "fgsm", "pgd", "dag", "hide"]
@@ -143,7 +141,7 @@ ATTACK = '[[attack]]\nname = "pgd"\n'
         ('sumary = "x"\n' + ATTACK, "unknown key 'sumary'; did you mean summary?"),
         (ATTACK + "epsilon = [1]\n", r"\[\[attack\]\] 1: unknown key 'epsilon'; did you mean epsilons"),
         (ATTACK + "epsilons = 1\n", "epsilons = 1 must be a list of numbers"),
-        (ATTACK + 'epsilons = ["1"]\n', "epsilon '1' must be a number of grey values from 0 to 255"),
+        (ATTACK + 'epsilons = ["1"]\n', "epsilon '1' must be a number from 0 to 255"),
         (ATTACK + "epsilons = [1, -2]\n", "epsilon -2 must be a number"),
         (ATTACK + "epsilons = [256]\n", "epsilon 256 must be a number"),
         (ATTACK + "epsilons = [nan]\n", "epsilon nan must be a number"),
@@ -177,7 +175,7 @@ def test_a_radius_is_a_number_of_grey_values(value):
 
 @pytest.mark.parametrize("value", [-0.001, 255.5, math.nan, math.inf, "1", None, True])
 def test_other_radii_are_refused(value):
-    with pytest.raises(InputError, match=r"^here: epsilon .* must be a number of grey values from 0 to 255$"):
+    with pytest.raises(InputError, match=r"^here: epsilon .* must be a number from 0 to 255 \(in units of 1/255\)$"):
         check_epsilon(value, "here")
 
 
@@ -266,3 +264,79 @@ def test_overriding_an_attack_that_is_not_there_is_refused():
     message = "--set fgsm.steps: the protocol has no attack 'fgsm'; it has dag, gaussian, pgd"
     with pytest.raises(UsageError, match=message):
         override(PROTOCOL, [("fgsm", "steps", 9)])
+
+
+# variants
+
+
+def labels(*plans: AttackPlan) -> list[str]:
+    return [plan.label for plan in tell_apart(Protocol("p", plans)).attacks]
+
+
+def test_variants_are_the_parameters_that_differ():
+    short, long = AttackPlan("pgd", (1.0,), params={"steps": 10}), AttackPlan("pgd", (1.0, 2.0), params={"steps": 40})
+    assert labels(short, long) == ["pgd[steps=10]", "pgd[steps=40]"]
+    fine = AttackPlan("pgd", (1.0,), params={"steps": 40, "alpha": 0.25})
+    assert labels(short, long, fine) == [
+        "pgd[steps=10]",
+        "pgd[steps=40]",
+        "pgd[steps=40, alpha=0.25]",
+    ]
+
+
+def test_a_protocol_may_name_its_variants():
+    plans = [AttackPlan("pgd", (1.0,), params={"steps": steps}, variant=f"{steps} steps") for steps in (10, 40)]
+    assert labels(*plans) == ["pgd[10 steps]", "pgd[40 steps]"]
+    assert labels(AttackPlan("pgd", (1.0,)), plans[1]) == ["pgd", "pgd[40 steps]"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        AttackPlan("pgd", (2.0,), params={"steps": 40}),
+        AttackPlan("pgd", (1.0,), norm="rms", params={"steps": 40}),
+        AttackPlan("fgsm", (1.0,)),
+        AttackPlan("pgd", (1.0,), objectives=("loss:cls",), params={"steps": 40}),
+        AttackPlan("pgd", (1.0,), params={"steps": 10}),
+        AttackPlan("pgd", (1.0,), params={"steps": 10, "alpha": 1.0}),
+    ],
+)
+def test_what_has_no_cell_in_common_or_no_other_parameter_needs_no_variant(other):
+    own = AttackPlan("pgd", (1.0,), norm="linf", params={"steps": 10})
+    assert labels(own, other) == ["pgd", other.name]
+
+
+@pytest.mark.parametrize("name", PROTOCOLS.names())
+def test_shipped_protocols_have_no_variants(name):
+    assert all(plan.label == plan.name for plan in tell_apart(PROTOCOLS.get(name)).attacks)
+
+
+def test_a_file_may_name_a_variant(written):
+    text = '[[attack]]\nname = "pgd"\nvariant = "40 steps"\n'
+    assert read_protocol(written(text)).attacks[0].label == "pgd[40 steps]"
+    with pytest.raises(InputError, match=r"variant = .* must have no brackets"):
+        read_protocol(written(text.replace("40 steps", "[40]")))
+
+
+TWICE = Protocol(
+    "twice",
+    (
+        AttackPlan("pgd", (1.0,), params={"steps": 10}),
+        AttackPlan("pgd", (1.0,), params={"steps": 40}),
+        AttackPlan("fgsm", (1.0,)),
+    ),
+)
+
+
+def test_options_name_all_variants_or_one():
+    assert narrow(TWICE, ["pgd"], []).attacks == TWICE.attacks[:2]
+    (kept,) = narrow(TWICE, ["pgd[steps=40]"], []).attacks
+    assert (kept.label, kept.params) == ("pgd[steps=40]", {"steps": 40})
+    everywhere = override(TWICE, [("pgd", "alpha", 2)]).attacks
+    assert [plan.params.get("alpha") for plan in everywhere] == [2, 2, None]
+    one = tell_apart(override(TWICE, [("pgd[steps=40]", "alpha", 2)]))
+    assert [plan.label for plan in one.attacks] == ["pgd[steps=10]", "pgd[steps=40, alpha=2]", "fgsm"]
+    with pytest.raises(
+        UsageError, match=r"has no attack 'pgd\[steps=4\]'; it has fgsm, pgd, pgd\[steps=10\], pgd\[steps=40\]"
+    ):
+        narrow(TWICE, ["pgd[steps=4]"], [])

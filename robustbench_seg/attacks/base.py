@@ -7,10 +7,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Self
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from robustbench_seg.attacks.budgets import BUDGETS, Budget
 from robustbench_seg.attacks.context import AttackContext, is_finite
@@ -18,7 +15,14 @@ from robustbench_seg.attacks.objectives.base import AdversarialLoss, CleanRefere
 from robustbench_seg.attacks.objectives.parse import parse_objective
 from robustbench_seg.attacks.objectives.task_loss import EACH_TASK
 from robustbench_seg.errors import UsageError
+from robustbench_seg.lazy import lazy_module
 from robustbench_seg.tasks.base import Task
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+else:
+    torch = lazy_module("torch")
 
 
 @dataclass(frozen=True)
@@ -29,10 +33,13 @@ class Perturbation(ABC):
     write `run`, or `run_epsilons` where epsilons can share work. The base keeps epsilon = 0 and images without a
     target untouched, puts every result into its budget and the valid range, and leaves the model as it found it.
 
-    `norms` lists the budgets it can run in, the default first. `default_objectives` are the objectives of a bare
-    use (`each task` is one run a task; empty for noise).
+    `title` is what pages call it (its name in the registry where empty), `title_with_epsilon` what they add where it is
+    run with an epsilon. `norms` lists the budgets it can run in, the default first. `default_objectives` are the
+    objectives of a bare use (`each task` is one run per task; empty for noise). All this is read without torch.
     """
 
+    title: ClassVar[str] = ""
+    title_with_epsilon: ClassVar[str] = ""
     norms: ClassVar[tuple[str, ...]] = ("linf", "rms")
     default_objectives: ClassVar[tuple[str, ...]] = (EACH_TASK,)
 
@@ -125,7 +132,7 @@ def _frozen_between(
 
 def _enforce(budget: Budget, x: Tensor, attackable: Tensor) -> Tensor:
     images = budget.images
-    if not isinstance(x, Tensor):
+    if not isinstance(x, torch.Tensor):
         raise TypeError(f"a perturbation returned {type(x).__name__}, not a tensor")
     if x.shape != images.shape:
         raise ValueError(f"a perturbation returned {tuple(x.shape)} for images {tuple(images.shape)}")

@@ -8,10 +8,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-import torch
-from torch import Tensor
+from robustbench_seg.lazy import lazy_module
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+else:
+    torch = lazy_module("torch")
 
 GREY = 255.0
 
@@ -23,6 +28,7 @@ class Budget(ABC):
     images: Tensor
     epsilon: float
     norm: ClassVar[str]
+    title: ClassVar[str]
 
     @abstractmethod
     def step(self, direction: Tensor, alpha: float) -> Tensor:
@@ -45,6 +51,7 @@ class LInf(Budget):
     """No value moves by more than epsilon."""
 
     norm = "linf"
+    title = "L∞"
 
     def step(self, direction: Tensor, alpha: float) -> Tensor:
         """`alpha` times the sign."""
@@ -68,6 +75,7 @@ class Rms(Budget):
     """
 
     norm = "rms"
+    title = "RMS"
 
     def step(self, direction: Tensor, alpha: float) -> Tensor:
         """The direction scaled to RMS alpha, image by image."""
@@ -95,6 +103,7 @@ class Unbounded(Budget):
     """Only the valid range binds; for attacks that stop by themselves (DAG)."""
 
     norm = "none"
+    title = "unbounded"
 
     def step(self, direction: Tensor, alpha: float) -> Tensor:
         """The direction scaled so that its largest value is alpha."""

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
-
-from torch import Tensor
+from typing import TYPE_CHECKING, ClassVar
 
 from robustbench_seg.attacks.budgets import GREY, Budget, max_normalised
 from robustbench_seg.attacks.iterative import IterativeAttack
@@ -15,6 +13,9 @@ from robustbench_seg.attacks.objectives.margins import AnyWrong, ClassChange, ch
 from robustbench_seg.attacks.objectives.task_loss import TaskLoss
 from robustbench_seg.errors import UsageError
 from robustbench_seg.tasks.base import Task
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class DAG(IterativeAttack):
         floor: the least probability of a detector's location that counts as a target; the paper takes all (0).
     """
 
+    title: ClassVar[str] = "DAG"
+    title_with_epsilon: ClassVar[str] = "direction"
     norms: ClassVar[tuple[str, ...]] = ("none", "linf", "rms")
     default_objectives: ClassVar[tuple[str, ...]] = ("semantic",)
 

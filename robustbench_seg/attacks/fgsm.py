@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-
-from torch import Tensor
+from typing import TYPE_CHECKING, ClassVar
 
 from robustbench_seg.attacks.base import Perturbation
 from robustbench_seg.attacks.budgets import GREY, Budget
 from robustbench_seg.attacks.context import AttackContext
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 SIGN_STEP = "one step along the sign of the clean gradient, onto the ball"
 """What names such perturbations (`cache_key`)."""
@@ -18,6 +20,8 @@ SIGN_STEP = "one step along the sign of the clean gradient, onto the ball"
 @dataclass(frozen=True)
 class FGSM(Perturbation):
     """x + epsilon * sign(gradient), clipped to the valid range."""
+
+    title: ClassVar[str] = "FGSM"
 
     def run(self, context: AttackContext, budget: Budget) -> Tensor:
         """One step; the gradient at the clean images is shared by the whole grid."""

@@ -5,13 +5,18 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from robustbench_seg.attacks.base import Perturbation
 from robustbench_seg.attacks.budgets import Budget
 from robustbench_seg.attacks.context import AttackContext
+from robustbench_seg.lazy import lazy_module
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+else:
+    torch = lazy_module("torch")
 
 _ROUNDING = 2e-5
 """Of an image's values in float32, a step, in grey values."""

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from robustbench_seg.attacks.base import Perturbation
 from robustbench_seg.attacks.budgets import GREY, Budget
 from robustbench_seg.attacks.context import AttackContext
+from robustbench_seg.lazy import lazy_module
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+else:
+    torch = lazy_module("torch")
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,8 @@ class Noise(Perturbation):
 @dataclass(frozen=True)
 class Gaussian(Noise):
     """White Gaussian noise on every value, scaled so that its RMS is epsilon after clipping."""
+
+    title: ClassVar[str] = "Gaussian noise"
 
     def run(self, context: AttackContext, budget: Budget) -> Tensor:
         """The unit draw added to the images; the budget scales it onto its sphere."""
@@ -49,6 +56,8 @@ class SaltAndPepper(Noise):
     The shortest prefix whose energy reaches epsilon^2 * 3HW is taken, its last pixel moved only part of the way: the
     RMS is exact at every size, and a larger epsilon contains a smaller one.
     """
+
+    title: ClassVar[str] = "Salt-and-pepper noise"
 
     def run(self, context: AttackContext, budget: Budget) -> Tensor:
         """Salted images, image by image on the CPU."""

@@ -5,16 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, ClassVar
 
 from robustbench_seg.attacks.budgets import GREY, Budget
 from robustbench_seg.attacks.context import AttackContext
 from robustbench_seg.attacks.fgsm import SIGN_STEP
 from robustbench_seg.attacks.iterative import IterativeAttack, random_unit
 from robustbench_seg.errors import UsageError
+from robustbench_seg.lazy import lazy_module
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+else:
+    torch = lazy_module("torch")
 
 
 def kurakin_steps(epsilon: float) -> int:
@@ -32,6 +36,8 @@ class PGD(IterativeAttack):
         random_start: start at a uniform point of the ball.
         restarts: runs with different random starts, the highest loss kept image by image.
     """
+
+    title: ClassVar[str] = "PGD"
 
     steps: int = 0
     alpha: float = 1.0
@@ -100,4 +106,5 @@ class PGD(IterativeAttack):
 class Hide(PGD):
     """Category hiding: PGD towards the clean prediction with a class filled in by its surroundings."""
 
+    title: ClassVar[str] = "Hiding"
     default_objectives: ClassVar[tuple[str, ...]] = ("hide:person",)

@@ -42,3 +42,13 @@ def _coerced(where: str, value: Any, default: Any) -> Any:
     if type(value) is not wanted:
         raise UsageError(f"{where} = {value!r} must be of type {wanted.__name__}, such as {default!r}")
     return value
+
+
+def attack_title(name: str) -> str:
+    """What pages call the attack of that name; the name itself where it has no title or its plugin is missing."""
+    return (name in ATTACKS and ATTACKS.get(name).title) or name
+
+
+def title_with_epsilon(name: str) -> str:
+    """What pages add to the title where the attack is run with an epsilon; empty for most."""
+    return ATTACKS.get(name).title_with_epsilon if name in ATTACKS else ""

@@ -190,7 +190,8 @@ def _data_spec(text: str, split: str | None) -> DataSpec:
 
 
 def _protocol(options: dict[str, Any]) -> Protocol:
-    from robustbench_seg.protocol import PROTOCOLS, from_options, narrow, override, read_protocol
+    from robustbench_seg.protocol import PROTOCOLS, read_protocol
+    from robustbench_seg.protocol_options import from_options, narrow, override
 
     attacks = options["attacks"]
     epsilons = [parse_epsilons(text) for text in options["epsilons"]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Sequence
 from typing import Any
@@ -10,6 +11,8 @@ import click
 
 from robustbench_seg.errors import InputError, UsageError
 from robustbench_seg.protocol import check_epsilon
+
+_SETTING = re.compile(r"(?P<attack>[^.=\[]+(\[[^\]]*\])?)\.(?P<key>[^.=]+)=(?P<value>.*)", re.DOTALL)
 
 plugin_option = click.option(
     "--plugin", "plugins", multiple=True, metavar="FILE", help="Python file that registers attacks, models, data sets."
@@ -35,11 +38,14 @@ def parse_epsilons(text: str) -> tuple[float, ...]:
 
 
 def parse_setting(text: str) -> tuple[str, str, Any]:
-    """`ATTACK.PARAM=VALUE`; the value is read as TOML where it is (numbers, true, false), else as text."""
-    left, equals, value = text.partition("=")
-    attack, dot, key = left.partition(".")
-    if not (equals and dot and attack and key):
+    """`ATTACK.PARAM=VALUE` or `ATTACK[VARIANT].PARAM=VALUE`.
+
+    The value is read as TOML where it is (numbers, true, false), else as text.
+    """
+    found = _SETTING.fullmatch(text)
+    if found is None:
         raise UsageError(f"--set {text}: write ATTACK.PARAM=VALUE, as in --set pgd.steps=10")
+    attack, key, value = found["attack"], found["key"], found["value"]
     try:
         return attack, key, tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:

@@ -8,13 +8,15 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from robustbench_seg.attacks.objectives.base import Objective
+from robustbench_seg.attacks.objectives.base import Objective, Role
+from robustbench_seg.attacks.objectives.parse import describe
 from robustbench_seg.attacks.registry import make_attack
 from robustbench_seg.classes import Alignment, align
 from robustbench_seg.data.base import Dataset
 from robustbench_seg.errors import UsageError
 from robustbench_seg.models.base import LoadedModel
 from robustbench_seg.protocol import AttackPlan, Protocol
+from robustbench_seg.protocol_options import tell_apart
 from robustbench_seg.results.keys import CLEAN, AttackConfiguration
 from robustbench_seg.tasks.base import Task
 from robustbench_seg.tasks.registry import load_tasks
@@ -105,15 +107,14 @@ def plan_pair(
                 f"{where}: the data set has no class for the model's {', '.join(unused)}; they are not predicted"
             )
     configurations = [AttackConfiguration(CLEAN, "", "", (0.0,))]
-    for attack_plan in protocol.attacks:
+    for attack_plan in tell_apart(protocol).attacks:
         found, left_out = _configurations(where, attack_plan, tasks, alignment)
         configurations += found
         notes += left_out
     if set(names) != set(model.tasks) and any(
-        configuration.objective.startswith("group:") for configuration in configurations
+        describe(configuration.objective).role is Role.GROUP for configuration in configurations
     ):
         notes.append(f"{where}: groups of losses are those of {', '.join(names)} alone")
-    configurations = _told_apart(configurations)
     _refuse_duplicates(protocol, configurations)
     n_images = len(dataset) if limit is None else min(limit, len(dataset))
     return Pair(*index, tuple(names), alignment, tuple(configurations), n_images), notes
@@ -156,25 +157,6 @@ def _cannot(objective: Objective, tasks: Mapping[str, Task], alignment: Alignmen
         return f"no output for {', '.join(lacking)}"
     missing = objective.missing_classes(alignment.classes) if alignment else []
     return f"no class {', '.join(missing)}" if missing else ""
-
-
-def _told_apart(configurations: Sequence[AttackConfiguration]) -> list[AttackConfiguration]:
-    """Name those that differ in parameters alone by what differs, as in `steps=40`."""
-
-    def rivals(one: AttackConfiguration) -> list[AttackConfiguration]:
-        return [
-            other
-            for other in configurations
-            if (other.label, other.objective, other.norm) == (one.label, one.objective, one.norm)
-            and {*other.epsilons} & {*one.epsilons}
-        ]
-
-    def variant(one: AttackConfiguration) -> str:
-        others = rivals(one)
-        differing = [key for key in one.params if any(other.params.get(key) != one.params[key] for other in others)]
-        return one.variant or ", ".join(f"{key}={one.params[key]}" for key in differing)
-
-    return [replace(one, variant=variant(one)) for one in configurations]
 
 
 def _refuse_duplicates(protocol: Protocol, configurations: Sequence[AttackConfiguration]) -> None:

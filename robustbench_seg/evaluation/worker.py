@@ -94,7 +94,7 @@ def work_on(
         for index in work_item.configurations:
             attack = context.attacks[index]
             parts = [sweep.run(attack) for sweep in sweeps]
-            _refuse_changes(context, f"{attack.configuration.attack} {attack.configuration.objective}", sweeps, before)
+            _refuse_changes(context, f"{attack.configuration.label} {attack.configuration.objective}", sweeps, before)
             unread = [CellResult(epsilon, tuple(images.broken)) for epsilon in attack.configuration.epsilons]
             cells = tuple(merged(unread, parts))
             results.append(SweepResult(work_item.pair, index, work_item.shard, cells, worker))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from robustbench_seg.results.keys import CLEAN
+from robustbench_seg.attacks.objectives.parse import describe
+from robustbench_seg.attacks.registry import attack_title, title_with_epsilon
+from robustbench_seg.results.keys import CLEAN, attack_name, attack_variant
 from robustbench_seg.results.rows import Row, aim
 
 ATTACKS = {
@@ -66,8 +68,6 @@ CURVES = {"semantic": "miou", "depth": "rmse", "detection": "ap", "instance": "a
 }
 """The metric Q is drawn of, by task; a task that is not here has its first metric drawn."""
 
-_DETAILS = {"hide": "{}", "swap": "{}", "loss": "on the {} loss", "group": "on {} tasks"}
-
 
 def task_name(task: str) -> str:
     """What a task is called in a sentence."""
@@ -101,12 +101,10 @@ def strength(epsilon: float | None) -> str:
 
 def perturbation_name(attack: str, objective: str) -> str:
     """An attack with what its objective adds to the task's name: `Hiding person`, `DAG person ↔ car`."""
-    label = ATTACKS.get(attack, attack)
-    kind, colon, rest = objective.partition(":")
-    if not colon:
-        return label
-    detail = _DETAILS.get(kind, kind + ":{}").format(rest.partition("@")[0].replace(",", " ↔ "))
-    return f"{label} {detail}"
+    name, variant = attack_name(attack), attack_variant(attack)
+    phrase = describe(objective).phrase if objective else ""
+    title = " ".join(filter(None, (attack_title(name), phrase)))
+    return f"{title}, {variant.replace('=', ' = ')}" if variant else title
 
 
 def labels(rows: Iterable[Row]) -> dict[tuple[str, str, str], str]:
@@ -123,8 +121,9 @@ def labels(rows: Iterable[Row]) -> dict[tuple[str, str, str], str]:
 
 
 def _scaled(row: Row) -> str:
-    # DAG stops by itself; at an epsilon it is its direction that is evaluated, and the reader must know.
-    return " (direction)" if row.attack == "dag" and row.norm != "none" else ""
+    # An attack that stops by itself; at an epsilon it is its direction that is evaluated, and the reader must know.
+    note = title_with_epsilon(attack_name(row.attack)) if row.epsilon is not None else ""
+    return f" ({note})" if note else ""
 
 
 def full_name(attack: str, objective: str) -> str:

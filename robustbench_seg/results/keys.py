@@ -34,7 +34,7 @@ class AttackConfiguration:
     @property
     def label(self) -> str:
         """The attack as tables name it: `pgd`, or `pgd[40 steps]` with a variant."""
-        return f"{self.attack}[{self.variant}]" if self.variant else self.attack
+        return attack_label(self.attack, self.variant)
 
     @property
     def digest(self) -> str:
@@ -75,6 +75,16 @@ class CellKey:
         return self.attack == CLEAN
 
 
+def attack_label(name: str, variant: str) -> str:
+    """The label of an attack in the registry and a variant of it, which may be empty."""
+    return f"{name}[{variant}]" if variant else name
+
+
 def attack_name(label: str) -> str:
     """The name in the registry of an attack's label: `pgd` of `pgd[40 steps]`."""
     return label.partition("[")[0]
+
+
+def attack_variant(label: str) -> str:
+    """The variant in an attack's label, empty where it has none: `40 steps` of `pgd[40 steps]`."""
+    return label.partition("[")[2].removesuffix("]")

@@ -10,7 +10,8 @@ from robustbench_seg.evaluation.config import EvaluationConfig
 from robustbench_seg.evaluation.prepare import PreparedEvaluation
 from robustbench_seg.evaluation.run import run_evaluation
 from robustbench_seg.evaluation.spec import DataSpec, InMemory, ModelSpec
-from robustbench_seg.protocol import PROTOCOLS, narrow
+from robustbench_seg.protocol import PROTOCOLS
+from robustbench_seg.protocol_options import narrow
 from robustbench_seg.results.run import Run
 from robustbench_seg.studies.grouped import Grouped
 from robustbench_seg.studies.trainings import Training, obtain

@@ -18,7 +18,8 @@ from robustbench_seg.evaluation.config import EvaluationConfig
 from robustbench_seg.evaluation.context import WorkerContext
 from robustbench_seg.evaluation.prepare import PreparedEvaluation
 from robustbench_seg.evaluation.spec import DataSpec, InMemory, ModelSpec
-from robustbench_seg.protocol import Protocol, from_options
+from robustbench_seg.protocol import Protocol
+from robustbench_seg.protocol_options import from_options
 from robustbench_seg.tasks.base import masked_mean
 
 EPSILON = 16.0

@@ -22,8 +22,9 @@ def test_names_cover_what_ships() -> None:
         ("pgd", "semantic", "PGD", "PGD on semantic"),
         ("hide", "hide:person@depth", "Hiding person", "Hiding person on depth"),
         ("dag", "swap:person,car@semantic", "DAG person ↔ car", "DAG person ↔ car on semantic"),
-        ("pgd", "loss:cls", "PGD on the cls loss", "PGD on the cls loss"),
+        ("pgd", "loss:cls", "PGD on the box classification loss", "PGD on the box classification loss"),
         ("pgd", "group:geometric", "PGD on geometric tasks", "PGD on geometric tasks"),
+        ("pgd[steps=40]", "depth", "PGD, steps = 40", "PGD, steps = 40 on depth"),
         ("mi_fgsm", "new:thing@edges", "mi_fgsm new:thing", "mi_fgsm new:thing on edges"),
     ],
 )

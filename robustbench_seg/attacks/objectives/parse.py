@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from robustbench_seg.attacks.objectives.base import Description, Objective, Tasks
+from robustbench_seg.attacks.objectives.base import Description, Objective, Role, Tasks
 from robustbench_seg.attacks.objectives.registry import OBJECTIVES, TASK_LOSS
 from robustbench_seg.errors import UsageError
 from robustbench_seg.tasks.registry import TASKS
@@ -23,12 +23,15 @@ def parse_objective(text: str, tasks: Tasks) -> Sequence[Objective]:
 
 
 def describe(text: str) -> Description:
-    """What an objective is called and attacks; its text alone where its kind or task is of a plugin that is missing."""
+    """What an objective is called and attacks; read from its text where its kind or task is of a missing plugin."""
     try:
         kind, argument = _split(text)
         return OBJECTIVES.get(kind).describe(argument)
     except UsageError:
-        return Description(text, text)
+        if ":" not in text:
+            return Description(text, "", Role.OWN, (text,))
+        what, _, task = text.partition("@")
+        return Description(what, what, attacks=(task,) if task else ())
 
 
 def _split(text: str) -> tuple[str, str]:

@@ -188,7 +188,8 @@ def test_a_malformed_name_is_refused_also_where_no_task_fits(text):
         ("hide:person@depth", "hiding person", "person", Role.TARGETED, ("depth",)),
         ("swap:person,car@detection", "person ↔ car", "person ↔ car", Role.TARGETED, ("detection",)),
         ("mystery:far", "mystery:far", "mystery:far", Role.TARGETED, ()),
-        ("mystery", "mystery", "mystery", Role.TARGETED, ()),
+        ("mystery:far@edge", "mystery:far", "mystery:far", Role.TARGETED, ("edge",)),
+        ("mystery", "mystery", "", Role.OWN, ("mystery",)),
     ],
 )
 def test_an_objective_has_a_title_and_a_role(text, title, phrase, role, attacks):
