@@ -18,7 +18,7 @@ from robustbench_seg.attacks.registry import make_attack
 from robustbench_seg.attacks.target_model import TargetModel
 from robustbench_seg.classes import ClassSet
 from robustbench_seg.errors import UsageError
-from robustbench_seg.models.base import LoadedModel
+from robustbench_seg.models.base import DEFAULT_TASK, LoadedModel
 from robustbench_seg.tasks.base import Outputs, Task
 from robustbench_seg.tasks.registry import TASKS
 
@@ -51,7 +51,7 @@ def attack(
     *,
     epsilon: float | None = None,
     norm: str | None = None,
-    task: str = "semantic",
+    task: str = DEFAULT_TASK,
     objective: str | None = None,
     classes: ClassSet | None = None,
     seed: int = 0,

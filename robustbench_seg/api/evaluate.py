@@ -17,7 +17,7 @@ from robustbench_seg.evaluation.config import EvaluationConfig
 from robustbench_seg.evaluation.prepare import PreparedEvaluation
 from robustbench_seg.evaluation.run import run_evaluation
 from robustbench_seg.evaluation.spec import DataSpec, InMemory, ModelSpec
-from robustbench_seg.models.base import LoadedModel
+from robustbench_seg.models.base import DEFAULT_TASK, LoadedModel
 from robustbench_seg.protocol import PROTOCOLS, Protocol
 
 
@@ -26,7 +26,7 @@ def evaluate(
     dataset: str | Dataset,
     protocol: str | Protocol = "quick",
     *,
-    tasks: Sequence[str] = ("semantic",),
+    tasks: Sequence[str] = (DEFAULT_TASK,),
     classes: ClassSet = CITYSCAPES19,
     out: str | Path | None = None,
     **options: Any,

@@ -12,7 +12,7 @@ from robustbench_seg.classes import CITYSCAPES19, ClassSet
 from robustbench_seg.errors import UsageError
 from robustbench_seg.evaluation.spec import ModelSpec
 from robustbench_seg.models.adapters.adapter import OutputSpec, select
-from robustbench_seg.models.base import LoadedModel
+from robustbench_seg.models.base import DEFAULT_TASK, LoadedModel
 from robustbench_seg.models.catalogue.weights import digest
 from robustbench_seg.tasks.registry import TASKS
 
@@ -37,7 +37,7 @@ def load_model(name: str, **options: Any) -> LoadedModel:
 
 
 class Named(nn.Module):
-    """A module whose outputs are handed on by the tasks' keys, whatever container it returns them in."""
+    """A module whose outputs are returned by the tasks' keys, whatever container it returns them in."""
 
     def __init__(self, module: nn.Module, tasks: Sequence[str]) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ class Named(nn.Module):
 
 
 def loaded(
-    model: str | nn.Module | LoadedModel, tasks: Sequence[str] = ("semantic",), classes: ClassSet = CITYSCAPES19
+    model: str | nn.Module | LoadedModel, tasks: Sequence[str] = (DEFAULT_TASK,), classes: ClassSet = CITYSCAPES19
 ) -> LoadedModel:
     """The model, loaded by name or wrapped; `tasks` and `classes` say what a plain module predicts."""
     if isinstance(model, str):

@@ -11,15 +11,18 @@ from torch import nn
 
 from robustbench_seg.classes import ClassSet
 
+DEFAULT_TASK = "semantic"
+"""What a network is taken to predict that comes without a declaration of its tasks."""
+
 
 @dataclass(frozen=True)
 class LoadedModel:
     """A model ready to be attacked.
 
-    `module` maps images (N,3,H,W) in [0,1] to a dict: `semantic` logits (N,C,H,W), `depth` metres (N,H,W), at the
-    size of the images. It is in eval mode and fp32, and its parameters take no gradient. `median_scaling` says that
+    `module` maps images (N,3,H,W) in [0,1] to a dict of outputs by task key, such as `semantic` logits (N,C,H,W), at
+    the size of the images. It is in eval mode and fp32, and its parameters take no gradient. `median_scaling` says that
     depth is relative and is scaled to the label's median before it is measured. `sha256` names the weights
-    (of an own network also how it is called), `origin` says where the model came from, `terms` what its training
+    (of a custom network also how it is called), `origin` says where the model came from, `terms` what its training
     data allows.
     """
 

@@ -16,9 +16,11 @@ class DenseTask(Task):
     """A task with a value at every pixel; any network with dense heads can predict it.
 
     `planes` is how many channels its output has: with one it is (N,H,W), with more (N,K,H,W); None is one per class.
+    `invertible` says that networks may give the inverse of its values instead.
     """
 
     planes: ClassVar[int | None] = 1
+    invertible: ClassVar[bool] = False
     label_rule = MapRule("float32", 0.0)
 
     def channels(self, num_classes: int) -> int:

@@ -30,6 +30,7 @@ class Depth(RegionTask):
     title = "depth"
     key = "depth"
     group = "geometric"
+    invertible = True
     metrics = (
         Metric("rmse", "RMSE", False, "m", POOLING),
         Metric("abs_rel", "AbsRel", False, "", POOLING),

@@ -1,1 +1,1 @@
-"""Your own checkpoints: the network, its weights, how it is called."""
+"""Custom checkpoints: the network, its weights, how it is called."""

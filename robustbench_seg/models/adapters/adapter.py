@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from robustbench_seg.errors import InputError, UsageError
 from robustbench_seg.models.blocks.normalization import PRESETS, Normalization, Normalize
-from robustbench_seg.models.blocks.resize import resize
+from robustbench_seg.tasks.dense import DenseTask
+from robustbench_seg.tasks.registry import dense_tasks
 
 MIN_INVERSE = 1e-6
 _DEFAULT_KEYS = ("out", "logits")
@@ -18,7 +19,7 @@ _DEFAULT_KEYS = ("out", "logits")
 
 @dataclass(frozen=True)
 class OutputSpec:
-    """Where a task's output lies in what the network returns, and whether depth comes as its inverse.
+    """Where a dense task's output lies in what the network returns, and whether it comes as its inverse (disparity).
 
     `key` is a dict key, an attribute's name, or a list's index; None takes the obvious one (the tensor itself,
     `out`, the task's name, `.logits`, or the first of a list).
@@ -31,13 +32,15 @@ class OutputSpec:
     @classmethod
     def parse(cls, text: str) -> OutputSpec:
         """`TASK`, `TASK=KEY`, or either followed by `:inverse`."""
-        body, _, flag = text.partition(":") if text.endswith(":inverse") else (text, "", "")
+        known = dense_tasks()
+        body = text.removesuffix(":inverse")
         task, equals, key = body.partition("=")
-        if task not in _FINISH or (equals and not key):
-            raise UsageError(f"output {text!r}: use TASK=KEY or TASK=KEY:inverse, TASK one of {', '.join(_FINISH)}")
-        if flag and task != "depth":
-            raise UsageError(f"output {text!r}: only depth can be inverse")
-        return cls(task, key or None, bool(flag))
+        if task not in known or (equals and not key):
+            raise UsageError(f"output {text!r}: use TASK=KEY or TASK=KEY:inverse, TASK one of {', '.join(known)}")
+        if body != text and not known[task].invertible:
+            possible = ", ".join(name for name, dense in known.items() if dense.invertible)
+            raise UsageError(f"output {text!r}: only {possible} can be inverse")
+        return cls(task, key or None, body != text)
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ class InputSpec:
 
 
 class Adapter(nn.Module):
-    """The wrapped network: images (N,3,H,W) in [0,1] to `semantic` (N,C,H,W) and `depth` (N,H,W).
+    """The wrapped network: images (N,3,H,W) in [0,1] to a dict of dense tasks' outputs at that size.
 
     Strided outputs are upsampled bilinearly to the image; inverse depth is upsampled before it is inverted,
     because inverse depth, not depth, is linear in the image of a plane.
@@ -78,26 +81,33 @@ class Adapter(nn.Module):
 
     def __init__(self, net: nn.Module, spec: InputSpec, outputs: Sequence[OutputSpec], num_classes: int) -> None:
         super().__init__()
+        known = dense_tasks()
         self.net = net
         self.normalize = Normalize(spec.normalization())
         self.flip = spec.order == "bgr"
-        self.outputs = tuple(outputs)
+        self.outputs = tuple((known[output.task], output) for output in outputs)
         self.num_classes = num_classes
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
-        """One output a task; InputError where what the network returns does not fit."""
+        """One output per task; InputError where what the network returns does not fit."""
         x = self.normalize(images)
         raw = self.net(x.flip(1) if self.flip else x)
-        size = (images.shape[-2], images.shape[-1])
-        return {spec.task: self._output(raw, spec, size) for spec in self.outputs}
+        return {task.key: self._output(raw, task, spec, images.shape) for task, spec in self.outputs}
 
-    def _output(self, raw: object, spec: OutputSpec, size: tuple[int, int]) -> Tensor:
-        found = select(raw, spec)
+    def _output(self, raw: object, task: DenseTask, spec: OutputSpec, shape: Sequence[int]) -> Tensor:
+        name, found = task.name, select(raw, spec)
         if not isinstance(found, Tensor):
+            raise InputError(f"output for {name}: {_kind(found)} instead of a tensor; name one with {name}=KEY")
+        try:
+            output = task.output(found, shape, None)
+        except InputError as error:
+            raise InputError(f"{error} (or name another with {name}=KEY)") from None
+        if task.planes is None and output.shape[1] != self.num_classes:
             raise InputError(
-                f"output for {spec.task}: {_kind(found)} instead of a tensor; name one with {spec.task}=KEY"
+                f"output for {name}: {output.shape[1]} channels, but the class set has {self.num_classes} classes; "
+                f"give the matching --classes or --output {name}=KEY"
             )
-        return _FINISH[spec.task](found.float(), spec, size, self.num_classes)
+        return output.clamp(min=MIN_INVERSE).reciprocal() if spec.inverse else output
 
 
 def select(raw: object, spec: OutputSpec) -> object:
@@ -132,36 +142,6 @@ def _kind(raw: object) -> str:
     if isinstance(raw, Mapping):
         return f"a {kind} with keys {', '.join(map(str, raw))}"
     return f"a {kind} of length {len(raw)}" if isinstance(raw, Sequence) else f"a {kind}"
-
-
-def _semantic(x: Tensor, spec: OutputSpec, size: tuple[int, int], num_classes: int) -> Tensor:
-    if x.ndim != 4:
-        raise InputError(
-            f"output for semantic: shape {tuple(x.shape)}, need logits (N,C,H,W); name another with semantic=KEY"
-        )
-    if x.shape[1] != num_classes:
-        raise InputError(
-            f"output for semantic: {x.shape[1]} channels, but the class set has {num_classes} classes; "
-            "give the matching --classes or --output semantic=KEY"
-        )
-    return resize(x, size)
-
-
-def _depth(x: Tensor, spec: OutputSpec, size: tuple[int, int], num_classes: int) -> Tensor:
-    if x.ndim == 3:
-        x = x[:, None]
-    if x.ndim != 4 or x.shape[1] != 1:
-        raise InputError(
-            f"output for depth: shape {tuple(x.shape)}, need (N,1,H,W) or (N,H,W); name another with depth=KEY"
-        )
-    x = resize(x, size)[:, 0]
-    return x.clamp(min=MIN_INVERSE).reciprocal() if spec.inverse else x
-
-
-_FINISH: dict[str, Callable[[Tensor, OutputSpec, tuple[int, int], int], Tensor]] = {
-    "semantic": _semantic,
-    "depth": _depth,
-}
 
 
 def _times(values: tuple[float, float, float], by: float) -> tuple[float, float, float]:

@@ -1,4 +1,4 @@
-"""The user's own checkpoint: a factory, a weights file, and how its inputs and outputs look."""
+"""A custom checkpoint: a factory, a weights file, and how its inputs and outputs look."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from robustbench_seg.data.classfile import load_classes
 from robustbench_seg.errors import InputError, UsageError
 from robustbench_seg.models.adapters.adapter import Adapter, InputSpec, OutputSpec, probe
 from robustbench_seg.models.adapters.factory import make
-from robustbench_seg.models.base import LoadedModel, frozen
+from robustbench_seg.models.base import DEFAULT_TASK, LoadedModel, frozen
 from robustbench_seg.models.catalogue.weights import digest, fit, read_pickle, read_safetensors
 
 State = dict[str, Tensor]
@@ -27,7 +27,7 @@ _TRAINING_ONLY = ("aux_classifier.", "auxiliary_head.", "auxlayer.")
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """How to load and call a network of the user's own.
+    """How to load and call a custom network.
 
     Without `outputs` it is taken for a segmentation network. `median_scaling` None means: where depth is inverse,
     because disparity and inverse depth are mostly relative.
@@ -36,7 +36,7 @@ class Checkpoint:
     factory: str
     weights: Path | None = None
     input: InputSpec = field(default_factory=InputSpec)
-    outputs: tuple[OutputSpec, ...] = (OutputSpec("semantic"),)
+    outputs: tuple[OutputSpec, ...] = (OutputSpec(DEFAULT_TASK),)
     classes: ClassSet = CITYSCAPES19
     median_scaling: bool | None = None
 
@@ -59,7 +59,7 @@ def load_own(
             factory,
             None if weights is None else Path(weights),
             InputSpec(normalize, input_scale, channel_order),
-            tuple(OutputSpec.parse(text) for text in outputs) or (OutputSpec("semantic"),),
+            tuple(OutputSpec.parse(text) for text in outputs) or (OutputSpec(DEFAULT_TASK),),
             load_classes(classes) if isinstance(classes, str) else classes,
             median_scaling,
         ),

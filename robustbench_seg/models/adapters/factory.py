@@ -1,4 +1,4 @@
-"""Networks from the user's own code: `FILE.py:factory`, `package.module:factory`, `torchvision:NAME`."""
+"""Networks from custom code: `FILE.py:factory`, `package.module:factory`, `torchvision:NAME`."""
 
 from __future__ import annotations
 

@@ -65,6 +65,16 @@ def test_two_outputs():
     assert set(outputs) == {"semantic", "depth"}
 
 
+def test_every_dense_task_can_be_mapped():
+    x = torch.rand(1, 3, 16, 16)
+    specs = [OutputSpec.parse("normals=out"), OutputSpec.parse("edges=mask")]
+    outputs = Adapter(Returns(lambda y: {"out": y, "mask": y[:, 0]}), RAW, specs, 5)(x)
+    assert {key: tuple(value.shape) for key, value in outputs.items()} == {
+        "normals": (1, 3, 16, 16),
+        "edges": (1, 16, 16),
+    }
+
+
 @pytest.mark.parametrize(
     ("spec", "expected"),
     [
@@ -96,9 +106,9 @@ def test_scale_then_order_then_normalisation(spec, expected):
         (lambda y: {"a": y, "b": y}, "semantic", "keys a, b; use semantic=KEY"),
         (lambda y: [y], "semantic=3", "length 1"),
         (lambda y: {"out": [y]}, "semantic", "instead of a tensor"),
-        (lambda y: y.mean((2, 3)), "semantic", r"shape \(1, 3\)"),
+        (lambda y: y.mean((2, 3)), "semantic", r"shape \(1, 3\) .*name another with semantic=KEY"),
         (lambda y: y[:, :2], "semantic", "2 channels, but the class set has 3 classes"),
-        (lambda y: y, "depth", r"need \(N,1,H,W\)"),
+        (lambda y: y, "depth", r"3 channels, not 1.*name another with depth=KEY"),
         (lambda y: None, "semantic", "NoneType"),
     ],
 )
@@ -107,7 +117,7 @@ def test_outputs_that_do_not_fit(wrap, spec, message):
         Adapter(Returns(wrap), RAW, [OutputSpec.parse(spec)], 3)(torch.rand(1, 3, 8, 8))
 
 
-@pytest.mark.parametrize("text", ["flow=x", "semantic=", "semantic=out:inverse", "=out", ""])
+@pytest.mark.parametrize("text", ["flow=x", "semantic=", "semantic=out:inverse", "instance=out", "=out", ""])
 def test_bad_output_spec(text):
     with pytest.raises(UsageError, match="output"):
         OutputSpec.parse(text)
