@@ -52,7 +52,7 @@ def ratio_cell(row: Row | None) -> Cell:
     reason = _reason(row)
     if row is None or row.value is None:
         return empty(reason)
-    value = metric_text(row.metric, row.value)
+    value = metric_text(row.task, row.metric, row.value)
     if row.ratio is None:
         return Cell(DASH, (value, reason or "Q undefined"), title="Q undefined")
     interval = () if row.ratio_low is None else (f"[{row.low:.3f}, {row.high:.3f}]",)
@@ -67,7 +67,7 @@ def value_cell(row: Row | None) -> Cell:
         return empty(reason)
     ratio = () if row.ratio is None else (f"Q {row.ratio:.3f}",)
     shade = None if row.ratio is None else min(max(row.ratio, 0.0), 1.0)
-    return Cell(metric_text(row.metric, row.value), (*ratio, *((reason,) if reason else ())), shade)
+    return Cell(metric_text(row.task, row.metric, row.value), (*ratio, *((reason,) if reason else ())), shade)
 
 
 def share_cell(row: Row | None) -> Cell:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from robustbench_seg.report.finding import Evidence, Finding, cell_text, listed, place_text, value_text
+from robustbench_seg.report.names import curve_metric
 from robustbench_seg.results.rows import Row
+from robustbench_seg.tasks.registry import TASKS
 
 _RMS_TOLERANCE = 1e-3
-_LEAST_MIOU = 0.1
-_MOST_ABS_REL = 1.0
 
 
 def all_ran(evidence: Evidence) -> Finding:
@@ -63,26 +61,18 @@ def noise_power(evidence: Evidence) -> Finding:
 
 def clean_is_plausible(evidence: Evidence) -> Finding:
     """Clean metrics are well above what a model does that knows nothing."""
-    known = [row for row in evidence.clean if row.metric in _PLAUSIBLE and row.value is not None]
+    known = [row for row in evidence.clean if row.value is not None and row.task in TASKS]
     if not known:
-        return Finding("note", "Clean metrics not checked", "The run has no clean mIoU or AbsRel.")
-    why = {row: _PLAUSIBLE[row.metric](row, evidence.classes.get((row.model, row.dataset), 0)) for row in known}
-    bad = [f"{value_text(row)}, {text}" for row, text in why.items() if text]
+        return Finding("note", "Clean metrics not checked", "The run has no clean metric of a known task.")
+    bad = [f"{value_text(row)}, {reason}" for row in known if (reason := _implausible(row, evidence))]
     if bad:
         text = f"{listed(bad)}. Are the normalisation, the channel order and the class order right?"
         return Finding("fail", "A clean metric is implausibly bad", text)
-    return Finding("ok", "Clean metrics are plausible", f"{listed([value_text(row) for row in known])}.")
+    curves = [value_text(row) for row in known if row.metric == curve_metric(row.task)]
+    return Finding("ok", "Clean metrics are plausible", f"{listed(curves)}.")
 
 
-def _miou(row: Row, classes: int) -> str:
-    chance = 1 / classes if classes else 0.0
-    least, what = max((_LEAST_MIOU, "the least expected"), (2 * chance, f"twice chance with {classes} classes"))
-    return f"below {least:.3f}, {what}" if row.value is not None and row.value < least else ""
-
-
-def _abs_rel(row: Row, classes: int) -> str:
-    return "worse than predicting 0 m everywhere" if row.value is not None and row.value > _MOST_ABS_REL else ""
-
-
-_PLAUSIBLE: dict[str, Callable[[Row, int], str]] = {"miou": _miou, "abs_rel": _abs_rel}
-"""Why a clean value is implausible (empty: it is not), by metric, given the number of classes."""
+def _implausible(row: Row, evidence: Evidence) -> str:
+    """Why the task cannot believe the value; empty where it can."""
+    classes = evidence.classes.get((row.model, row.dataset), 0)
+    return "" if row.value is None else TASKS.get(row.task)().implausible(row.metric, row.value, classes)

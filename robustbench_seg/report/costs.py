@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from robustbench_seg.report.cells import Cell, Line, Table, text_cells
-from robustbench_seg.report.names import NORMS, full_name
+from robustbench_seg.report.names import full_name, norm_name
 from robustbench_seg.results.rows import Cost
 
 _HEADS = ("epsilons", "forwards", "backwards", "seconds", "peak memory (MB)")
@@ -22,7 +22,7 @@ def cost_tables(costs: Sequence[Cost]) -> list[Table]:
 
 def _table(caption: str, series: dict[tuple[str, str, str], list[Cost]]) -> Table:
     lines = [
-        Line(full_name(attack, objective), NORMS.get(norm, norm), _cells(costs))
+        Line(full_name(attack, objective), norm_name(norm), _cells(costs))
         for (attack, objective, norm), costs in series.items()
     ]
     whole = Line("total", "", _cells([cost for costs in series.values() for cost in costs]))

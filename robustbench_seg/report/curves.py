@@ -1,15 +1,18 @@
-"""Q curves, as plans of figures: which curves share a panel, on which axis, in which look; `draw` draws them."""
+"""Curves over epsilon or SNR, as plans of figures: which lines share a panel, in which look; `draw` draws them."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
-from robustbench_seg.report.names import metric_name, task_name
+from robustbench_seg.report.names import metric_name
 from robustbench_seg.report.style import Look, colours, looks
 from robustbench_seg.report.views import Curve, View
 from robustbench_seg.results.rows import Row, unique
 
+NOTHING = (math.nan, math.nan)
 _PLAIN = looks([""])[""]
 
 
@@ -23,64 +26,95 @@ class Axis:
 
 
 AXES = (
-    Axis(
-        "epsilon",
-        "requested ε (grey values)",
-        lambda row: row.epsilon or row.rms or None,
-    ),
+    Axis("epsilon", "requested ε (1/255)", lambda row: row.epsilon or row.rms or None),
     Axis("snr", "realised SNR (dB), stronger →", lambda row: row.snr_db),
 )
 
 
+class Point(NamedTuple):
+    """One point of a line: its interval is a band, `bar` a second one drawn as a bar; NaN leaves a gap."""
+
+    x: float
+    y: float
+    band: tuple[float, float] = NOTHING
+    bar: tuple[float, float] = NOTHING
+    has_failed: bool = False
+
+
+@dataclass(frozen=True)
+class Line:
+    """One curve: its points from left to right and its look."""
+
+    points: Sequence[Point]
+    look: Look
+    is_unbounded: bool = False
+
+
 @dataclass(frozen=True)
 class Panel:
-    """One small plot: its title and the curves in it, each with its look."""
+    """One small plot: its title and the lines in it."""
 
     title: str
-    curves: Sequence[tuple[Curve, Look]]
+    lines: Sequence[Line]
 
 
 @dataclass(frozen=True)
 class Plot:
-    """A grid of panels on one axis, with a legend of names and looks."""
+    """A grid of panels on one axis, with a legend of names and looks; `neutral` is where nothing is lost or differs."""
 
     title: str
     quantity: str
     panels: Sequence[Panel]
     legend: Mapping[str, Look]
     axis: Axis
+    neutral: float = 1.0
+
+    @property
+    def lines(self) -> list[Line]:
+        """The lines of all panels."""
+        return [line for panel in self.panels for line in panel.lines]
 
 
 def overview(view: View, axis: Axis, styles: Mapping[str, Look]) -> Plot:
-    """A panel a model with all perturbations of the task: colour is the perturbation."""
+    """One panel per model with all perturbations of the task: colour is the perturbation."""
     curves = view.curves(own=True)
     palette = colours(curves)
     panels = [
-        Panel(model, [(c, replace(styles[model], colour=palette[c.label])) for c in curves if c.model == model])
+        Panel(
+            model, [_line(c, replace(styles[model], colour=palette[c.label]), axis) for c in curves if c.model == model]
+        )
         for model in view.models
     ]
     legend = {label: replace(_PLAIN, colour=colour) for label, colour in palette.items()}
-    return Plot(f"{_title(view)}, by model", _quantity(view), [p for p in panels if p.curves], legend, axis)
+    return Plot(f"{view.title}, by model", _quantity(view), [p for p in panels if p.lines], legend, axis)
 
 
 def by_perturbation(view: View, axis: Axis, styles: Mapping[str, Look], own: bool) -> Plot:
-    """A panel a perturbation with all models: line, marker and colour are the model."""
+    """One panel per perturbation with all models: line, marker and colour are the model."""
     curves = view.curves(own)
     panels = [
-        Panel(label, [(curve, styles[curve.model]) for curve in curves if curve.label == label])
+        Panel(label, [_line(curve, styles[curve.model], axis) for curve in curves if curve.label == label])
         for label in unique([curve.label for curve in curves])
     ]
     drawn = {curve.model for curve in curves}
     legend = {model: look for model, look in styles.items() if model in drawn}
-    title = f"{_title(view)}, by perturbation" if own else f"{_title(view)}, attacked through another task"
+    title = f"{view.title}, by perturbation" if own else f"{view.title}, attacked through another task"
     return Plot(title, _quantity(view), panels, legend, axis)
 
 
-def _title(view: View) -> str:
-    return f"{task_name(view.task).capitalize()} on {view.dataset}"
+def _line(curve: Curve, look: Look, axis: Axis) -> Line:
+    points = [_point(at, row) for row in curve.points if (at := axis.position(row)) is not None]
+    return Line(points, look, curve.is_unbounded)
+
+
+def _point(at: float, row: Row) -> Point:
+    """Q and its interval; a failed cell is a gap, for it stands for fewer images."""
+    if row.failed or row.ratio is None:
+        return Point(at, math.nan, has_failed=row.failed)
+    return Point(at, row.ratio, (row.low, row.high))
 
 
 def _quantity(view: View) -> str:
-    name = metric_name(view.metric)
+    name = metric_name(view.task, view.metric)
     lower = any(row.direction == "lower" for row in view.rows)
-    return f"Q = clean / attacked {name}" if lower else f"Q = attacked / clean {name}"
+    return f"Q = clean / perturbed {name}" if lower else f"Q = perturbed / clean {name}"

@@ -5,47 +5,58 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from robustbench_seg.report.canvas import WIDTH, titled
-from robustbench_seg.report.canvas import png as drawn
-from robustbench_seg.report.curves import Axis, Panel, Plot
-from robustbench_seg.report.legend import entries, short
+from robustbench_seg.report.canvas import WIDTH, short, titled
+from robustbench_seg.report.curves import Line, Panel, Plot
 from robustbench_seg.report.style import BAND, Look
-from robustbench_seg.report.views import Curve
-from robustbench_seg.results.rows import Row
 
 _COLUMNS = 3
 _TALL, _LOW = 3.1, 2.35
-"""Inches: the height of a single line of panels, and of one of several."""
+"""Inches: the height of a single row of panels, and of one of several."""
 _LEGEND_COLUMNS = 5
 _LONGEST_TITLE = 108
 _CLEAR_BANDS = 4
 """So many bands may lie in one panel before they have to fade."""
-
-
-def png(plot: Plot) -> bytes:
-    """The figure as PNG; the same bytes for the same numbers and the same matplotlib."""
-    return drawn(lambda: figure(plot)) or b""
+_GREY = "#555555"
 
 
 def figure(plot: Plot) -> Figure:
     """The figure of a plot; call it within `style.settings`."""
     columns = 2 if len(plot.panels) == 4 else min(_COLUMNS, len(plot.panels))
-    lines = math.ceil(len(plot.panels) / columns)
+    rows = math.ceil(len(plot.panels) / columns)
     canvas = titled(plot.title)
-    grid = canvas.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
+    grid = canvas.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     for axes, panel in zip(grid.flat, plot.panels, strict=False):
-        _draw_panel(axes, panel, plot.axis, _LONGEST_TITLE // columns)
+        _draw_panel(axes, panel, plot.neutral, _LONGEST_TITLE // columns)
     for axes in list(grid.flat)[len(plot.panels) :]:
         axes.remove()
     _scale(grid[0, 0], plot)
     _label(canvas, grid, plot)
     below = _legend(canvas, plot, is_beside=columns < _COLUMNS)
-    canvas.set_size_inches(WIDTH, (_TALL if lines == 1 else _LOW) * lines + 0.9 + below)
+    canvas.set_size_inches(WIDTH, (_TALL if rows == 1 else _LOW) * rows + 0.9 + below)
     return canvas
+
+
+def entries(plot: Plot) -> dict[str, Artist]:
+    """What each entry of the legend is called and how it is drawn: names, then the signs that occur."""
+    stars = {line.look.colour for line in plot.lines if line.is_unbounded}
+    points = [point for line in plot.lines for point in line.points]
+    signs = {
+        "unbounded, at its realised RMS": ("*", bool(stars) and plot.axis.key == "epsilon"),
+        "cell failed": ("x", any(point.has_failed for point in points)),
+        "95 % interval from seeds": ("|", any(not math.isnan(point.bar[0]) for point in points)),
+    }
+    named: dict[str, Artist] = {short(name): _sample(look, look.colour in stars) for name, look in plot.legend.items()}
+    for name, (marker, occurs) in signs.items():
+        if occurs:
+            named[name] = Line2D([], [], color=_GREY, linestyle="", marker=marker, markersize=7)
+    return {**named, "95 % interval from images": Patch(color=_GREY, alpha=2 * BAND, linewidth=0)}
 
 
 def _legend(canvas: Figure, plot: Plot, is_beside: bool) -> float:
@@ -59,48 +70,49 @@ def _legend(canvas: Figure, plot: Plot, is_beside: bool) -> float:
     return 0.22 * math.ceil(len(known) / columns) + 0.1
 
 
-def _draw_panel(axes: Axes, panel: Panel, axis: Axis, longest: int) -> None:
+def _sample(look: Look, is_unbounded: bool) -> Line2D:
+    style = {"linestyle": "none", "marker": "*"} if is_unbounded else {"linestyle": look.line, "marker": look.marker}
+    return Line2D([], [], color=look.colour, markersize=7, markerfacecolor=look.face, **style)
+
+
+def _draw_panel(axes: Axes, panel: Panel, neutral: float, longest: int) -> None:
     axes.set_title(short(panel.title, longest), pad=7)
-    axes.axhline(1, color="#777777", linewidth=0.9, linestyle=(0, (1, 2)), zorder=1)
-    band = BAND * min(1.0, _CLEAR_BANDS / max(len(panel.curves), 1))
-    for curve, look in panel.curves:
-        _draw_curve(axes, curve, look, axis, band)
+    axes.axhline(neutral, color="#777777", linewidth=0.9, linestyle=(0, (1, 2)), zorder=1)
+    band = BAND * min(1.0, _CLEAR_BANDS / max(len(panel.lines), 1))
+    for line in panel.lines:
+        _draw_line(axes, line, band)
 
 
-def _draw_curve(axes: Axes, curve: Curve, look: Look, axis: Axis, band: float) -> None:
-    points = [(at, row) for row in curve.points if (at := axis.position(row)) is not None]
-    x = np.array([at for at, _ in points])
-    q, low, high = np.array([_heights(row) for _, row in points]).reshape(-1, 3).T
-    face = "white" if look.is_hollow else look.colour
-    marker, size = ("*", 10) if curve.is_unbounded else (look.marker, 4.8)
-    axes.fill_between(x, low, high, color=look.colour, alpha=band, linewidth=0)
-    axes.plot(x, q, color=look.colour, linestyle=look.line, zorder=3)
-    axes.plot(x, q, color=look.colour, linestyle="", marker=marker, markersize=size, markerfacecolor=face, zorder=4)
-    padded = np.pad(q, 1, constant_values=np.nan)
+def _draw_line(axes: Axes, line: Line, band: float) -> None:
+    look, colour = line.look, line.look.colour
+    x, y = np.array([(point.x, point.y) for point in line.points]).reshape(-1, 2).T
+    low, high = np.array([point.band for point in line.points]).reshape(-1, 2).T
+    marker, size = ("*", 10) if line.is_unbounded else (look.marker, 4.8)
+    axes.fill_between(x, low, high, color=colour, alpha=band, linewidth=0)
+    axes.plot(x, y, color=colour, linestyle=look.line, zorder=3)
+    axes.plot(x, y, color=colour, linestyle="", marker=marker, markersize=size, markerfacecolor=look.face, zorder=4)
+    padded = np.pad(y, 1, constant_values=np.nan)
     alone = np.isnan(padded[:-2]) & np.isnan(padded[2:])
-    axes.vlines(x[alone], low[alone], high[alone], color=look.colour, linewidth=1.2, zorder=2)
-    for gone in (at for at, row in points if row.failed):
-        (cross,) = axes.plot(gone, 0, color=look.colour, linestyle="", marker="x", markersize=6, clip_on=False)
+    axes.vlines(x[alone], low[alone], high[alone], color=colour, linewidth=1.2, zorder=2)
+    for end in np.array([point.bar for point in line.points]).reshape(-1, 2).T:
+        axes.plot(x, end, color=colour, linestyle="", marker="_", markersize=6, zorder=2)
+        axes.vlines(x, y, end, color=colour, linewidth=1.2, zorder=2)
+    for point in (point for point in line.points if point.has_failed):
+        (cross,) = axes.plot(point.x, 0, color=colour, linestyle="", marker="x", markersize=6, clip_on=False)
         cross.set_in_layout(False)
 
 
-def _heights(row: Row) -> tuple[float, float, float]:
-    """Q and its interval; a failed cell is a gap, for it stands for fewer images."""
-    if row.failed or row.ratio is None:
-        return math.nan, math.nan, math.nan
-    return row.ratio, row.low, row.high
-
-
 def _scale(axes: Axes, plot: Plot) -> None:
-    rows = [row for panel in plot.panels for curve, _ in panel.curves for row in curve.points]
-    top = max((value for row in rows for value in _heights(row) if not math.isnan(value)), default=1.0)
-    axes.set_ylim(0, max(1.05, 1.03 * top))
-    known = [x for row in rows if (x := plot.axis.position(row)) is not None]
+    points = [point for line in plot.lines for point in line.points]
+    if plot.neutral:
+        heights = [height for point in points for height in (point.y, *point.band) if not math.isnan(height)]
+        axes.set_ylim(0, max(1.05, 1.03 * max(heights, default=1.0)))
+    known = [point.x for point in points]
     _SCALES[plot.axis.key](axes, min(known, default=1.0), max(known, default=1.0))
 
 
 def scale_epsilon(axes: Axes, low: float, high: float) -> None:
-    """A horizontal axis of radii from `low` to `high` grey values, in octaves."""
+    """A horizontal axis of epsilons from `low` to `high` (units of 1/255), in octaves."""
     axes.set_xscale("log", base=2)
     ticks = [2.0**k for k in range(math.floor(math.log2(low)), math.ceil(math.log2(high)) + 1)]
     axes.xaxis.set_major_locator(FixedLocator(ticks))

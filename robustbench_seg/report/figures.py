@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
+from robustbench_seg.report.canvas import png
 from robustbench_seg.report.curves import AXES, Axis, Plot, by_perturbation, overview
-from robustbench_seg.report.draw import png
+from robustbench_seg.report.draw import figure
 from robustbench_seg.report.names import metric_name, task_name
 from robustbench_seg.report.style import Look, looks
 from robustbench_seg.report.views import View
@@ -34,7 +36,7 @@ def figures(views: Sequence[View]) -> list[FigureFile]:
     styles = looks(unique([model for view in views for model in view.models]))
     stems = file_stems([f"{view.dataset}_{view.task}" for view in views])
     return [
-        FigureFile(f"q_{stem}_{suffix}.png", (view.dataset, view.task), caption, png(plot))
+        FigureFile(f"q_{stem}_{suffix}.png", (view.dataset, view.task), caption, png(partial(figure, plot)) or b"")
         for stem, view in zip(stems, views, strict=True)
         for suffix, caption, plot in _plots(view, styles)
     ]
@@ -42,12 +44,12 @@ def figures(views: Sequence[View]) -> list[FigureFile]:
 
 def _plots(view: View, styles: Mapping[str, Look]) -> Iterator[tuple[str, str, Plot]]:
     """File suffix, caption and plot of each figure of a view."""
-    what = f"Q of {metric_name(view.metric)} ({task_name(view.task)} on {view.dataset})"
+    what = f"Q of {metric_name(view.task, view.metric)} ({task_name(view.task)} on {view.dataset})"
     own, other = view.curves(own=True), view.curves(own=False)
     for axis in AXES if own else ():
-        yield axis.key, _caption(what, "all perturbations, a panel a model", axis), overview(view, axis, styles)
+        yield axis.key, _caption(what, "all perturbations, one panel per model", axis), overview(view, axis, styles)
     for axis in AXES if own and len(view.models) > 1 else ():
-        text = _caption(what, "the models against each other, a panel a perturbation", axis)
+        text = _caption(what, "the models against each other, one panel per perturbation", axis)
         yield f"by_perturbation_{axis.key}", text, by_perturbation(view, axis, styles, own=True)
     if other:
         text = _caption(what, "the attacked task is another one than the measured", AXES[0])

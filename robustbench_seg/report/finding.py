@@ -14,6 +14,9 @@ Level = Literal["fail", "warn", "ok", "note"]
 LEVELS: tuple[Level, ...] = ("fail", "warn", "ok", "note")
 """From worst to best; a note says what holds for every run, or what could not be checked."""
 
+ICONS = {"fail": "✗", "warn": "!", "ok": "✓", "note": "i"}
+WORDS = {"fail": "failed", "warn": "to look at", "ok": "passed", "note": "note"}
+
 _SHOWN = 5
 
 
@@ -25,10 +28,20 @@ class Finding:
     title: str
     text: str
 
+    @property
+    def icon(self) -> str:
+        """The sign before it."""
+        return ICONS[self.level]
+
+    @property
+    def word(self) -> str:
+        """The level as a word."""
+        return WORDS[self.level]
+
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the checks look at: rows of the curve metrics, one row a perturbed cell, and how many classes there are."""
+    """What the checks look at: rows of the curve metrics, one row per perturbed cell, how many classes there are."""
 
     views: Sequence[View]
     cells: Sequence[Row]
@@ -42,7 +55,7 @@ def place_text(row: Row) -> str:
 
 
 def cell_text(row: Row) -> str:
-    """Perturbation, what it attacks, and its radius in a sentence."""
+    """Perturbation, what it attacks, and its epsilon in a sentence."""
     return f"{full_name(row.attack, row.objective)} {strength(row.epsilon)}"
 
 
@@ -54,7 +67,7 @@ def ratio_text(row: Row) -> str:
 def value_text(row: Row) -> str:
     """Model, data set and a value with its unit; the row must have one."""
     assert row.value is not None
-    return f"{place_text(row)}: {metric_name(row.metric)} {metric_text(row.metric, row.value)}"
+    return f"{place_text(row)}: {metric_name(row.task, row.metric)} {metric_text(row.task, row.metric, row.value)}"
 
 
 def listed(texts: Sequence[str]) -> str:

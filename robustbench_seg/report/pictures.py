@@ -9,15 +9,18 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from robustbench_seg.report.names import NORMS, full_name, strength, task_name
+from robustbench_seg.report.names import full_name, norm_name, strength, task_name
 from robustbench_seg.results.rows import unique
 from robustbench_seg.results.run import Panel
+
+MOST_BYTES = 1_200_000
+"""What they may weigh together, as they stand in the HTML: with its figures a page stays within 3 MB of pictures."""
 
 _PREDICTION = "prediction:"
 _LABEL = "label:"
 _HEAVY = 24_000
-_WIDTH = 416
-_QUALITY = 88
+_STEPS = ((416, 88), (416, 75), (320, 70), (256, 60), (192, 50), (128, 40), (96, 30))
+"""Width in pixels and JPEG quality of heavy pictures, the best first."""
 
 Uri = str | None
 """A picture as a data URI; None where there is none."""
@@ -25,7 +28,7 @@ Uri = str | None
 
 @dataclass(frozen=True)
 class PictureLine:
-    """One perturbation of one image: its caption, input, amplified perturbation and a prediction a task."""
+    """One perturbation of one image: its caption, input, amplified perturbation and one prediction per task."""
 
     caption: str
     norm: str
@@ -46,13 +49,23 @@ class PictureSet:
     lines: tuple[PictureLine, ...]
 
 
-def gallery(panels: Sequence[Panel]) -> dict[str, list[PictureSet]]:
-    """Panels by image, and for each image by model."""
+def gallery(panels: Sequence[Panel], most_bytes: int = MOST_BYTES) -> dict[str, list[PictureSet]]:
+    """Panels by image, and for each image by model; all pictures together weigh no more than `most_bytes`.
+
+    Heavy pictures (noise does not compress) become JPEGs, at the best size and quality that keep the weight; images at
+    the end are left out only where the smallest are too heavy still.
+    """
+    pngs = [png for panel in panels for png in panel.pngs.values()]
+    fits = (_fitted(pngs, step) for step in _STEPS)
+    light = next((fit for fit in fits if sum(len(fit[png]) for png in pngs) <= most_bytes), None)
+    if light is None:
+        names = unique([_image(panel) for panel in panels])
+        kept = [panel for panel in panels if _image(panel) in names[: len(names) // 2]]
+        return gallery(kept, most_bytes)
     grouped: dict[str, dict[str, list[Panel]]] = {}
     for panel in panels:
-        models = grouped.setdefault(f"{panel.image} of {panel.dataset}", {})
-        models.setdefault(panel.model, []).append(panel)
-    return {image: [_picture_set(*group) for group in models.items()] for image, models in grouped.items()}
+        grouped.setdefault(_image(panel), {}).setdefault(panel.model, []).append(panel)
+    return {image: [_picture_set(*group, light) for group in models.items()] for image, models in grouped.items()}
 
 
 def data_uri(png: bytes) -> str:
@@ -60,41 +73,49 @@ def data_uri(png: bytes) -> str:
     return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
 
 
-def light(png: bytes | None) -> Uri:
-    """A PNG as a data URI; a heavy one (noise does not compress) as a smaller JPEG, to keep the page mailable."""
-    if png is None or len(png) <= _HEAVY:
-        return None if png is None else data_uri(png)
+def _image(panel: Panel) -> str:
+    return f"{panel.image} of {panel.dataset}"
+
+
+def _fitted(pngs: Sequence[bytes], step: tuple[int, int]) -> Mapping[bytes, str]:
+    """Each PNG as a data URI, a heavy one as a smaller JPEG; at lower steps what counts as heavy weighs less."""
+    heavy = _HEAVY * step[0] // _STEPS[0][0]
+    return {png: data_uri(png) if len(png) <= heavy else _jpeg(png, *step) for png in dict.fromkeys(pngs)}
+
+
+def _jpeg(png: bytes, width: int, quality: int) -> str:
     with Image.open(io.BytesIO(png)) as image:
         small = image.convert("RGB")
-    small.thumbnail((_WIDTH, _WIDTH))
+    small.thumbnail((width, width))
     buffer = io.BytesIO()
-    small.save(buffer, "JPEG", quality=_QUALITY)
+    small.save(buffer, "JPEG", quality=quality)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
-def _picture_set(model: str, panels: Sequence[Panel]) -> PictureSet:
+def _picture_set(model: str, panels: Sequence[Panel], light: Mapping[bytes, str]) -> PictureSet:
     keys = unique([key for panel in panels for key in panel.pngs])
     tasks = unique([key.partition(":")[2] for key in keys if key.startswith((_PREDICTION, _LABEL))])
-    clean = {key: png for panel in panels if not panel.attack for key, png in panel.pngs.items()}
+    clean = {key: light[png] for panel in panels if not panel.attack for key, png in panel.pngs.items()}
     return PictureSet(
         model,
         tuple(map(task_name, tasks)),
-        light(clean.get("image")),
+        clean.get("image"),
         _maps(clean, _LABEL, tasks),
         _maps(clean, _PREDICTION, tasks),
-        tuple(_line(panel, tasks) for panel in panels if panel.attack),
+        tuple(_line(panel, tasks, light) for panel in panels if panel.attack),
     )
 
 
-def _line(panel: Panel, tasks: Sequence[str]) -> PictureLine:
+def _line(panel: Panel, tasks: Sequence[str], light: Mapping[bytes, str]) -> PictureLine:
+    uris = {key: light[png] for key, png in panel.pngs.items()}
     return PictureLine(
-        f"{full_name(panel.attack, panel.objective)} {strength(panel.epsilon)}",
-        NORMS.get(panel.norm, panel.norm),
-        light(panel.pngs.get("perturbed")),
-        light(panel.pngs.get("perturbation")),
-        _maps(panel.pngs, _PREDICTION, tasks),
+        f"{full_name(panel.attack, panel.objective, panel.norm)} {strength(panel.epsilon)}",
+        norm_name(panel.norm),
+        uris.get("perturbed"),
+        uris.get("perturbation"),
+        _maps(uris, _PREDICTION, tasks),
     )
 
 
-def _maps(pngs: Mapping[str, bytes], kind: str, tasks: Sequence[str]) -> tuple[Uri, ...]:
-    return tuple(light(pngs.get(kind + task)) for task in tasks)
+def _maps(uris: Mapping[str, str], kind: str, tasks: Sequence[str]) -> tuple[Uri, ...]:
+    return tuple(uris.get(kind + task) for task in tasks)

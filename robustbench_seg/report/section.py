@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from matplotlib.figure import Figure
@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from robustbench_seg.report.canvas import png
 from robustbench_seg.report.cells import Table
 from robustbench_seg.report.figures import FigureFile, file_stems
+from robustbench_seg.report.finding import Finding
 from robustbench_seg.report.pictures import PictureSet
 
 
@@ -29,13 +30,19 @@ class Part:
 
 @dataclass(frozen=True)
 class Section:
-    """A section of the page; `short` is its name in the list at the top, `intro` the paragraphs it starts with."""
+    """A section of the page; `short` is its name in the list at the top, `intro` the paragraphs it starts with.
+
+    `notes` are listed under them, `findings` with their icons, `trees` as nested tables that are folded away.
+    """
 
     anchor: str
     short: str
     title: str
     intro: Sequence[str] = ()
     parts: Sequence[Part] = ()
+    notes: Sequence[str] = ()
+    findings: Sequence[Finding] = ()
+    trees: Mapping[str, object] = field(default_factory=dict)
 
 
 class Drawing(NamedTuple):

@@ -8,16 +8,11 @@ from dataclasses import dataclass
 
 import matplotlib.style
 
+from robustbench_seg.attacks.registry import BUILT_IN
 from robustbench_seg.report.views import Curve
+from robustbench_seg.results.keys import attack_name
 
-_COLOURS = {
-    "gaussian": "#56b4e9",
-    "salt_and_pepper": "#0072b2",
-    "fgsm": "#e69f00",
-    "pgd": "#d55e00",
-    "dag": "#009e73",
-    "hide": "#cc79a7",
-}
+_COLOURS = dict(zip(BUILT_IN, ("#56b4e9", "#0072b2", "#e69f00", "#d55e00", "#009e73", "#cc79a7"), strict=False))
 _SPARE = ("#000000", "#7f6000", "#7b3294", "#5c5c5c", "#8c1d40", "#44aa99", "#999933", "#aa4499")
 """Okabe and Ito's palette without its yellow, which is lost on white, and colours for what plugins add."""
 
@@ -70,13 +65,18 @@ class Look:
     marker: str
     is_hollow: bool
 
+    @property
+    def face(self) -> str:
+        """The colour inside a marker."""
+        return "white" if self.is_hollow else self.colour
+
 
 def colours(curves: Iterable[Curve]) -> dict[str, str]:
     """A colour for every perturbation's label: its attack's own, or a spare one where that is taken."""
     chosen: dict[str, str] = {}
     for curve in curves:
         if curve.label not in chosen:
-            own = _COLOURS.get(curve.attack)
+            own = _COLOURS.get(attack_name(curve.attack))
             free = [colour for colour in (own, *_SPARE) if colour and colour not in chosen.values()]
             chosen[curve.label] = free[0] if free else "#333333"
     return chosen

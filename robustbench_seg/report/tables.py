@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from robustbench_seg.classes import canonical
 from robustbench_seg.report.cells import Cell, Line, Table, ratio_cell, share_cell, value_cell
 from robustbench_seg.report.names import (
-    NORMS,
     class_metric_name,
     epsilon_text,
     full_name,
     metric_name,
     metric_text,
+    norm_name,
     strength,
     task_name,
 )
@@ -32,9 +32,13 @@ def pivot(view: View, model: str, cell: Callable[[Row | None], Cell] = ratio_cel
         for row in ordered
     ]
     clean = view.clean(model)
-    value = "" if clean is None or clean.value is None else f", {metric_text(view.metric, clean.value)} on clean images"
-    caption = f"{model} on {view.dataset}: {metric_name(view.metric)} of {task_name(view.task)}{value}"
-    return Table(caption, "ε in grey values", tuple(map(epsilon_text, epsilons)), tuple(lines))
+    value = (
+        ""
+        if clean is None or clean.value is None
+        else f", {metric_text(view.task, view.metric, clean.value)} on clean images"
+    )
+    caption = f"{model} on {view.dataset}: {metric_name(view.task, view.metric)} of {task_name(view.task)}{value}"
+    return Table(caption, "ε in units of 1/255", tuple(map(epsilon_text, epsilons)), tuple(lines))
 
 
 def other_pivots(rows: Sequence[Row], shown: View) -> list[Table]:
@@ -76,7 +80,7 @@ def hidden_classes(class_rows: Sequence[Row]) -> Table | None:
         ]
         lines.append(_cell_line(row, (*values, Cell(str(row.n_images)))))
     heads = (*[text for _ in metrics for text in ("clean", "attacked")], "images")
-    groups = (*[(f"{class_metric_name(metric)} of {task_name(task)}", 2) for task, metric in metrics], ("", 1))
+    groups = (*[(f"{class_metric_name(task, metric)} of {task_name(task)}", 2) for task, metric in metrics], ("", 1))
     caption = "The hidden class alone, over the images whose clean prediction has it"
     return Table(caption, "attack", heads, tuple(lines), groups) if lines else None
 
@@ -93,7 +97,7 @@ def per_class(view: View, class_rows: Sequence[Row], model: str) -> Table | None
         for label in unique([row.label for row in mine])
     ]
     heads = ("clean", *[f"{view.labels[series]} {strength(epsilon)}" for series, epsilon in chosen])
-    caption = f"{model} on {view.dataset}: {class_metric_name(view.metric)} of every class"
+    caption = f"{model} on {view.dataset}: {class_metric_name(view.task, view.metric)} of every class"
     return Table(caption, "class", heads, tuple(lines)) if lines and chosen else None
 
 
@@ -116,15 +120,15 @@ def _cell_line(row: Row, cells: tuple[Cell, ...]) -> Line:
 
 
 def _clean_cell(row: Row | None) -> Cell:
-    return Cell("–") if row is None or row.clean is None else Cell(metric_text(row.metric, row.clean))
+    return Cell("–") if row is None or row.clean is None else Cell(metric_text(row.task, row.metric, row.clean))
 
 
 def _value(row: Row | None) -> Cell:
-    return Cell("–") if row is None or row.value is None else Cell(metric_text(row.metric, row.value))
+    return Cell("–") if row is None or row.value is None else Cell(metric_text(row.task, row.metric, row.value))
 
 
 def _norm(row: Row) -> str:
-    return NORMS.get(row.norm, row.norm)
+    return norm_name(row.norm)
 
 
 def _place(row: Row) -> tuple[str, str, str, str]:

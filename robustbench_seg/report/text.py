@@ -1,4 +1,4 @@
-"""The end-of-run summary on a terminal: Q by perturbation and radius, a table a model and task."""
+"""The end-of-run summary on a terminal: Q by perturbation and epsilon, one table per model and task."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _NUMBER = 4
 
 
 def terminal_tables(run: RunLike) -> list[Table]:
-    """Q of every perturbation (rows) at every radius (columns), a table for each data set, task and model."""
+    """Q of every perturbation (rows) at every epsilon (columns), a table for each data set, task and model."""
     tables = [_table(view, model) for view in views(run.rows) for model in view.models]
     if tables:
-        tables[-1].caption = Text("Q is the share of the clean metric that is left; columns are ε in grey values")
+        tables[-1].caption = Text("Q is the retained share of the clean metric; columns are ε in units of 1/255")
     return tables
 
 
@@ -47,8 +47,10 @@ def _table(view: View, model: str) -> Table:
 
 def _title(view: View, model: str) -> Text:
     clean = view.clean(model)
-    value = DASH if clean is None or clean.value is None else metric_text(view.metric, clean.value)
-    return Text(f"{model} on {view.dataset}, {view.task}: clean {metric_name(view.metric)} {value}", style="bold")
+    value = DASH if clean is None or clean.value is None else metric_text(view.task, view.metric, clean.value)
+    return Text(
+        f"{model} on {view.dataset}, {view.task}: clean {metric_name(view.task, view.metric)} {value}", style="bold"
+    )
 
 
 def _cell(row: Row | None) -> Text:

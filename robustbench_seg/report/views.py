@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from robustbench_seg.report.names import CURVES, labels
+from robustbench_seg.report.names import curve_metric, labels, task_name
 from robustbench_seg.results.keys import CLEAN
 from robustbench_seg.results.rows import OUTCOMES, Row, unique
 
 
 @dataclass(frozen=True)
 class Curve:
-    """One model under one perturbation, by growing radius; the one point of an unbounded attack has no radius."""
+    """One model under one perturbation, by growing epsilon; the one point of an unbounded attack has none."""
 
     model: str
     label: str
@@ -23,7 +23,7 @@ class Curve:
 
     @property
     def is_unbounded(self) -> bool:
-        """Whether the attack ran without a radius."""
+        """Whether the attack ran without an epsilon."""
         return self.points[0].epsilon is None
 
 
@@ -35,6 +35,11 @@ class View:
     task: str
     metric: str
     rows: tuple[Row, ...]
+
+    @property
+    def title(self) -> str:
+        """The task and the data set."""
+        return f"{task_name(self.task)[:1].upper()}{task_name(self.task)[1:]} on {self.dataset}"
 
     @property
     def models(self) -> list[str]:
@@ -68,13 +73,13 @@ class View:
 
 
 def views(rows: Sequence[Row]) -> list[View]:
-    """One view a data set and task, of the task's curve metric."""
+    """One view per data set and task, of the task's curve metric."""
     found = []
     for dataset in unique([row.dataset for row in rows]):
         here = [row for row in rows if row.dataset == dataset]
         for task in unique([row.task for row in here if row.metric not in OUTCOMES]):
             metrics = unique([row.metric for row in here if row.task == task and row.metric not in OUTCOMES])
-            metric = CURVES.get(task, metrics[0])
+            metric = curve_metric(task)
             found.append(view(here, dataset, task, metric if metric in metrics else metrics[0]))
     return found
 
@@ -86,7 +91,7 @@ def view(rows: Sequence[Row], dataset: str, task: str, metric: str) -> View:
 
 
 def shared_epsilons(rows: Sequence[Row]) -> list[float]:
-    """The positive radii that every bounded series has, ascending."""
+    """The positive epsilons that every bounded series has, ascending."""
     grids: dict[tuple[str, str, str], set[float]] = {}
     for row in rows:
         if row.epsilon:

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from robustbench_seg.errors import InputError, UsageError
-from robustbench_seg.report.differences.section import section
-from robustbench_seg.report.figures import FigureFile, figures
+from robustbench_seg.report.figures import FigureFile
+from robustbench_seg.report.material import Material
 from robustbench_seg.report.page import page
-from robustbench_seg.report.views import views
-from robustbench_seg.results.differences import Comparison, compare, differences_table
+from robustbench_seg.results.differences import compare, differences_table
 from robustbench_seg.results.files import write_bytes, write_table, write_text
 from robustbench_seg.results.groups import parse_groups
 from robustbench_seg.results.merge import comparison_table, merge
@@ -20,7 +19,7 @@ from robustbench_seg.results.run import Run, RunLike
 
 def write_report(run: RunLike, out: Path | None = None) -> Path:
     """Write figures/*.png and report.html into `out` (default: the run's folder); the path of the page."""
-    return _write(run, out or run.folder, "report.html", f"Robustness report: {run.folder.resolve().name}")
+    return _write(Material(run), out or run.folder, "report.html", f"Robustness report: {run.folder.resolve().name}")
 
 
 def write_comparison(runs: Sequence[Run], out: Path, groups: Sequence[str] = ()) -> Path:
@@ -34,21 +33,19 @@ def write_comparison(runs: Sequence[Run], out: Path, groups: Sequence[str] = ())
     merged = merge(runs, out)
     compared = compare(runs, parse_groups(groups, unique([row.model for row in merged.rows])))
     count = f"{len(runs)} run" + ("s" if len(runs) > 1 else "")
-    path = _write(merged, out, "comparison.html", f"Robustness comparison of {count}", compared)
+    path = _write(Material(merged, compared), out, "comparison.html", f"Robustness comparison of {count}")
     write_table(comparison_table(runs), out / "comparison.csv")
     if compared.differences:
         write_table(differences_table(compared.differences), out / "differences.csv")
     return path
 
 
-def _write(run: RunLike, out: Path, name: str, title: str, compared: Comparison | None = None) -> Path:
-    shown = views(run.rows)
-    drawn = figures(shown)
-    differences = section(shown, compared) if compared else None
+def _write(material: Material, out: Path, name: str, title: str) -> Path:
+    html, figures = page(material, title)
     folder = made_folder(out / "figures")
-    for figure in [*drawn, *(differences.figures if differences else ())]:
+    for figure in figures:
         write_png(figure, folder)
-    write_text(page(run, shown, drawn, title, differences), out / name)
+    write_text(html, out / name)
     return out / name
 
 

@@ -36,7 +36,7 @@ def _figure(rows: Sequence[Row], title: str) -> Figure:
     _panel(panels[0], rows, "loss", "training loss")
     for axes, task in zip(panels[1:], tasks, strict=True):
         metric = TASKS.get(task).curve
-        _panel(axes, rows, f"{task}_{metric}", f"{task.replace('_', ' ')} {metric_name(metric)}")
+        _panel(axes, rows, f"{task}_{metric}", f"{task.replace('_', ' ')} {metric_name(task, metric)}")
     canvas.set_size_inches(width, _HEIGHT)
     return canvas
 

@@ -7,8 +7,9 @@ import pytest
 from matplotlib.colors import to_hex
 
 from robustbench_seg.report import draw
+from robustbench_seg.report.canvas import png
 from robustbench_seg.report.curves import AXES, by_perturbation, overview
-from robustbench_seg.report.legend import entries
+from robustbench_seg.report.draw import entries
 from robustbench_seg.report.style import colours, looks, settings
 from robustbench_seg.report.views import View, views
 from robustbench_seg.results.rows import read_rows
@@ -31,6 +32,10 @@ def drawn(plot):
     return figure
 
 
+def picture(plot):
+    return png(lambda: draw.figure(plot))
+
+
 def test_views_take_the_curve_metric(run: FakeRun) -> None:
     assert [(v.task, v.metric) for v in views(run.rows)] == [("semantic", "miou"), ("depth", "rmse")]
 
@@ -46,14 +51,14 @@ def test_overview_has_a_panel_a_model_and_a_colour_a_perturbation(semantic: View
     names = ["Gaussian noise", "Salt-and-pepper noise", "FGSM", "PGD", "DAG", "Hiding person"]
     assert list(plot.legend) == names
     assert len({look.colour for look in plot.legend.values()}) == len(names)
-    lines = {panel.title: {look.line for _, look in panel.curves} for panel in plot.panels}
+    lines = {panel.title: {line.look.line for line in panel.lines} for panel in plot.panels}
     assert lines[MODELS[0]] != lines[MODELS[1]]
     assert all(len(line) == 1 for line in lines.values())
 
 
 def test_multiples_have_a_panel_a_perturbation_and_a_line_a_model(semantic: View) -> None:
     plot = by_perturbation(semantic, EPSILON, STYLES, own=True)
-    assert [len(panel.curves) for panel in plot.panels] == [2] * 6
+    assert [len(panel.lines) for panel in plot.panels] == [2] * 6
     assert list(plot.legend) == MODELS
 
 
@@ -124,14 +129,14 @@ def test_a_single_point_without_interval_or_snr_can_be_drawn(semantic: View) -> 
     keep = [row for row in semantic.rows if row.attack == "clean" or (row.attack, row.epsilon) == ("pgd", 1.0)]
     bare = [replace(row, ratio_low=None, ratio_high=None, snr_db=None) for row in keep]
     for axis in AXES:
-        assert draw.png(overview(replace(semantic, rows=tuple(bare)), axis, STYLES)).startswith(b"\x89PNG")
+        assert picture(overview(replace(semantic, rows=tuple(bare)), axis, STYLES)).startswith(b"\x89PNG")
 
 
 def test_names_cannot_break_a_figure(semantic: View) -> None:
     names = ["_hidden$a_b^$" + "x" * 90, "模型"]
     renamed = tuple(replace(row, model=names[MODELS.index(row.model)]) for row in semantic.rows)
     plot = by_perturbation(replace(semantic, rows=renamed), EPSILON, looks(names), own=True)
-    assert draw.png(plot).startswith(b"\x89PNG")
+    assert picture(plot).startswith(b"\x89PNG")
     first = next(iter(entries(plot)))
     assert first.startswith(" _hidden$a_b")
     assert len(first) < 50
@@ -140,9 +145,9 @@ def test_names_cannot_break_a_figure(semantic: View) -> None:
 def test_figures_are_the_same_bytes_and_leave_matplotlib_alone(semantic: View) -> None:
     before = dict(matplotlib.rcParams)
     plot = overview(semantic, EPSILON, STYLES)
-    first = draw.png(plot)
+    first = picture(plot)
     with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "red"}):
-        assert draw.png(plot) == first
+        assert picture(plot) == first
     assert dict(matplotlib.rcParams) == before
     assert b"matplotlib" not in first.lower()
 

@@ -2,7 +2,9 @@ from dataclasses import replace
 
 import pytest
 
-from robustbench_seg.report.headline import headlines
+from robustbench_seg.report.cells import Line
+from robustbench_seg.report.headline import quoted, section
+from robustbench_seg.report.material import Material
 from robustbench_seg.report.views import View, views
 from tests.report.fake_run import FakeRun
 
@@ -16,54 +18,70 @@ def only(view: View, keep) -> View:
     return replace(view, rows=tuple(row for row in view.rows if row.attack == "clean" or keep(row)))
 
 
-def test_a_sentence_a_model_and_one_that_compares(both: list[View]) -> None:
-    noise = "of its mIoU under Gaussian noise at ε = 1"
-    assert headlines(both[0]) == [
-        f"On street, street-mobilenetv2 keeps 98 % {noise} and 40 % under PGD at ε = 1.",
-        f"On street, street-multitask keeps 99.2 % {noise} and 56 % under PGD at ε = 1.",
-        "On street, under PGD at ε = 1, street-multitask is hurt less than street-mobilenetv2: "
-        "Q of mIoU 0.563 [0.512, 0.605] against 0.401 [0.350, 0.441]; the intervals do not overlap.",
-    ]
+def places(view: View) -> list[tuple[str, str, float | None]]:
+    return [(row.model, row.attack, row.epsilon) for row in quoted(view)]
 
 
-def test_an_error_grows(both: list[View]) -> None:
-    (sentence,) = headlines(both[1])
-    assert sentence.startswith("On street, the depth RMSE of street-multitask grows by 0.8 % under Gaussian noise")
-    assert sentence.endswith("grows by 77 % under PGD at ε = 1.")
+def lines(run: FakeRun) -> list[Line]:
+    return list(section(Material(run))[0].parts[0].tables[0].lines)
 
 
-def test_overlapping_intervals_are_said(both: list[View]) -> None:
-    wide = tuple(replace(row, ratio_low=0.0, ratio_high=1.0) for row in both[0].rows)
-    assert headlines(replace(both[0], rows=wide))[-1].endswith(
-        "overlap: only paired images (robustseg plot) tell more."
-    )
+def points(ratio: float) -> str:
+    return f"{100 * (ratio - 1):+.1f}".replace("-", "−")
 
 
-def test_the_shared_radius_nearest_to_one_is_quoted(both: list[View]) -> None:
+def test_one_row_per_model_and_perturbation_with_a_verdict(run: FakeRun) -> None:
+    found = lines(run)
+    assert len(found) == 3 * 2
+    for line, row in zip(found[:4], quoted(views(run.rows)[0]), strict=True):
+        assert line.label == row.model
+        cells = [cell.main for cell in line.cells]
+        assert cells[0] == "Semantic segmentation on street: mIoU"
+        assert cells[2:4] == [f"{row.clean:.3f}", f"{row.value:.3f}"]
+        assert cells[4:6] == [points(row.ratio or 0), f"[{points(row.low)}, {points(row.high)}]"]
+    assert [line.cells[-1].main for line in found if "PGD" in line.cells[1].main] == ["harmed"] * 3
+
+
+def test_an_error_that_grows_is_harm_too(run: FakeRun) -> None:
+    (line,) = [line for line in lines(run) if "RMSE" in line.cells[0].main and "PGD" in line.cells[1].main]
+    assert float(line.cells[3].main.removesuffix(" m")) > float(line.cells[2].main.removesuffix(" m"))
+    assert line.cells[4].main.startswith("−")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [
+        (0.8, 0.9, "harmed"),
+        (0.9, 1.1, "statistically indistinguishable from clean"),
+        (1.1, 1.2, "improved"),
+        (float("nan"), float("nan"), "no interval"),
+    ],
+)
+def test_the_verdict_is_that_of_the_interval(run: FakeRun, low: float, high: float, verdict: str) -> None:
+    made = replace(run, summary=run.summary.assign(ratio_low=low, ratio_high=high))
+    assert {line.cells[-1].main for line in lines(made)} == {verdict}
+
+
+def test_the_shared_epsilon_nearest_to_one_is_quoted(both: list[View]) -> None:
     view = only(both[0], lambda row: (row.attack, row.epsilon) in {("gaussian", 4), ("gaussian", 1), ("pgd", 4)})
-    assert "under Gaussian noise at ε = 4 and" in headlines(view)[0]
+    assert {epsilon for _, _, epsilon in places(view)} == {4}
 
 
-def test_without_a_shared_radius_each_has_its_own(both: list[View]) -> None:
+def test_without_a_shared_epsilon_each_has_its_own(both: list[View]) -> None:
     view = only(both[0], lambda row: (row.attack, row.epsilon) in {("gaussian", 8), ("pgd", 0.5)})
-    assert "under Gaussian noise at ε = 8 and 64 % under PGD at ε = 0.5" in headlines(view)[0]
+    assert places(view)[:2] == [("street-mobilenetv2", "gaussian", 8), ("street-mobilenetv2", "pgd", 0.5)]
 
 
 def test_noise_alone_attack_alone_and_unbounded(both: list[View]) -> None:
-    assert headlines(only(both[0], lambda row: row.attack == "salt_and_pepper"))[0].endswith(
-        "under Salt-and-pepper noise at ε = 1."
-    )
-    assert headlines(only(both[0], lambda row: row.attack == "dag"))[0].endswith("under DAG without an ε.")
-    assert headlines(only(both[0], lambda row: False)) == []
+    assert {place[1:] for place in places(only(both[0], lambda row: row.attack == "salt_and_pepper"))} == {
+        ("salt_and_pepper", 1)
+    }
+    assert {place[1:] for place in places(only(both[0], lambda row: row.attack == "dag"))} == {("dag", None)}
+    assert places(only(both[0], lambda row: False)) == []
 
 
 def test_a_total_loss_is_quoted_and_a_failed_cell_is_not(both: list[View]) -> None:
     lost = tuple(replace(row, ratio=0.0) if row.attack == "pgd" else row for row in both[0].rows)
-    assert "0.0 % under PGD at ε = 1" in headlines(replace(both[0], rows=lost))[0]
+    assert 0.0 in {row.ratio for row in quoted(replace(both[0], rows=lost))}
     failed = tuple(replace(row, status="failed") if row.attack == "pgd" else row for row in both[0].rows)
-    assert "PGD" not in " ".join(headlines(replace(both[0], rows=failed)))
-
-
-def test_large_growth_is_in_whole_per_cent(both: list[View]) -> None:
-    doubled = tuple(replace(row, ratio=0.463) if row.attack == "pgd" else row for row in both[1].rows)
-    assert headlines(replace(both[1], rows=doubled))[0].endswith("grows by 116 % under PGD at ε = 1.")
+    assert "pgd" not in {row.attack for row in quoted(replace(both[0], rows=failed))}

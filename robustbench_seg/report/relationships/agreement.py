@@ -14,7 +14,7 @@ from scipy.stats import spearmanr
 
 from robustbench_seg.report.canvas import WIDTH, titled
 from robustbench_seg.report.cells import DASH, Cell, Line, Table, text_cells
-from robustbench_seg.report.names import NORMS, epsilon_text, perturbation_name, strength, task_name
+from robustbench_seg.report.names import epsilon_text, norm_name, perturbation_name, strength, task_name
 from robustbench_seg.report.relationships.heat import heat_figure
 from robustbench_seg.report.relationships.matrix import Matrix, Sweep
 from robustbench_seg.report.relationships.objectives import described, is_own
@@ -224,4 +224,4 @@ def _both(first: Matrix, second: Matrix) -> tuple[str, str]:
 
 
 def _norm(matrix: Matrix) -> str:
-    return f"{NORMS.get(matrix.setting.norm, matrix.setting.norm)} {strength(matrix.epsilon)}"
+    return f"{norm_name(matrix.setting.norm)} {strength(matrix.epsilon)}"

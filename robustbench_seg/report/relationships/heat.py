@@ -13,10 +13,9 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from robustbench_seg.report.canvas import titled
+from robustbench_seg.report.canvas import short, titled
 from robustbench_seg.report.cells import DASH, Line, Table, ratio_cell
-from robustbench_seg.report.legend import short
-from robustbench_seg.report.names import NORMS, metric_name, strength, task_name
+from robustbench_seg.report.names import metric_name, norm_name, strength, task_name
 from robustbench_seg.report.relationships.colours import task_axis
 from robustbench_seg.report.relationships.matrix import Matrix, leading
 from robustbench_seg.report.relationships.objectives import SIDE_NAMES, SIDES, described, group, is_own
@@ -75,7 +74,9 @@ def matrix_table(matrix: Matrix) -> Table:
 
 def task_heads(matrix: Matrix) -> tuple[str, ...]:
     """The names of the tasks measured, with the metric where there is a value."""
-    metrics = {row.task: f", {metric_name(row.metric)}" for row in matrix.cells.values() if row.clean is not None}
+    metrics = {
+        row.task: f", {metric_name(row.task, row.metric)}" for row in matrix.cells.values() if row.clean is not None
+    }
     return tuple(task_name(task) + metrics.get(task, "") for task in matrix.tasks)
 
 
@@ -102,7 +103,7 @@ def heat_figure(matrices: Sequence[Matrix], title: str) -> Figure:
 
 def _draw(axes: Axes, matrix: Matrix, objectives: Sequence[str]) -> None:
     norm = matrix.setting.norm
-    axes.set_title(f"{NORMS.get(norm, norm)} {strength(matrix.epsilon)}", pad=7)
+    axes.set_title(f"{norm_name(norm)} {strength(matrix.epsilon)}", pad=7)
     axes.grid(visible=False)
     task_axis(axes, matrix.tasks)
     axes.set_ylim(len(objectives) - 0.5, -0.5)

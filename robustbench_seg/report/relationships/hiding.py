@@ -46,12 +46,12 @@ def _pairs(cells: Sequence[tuple[Cell, Cell]]) -> tuple[Cell, ...]:
 
 def _cells(hiding: Matrix, target: str, task: str) -> tuple[Cell, Cell]:
     row = hiding.cells.get((target, task))
-    clean = DASH if row is None or row.clean is None else metric_text(row.metric, row.clean)
+    clean = DASH if row is None or row.clean is None else metric_text(row.task, row.metric, row.clean)
     return Cell(clean), ratio_cell(row)
 
 
 def _metrics(hiding: Matrix, task: str) -> str:
-    return ", ".join(unique([class_metric_name(row.metric) for row in _rows(hiding) if row.task == task]))
+    return ", ".join(unique([class_metric_name(task, row.metric) for row in _rows(hiding) if row.task == task]))
 
 
 def _snr(hiding: Matrix, target: str) -> str:

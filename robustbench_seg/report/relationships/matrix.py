@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from robustbench_seg.attacks.objectives.base import Role
-from robustbench_seg.report.names import NORMS, perturbation_name, strength
+from robustbench_seg.report.names import attack_title, norm_name, strength
 from robustbench_seg.report.relationships.objectives import described, ordered_objectives, ordered_tasks
 from robustbench_seg.results.rows import Row, unique
 
@@ -44,9 +44,7 @@ class Setting(NamedTuple):
     @property
     def how(self) -> str:
         """Attack and norm."""
-        # DAG stops by itself; in a norm it is its direction that is evaluated, and the reader must know.
-        direction = "direction, " if self.attack == "dag" and self.norm != "none" else ""
-        return f"{perturbation_name(self.attack, '')} ({direction}{NORMS.get(self.norm, self.norm)})"
+        return f"{attack_title(self.attack, self.norm)} ({norm_name(self.norm)})"
 
     def at(self, epsilon: float | None) -> str:
         """Attack, norm and ε."""

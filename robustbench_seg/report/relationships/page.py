@@ -65,7 +65,7 @@ def _tasks(study: Study) -> list[tuple[str, str]]:
     found = []
     for side in SIDES:
         names = [
-            f"{task_name(task)} ({metric_name(row.metric)}, {row.direction} is better)"
+            f"{task_name(task)} ({metric_name(task, row.metric)}, {row.direction} is better)"
             for task, row in rows.items()
             if group(task) == side
         ]

@@ -70,7 +70,7 @@ def swap_metrics(swap: Matrix) -> list[str]:
 def swap_table(swap: Matrix) -> Table:
     """Before and after of each class and metric."""
     lines = [
-        Line(label, class_metric_name(metric), _cells(swap.cells[label, metric]))
+        Line(label, class_metric_name(swap.cells[label, metric].task, metric), _cells(swap.cells[label, metric]))
         for metric in swap_metrics(swap)
         for label in swapped_classes(swap.subject)
     ]
@@ -117,7 +117,7 @@ def _shape(swap: Matrix, row: Row, before: float, after: float, middle: float, s
 
 
 def _cells(row: Row) -> tuple[Cell, Cell, Cell]:
-    before, after = (Cell(DASH if v is None else metric_text(row.metric, v)) for v in (row.clean, row.value))
+    before, after = (Cell(DASH if v is None else metric_text(row.task, row.metric, v)) for v in (row.clean, row.value))
     if not row.direction:
         return before, after, Cell(DASH, title="neither high nor low is better")
     if row.ratio is None:
@@ -135,8 +135,9 @@ def swap_figure(swap: Matrix) -> Figure | None:
     canvas = titled(swap_title(swap))
     canvas.set_size_inches(min(max(4.6, WIDTH * len(metrics) / 4), WIDTH), 2.9)
     grid = canvas.subplots(1, len(metrics), squeeze=False)[0]
+    tasks = {metric: row.task for (_, metric), row in swap.cells.items()}
     for letter, axes, metric in zip("abcdefgh", grid, metrics, strict=False):
-        axes.set_title(f"({letter}) {class_metric_name(metric)}", pad=7)
+        axes.set_title(f"({letter}) {class_metric_name(tasks[metric], metric)}", pad=7)
         _draw(axes, swap, metric)
         if metric == SHAPE:
             _mark_square(axes)

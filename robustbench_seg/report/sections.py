@@ -1,0 +1,92 @@
+"""The shorter sections of a page: how to read it, the sanity verdict, tasks, targets, pictures, costs, provenance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from robustbench_seg.report.costs import cost_tables
+from robustbench_seg.report.material import Material
+from robustbench_seg.report.pictures import gallery
+from robustbench_seg.report.sanity import verdict
+from robustbench_seg.report.section import Part, Section
+from robustbench_seg.report.tables import hidden_classes, other_pivots, per_class, pivot, targets
+
+_Q = (
+    "Q is the retained performance, the share of the clean metric under a perturbation: 1 is unharmed, 0 is all lost "
+    "(perturbed / clean where higher is better, clean / perturbed where lower is better, such as RMSE). The horizontal "
+    "axis is the strength of the perturbation: ε in units of 1/255, or the realised signal-to-noise ratio. A curve "
+    "that stays high further to the right is a more robust model; of two perturbations at one signal-to-noise ratio, "
+    "the lower curve is the more harmful direction."
+)
+_BANDS = (
+    "Bands are 95 % intervals from resampling the images. Where those of two models overlap, the interval of their "
+    "paired difference decides whether they are statistically distinguishable."
+)
+_AMPLIFIED = (
+    "Each perturbation is amplified to the same contrast around grey, so a weak one looks as strong as a strong one."
+)
+_COSTS = "Image passes through the model, and time, summed over the strengths; an attack may share work among them."
+_CELLS = "Under each Q stand its 95 % interval and the metric itself. A dash alone: not in the protocol."
+
+
+def reading(material: Material) -> Sequence[Section]:
+    """How to read a curve, and how its intervals were made."""
+    known = material.run.info.get("intervals", {})
+    made = [f"On {dataset}: {sentence}." for dataset, sentence in known.items()]
+    intro = (_Q, _BANDS, *(made or ["run.json does not say how the intervals were made."]))
+    return [Section("reading", "How to read", "How to read a Q curve", intro)]
+
+
+def sanity(material: Material) -> Sequence[Section]:
+    """The sanity verdict, and the notes of the run."""
+    notes = material.run.info.get("notes", [])
+    return [Section("sanity", "Sanity verdict", "Sanity verdict", notes=notes, findings=verdict(material.run))]
+
+
+def tasks(material: Material) -> Sequence[Section]:
+    """One section per task and data set: its curves, then Q by perturbation and strength, other metrics, classes."""
+    found = []
+    for index, view in enumerate(material.views):
+        rows = [row for row in material.run.class_rows if row.metric == view.metric]
+        classes = [one for model in view.models if (one := per_class(view, rows, model))]
+        parts = [
+            Part(
+                "Q by perturbation and strength",
+                [file for file in material.figures if file.place == (view.dataset, view.task)],
+                [pivot(view, model) for model in view.models],
+            ),
+            Part("Other metrics of this task", tables=other_pivots(material.run.rows, view), is_open=False),
+            Part("Class by class", tables=classes, is_open=index == 0),
+        ]
+        shown = [part for part in parts if part.tables]
+        found.append(Section(f"task-{index}", view.title, view.title, [_CELLS], shown))
+    return found
+
+
+def targeted(material: Material) -> Sequence[Section]:
+    """What targeted attacks reached."""
+    metrics = {view.metric for view in material.views}
+    hidden = hidden_classes([row for row in material.run.class_rows if row.metric in metrics])
+    tables = [table for table in (targets(material.run.rows), hidden) if table]
+    return [Section("targets", "Targeted attacks", "Targeted attacks", parts=[Part(tables=tables)])] if tables else []
+
+
+def pictures(material: Material) -> Sequence[Section]:
+    """Images with what was predicted, those of the first image open."""
+    sets = gallery(material.run.panels())
+    parts = [Part(image, pictures=shown, is_open=i == 0) for i, (image, shown) in enumerate(sets.items())]
+    return [Section("pictures", "Pictures", "Pictures", [_AMPLIFIED], parts)] if parts else []
+
+
+def costs(material: Material) -> Sequence[Section]:
+    """What the run cost."""
+    tables = cost_tables(material.run.cost_rows)
+    return [Section("costs", "Costs", "Costs", [_COSTS], [Part(tables=tables)])] if tables else []
+
+
+def provenance(material: Material) -> Sequence[Section]:
+    """Everything that run.json knows."""
+    info = material.run.info
+    nested = {key: value for key, value in info.items() if isinstance(value, (dict, list))}
+    plain = {key: value for key, value in info.items() if key not in nested}
+    return [Section("provenance", "Provenance", "Provenance", trees={"the run": plain, **nested})]
