@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -15,16 +16,26 @@ from robustbench_seg.protocol import check_epsilon
 _SETTING = re.compile(r"(?P<attack>[^.=\[]+(\[[^\]]*\])?)\.(?P<key>[^.=]+)=(?P<value>.*)", re.DOTALL)
 
 plugin_option = click.option(
-    "--plugin", "plugins", multiple=True, metavar="FILE", help="Python file that registers attacks, models, data sets."
+    "--plugin",
+    "plugins",
+    multiple=True,
+    metavar="FILE",
+    help="Python file that registers attacks, objectives, tasks, networks, models or data sets.",
 )
 
 
-def load_plugins(plugins: Sequence[str]) -> None:
-    """Run every plugin file."""
+def load_plugins(plugins: Sequence[str], runs: Sequence[Path] = ()) -> None:
+    """Run every plugin file; InputError where one of the `runs` needs another."""
     from robustbench_seg.registry import load_plugin
 
     for plugin in plugins:
         load_plugin(plugin)
+    if runs:
+        from robustbench_seg.plugins import refuse_missing
+        from robustbench_seg.results.run import Run
+
+        for folder in runs:
+            refuse_missing(folder, Run(folder).info)
 
 
 def parse_epsilons(text: str) -> tuple[float, ...]:

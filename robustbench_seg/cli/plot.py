@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from robustbench_seg.cli.options import load_plugins, plugin_option
+
 
 @click.command("plot")
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
@@ -17,11 +19,13 @@ import click
     metavar="NAME=MODEL,MODEL,...",
     help="Trainings of one recipe with other seeds, compared by their mean; the first group is the one compared with.",
 )
-def plot_command(runs: tuple[Path, ...], out: Path, groups: tuple[str, ...]) -> None:
+@plugin_option
+def plot_command(runs: tuple[Path, ...], out: Path, groups: tuple[str, ...], plugins: tuple[str, ...]) -> None:
     """Compare the models of one or several RUNs: Q curves side by side, paired differences, a page and tables."""
     from robustbench_seg.evaluation.run import make_folder
     from robustbench_seg.report.write import write_comparison
     from robustbench_seg.results.run import Run
 
+    load_plugins(plugins, runs)
     make_folder(out)
     click.echo(f"comparison: {write_comparison([Run(folder) for folder in runs], out, groups)}")

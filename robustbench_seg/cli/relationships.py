@@ -22,7 +22,7 @@ def relationships_command(
     from robustbench_seg.report.relationships.write import write_relationships
     from robustbench_seg.results.run import Run
 
-    load_plugins(plugins)
+    load_plugins(plugins, runs)
     # A published run has no store any more, and with it no pictures.
     found = [Run(folder, pictures and (folder / "store.sqlite").is_file()) for folder in runs]
     click.echo(f"relationships: {write_relationships(found, out, epsilon)}")

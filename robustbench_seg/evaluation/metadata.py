@@ -10,6 +10,7 @@ from typing import Any
 from robustbench_seg.evaluation.prepare import PreparedEvaluation
 from robustbench_seg.evaluation.provenance import provenance
 from robustbench_seg.models.base import LoadedModel
+from robustbench_seg.plugins import needed
 from robustbench_seg.results.store import SCHEMA, Store
 from robustbench_seg.tasks.registry import load_tasks
 
@@ -26,6 +27,7 @@ def metadata(prepared: PreparedEvaluation, intervals: Mapping[str, str], store: 
         "models": [_model_metadata(model, folded) for model in prepared.models],
         "datasets": [_dataset_metadata(prepared, i) for i in range(len(prepared.datasets))],
         "protocol": asdict(config.protocol),
+        "plugins": needed(prepared.manifest, config.plugins),
         "metrics": _metrics_metadata(prepared),
         "intervals": dict(intervals),
         "notes": list(plan.notes),

@@ -34,6 +34,11 @@ def describe(text: str) -> Description:
         return Description(what, what, attacks=(task,) if task else ())
 
 
+def kind_of(text: str) -> str:
+    """The kind of an objective by its name in the registry; UsageError for one that is not there."""
+    return _split(text)[0]
+
+
 def _split(text: str) -> tuple[str, str]:
     """The kind and the argument of a text; a text of one word is a task before it is a kind."""
     kind, colon, argument = text.partition(":")
