@@ -41,7 +41,7 @@ def test_metrics_are_named_by_their_task() -> None:
         ("hide", "hide:person@depth", "Hiding person", "Hiding person on depth"),
         ("dag", "swap:person,car@semantic", "DAG person ↔ car", "DAG person ↔ car on semantic"),
         ("pgd", "group:geometric", "PGD on geometric tasks", "PGD on geometric tasks"),
-        ("mi_fgsm", "new:thing@edges", "mi_fgsm new:thing@edges", "mi_fgsm new:thing@edges on edges"),
+        ("mi_fgsm", "new:thing@edges", "mi_fgsm new:thing", "mi_fgsm new:thing on edges"),
     ],
 )
 def test_perturbations_by_objective(attack: str, objective: str, plain: str, full: str) -> None:

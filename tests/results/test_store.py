@@ -1,4 +1,5 @@
 import sqlite3
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,6 +20,14 @@ def configuration(errors=("", ""), shard=0, value=1.0):
     return SweepResult(0, 0, shard, (CellResult(0.25, images, Cost(2, 1, 0.5, 10.0)),))
 
 
+def moved(result):
+    """The same for the next images."""
+    cells = [
+        replace(cell, images=tuple(replace(one, image=one.image + 2) for one in cell.images)) for cell in result.cells
+    ]
+    return replace(result, cells=tuple(cells))
+
+
 def test_pack_is_lossless():
     statistics = {"b": np.random.default_rng(0).normal(size=(3, 4)), "a": np.zeros((0, 5)), "c": np.float64(2.5)}
     again = unpack(pack(statistics))
@@ -32,6 +41,31 @@ def test_a_shard_is_done_only_without_failures(tmp_path):
         assert store.done() == set()
         store.write([configuration()])
         assert store.done() == {(0, 0, 0, 2)}
+
+
+def test_a_shard_whose_rows_have_vanished_is_done_again(tmp_path):
+    with Store(tmp_path / "s") as store:
+        store.write([configuration()])
+        store.write([moved(configuration(shard=1))])
+    database = sqlite3.connect(tmp_path / "s")
+    with database:
+        database.execute("DELETE FROM results WHERE shard = 1 AND image = 3")
+    database.close()
+    with Store(tmp_path / "s") as store:
+        assert store.done() == {(0, 0, 0, 2)}
+        store.write([moved(configuration(shard=1))])
+        assert store.done() == {(0, 0, 0, 2), (0, 0, 1, 2)}
+
+
+@pytest.mark.parametrize("version", [1, 2, 99])
+def test_another_schema_is_refused_in_one_line(tmp_path, version):
+    Store(tmp_path / "s").__exit__(None, None, None)
+    database = sqlite3.connect(tmp_path / "s")
+    database.execute(f"PRAGMA user_version = {version}")
+    database.close()
+    with pytest.raises(InputError, match=f"is of schema {version}, this version reads 3") as caught:
+        Store(tmp_path / "s", create=False)
+    assert "\n" not in str(caught.value)
 
 
 def test_writing_again_replaces(tmp_path):
