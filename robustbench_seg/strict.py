@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import tomllib
 import types
@@ -14,7 +15,6 @@ from robustbench_seg.errors import InputError
 from robustbench_seg.registry import one_line, unknown
 
 T = TypeVar("T")
-Table = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -38,15 +38,20 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # tomllib's own, and that of numbers with thousands of digits
         raise InputError(f"{path}: not valid TOML: {one_line(error)}") from None
+
+
+def fault(where: object, what: str) -> InputError:
+    """The error for a place in a file, such as its path; always one line."""
+    return InputError(" ".join(f"{where}: {what}".splitlines()))
 
 
 def from_table(cls: type[T], table: object, where: str) -> T:
     """Builds dataclass `cls` from a table; `where` (file and section) opens every error.
 
-    Understood are str, int, float (integers pass), bool, Literal, tuples, mappings, unions with None, dataclasses, and
-    numbers annotated with a `Range`.
+    Understood are str, int, float (integers pass), bool, Literal, tuples, mappings, unions, dataclasses, and numbers
+    annotated with a `Range`.
     """
     if not isinstance(table, Mapping):
         raise InputError(f"{where}: must be a table, not {table!r}")
@@ -54,7 +59,7 @@ def from_table(cls: type[T], table: object, where: str) -> T:
     known: dict[str, Field[Any]] = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
     for key in table:
         if key not in known:
-            raise InputError(f"{where}: {unknown('key', key, known)}; correct or remove it")
+            raise fault(where, f"{unknown('key', key, known)}; correct or remove it")
     missing = [name for name, f in known.items() if name not in table and not _has_default(f)]
     if missing:
         raise InputError(f"{where}: missing key {missing[0]!r}; add it ({_describe(hints[missing[0]])})")
@@ -78,11 +83,13 @@ def _has_default(f: Field[Any]) -> bool:
 
 
 def _describe(hint: Any) -> str:
+    if get_origin(hint) in _KINDS:
+        return _KINDS[get_origin(hint)]
     return hint.__name__ if isinstance(hint, type) and not get_args(hint) else str(hint).replace("typing.", "")
 
 
 def _wrong(hint: Any, value: object, where: str) -> InputError:
-    return InputError(f"{where}: must be {_describe(hint)}, not {value!r}")
+    return fault(where, f"must be {_describe(hint)}, not {value!r}")
 
 
 def _plain(hint: Any, value: object, where: str) -> Any:
@@ -100,13 +107,13 @@ def _annotated(hint: Any, value: object, where: str) -> Any:
     inner, bounds = get_args(hint)
     number = convert(inner, value, where)
     if not bounds.low <= number <= bounds.high:
-        raise InputError(f"{where}: must be {bounds}, not {value!r}")
+        raise fault(where, f"must be {bounds}, not {value!r}")
     return number
 
 
 def _literal(hint: Any, value: object, where: str) -> Any:
     if value not in get_args(hint):
-        raise InputError(f"{where}: must be one of {', '.join(map(str, get_args(hint)))}, not {value!r}")
+        raise fault(where, f"must be one of {', '.join(map(str, get_args(hint)))}, not {value!r}")
     return value
 
 
@@ -116,7 +123,7 @@ def _tuple(hint: Any, value: object, where: str) -> tuple[Any, ...]:
     inner = get_args(hint)
     types_ = [inner[0]] * len(value) if inner[-1] is Ellipsis else list(inner)
     if len(types_) != len(value):
-        raise InputError(f"{where}: must have {len(types_)} entries, not {len(value)}")
+        raise fault(where, f"must have {len(types_)} entries, not {len(value)}")
     return tuple(convert(t, v, f"{where}[{i}]") for i, (t, v) in enumerate(zip(types_, value, strict=True)))
 
 
@@ -127,10 +134,15 @@ def _mapping(hint: Any, value: object, where: str) -> dict[str, Any]:
 
 
 def _union(hint: Any, value: object, where: str) -> Any:
-    (inner,) = (t for t in get_args(hint) if t is not type(None))
-    return convert(inner, value, where)
+    """The first type that fits; the error is that of the last one."""
+    *others, last = (t for t in get_args(hint) if t is not type(None))
+    for inner in others:
+        with contextlib.suppress(InputError):
+            return convert(inner, value, where)
+    return convert(last, value, where)
 
 
+_KINDS: dict[Any, str] = {tuple: "a list", Mapping: "a table", dict: "a table"}
 _CONVERTERS = {
     Annotated: _annotated,
     Literal: _literal,

@@ -1,4 +1,4 @@
-"""A user's own images and labels.
+"""Your own images and labels.
 
 ROOT/dataset.toml           what the labels mean
 ROOT/images/NAME.jpg        or ROOT/SPLIT/images/...
@@ -9,45 +9,61 @@ ROOT/depth/NAME.png         16-bit counts of depth_unit metres, or .npy
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from robustbench_seg.classes import VOID, ClassSet
-from robustbench_seg.data.classfile import (
-    CLASS_KEYS,
-    check_keys,
-    class_index,
-    colour,
-    is_byte,
-    parse_classes,
-    read_toml,
-    unknown_in,
-)
+from robustbench_seg.data.classfile import ClassesTable, class_index
 from robustbench_seg.data.files import FileDataset, LabelFiles, Reader, entries, list_files
 from robustbench_seg.data.images import (
     IMAGE_SUFFIXES,
+    Byte,
     Colour,
     bad_file,
     read_colour_labels,
     read_depth,
     read_mapped_labels,
 )
+from robustbench_seg.registry import unknown
+from robustbench_seg.strict import fault, from_table, read_toml
 
-_KEYS = (*CLASS_KEYS, "ids", "void", "depth_unit", "group")
 _PARTS = ("images", "labels", "depth")
 _RAW_IDS = frozenset(map(str, range(256)))
 _DEPTH_SUFFIXES = IMAGE_SUFFIXES | {".npy"}
 
 
-class Folder(FileDataset):
-    """Images and labels under `root`, described by `root/dataset.toml`.
+@dataclass(frozen=True)
+class FolderTable(ClassesTable):
+    """The keys of `dataset.toml`: a classes file's, and what the label files hold.
 
-    `root/SPLIT/images` is used where some split has such a folder, else `root/images`. The keys of
-    `dataset.toml`: `classes` (a built-in set's name or a list of names), `name`, `palette` ([[r, g, b], ...]: the
-    labels are colour images), `[ids]` (id in the files = "class"; others are void), `void` (ids, or colours with a
-    palette; 255 always is), `depth_unit` (metres per count), `[maps.<other set>]`, and `group = "folder"` where
-    `images/CLIP/NAME` are clips. Without `group` every image is a group of its own.
+    `[ids]` is id in the files = "class" (others are void); `void` lists ids, or colours with a palette (255 always is);
+    `depth_unit` is in metres per count; `group = "folder"` says that `images/CLIP/NAME` are clips.
+    """
+
+    ids: dict[str, str] | None = None
+    void: tuple[Colour | Byte, ...] = ()
+    depth_unit: float | None = None
+    group: Literal["folder"] | None = None
+
+    def __post_init__(self) -> None:
+        if self.depth_unit is not None and not 0 < self.depth_unit < math.inf:
+            raise ValueError(f"depth_unit: must be metres per count, a number above 0, not {self.depth_unit}")
+        if self.ids is not None and self.palette is not None:
+            raise ValueError("declares both palette and [ids]; keep palette for colour labels, [ids] for ids")
+        if self.ids == {}:
+            raise ValueError('[ids] is empty; write lines such as 7 = "road"')
+        for raw in self.ids or ():
+            if raw not in _RAW_IDS:
+                raise ValueError(f"[ids] holds {raw!r}, which is no id; give whole numbers from 0 to 255")
+
+
+class Folder(FileDataset):
+    """Images and labels under `root`, described by `root/dataset.toml` (`FolderTable`).
+
+    `root/SPLIT/images` is used where some split has such a folder, else `root/images`. Without `group` every image is
+    its own group.
 
     Raises:
         InputError: a folder, file or key is missing or wrong; files are read when a sample is.
@@ -58,10 +74,10 @@ class Folder(FileDataset):
         config = folder / "dataset.toml"
         table = _read_config(folder, config)
         base = _split_folder(folder, split)
-        nested = _is_grouped(config, table)
-        self.name = str(table.get("name", folder.resolve().name))
-        self.classes, semantic = _semantic(config, table, base / "labels", nested, self.name)
-        labels = semantic | _depth(config, table, base / "depth", nested)
+        nested = table.group is not None
+        self.name = table.name or folder.resolve().name
+        self.classes, semantic = _semantic(config, table, base / "labels", self.name)
+        labels = semantic | _depth(config, table, base / "depth")
         if not labels:
             raise bad_file(
                 base, "has neither labels/ nor depth/", "put one file of the image's name there for every image"
@@ -70,16 +86,12 @@ class Folder(FileDataset):
         self.groups = [name.rpartition("/")[0] if nested else name for name in self.ids]
 
 
-def _read_config(root: Path, config: Path) -> dict[str, object]:
+def _read_config(root: Path, config: Path) -> FolderTable:
     if not root.is_dir():
         raise bad_file(root, "is no folder", "give the folder that holds dataset.toml and images/")
     if not config.is_file():
         raise bad_file(config, "is missing", 'write one with at least: classes = "cityscapes19" (or a list of names)')
-    table = read_toml(config)
-    check_keys(config, table, _KEYS)
-    if not isinstance(table.get("name", ""), str):
-        raise bad_file(config, f"name = {table['name']!r} is no text", "put it in quotes")
-    return table
+    return from_table(FolderTable, read_toml(config), str(config))
 
 
 def _split_folder(root: Path, split: str | None) -> Path:
@@ -87,80 +99,54 @@ def _split_folder(root: Path, split: str | None) -> Path:
         return root / split
     splits = [entry.name for entry in entries(root) if entry.name not in _PARTS and (entry / "images").is_dir()]
     if splits and split is not None:
-        raise unknown_in(root, "split", split, splits)
+        raise fault(root, unknown("split", split, splits))
     if splits and not (root / "images").is_dir():
-        raise bad_file(root, "has no images/ of its own", f"choose a split: {', '.join(splits)}")
+        raise bad_file(root, "has no images/ outside its splits", f"choose a split: {', '.join(splits)}")
     return root
 
 
-def _is_grouped(config: Path, table: Mapping[str, object]) -> bool:
-    if "group" in table and table["group"] != "folder":
-        raise bad_file(config, f"group = {table['group']!r}", 'only group = "folder" is known; remove it otherwise')
-    return "group" in table
-
-
-def _semantic(
-    config: Path, table: Mapping[str, object], folder: Path, nested: bool, name: str
-) -> tuple[ClassSet, dict[str, LabelFiles]]:
+def _semantic(config: Path, table: FolderTable, folder: Path, name: str) -> tuple[ClassSet, dict[str, LabelFiles]]:
     """The classes and the label files; without a labels folder classes may be left out."""
-    if not folder.is_dir() and "classes" not in table:
+    if not folder.is_dir() and table.classes is None:
         return ClassSet(name, (), ()), {}
-    classes = parse_classes(config, table, name)
-    reader = _colour_reader(config, table, classes) if "palette" in table else _id_reader(config, table, classes)
-    return classes, {"semantic": LabelFiles(list_files(folder, nested=nested), reader)} if folder.is_dir() else {}
+    classes = table.class_set(config, name)
+    reader = _id_reader(config, table, classes) if table.palette is None else _colour_reader(config, table, classes)
+    if not folder.is_dir():
+        return classes, {}
+    return classes, {"semantic": LabelFiles(list_files(folder, nested=table.group is not None), reader)}
 
 
-def _colour_reader(config: Path, table: Mapping[str, object], classes: ClassSet) -> Reader:
-    if "ids" in table:
-        raise bad_file(config, "declares both palette and [ids]", "keep palette for colour labels, [ids] for ids")
+def _colour_reader(config: Path, table: FolderTable, classes: ClassSet) -> Reader:
     palette: dict[Colour, int] = {entry: index for index, entry in enumerate(classes.palette)}
-    for value in _void(config, table):
-        entry = colour(config, value, "void entry")
+    for entry in table.void:
+        if isinstance(entry, int):
+            raise bad_file(config, f"void holds {entry}, but labels are colours", "give each as [r, g, b]")
         if entry in palette:
-            raise bad_file(config, f"void holds {value!r}, which is a class's colour", "keep it in one place")
+            raise bad_file(config, f"void holds {list(entry)}, which is a class's colour", "keep it in one place")
         palette[entry] = VOID
     return partial(read_colour_labels, palette=palette)
 
 
-def _id_reader(config: Path, table: Mapping[str, object], classes: ClassSet) -> Reader:
-    if "ids" in table:
-        ids = dict.fromkeys(range(256), VOID) | _ids(config, table["ids"], classes)
-        declared = {raw for raw, index in ids.items() if index != VOID}
-    else:
+def _id_reader(config: Path, table: FolderTable, classes: ClassSet) -> Reader:
+    if table.ids is None:
+        declared: dict[int, int] = {}
         ids = {index: index for index in range(len(classes))} | {VOID: VOID}
-        declared = set()
-    for value in _void(config, table):
-        if not isinstance(value, int) or not is_byte(value):
-            raise bad_file(config, f"void entry {value!r} is no id", "give whole numbers from 0 to 255")
-        if value in declared:
-            raise bad_file(config, f"void holds {value}, which [ids] gives a class", "keep it in one place")
-        ids[value] = VOID
+    else:
+        declared = {int(raw): class_index(config, classes, name) for raw, name in table.ids.items()}
+        ids = dict.fromkeys(range(256), VOID) | declared
+    for entry in table.void:
+        if not isinstance(entry, int):
+            raise bad_file(config, f"void holds {list(entry)}, but no palette is declared", "give ids from 0 to 255")
+        if entry in declared:
+            raise bad_file(config, f"void holds {entry}, which [ids] gives a class", "keep it in one place")
+        ids[entry] = VOID
     return partial(read_mapped_labels, table=ids)
 
 
-def _ids(config: Path, value: object, classes: ClassSet) -> dict[int, int]:
-    if not isinstance(value, dict) or not value:
-        raise bad_file(config, f"ids = {value!r} is no table", 'write [ids] and lines such as 7 = "road"')
-    for raw in value:
-        if raw not in _RAW_IDS:
-            raise bad_file(config, f"[ids] holds {raw!r}, which is no id", "give whole numbers from 0 to 255")
-    return {int(raw): class_index(config, classes, name) for raw, name in value.items()}
-
-
-def _void(config: Path, table: Mapping[str, object]) -> list[object]:
-    value = table.get("void", [])
-    if not isinstance(value, list):
-        raise bad_file(config, f"void = {value!r} is no list", "write void = [255]")
-    return value
-
-
-def _depth(config: Path, table: Mapping[str, object], folder: Path, nested: bool) -> dict[str, LabelFiles]:
-    unit = table.get("depth_unit", 1.0)
-    if isinstance(unit, bool) or not isinstance(unit, int | float) or not 0 < unit < math.inf:
-        raise bad_file(config, f"depth_unit = {unit!r}", "give metres per count, a number above 0, such as 0.01")
+def _depth(config: Path, table: FolderTable, folder: Path) -> dict[str, LabelFiles]:
     if not folder.is_dir():
         return {}
-    paths = list_files(folder, _DEPTH_SUFFIXES, nested=nested)
-    if "depth_unit" not in table and any(path.suffix.lower() != ".npy" for path in paths.values()):
+    paths = list_files(folder, _DEPTH_SUFFIXES, nested=table.group is not None)
+    if table.depth_unit is None and any(path.suffix.lower() != ".npy" for path in paths.values()):
         raise bad_file(config, "declares no depth_unit", "give metres per count of the depth images, such as 0.01")
-    return {"depth": LabelFiles(paths, partial(read_depth, unit=float(unit)))}
+    return {"depth": LabelFiles(paths, partial(read_depth, unit=table.depth_unit or 1.0))}

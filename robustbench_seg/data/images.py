@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +17,11 @@ from PIL import Image, UnidentifiedImageError
 
 from robustbench_seg.errors import InputError
 from robustbench_seg.registry import one_line
+from robustbench_seg.strict import Range, fault
 
-Colour = tuple[int, int, int]
-"""An RGB triple, 0..255."""
+Byte = Annotated[int, Range(0, 255)]
+Colour = tuple[Byte, Byte, Byte]
+"""An RGB triple."""
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"})
 MAX_PIXELS = 1 << 26
@@ -33,7 +36,7 @@ _ID_STEP = {"1": 1, "P": 1, "P;1": 1, "P;2": 1, "P;4": 1, "L": 1, "L;2": 85, "L;
 
 def bad_file(path: Path, what: str, fix: str) -> InputError:
     """The error for a file: its path, what is wrong, how to fix it; always one line."""
-    return InputError(" ".join(f"{path}: {what}; {fix}".splitlines()))
+    return fault(path, f"{what}; {fix}")
 
 
 def read_image(path: Path) -> npt.NDArray[np.uint8]:

@@ -165,23 +165,23 @@ def test_index_out_of_range(make):
 
 
 BAD_CONFIGS = [
-    ("", "void = 255", "void = 255"),
+    ("", "void = 255", "void: must be a list, not 255"),
     ("", 'void = ["sky"]', "'sky'"),
     ("", "void = [256]", "256"),
     ("", "void = [-1]", "-1"),
     ("", "void = [[0, 0, 0]]", "[0, 0, 0]"),
     ("", "void = [true]", "True"),
     ("", 'group = "clip"', "'clip'"),
-    ("", "depth_unit = 0", "depth_unit = 0"),
+    ("", "depth_unit = 0", "above 0, not 0"),
     ("", "depth_unit = -0.01", "-0.01"),
     ("", "depth_unit = nan", "nan"),
     ("", "depth_unit = inf", "inf"),
     ("", 'depth_unit = "cm"', "'cm'"),
     ("", "depth_unit = true", "True"),
-    ("", "name = 3", "name = 3"),
+    ("", "name = 3", "name: must be str, not 3"),
     ("", "depth_units = 1", "'depth_units'; did you mean depth_unit"),
-    ("", "ids = [3]", "ids = [3]"),
-    ("", "[ids]", "ids = {}"),
+    ("", "ids = [3]", "ids: must be a table, not [3]"),
+    ("", "[ids]", "[ids] is empty"),
     ("", '[ids]\nroad = "road"', "'road'"),
     ("", '[ids]\n256 = "road"', "'256'"),
     ("", '[ids]\n3 = "raod"', "'raod'; did you mean road"),
@@ -191,7 +191,7 @@ BAD_CONFIGS = [
     ("palette = [[0, 0, 0], [1, 1, 1], [2, 2, 2]]\n", "void = [255]", "255"),
     ("palette = [[0, 0, 0], [1, 1, 1], [2, 2, 2]]\n", "void = [[1, 1, 1]]", "[1, 1, 1]"),
     ("palette = [[0, 0, 0]]\n", "", "1 colours for 3 classes"),
-    ("void = [\n", "", "is not TOML"),
+    ("void = [\n", "", "not valid TOML"),
 ]
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from robustbench_seg.classes import CLASS_SETS, ClassSet
-from robustbench_seg.data.classfile import CLASS_KEYS, check_keys, parse_classes
+from robustbench_seg.data.classfile import ClassesTable
 from robustbench_seg.errors import InputError, RobustsegError
 from robustbench_seg.models.base import LoadedModel, frozen
 from robustbench_seg.models.blocks.normalization import Normalization
@@ -77,7 +77,7 @@ class VideoCard:
 
 @dataclass(frozen=True)
 class Card:
-    """`models/NAME/card.toml`; `[classes]` is a classes file's table, `[metrics.TASK]` hold plain numbers."""
+    """`models/NAME/card.toml`; `[metrics.TASK]` hold plain numbers."""
 
     schema: int
     name: str
@@ -87,7 +87,7 @@ class Card:
     parameter_count: int
     sha256: str
     architecture: ArchitectureCard
-    classes: dict[str, Any]
+    classes: ClassesTable
     training: TrainingCard
     evaluation: EvaluationCard
     metrics: dict[str, dict[str, float]]
@@ -124,18 +124,15 @@ def write_card(card: Card, folder: Path) -> None:
 
 def classes_of(card: Card, path: Path) -> ClassSet:
     """The class set that the card of file `path` describes."""
-    check_keys(path, card.classes, CLASS_KEYS)
-    return parse_classes(path, card.classes, card.name)
+    return card.classes.class_set(path, card.name)
 
 
-def classes_table(classes: ClassSet) -> dict[str, Any]:
+def classes_table(classes: ClassSet) -> ClassesTable:
     """The `[classes]` table of a set: the name alone where it is a built-in one."""
     if CLASS_SETS.get(classes.name) == classes:
-        return {"classes": classes.name}
-    palette = [list(colour) for colour in classes.palette]
-    table = {"name": classes.name, "classes": list(classes.names), "palette": palette}
+        return ClassesTable(classes=classes.name)
     maps = {other: dict(names) for other, names in classes.maps.items()}
-    return table | ({"maps": maps} if maps else {})
+    return ClassesTable(classes.name, classes.names, classes.palette, maps)
 
 
 def build_from(card: Card, path: Path, largest: int) -> nn.Module:
