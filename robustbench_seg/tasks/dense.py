@@ -46,7 +46,7 @@ class DenseTask(Task):
         key, count = self.key, shape[0]
         if not isinstance(value, torch.Tensor):
             raise InputError(f"the model's output has no tensor '{key}'; map it with --output {key}=KEY")
-        dense = value.float() if value.dim() == 4 else value.float().unsqueeze(1)
+        dense = value.float().unsqueeze(1) if value.dim() == 3 else value.float()
         if dense.dim() != 4 or len(dense) != count:
             raise InputError(f"output '{key}' has shape {tuple(value.shape)} for {count} images")
         (h, w), (height, width) = dense.shape[-2:], shape[-2:]

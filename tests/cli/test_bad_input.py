@@ -65,7 +65,7 @@ CASES = {
     "unknown data set": (("evaluate", "-m", "toy-single", "-d", "toi"), USAGE, "toi"),
     "unknown protocol": (("evaluate", *TOY, "-p", "klinger2020"), USAGE, "klingner2020"),
     "unknown attack": (("evaluate", *TOY, "-a", "pdg"), USAGE, "pdg"),
-    "unknown kind to list": (("list", "networks"), USAGE, "networks"),
+    "unknown kind to list": (("list", "netwroks"), USAGE, "netwroks"),
     "unknown name to show": (("show", "attack", "fgms"), USAGE, "fgsm"),
     "epsilon not a number": (("evaluate", *TOY, "-a", "pgd", "-e", "1,two"), USAGE, "two"),
     "epsilon negative": (("evaluate", *TOY, "-a", "pgd", "-e", "-1"), USAGE, "-1"),
