@@ -54,3 +54,15 @@ def test_it_evaluates(environment, tmp_path):
     assert done.returncode == 0, done.stderr
     rows = (tmp_path / "run" / "summary.csv").read_text().splitlines()
     assert sum("mi_fgsm,semantic,linf" in row for row in rows) == 4
+
+
+def test_the_example_is_also_a_plugin_file(environment, tmp_path):
+    code = re.search(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    assert code is not None
+    plugin = tmp_path / "mine.py"
+    plugin.write_text(code[1])
+    plain = {**environment, "PYTHONPATH": str(ROOT)}
+    shown = robustseg(plain, "show", "attack", "mi_fgsm", "--plugin", str(plugin))
+    assert shown.returncode == 0, shown.stderr
+    assert "mi_fgsm (plugin mine.py): MI-FGSM" in shown.stdout
+    assert "decay = 1.0" in shown.stdout

@@ -69,7 +69,7 @@ class Perturbation(ABC):
         return False
 
     def cache_key(self, epsilon: float, norm: str) -> Hashable | None:
-        """A name of the perturbation at this epsilon; cells of one objective with an equal name are worked out once.
+        """A name of the perturbation at this epsilon; cells of one objective with an equal name are computed once.
 
         None where no other attack is known to give the same.
         """
@@ -87,7 +87,7 @@ class Perturbation(ABC):
     def perturb(
         self, context: AttackContext, epsilons: Sequence[float], norm: str | None = None
     ) -> Iterator[tuple[float, Tensor]]:
-        """Pairs of (epsilon, perturbed images); images (N,3,H,W) in [0,1], epsilon in grey values.
+        """Pairs of (epsilon, perturbed images); images (N,3,H,W) in [0,1], epsilon in units of 1/255.
 
         Raises UsageError for a norm the perturbation does not have or an epsilon that is not finite and >= 0.
         """
@@ -96,9 +96,9 @@ class Perturbation(ABC):
             raise UsageError(f"norm '{norm}' is not one of {type(self).__name__}'s: {', '.join(self.norms)}")
         for epsilon in epsilons:
             if not epsilon >= 0 or (epsilon == math.inf and norm != "none"):
-                raise UsageError(f"epsilon {epsilon} must be a finite number of grey values >= 0")
+                raise UsageError(f"epsilon {epsilon} must be a finite number >= 0 (in units of 1/255)")
             if 0 < epsilon < math.inf and norm == "none":
-                raise UsageError(f"epsilon {epsilon} has no meaning in norm 'none', which has no radius; give inf")
+                raise UsageError(f"epsilon {epsilon} has no meaning in norm 'none', which has no budget; give inf")
         budgets = [BUDGETS[norm](context.images, float(epsilon)) for epsilon in epsilons if epsilon > 0]
         yield from ((0.0, context.images.clone()) for epsilon in epsilons if epsilon == 0)
         if budgets:
@@ -121,7 +121,7 @@ class Perturbation(ABC):
 def _frozen_between(
     context: AttackContext, results: Iterator[tuple[Budget, Tensor]]
 ) -> Iterator[tuple[Budget, Tensor]]:
-    """Each result, worked out on a frozen model and handed over with the model as the caller left it."""
+    """Each result, computed on a frozen model and handed over with the model as the caller left it."""
     while True:
         with context.frozen():
             result = next(results, None)

@@ -1,7 +1,7 @@
-"""Budgets: a norm and an epsilon around a batch of images, in 0..255 grey values.
+"""Budgets: a norm and an epsilon around a batch of images, in units of 1/255.
 
 A budget knows how far a perturbation may go and what one step of size alpha is in its geometry. Every
-tensor is (N,3,H,W) float32 in [0,1]; every epsilon, step and distance is in grey values.
+tensor is (N,3,H,W) float32 in [0,1]; every epsilon, step and distance is in units of 1/255.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ BUDGETS: dict[str, type[Budget]] = {budget.norm: budget for budget in (LInf, Rms
 
 
 def rms(delta: Tensor) -> Tensor:
-    """Root mean square (N,) in grey values of perturbations (N,3,H,W) given in [0,1] units.
+    """Root mean square (N,) in units of 1/255 of perturbations (N,3,H,W) given in [0,1] units.
 
     One image at a time and in float64, so that the result does not depend on the batch.
     """
@@ -162,7 +162,7 @@ def max_normalised(direction: Tensor) -> Tensor:
 
 
 def scale_to_rms(images: Tensor, direction: Tensor, epsilon: float) -> Tensor:
-    """clip(images + s * direction) with s >= 0 solved so that its RMS is `epsilon` grey values after clipping.
+    """clip(images + s * direction) with s >= 0 solved so that its RMS is `epsilon` / 255 after clipping.
 
     Images and direction (N,3,H,W); exact to rounding. Where the range leaves no room for epsilon the
     perturbation is as large as it can be; where the direction is 0 the image is unchanged.

@@ -65,7 +65,7 @@ class AttackContext:
     def gradient(self, x: Tensor) -> Tensor:
         """The ascent direction (N,3,H,W) at x: the gradient of each image's loss, 0 for images without a target.
 
-        The one at the clean images is computed once and shared by every attack on the same problem. Raises
+        The one at the clean images is computed once and shared by every attack in the same context. Raises
         FloatingPointError where it is not finite: a step along it would leave the image as it is, or harm nothing.
         """
         if x is not self.images:
@@ -103,7 +103,7 @@ class AttackContext:
                 self.images.copy_(kept)
                 self._clean = None
         if changed:
-            raise ValueError("a perturbation changed problem.images in place; let it work on a clone")
+            raise ValueError("a perturbation changed context.images in place; let it work on a clone")
 
     def _gradient(self, x: Tensor) -> Tensor:
         target_model, adversarial_loss = self._parts()
@@ -118,5 +118,5 @@ class AttackContext:
 
     def _parts(self) -> tuple[TargetModel, AdversarialLoss]:
         if self._target_model is None or self._adversarial_loss is None:
-            raise ValueError("this problem has no model and goal: a noise perturbation asked for a gradient or loss")
+            raise ValueError("a noise perturbation asked for a gradient or loss: this context has no model to ask")
         return self._target_model, self._adversarial_loss

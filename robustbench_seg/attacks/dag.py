@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 class DAG(IterativeAttack):
     """Raise a rival logit at every target pixel until its class has changed.
 
-    Each step moves the image by `gamma` grey values at most, along the gradient of the summed logit gaps of the
+    Each step moves the image by `gamma` / 255 at most, along the gradient of the summed logit gaps of the
     targets still unchanged. Without an epsilon only the valid range binds; with one (`linf`, `rms`) it is the
     direction that is evaluated at that epsilon.
 
     Args:
         steps: the most iterations (the paper: 200 for segmentation, 150 for detection).
-        gamma: step size in grey values.
+        gamma: step size in units of 1/255.
         floor: the least probability of a detector's location that counts as a target; the paper takes all (0).
     """
 
@@ -45,7 +45,7 @@ class DAG(IterativeAttack):
         if self.steps < 1:
             raise UsageError(f"steps {self.steps} must be >= 1")
         if not 0 < self.gamma < 256:
-            raise UsageError(f"gamma {self.gamma} must be a positive number of grey values")
+            raise UsageError(f"gamma {self.gamma} must be a positive number below 256 (in units of 1/255)")
         if not 0 <= self.floor < 1:
             raise UsageError(f"floor {self.floor} must be a probability from 0 to below 1")
 

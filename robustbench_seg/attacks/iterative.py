@@ -19,7 +19,7 @@ else:
     torch = lazy_module("torch")
 
 _ROUNDING = 2e-5
-"""Of an image's values in float32, a step, in grey values."""
+"""Of an image's values in float32, a step, in units of 1/255."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class IterativeAttack(Perturbation):
 
     @abstractmethod
     def max_displacement(self, steps: int) -> float:
-        """An upper bound, in the budget's norm and grey values, on the distance after so many free steps.
+        """An upper bound, in the budget's norm and units of 1/255, on the distance after so many free steps.
 
         Infinite where the trajectory depends on the epsilon from the start (random starts).
         """

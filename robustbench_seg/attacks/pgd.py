@@ -22,17 +22,17 @@ else:
 
 
 def kurakin_steps(epsilon: float) -> int:
-    """min(epsilon + 4, ceil(1.25 epsilon)), at least 1: 1 1 2 3 5 10 20 for .25 .5 1 2 4 8 16 grey values."""
+    """min(epsilon + 4, ceil(1.25 epsilon)), at least 1: 1 1 2 3 5 10 20 for .25 .5 1 2 4 8 16."""
     return max(1, math.ceil(min(epsilon + 4, 1.25 * epsilon)))
 
 
 @dataclass(frozen=True)
 class PGD(IterativeAttack):
-    """Projected steps of `alpha` grey values in the budget's norm.
+    """Projected steps of `alpha` (in units of 1/255) in the budget's norm.
 
     Args:
         steps: iterations; 0 is Kurakin's rule, which grows with epsilon.
-        alpha: step size in grey values.
+        alpha: step size in units of 1/255.
         random_start: start at a uniform point of the ball.
         restarts: runs with different random starts, the highest loss kept image by image.
     """
@@ -48,7 +48,7 @@ class PGD(IterativeAttack):
         if self.steps < 0:
             raise UsageError(f"steps {self.steps} must be >= 0 (0 is Kurakin's rule)")
         if not 0 < self.alpha < math.inf:
-            raise UsageError(f"alpha {self.alpha} must be a positive number of grey values")
+            raise UsageError(f"alpha {self.alpha} must be a positive number (in units of 1/255)")
         if self.restarts < 1 or (self.restarts > 1 and not self.random_start):
             raise UsageError(f"restarts {self.restarts} must be >= 1, and 1 unless random_start is true")
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import os
 import sys
+import warnings
+from collections.abc import Iterator
 
 import click
 
@@ -62,14 +66,29 @@ def group() -> None:
 def main() -> None:
     """Run the command; errors are one line.
 
-    Exit codes: 0 done, 1 some cells failed, 2 usage, 3 input, 130 stopped by Ctrl-C (143 by SIGTERM).
+    Exit codes: 0 done, 1 an evaluation with failed cells, 2 usage, 3 input, 130 stopped by Ctrl-C (143 by SIGTERM).
     """
     try:
-        with stoppable():
+        with stoppable(), _quiet():
             code = _run()
     except Stopped as stopped:
         code = _fail(STOPPED, stopped.exit_code)
     sys.exit(code)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Libraries' warnings are for developers: here and in workers they are shown only where Python is asked to (-W)."""
+    if sys.warnoptions:
+        yield
+        return
+    os.environ["PYTHONWARNINGS"] = "ignore"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        finally:
+            del os.environ["PYTHONWARNINGS"]
 
 
 def _run() -> int:

@@ -45,7 +45,7 @@ _OWN_OPTIONS = (
 
 
 def own_options(command: Callable[..., None]) -> Callable[..., None]:
-    """The options that say how a model of one's own is loaded and called."""
+    """The options that say how your own model is loaded and called."""
     for option in reversed(_OWN_OPTIONS):
         command = option(command)
     return command
@@ -65,7 +65,7 @@ def own_options(command: Callable[..., None]) -> Callable[..., None]:
     "-a", "--attack", "attacks", multiple=True, help="Attack; alone it makes a protocol, with -p it narrows it."
 )
 @click.option(
-    "-e", "--epsilon", "epsilons", multiple=True, metavar="EPS,EPS", help="Strengths in grey values (0..255)."
+    "-e", "--epsilon", "epsilons", multiple=True, metavar="EPS,EPS", help="Perturbation budgets ε, in units of 1/255."
 )
 @click.option("--split", help="Split of the data sets (default val).")
 @click.option("--tasks", metavar="TASK,TASK", help="Only these tasks.")
@@ -170,7 +170,7 @@ def _names(specs: Sequence[Any]) -> str:
 
 
 def model_specs(names: Sequence[str], options: dict[str, Any]) -> list[ModelSpec]:
-    """Models by name; UsageError where own-model options meet anything but one model of one's own."""
+    """Models by name; UsageError where own-model options meet anything but one own model."""
     from robustbench_seg.evaluation.spec import ModelSpec, is_own_model
 
     given = {key: options[key] for key in _OWN if options[key] not in (None, ())}

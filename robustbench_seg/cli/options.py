@@ -39,11 +39,11 @@ def load_plugins(plugins: Sequence[str], runs: Sequence[Path] = ()) -> None:
 
 
 def parse_epsilons(text: str) -> tuple[float, ...]:
-    """`.25,1,4` as numbers of grey values; UsageError naming the value."""
+    """`.25,1,4` as epsilons in units of 1/255; UsageError naming the value."""
     try:
         return tuple(check_epsilon(float(part), "-e") for part in text.split(","))
     except ValueError:
-        raise UsageError(f"-e {text}: write numbers of grey values separated by commas, as in -e 0.5,1,2") from None
+        raise UsageError(f"-e {text}: write numbers (in units of 1/255) with commas, as in -e 0.5,1,2") from None
     except InputError as error:
         raise UsageError(str(error)) from None
 

@@ -11,7 +11,7 @@ from robustbench_seg.cli.options import load_plugins, plugin_option
 
 @click.command("relationships")
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
-@click.option("-e", "--epsilon", type=float, help="The ε shown first, in grey values [default: 1, hiding 2].")
+@click.option("-e", "--epsilon", type=float, help="The ε shown first, in units of 1/255 [default: 1, hiding 2].")
 @click.option("--pictures/--no-pictures", default=True, help="Leave pictures out where the data may not be passed on.")
 @plugin_option
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder to write to [default: the first RUN].")

@@ -122,7 +122,7 @@ def test_without_a_goal_every_image_is_active(world):
 def test_a_noise_problem_has_no_gradient(world):
     context = AttackContext(world.images, world.ids)
     for ask in (context.gradient, context.loss):
-        with pytest.raises(ValueError, match="no model and goal"):
+        with pytest.raises(ValueError, match="no model to ask"):
             ask(context.images)
 
 

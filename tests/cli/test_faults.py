@@ -15,7 +15,7 @@ from tests.cli.runs import BASE, FAILED, GRID, INPUT, STOPPED, TOY, one_line
 PLUGIN = Path(__file__).parents[1] / "plugins" / "faulty.py"
 FAULTY = ("--plugin", str(PLUGIN), *BASE)
 NOT_FINITE = "FloatingPointError: a perturbation returned values that are not finite"
-IN_PLACE = "ValueError: a perturbation changed problem.images in place; let it work on a clone"
+IN_PLACE = "ValueError: a perturbation changed context.images in place; let it work on a clone"
 GRADIENT = "FloatingPointError: the gradient is not finite"
 OUTPUT = "the model's output is not finite"
 

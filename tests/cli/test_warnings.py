@@ -1,0 +1,31 @@
+"""Warnings of libraries do not come before the one line of an error."""
+
+import subprocess
+import sys
+
+PLUGIN = """
+import warnings
+
+import torch
+
+warnings.warn("a raw warning")
+torch.nn.functional.interpolate(torch.zeros(1, 1, 2, 2), scale_factor=2.0, recompute_scale_factor=True)
+torch.tensor([1.0]).requires_grad_().sum().grad
+"""
+
+
+def show(tmp_path, *python: str) -> str:
+    plugin = tmp_path / "warns.py"
+    plugin.write_text(PLUGIN)
+    command = [sys.executable, *python, "-m", "robustbench_seg", "show", "attack", "fgms", "--plugin", str(plugin)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    return done.stderr
+
+
+def test_an_error_is_one_line_whatever_warns(tmp_path):
+    assert show(tmp_path) == "robustseg: unknown attack 'fgms'; did you mean fgsm?\n"
+
+
+def test_warnings_are_shown_where_python_is_asked_to(tmp_path):
+    assert "a raw warning" in show(tmp_path, "-W", "default")
