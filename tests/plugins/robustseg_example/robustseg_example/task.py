@@ -1,0 +1,36 @@
+"""A task of three channels."""
+
+from robustbench_seg.tasks.base import Metric, masked_mean
+from robustbench_seg.tasks.regions import POOLING, RegionTask
+
+
+class Albedo(RegionTask):
+    """Colours (N,3,H,W) from 0 to 1 without noise, per class and overall; black is unknown."""
+
+    name = "albedo"
+    title = "albedo"
+    key = "albedo"
+    group = None
+    planes = 3
+    metrics = (Metric("albedo_error", "albedo error", False, "", POOLING),)
+    curve = "albedo_error"
+    errors = ("albedo_error",)
+
+    def activate(self, raw):
+        return raw.sigmoid()
+
+    def loss(self, output, label):
+        return masked_mean((output - label).square().sum(1), label.sum(1) > 0)
+
+    def distance(self, output, target):
+        return (output - target).square().sum(1).flatten(1).mean(1)
+
+    def valid(self, label):
+        return (label > 0).flatten(1).any(1)
+
+    def pixel_errors(self, output, label):
+        keep = label.sum(0) > 0
+        return keep, [(output - label).abs().sum(0)[keep].double()]
+
+    def draw_output(self, output, i, image, classes):
+        return (output[i].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()

@@ -1,0 +1,117 @@
+"""A package of someone else with a plugin of each kind, each in one file: installed, trained, attacked, reported."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).parents[1]
+RECIPE = """
+name = "example"
+summary = "a network, a data set and a task of a plugin"
+licence = "Apache-2.0"
+steps = 20
+batch = 3
+validate_every = 20
+[architecture]
+name = "shallow"
+[architecture.parameters]
+width = 8
+[data]
+dataset = "blurred"
+[tasks]
+semantic = 1.0
+depth = 1.0
+albedo = 1.0
+"""
+PROTOCOL = """
+[[attack]]
+name = "random_signs"
+epsilons = [4]
+[[attack]]
+name = "fgsm"
+epsilons = [4]
+objectives = ["each task", "far:8"]
+"""
+ADDED = {
+    "attacks": "random_signs",
+    "objectives": "far",
+    "networks": "shallow",
+    "datasets": "blurred",
+    "tasks": "albedo",
+}
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def robustseg(tmp_path_factory):
+    """The command in a folder, with the package installed, or without it."""
+    source, site = (tmp_path_factory.mktemp(name) / "example" for name in ("source", "site"))
+    shutil.copytree(ROOT / "tests" / "plugins" / "robustseg_example", source)
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*install, "--target", str(site), str(source)], check=True)
+
+    def run(folder, *arguments, installed=True):
+        path = f"{site}:{ROOT}" if installed else str(ROOT)
+        environment = {"PYTHONPATH": path, "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"}
+        command = [sys.executable, "-m", "robustbench_seg", *map(str, arguments)]
+        return subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=False)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def folder(robustseg, tmp_path_factory):
+    """A model trained on the package's data, and a run of it."""
+    folder = tmp_path_factory.mktemp("run")
+    (folder / "recipe.toml").write_text(RECIPE)
+    (folder / "mine.toml").write_text(PROTOCOL)
+    done = robustseg(folder, "train", "recipe.toml", "--out", "example")
+    assert done.returncode == 0, done.stderr
+    asked = ("-m", folder / "example", "-d", "blurred", "-p", "mine.toml", "--workers", "1", "-o", "run")
+    done = robustseg(folder, "evaluate", *asked)
+    assert done.returncode in (0, 4), done.stderr  # so little training may be implausibly bad
+    return folder
+
+
+@pytest.mark.parametrize("kind", ADDED)
+def test_each_is_listed_with_its_origin(robustseg, tmp_path, kind):
+    listed = json.loads(robustseg(tmp_path, "list", kind, "--json").stdout)
+    (entry,) = [entry for entry in listed if entry["name"] == ADDED[kind]]
+    assert entry["origin"] == "robustseg-example 0.1.0"
+
+
+def test_the_task_has_rows_overall_and_by_class(folder):
+    rows = pd.read_csv(folder / "run" / "summary.csv").fillna({"objective": ""}).query("task == 'albedo'")
+    assert set(rows.attack) == {"clean", "random_signs", "fgsm"}
+    assert set(rows.objective) == {"", "semantic", "depth", "albedo", "far:8"}
+    assert (rows.status == "ok").all()
+    assert len(pd.read_csv(folder / "run" / "classes.csv").query("task == 'albedo'")) > 0
+
+
+def test_pages_name_what_the_package_brought(folder):
+    page = (folder / "run" / "report.html").read_text(encoding="utf-8")
+    for text in ("Random signs", "on depth beyond 8 m", "albedo"):
+        assert text in page
+
+
+@pytest.mark.parametrize("command", [("report", "run"), ("relationships", "run"), ("plot", "run", "-o", "comparison")])
+def test_its_run_is_read_again_with_the_package_alone(robustseg, folder, command):
+    done = robustseg(folder, *command)
+    assert done.returncode == 0, done.stderr
+    done = robustseg(folder, *command, installed=False)
+    assert done.returncode == 3
+    assert done.stderr == "robustseg: run 'run' needs 'robustseg-example 0.1.0' (task 'albedo')\n"
+
+
+def test_the_task_has_a_row_in_relationships(robustseg, folder):
+    done = robustseg(folder, "relationships", "run")
+    assert done.returncode == 0, done.stderr
+    assert "albedo" in (folder / "run" / "relationships.html").read_text(encoding="utf-8")
