@@ -146,12 +146,19 @@ def table_3(hiding: Matrix, published: Mapping[str, Sequence[float]]) -> Table:
         cells: list[str] = []
         for target, number in zip(PAIR, published.get(task, (None, None)), strict=True):
             row = hiding.known(target, task)
-            ours = DASH if row is None else f"{row.ratio:.2f} [{row.low:.2f}, {row.high:.2f}]"
-            cells += [ours, DASH if number is None else f"{number:.2f}"]
+            cells += [_with_interval(row), DASH if number is None else f"{number:.2f}"]
         lines.append(Line(task_name(task), "", text_cells(*cells)))
     spans = (("hidden in segmentation", 2), ("hidden in depth", 2))
     caption = f"Table 3: retained performance on {hiding.subject}, {hiding.title}"
     return Table(caption, "measured", ("ours", "paper", "ours", "paper"), tuple(lines), spans)
+
+
+def _with_interval(row: Row | None) -> str:
+    """Q of a cell, with its interval where it has one."""
+    if row is None:
+        return DASH
+    interval = "" if row.ratio_low is None else f" [{row.low:.2f}, {row.high:.2f}]"
+    return f"{row.ratio:.2f}{interval}"
 
 
 def findings(study: Study) -> list[Finding]:

@@ -56,7 +56,7 @@ class RawLoss:
 
 @dataclass(frozen=True)
 class Values:
-    """Metric values for R weightings of the images: `overall` (R,) a metric, `classes` (R,C) a metric.
+    """Metric values for R weightings of the images: `overall` (R,) and `classes` (R,C) of every metric.
 
     A value without data is NaN (never 0 or -1).
     """
@@ -213,14 +213,24 @@ def stack(statistics: Sequence[Statistics], key: str) -> Floats:
 def weighted_mean(values: Floats, weights: Floats) -> Floats:
     """The mean over images (axis 0) that have a value (not NaN), for each of R weightings.
 
-    `values` (n,...) , `weights` (R,n); the result (R,...) is NaN where no weighted image has a value.
+    `values` (n,...), `weights` (R,n); the result (R,...) is NaN where no weighted image has a value.
     """
     has = ~np.isnan(values)
     flat = np.where(has, values, 0.0).reshape(len(values), -1)
     total = weights @ has.reshape(len(values), -1).astype(np.float64)
-    summed = weights @ flat
-    mean = np.divide(summed, total, out=np.full_like(summed, np.nan), where=total > 0)
-    return mean.reshape(weights.shape[0], *values.shape[1:])
+    return quotient(weights @ flat, total).reshape(weights.shape[0], *values.shape[1:])
+
+
+def quotient(top: Floats, bottom: Floats) -> Floats:
+    """`top` / `bottom`, NaN where `bottom` is not above 0; `bottom` may be broadcast to the shape of `top`."""
+    result: Floats = np.divide(top, bottom, out=np.full(top.shape, np.nan), where=bottom > 0)
+    return result
+
+
+def class_mean(values: Floats) -> Floats:
+    """The mean (R,) over the classes of (R,C) that have a value (not NaN); NaN where none has."""
+    has = ~np.isnan(values)
+    return quotient(np.where(has, values, 0.0).sum(1), has.sum(1))
 
 
 def by_row(tables: Mapping[str, Floats], scored: npt.NDArray[np.bool_]) -> Values:

@@ -38,9 +38,9 @@ class LocationLogits(ClassLogits):
         """(N,L)."""
         dense = outputs[Detection.key]
         at = assign.assign(dense.locations, labels[Detection.key])
-        found = torch.full_like(dense.centerness, VOID, dtype=torch.int64)
-        found[at.image, at.location] = at.labels
-        return found
+        classes = torch.full_like(dense.centerness, VOID, dtype=torch.int64)
+        classes[at.image, at.location] = at.labels
+        return classes
 
     def above(self, logits: Tensor, floor: float) -> Tensor:
         """Where the most likely class has at least that probability."""
@@ -85,8 +85,8 @@ class Detection(InstancesTask):
     def statistics(self, outputs: Outputs, labels: Labels, num_classes: int) -> list[Statistics]:
         """Matches of boxes (see `match`), and `cls` and `reg` (C,2), sums and counts of the losses of each class."""
         known: truth.InstanceLabels = labels[self.key]
-        found = losses.class_losses(outputs[self.key], known, num_classes)
-        by_class = {name: value.detach().cpu() for name, value in found.items()}
+        sums = losses.class_losses(outputs[self.key], known, num_classes)
+        by_class = {name: value.detach().cpu() for name, value in sums.items()}
         return [
             matching.match(detections, known[i], num_classes, matching.boxes)
             | {name: value[i].double().numpy() for name, value in by_class.items()}
@@ -95,7 +95,7 @@ class Detection(InstancesTask):
 
     def values(self, statistics: Sequence[Statistics], weights: Floats, scored: npt.NDArray[np.bool_]) -> Values:
         """AP, AP50, losses and shapes, each per class too."""
-        found = precision.precision_values(statistics, weights, scored)
+        precisions = precision.precision_values(statistics, weights, scored)
         sums = {
             "cls_loss": stack(statistics, "cls"),
             "reg_loss": stack(statistics, "reg"),
@@ -103,8 +103,8 @@ class Detection(InstancesTask):
         }
         hidden = np.where(scored, 0.0, np.nan)
         return Values(
-            {**found.overall, **{name: pooled_mean(table.sum(1), weights) for name, table in sums.items()}},
-            {**found.classes, **{name: pooled_mean(table, weights) + hidden for name, table in sums.items()}},
+            {**precisions.overall, **{name: pooled_mean(table.sum(1), weights) for name, table in sums.items()}},
+            {**precisions.classes, **{name: pooled_mean(table, weights) + hidden for name, table in sums.items()}},
         )
 
 

@@ -19,6 +19,7 @@ from robustbench_seg.tasks.base import (
     Statistics,
     Values,
     masked_mean,
+    quotient,
     stack,
 )
 from robustbench_seg.tasks.dense import DenseTask
@@ -60,8 +61,8 @@ class Edges(DenseTask):
     def statistics(self, outputs: Outputs, labels: Labels, num_classes: int) -> list[Statistics]:
         """`counts` (3,) of each image: edges found, false ones, and missed ones."""
         label = labels[self.key]
-        found, true, known = outputs[self.key] > 0, label == 1, label != VOID
-        counts = torch.stack([found & true, found & ~true & known, ~found & true], 1).flatten(2).sum(2)
+        predicted, true, known = outputs[self.key] > 0, label == 1, label != VOID
+        counts = torch.stack([predicted & true, predicted & ~true & known, ~predicted & true], 1).flatten(2).sum(2)
         return [{"counts": image} for image in counts.cpu().double().numpy()]
 
     def values(self, statistics: Sequence[Statistics], weights: Floats, scored: npt.NDArray[np.bool_]) -> Values:
@@ -72,11 +73,7 @@ class Edges(DenseTask):
             "precision": (hits, hits + false),
             "recall": (hits, hits + missed),
         }
-        overall = {
-            name: np.divide(top, bottom, out=np.full_like(top, np.nan), where=bottom > 0)
-            for name, (top, bottom) in ratios.items()
-        }
-        return Values(overall, {})
+        return Values({name: quotient(top, bottom) for name, (top, bottom) in ratios.items()}, {})
 
     def training_losses(self, output: Tensor, label: Tensor, settings: LossSettings) -> Mapping[str, Tensor]:
         """Binary cross-entropy over all labelled pixels, both classes of equal total weight (Xie and Tu 2015)."""

@@ -33,8 +33,8 @@ class Instance(InstancesTask):
 
     def statistics(self, outputs: Outputs, labels: Labels, num_classes: int) -> list[Statistics]:
         """Matches of masks, and the masks' runs (see `match`)."""
-        found = zip(outputs[self.key].detections(), labels[self.key], strict=True)
-        return [matching.match(detections, known, num_classes, matching.masks) for detections, known in found]
+        pairs = zip(outputs[self.key].detections(), labels[self.key], strict=True)
+        return [matching.match(detections, known, num_classes, matching.masks) for detections, known in pairs]
 
     def values(self, statistics: Sequence[Statistics], weights: Floats, scored: npt.NDArray[np.bool_]) -> Values:
         """AP and AP50, each per class too."""

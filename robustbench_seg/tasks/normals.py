@@ -65,10 +65,10 @@ class Normals(RegionTask):
     def pixel_errors(self, output: Tensor, label: Tensor) -> tuple[Tensor, Sequence[Tensor]]:
         """The angle in degrees, and whether it is within each threshold."""
         keep = _mask(label, 0)
-        found, truth = output[:, keep].double(), label[:, keep].double()
+        predicted, truth = output[:, keep].double(), label[:, keep].double()
         # Exact at small angles too, where the arc cosine is not; and of vectors of any length.
-        across = torch.linalg.cross(found, truth, dim=0).norm(dim=0)
-        angle = torch.rad2deg(torch.atan2(across, (found * truth).sum(0)))
+        across = torch.linalg.cross(predicted, truth, dim=0).norm(dim=0)
+        angle = torch.rad2deg(torch.atan2(across, (predicted * truth).sum(0)))
         return keep, [angle, *((angle < threshold).double() for threshold in THRESHOLDS)]
 
     def training_losses(self, output: Tensor, label: Tensor, settings: LossSettings) -> Mapping[str, Tensor]:

@@ -12,7 +12,18 @@ import numpy.typing as npt
 from robustbench_seg.classes import ClassSet
 from robustbench_seg.errors import UsageError
 from robustbench_seg.lazy import Tensor, torch
-from robustbench_seg.tasks.base import Floats, Labels, Outputs, Pixels, Statistics, Values, by_row, stack, weighted_mean
+from robustbench_seg.tasks.base import (
+    Floats,
+    Labels,
+    Outputs,
+    Pixels,
+    Statistics,
+    Values,
+    by_row,
+    quotient,
+    stack,
+    weighted_mean,
+)
 from robustbench_seg.tasks.dense import DenseTask
 from robustbench_seg.tasks.semantic import Semantic
 
@@ -45,7 +56,7 @@ class RegionTask(DenseTask):
         return means
 
     def statistics(self, outputs: Outputs, labels: Labels, num_classes: int) -> list[Statistics]:
-        """Error sums (C+1, E+1): a row per semantic class and a last row for all; the last column counts pixels."""
+        """Error sums (C+1, E+1): one row per semantic class and a last one for all; the last column counts pixels."""
         regions = self._classes(outputs, labels)
         return [
             {"sums": self._sums(output, label, None if regions is None else regions[i], num_classes)}
@@ -59,8 +70,7 @@ class RegionTask(DenseTask):
     def values(self, statistics: Sequence[Statistics], weights: Floats, scored: npt.NDArray[np.bool_]) -> Values:
         """Every metric; per class the same over the pixels of that class."""
         sums = stack(statistics, "sums")
-        count = sums[..., -1:]
-        means = np.divide(sums[..., :-1], count, out=np.full_like(sums[..., :-1], np.nan), where=count > 0)
+        means = quotient(sums[..., :-1], sums[..., -1:])
         table = self.image_values(dict(zip(self.errors, np.moveaxis(means, -1, 0), strict=True)))
         pooled = {metric.name: weighted_mean(table[metric.name], weights) for metric in self.metrics}
         return by_row(pooled, scored)

@@ -96,5 +96,5 @@ def nearest(label: Tensor, size: tuple[int, int]) -> Tensor:
     if label.shape[-2:] == size:
         return label
     planes = label.reshape(1, -1, *label.shape[-2:]).float()
-    found = F.interpolate(planes, size=size, mode="nearest-exact")[0]
-    return found.reshape(*label.shape[:-2], *size).to(label.dtype)
+    sampled = F.interpolate(planes, size=size, mode="nearest-exact")[0]
+    return sampled.reshape(*label.shape[:-2], *size).to(label.dtype)

@@ -21,7 +21,9 @@ from robustbench_seg.tasks.base import (
     RawLoss,
     Statistics,
     Values,
+    class_mean,
     masked_mean,
+    quotient,
     stack,
 )
 from robustbench_seg.tasks.dense import DenseTask
@@ -42,8 +44,8 @@ class PixelLogits(ClassLogits):
 
     def labels(self, outputs: Outputs, labels: Labels) -> Tensor:
         """(N,H,W)."""
-        found: Tensor = labels[Semantic.key]
-        return found
+        truth: Tensor = labels[Semantic.key]
+        return truth
 
 
 class Semantic(DenseTask):
@@ -108,13 +110,9 @@ class Semantic(DenseTask):
         union = summed.sum(1) + summed.sum(2) - hits
         # A scored class that a resample happens to miss has no value there, not 0, whatever was predicted.
         labelled = summed.sum(2) > 0
-        iou = np.divide(hits, union, out=np.full_like(union, np.nan), where=labelled & scored)
-        has = ~np.isnan(iou)
-        total = has.sum(1)
-        miou = np.divide(np.where(has, iou, 0).sum(1), total, out=np.full(len(iou), np.nan), where=total > 0)
-        pixels = summed.sum((1, 2))
-        accuracy = np.divide(hits.sum(1), pixels, out=np.full(len(iou), np.nan), where=pixels > 0)
-        return Values({"miou": miou, "pixel_accuracy": accuracy}, {"miou": iou})
+        iou = np.where(labelled & scored, quotient(hits, union), np.nan)
+        accuracy = quotient(hits.sum(1), summed.sum((1, 2)))
+        return Values({"miou": class_mean(iou), "pixel_accuracy": accuracy}, {"miou": iou})
 
     def batch_labels(self, labels: Sequence[Any], alignment: Alignment | None) -> Tensor:
         """Class ids (N,H,W) in the alignment's classes."""

@@ -1,4 +1,4 @@
-"""Joint augmentation of an image and its labels, drawn from one generator an item."""
+"""Joint augmentation of an image and its labels, drawn from one generator per item."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def item_generator(*key: int) -> torch.Generator:
 
 
 def uniform(generator: torch.Generator) -> float:
-    """A draw from [0,1)."""
+    """A uniform random number in [0,1)."""
     return float(torch.rand((), generator=generator))
 
 

@@ -21,7 +21,7 @@ _PANEL, _HEIGHT = 2.9, 2.3
 
 
 def write_curves(log: Path, path: Path, title: str) -> None:
-    """Draws log.csv into a PNG."""
+    """Draws log.csv as a PNG."""
     with log.open(newline="") as file:
         rows = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
     path.write_bytes(png(lambda: _figure(rows, title)) or b"")

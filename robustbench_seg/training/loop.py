@@ -1,4 +1,4 @@
-"""The training loop: deterministic, resumable bit for bit on the CPU, one CSV row an interval."""
+"""The training loop: deterministic, resumable bit for bit on the CPU, one CSV row per interval."""
 
 from __future__ import annotations
 

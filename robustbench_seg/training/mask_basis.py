@@ -20,13 +20,13 @@ def fit_masks(module: nn.Module, source: Source) -> None:
     heads = [head for head in module.modules() if isinstance(head, InstanceHead) and head.codes is not None]
     if not heads:
         return
-    found = []
+    masks = []
     for index in range(min(IMAGES, len(source.dataset))):
         _, labels = source.read(index)
         truth = labels[InstancesTask.key]
         kept = ~truth.ignored
-        found.append((crops(truth.masks[kept], truth.boxes[kept]) >= 0.5).float())
-    samples = torch.cat(found)
+        masks.append((crops(truth.masks[kept], truth.boxes[kept]) >= 0.5).float())
+    samples = torch.cat(masks)
     if not len(samples):
         raise InputError(
             f"data set {source.dataset.name} has no instance to learn masks from in its first {IMAGES} images"

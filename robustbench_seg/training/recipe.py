@@ -56,9 +56,9 @@ class VideoRecipe:
     """Depth learnt from video without labels (Klingner 2020), in one batch with the labelled images.
 
     `dataset` has neighbouring frames; `size` is (H,W) and empty for its own, and must be that of the labelled crops.
-    `batch` clips a step; `gradient_scale` is λ: the encoder gets λ times the gradient of the labelled tasks and 1 - λ
-    times that of depth. `depth_lr` is the peak learning rate of depth's decoder: while the first motions are small,
-    depth runs towards zero, and a fast one into the end of its range, where no gradient is left.
+    `batch` counts clips per step; `gradient_scale` is λ: the encoder gets λ times the gradient of the labelled tasks
+    and 1 - λ times that of depth. `depth_lr` is the peak learning rate of depth's decoder: while the first motions are
+    small, depth runs towards zero, and a fast one into the end of its range, where no gradient is left.
     """
 
     dataset: str

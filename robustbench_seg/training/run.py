@@ -24,7 +24,7 @@ def run_recipe(
     device: str = "cpu",
     progress: Progress | None = None,
 ) -> Card:
-    """Trains in `work`, going on where it stopped, and writes card, weights and log into `out`.
+    """Trains in `work`, continuing where it stopped, and writes card, weights and log into `out`.
 
     `root` is the data set's folder, `video_root` that of the data set of `[video]`.
     """

@@ -1,4 +1,4 @@
-"""Everything a training run needs to go on exactly where it stopped, written atomically."""
+"""Everything a training run needs to continue exactly where it stopped, written atomically."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class State:
         return self.module if self.average is None else self.average.module
 
     def save(self, path: Path) -> None:
-        """Writes the whole state, the global generator's included (dropout draws from it)."""
+        """Writes the whole state, the global generator's included (dropout samples from it)."""
         write_atomically(
             path,
             {
@@ -78,7 +78,7 @@ class State:
         )
 
     def restore(self, path: Path) -> None:
-        """Goes on from a saved state; refuses one of another recipe."""
+        """Continues from a saved state; refuses one of another recipe."""
         saved = read_state(path)
         if saved["identity"] != self.identity:
             raise InputError(f"{path}: made by another recipe or data set; give another output folder or remove it")

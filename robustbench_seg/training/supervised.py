@@ -38,7 +38,7 @@ class Supervised:
         return module
 
     def rates(self, module: nn.Module) -> Rates:
-        """The encoder learns at a rate of its own."""
+        """The encoder's learning rate."""
         return [(encoder_parameters(module), self.recipe.optimiser.encoder_lr)]
 
     def loss(self, module: nn.Module, step: int) -> Tensor:
@@ -53,7 +53,7 @@ class Supervised:
         return images.to(self.device, memory_format=torch.channels_last), placed
 
     def compared(self, outputs: Mapping[str, Any], labels: Mapping[str, Any]) -> Tensor:
-        """The balanced losses of the final outputs, and the weighted sum of those on the way, a mean a level."""
+        """The balanced losses of the final outputs, and the weighted sum of those on the way, averaged over levels."""
         recipe = self.recipe
         final = {name: value for task in recipe.tasks for name, value in self._weighted(task, outputs, labels).items()}
         loss = BALANCES[recipe.balance](final) if final else torch.zeros((), device=self.device, requires_grad=True)

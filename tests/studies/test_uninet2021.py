@@ -160,6 +160,13 @@ def test_table_1_sums_the_costs_of_single_tasks():
     assert all(cell.small for line in table.lines for cell in line.cells[:-1])
 
 
+def test_table_3_shows_an_interval_only_where_there_is_one():
+    cells = {("semantic", "depth"): row("semantic", "depth", 0.5), ("depth", "depth"): row("depth", "depth", 0.25)}
+    cells["depth", "depth"] = replace(cells["depth", "depth"], ratio_low=None, ratio_high=None)
+    (line,) = study.table_3(Matrix(WHERE, 1.0, cells, "person"), {"depth": (0.4, 0.3)}).lines
+    assert [cell.main for cell in line.cells] == ["0.50 [0.48, 0.52]", "0.40", "0.25", "0.30"]
+
+
 def test_table_2_has_every_task_of_each_set():
     rows = {row: together(FOUND, names) for row, names in PAPER["ours2"].items()}
     table = task_sets_table("Table 2", rows, PAPER["table2"], study.TASKS)

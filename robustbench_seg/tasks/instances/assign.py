@@ -34,19 +34,19 @@ class Positives:
 
 def assign(locations: Locations, truth: InstanceLabels) -> Positives:
     """The positives of a batch."""
-    found = torch.stack([_assign(locations, image) for image in truth])
-    image, location = (found >= 0).nonzero(as_tuple=True)
-    instance = found[image, location]
-    offsets = torch.tensor([0, *(len(one) for one in truth)], device=found.device).cumsum(0)[:-1]
+    instances = torch.stack([_assign(locations, image) for image in truth])
+    image, location = (instances >= 0).nonzero(as_tuple=True)
+    instance = instances[image, location]
+    offsets = torch.tensor([0, *(len(image_truth) for image_truth in truth)], device=instances.device).cumsum(0)[:-1]
     flat = offsets[image] + instance
     return Positives(
         image,
         location,
         instance,
-        torch.cat([one.boxes for one in truth])[flat],
-        torch.cat([one.labels for one in truth])[flat],
-        torch.cat([one.depth for one in truth])[flat],
-        found == IGNORED,
+        torch.cat([image_truth.boxes for image_truth in truth])[flat],
+        torch.cat([image_truth.labels for image_truth in truth])[flat],
+        torch.cat([image_truth.depth for image_truth in truth])[flat],
+        instances == IGNORED,
     )
 
 

@@ -68,7 +68,7 @@ class DenseInstances:
         return len(self.classes)
 
     def detections(self) -> tuple[Detections, ...]:
-        """What is found in each image, worked out once."""
+        """What is found in each image, computed once."""
         return self._detections
 
     @cached_property
@@ -90,7 +90,7 @@ class DenseInstances:
         return self._mapped(Tensor.detach)
 
     def clone(self) -> DenseInstances:
-        """The same in memory of its own."""
+        """A copy."""
         return self._mapped(Tensor.clone)
 
     def _mapped(self, change: Callable[[Tensor], Tensor]) -> DenseInstances:
@@ -108,7 +108,7 @@ class DenseInstances:
         return replace(self, classes=torch.stack([self.classes[..., list(own)].amax(-1) for own in members], -1))
 
     def _decode(self, image: int) -> Detections:
-        """Score floor, the best of each level, non-maximum suppression a class, the best of the image."""
+        """Score floor, the best of each level, non-maximum suppression per class, the best of the image."""
         scores = (self.classes[image].sigmoid() * self.centerness[image].sigmoid()[:, None]).sqrt()
         # The floor is on the class probability, the ranking on its geometric mean with centerness (FCOS).
         scores = scores * (self.classes[image].sigmoid() > SCORE_FLOOR)
@@ -117,9 +117,9 @@ class DenseInstances:
         for count in self.locations.levels:
             level = scores[start : start + count].flatten()
             top = level.topk(min(TOP_LOCATIONS, len(level)))
-            found = top.indices[top.values > 0]
-            where.append(start + found // scores.shape[1])
-            labels.append(found % scores.shape[1])
+            candidates = top.indices[top.values > 0]
+            where.append(start + candidates // scores.shape[1])
+            labels.append(candidates % scores.shape[1])
             kept.append(top.values[top.values > 0])
             start += count
         index, label, score = torch.cat(where), torch.cat(labels), torch.cat(kept)

@@ -1,4 +1,4 @@
-"""The raw losses of an instance head, a number an image; what training pools and attacks ascend (UniNet 2021)."""
+"""The raw losses of an instance head, one number per image; what training pools and attacks ascend (UniNet 2021)."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class Comparison:
         return self._summed(error), self._summed(keep.to(error.dtype))
 
     def _summed(self, values: Tensor) -> Tensor:
-        """Sums (N,) an image of values (P,) at the positives."""
+        """Sums (N,), one per image, of values (P,) at the positives."""
         return values.new_zeros(len(self.dense)).index_add(0, self.positives.image, values)
 
     def _count(self) -> Tensor:
@@ -122,7 +122,7 @@ def class_losses(dense: DenseInstances, truth: InstanceLabels, num_classes: int)
 
 
 def assigned_depth_errors(dense: DenseInstances, truth: InstanceLabels, num_classes: int) -> Tensor:
-    """Sums (N,C+1,3) of |error| in metres, |error| / truth and 1 over positives; a row a class, the last for all."""
+    """Sums (N,C+1,3) of |error| in metres, |error| / truth and 1 over positives; per class, the last for all."""
     comparison = Comparison(dense, truth)
     at, error = comparison.positives, comparison.depth_errors().double()
     keep = ~error.isnan()

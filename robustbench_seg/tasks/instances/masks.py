@@ -40,7 +40,7 @@ def crops(masks: Tensor, boxes: Tensor) -> Tensor:
 
 
 def fit(samples: Tensor, count: int) -> MaskBasis:
-    """The basis of `num_steps` principal components of square masks (M,SIDE²); zeros where the samples span fewer."""
+    """The basis of `count` principal components of square masks (M,SIDE²); zeros where the samples span fewer."""
     mean = samples.mean(0)
     _, sizes, axes = torch.linalg.svd((samples - mean).double(), full_matrices=False)
     components = samples.new_zeros(count, samples.shape[1])

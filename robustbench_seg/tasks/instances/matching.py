@@ -41,18 +41,18 @@ Kind = Callable[[Detections, Instances], Overlap]
 
 def boxes(detections: Detections, truth: Instances) -> Overlap:
     """IoU of boxes."""
-    found, known = (x.detach().cpu().double().numpy() for x in (detections.boxes, truth.boxes))
-    return Overlap(_iou(_xywh(found), _xywh(known), len(found), len(known)), {})
+    detected, known = (x.detach().cpu().double().numpy() for x in (detections.boxes, truth.boxes))
+    return Overlap(_iou(_xywh(detected), _xywh(known), len(detected), len(known)), {})
 
 
 def masks(detections: Detections, truth: Instances) -> Overlap:
     """IoU of masks; UsageError where the model predicts none."""
     if detections.masks is None:
         raise UsageError("instance: these detections have no masks; leave the task out with --tasks")
-    found, known = (x.detach().cpu().numpy() for x in (detections.masks, truth.masks))
-    if len(found) and len(known) and found.shape[1:] != known.shape[1:]:
-        raise UsageError(f"instance: masks of {found.shape[1:]} pixels against labels of {known.shape[1:]}")
-    return Overlap(_iou(rle.encode(found), rle.encode(known), len(found), len(known)), rle.to_runs(found))
+    detected, known = (x.detach().cpu().numpy() for x in (detections.masks, truth.masks))
+    if len(detected) and len(known) and detected.shape[1:] != known.shape[1:]:
+        raise UsageError(f"instance: masks of {detected.shape[1:]} pixels against labels of {known.shape[1:]}")
+    return Overlap(_iou(rle.encode(detected), rle.encode(known), len(detected), len(known)), rle.to_runs(detected))
 
 
 def match(detections: Detections, truth: Instances, num_classes: int, kind: Kind) -> dict[str, Floats]:
@@ -113,8 +113,8 @@ def _xywh(xyxy: Floats) -> Floats:
     return np.concatenate([xyxy[:, :2], xyxy[:, 2:] - xyxy[:, :2]], 1)
 
 
-def _iou(found: object, known: object, rows: int, columns: int) -> Floats:
+def _iou(detected: object, known: object, rows: int, columns: int) -> Floats:
     # pycocotools answers nothing at all, of no shape, where either is empty.
     if not rows or not columns:
         return np.zeros((rows, columns))
-    return np.asarray(coco.iou(found, known, [0] * columns), np.float64)
+    return np.asarray(coco.iou(detected, known, [0] * columns), np.float64)

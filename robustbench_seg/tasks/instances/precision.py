@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from robustbench_seg.tasks.base import Floats, Statistics, Values, stack
+from robustbench_seg.tasks.base import Floats, Statistics, Values, class_mean, stack
 from robustbench_seg.tasks.instances.matching import IOU_THRESHOLDS
 
 Bools = npt.NDArray[np.bool_]
@@ -51,7 +51,7 @@ def precision_values(statistics: Sequence[Statistics], weights: Floats, scored: 
     """`ap` (mean over IoU .50:.05:.95) and `ap50`, per class and as the mean over the classes that have a value."""
     precision = average_precision(statistics, weights, scored)
     classes = {"ap": precision.mean(2), "ap50": precision[..., 0]}
-    return Values({name: _mean(values) for name, values in classes.items()}, classes)
+    return Values({name: class_mean(values) for name, values in classes.items()}, classes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +76,7 @@ class _Pool:
         """The chosen detections by falling score, equal scores in the order that copies of whole images have.
 
         Copies of one detection can be counted as one, unless its image has another of equal score: then the copies
-        take turns (a b a b), and each is a row of its own.
+        take turns (a b a b), one row each.
         """
         image, scores = self.image[chosen], self.scores[chosen]
         same = (np.diff(image) == 0) & (np.diff(scores) == 0)
@@ -97,22 +97,13 @@ def _interpolated(times: Floats, right: Bools, wrong: Bools, truth: Floats) -> F
     Only where a detection is right does recall rise and can precision peak: the rest is not looked at.
     """
     hits = np.flatnonzero(right)
-    found = np.cumsum(times[:, hits], 1)
+    recalled = np.cumsum(times[:, hits], 1)
     missed = np.cumsum(times * wrong, 1)[:, hits]
-    precision = found / (found + missed + np.spacing(1))
+    precision = recalled / (recalled + missed + np.spacing(1))
     best = np.maximum.accumulate(precision[:, ::-1], 1)[:, ::-1]
-    # Recalls that are not reached have precision 0, in a column of their own.
+    # Recalls that are not reached have precision 0, in one more column.
     reached = np.concatenate([best, np.zeros((len(best), 1))], 1)
     index = np.zeros((len(best), len(RECALLS)), np.intp)
-    for r, recall in enumerate(found / truth[:, None]):
+    for r, recall in enumerate(recalled / truth[:, None]):
         index[r] = recall.searchsorted(RECALLS)
     return np.asarray(np.take_along_axis(reached, index, 1).mean(1))
-
-
-def _mean(values: Floats) -> Floats:
-    """The mean (R,) over the classes of (R,C) that have a value, NaN where none has."""
-    has = ~np.isnan(values)
-    total = has.sum(1)
-    mean = np.full(len(values), np.nan)
-    np.divide(np.where(has, values, 0).sum(1), total, out=mean, where=total > 0)
-    return mean

@@ -25,8 +25,8 @@ class InstanceRule:
 
     def read(self, label: Mapping[str, object]) -> Items:
         """The label of a `Sample`."""
-        found = truth.from_sample(label)
-        return Items(truth.to_map(found).to(torch.int16), found.labels, found.depth)
+        instances = truth.from_sample(label)
+        return Items(truth.to_map(instances).to(torch.int16), instances.labels, instances.depth)
 
     def resize(self, label: Items, size: tuple[int, int]) -> Items:
         """The nearest at another size."""

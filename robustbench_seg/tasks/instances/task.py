@@ -12,7 +12,7 @@ import numpy.typing as npt
 from robustbench_seg.classes import Alignment, ClassSet
 from robustbench_seg.errors import InputError, UsageError
 from robustbench_seg.lazy import Tensor, torch
-from robustbench_seg.tasks.base import Floats, LossSettings, Pixels, Statistics, Task, stack
+from robustbench_seg.tasks.base import Floats, LossSettings, Pixels, Statistics, Task, quotient, stack
 from robustbench_seg.tasks.instances.parts import dense, losses, truth
 from robustbench_seg.tasks.instances.rule import InstanceRule
 
@@ -34,10 +34,10 @@ class InstancesTask(Task):
                 if value is None
                 else f"output '{self.key}' must be a DenseInstances of {shape[0]} images"
             )
-        found = value.float()
-        if alignment is None or alignment.keeps(found.classes.shape[2]):
-            return found
-        return found.merged(alignment.logit_members)
+        instances = value.float()
+        if alignment is None or alignment.keeps(instances.classes.shape[2]):
+            return instances
+        return instances.merged(alignment.logit_members)
 
     @abstractmethod
     def shares(self, compared: losses.Comparison) -> dict[str, losses.Share]:
@@ -78,10 +78,10 @@ class InstancesTask(Task):
 
     def draw_output(self, output: dense.DenseInstances, i: int, image: Tensor, classes: ClassSet) -> Pixels:
         """Boxes and masks of what is detected with some confidence."""
-        found = output.detections()[i]
-        shown = found.scores >= SHOWN_SCORE
-        masks = None if found.masks is None else found.masks[shown]
-        return _drawn(found.boxes[shown], found.labels[shown], masks, image, classes)
+        detections = output.detections()[i]
+        shown = detections.scores >= SHOWN_SCORE
+        masks = None if detections.masks is None else detections.masks[shown]
+        return _drawn(detections.boxes[shown], detections.labels[shown], masks, image, classes)
 
     def draw_label(self, label: truth.InstanceLabels, i: int, image: Tensor, classes: ClassSet) -> Pixels:
         """Boxes and masks of what counts."""
@@ -96,8 +96,7 @@ def pooled_mean(table: Floats, weights: Floats) -> Floats:
     The result is (R,...) of the first column; NaN where nothing is counted.
     """
     total = np.tensordot(weights, table, 1)
-    summed, count = total[..., 0], total[..., -1]
-    return np.divide(summed, count, out=np.full_like(summed, np.nan), where=count > 0)
+    return quotient(total[..., 0], total[..., -1])
 
 
 def _drawn(boxes: Tensor, labels: Tensor, masks: Tensor | None, image: Tensor, classes: ClassSet) -> Pixels:

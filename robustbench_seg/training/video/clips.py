@@ -57,10 +57,10 @@ class ClipSource:
         """The frames around a sample."""
         if index in self._kept:
             return self._kept[index]
-        found = self._read(index)
+        frames = self._read(index)
         if self.cache:
-            self._kept[index] = found
-        return found
+            self._kept[index] = frames
+        return frames
 
     def _read(self, index: int) -> Frames:
         assert isinstance(self.dataset, Video)
@@ -89,7 +89,7 @@ def clip_batch(source: ClipSource, recipe: VideoRecipe, augment: AugmentRecipe, 
 def _augmented(item: Frames, recipe: AugmentRecipe, step: int, i: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
     """The three frames, the same with one colour change, and the intrinsics; all mirrored or none."""
     frames, intrinsics = item[0].float() / 255, item[1]
-    # Not the draws of the labelled image at the same place in the batch.
+    # Other random numbers than those of the labelled image at the same place in the batch.
     generator = item_generator(seed, step, i, 1)
     if uniform(generator) < recipe.flip:
         frames, intrinsics = frames.flip(-1), mirrored(intrinsics, frames.shape[-1])
@@ -100,18 +100,18 @@ def _augmented(item: Frames, recipe: AugmentRecipe, step: int, i: int, seed: int
 def scaled_intrinsics(intrinsics: Tensor, old: tuple[int, int], new: tuple[int, int]) -> Tensor:
     """Intrinsics (3,3) of an image resized from `old` to `new` (H,W); pixel centres are integers."""
     vertical, horizontal = new[0] / old[0], new[1] / old[1]
-    found = intrinsics * intrinsics.new_tensor([[horizontal], [vertical], [1.0]])
+    resized_intrinsics = intrinsics * intrinsics.new_tensor([[horizontal], [vertical], [1.0]])
     # The image's corner lies at -1/2, and stays there.
-    found[0, 2] += (horizontal - 1) / 2
-    found[1, 2] += (vertical - 1) / 2
-    return found
+    resized_intrinsics[0, 2] += (horizontal - 1) / 2
+    resized_intrinsics[1, 2] += (vertical - 1) / 2
+    return resized_intrinsics
 
 
 def mirrored(intrinsics: Tensor, width: int) -> Tensor:
     """Intrinsics (3,3) of the mirrored image."""
-    found = intrinsics.clone()
-    found[0, 2] = width - 1 - intrinsics[0, 2]
-    return found
+    flipped = intrinsics.clone()
+    flipped[0, 2] = width - 1 - intrinsics[0, 2]
+    return flipped
 
 
 def _intrinsics(sample: Sample) -> Tensor:

@@ -41,7 +41,7 @@ class Joint:
         return module.get_submodule("network")
 
     def rates(self, module: nn.Module) -> Rates:
-        """The encoder and the depth decoder learn at rates of their own."""
+        """The learning rates of the encoder and of the depth decoder."""
         assert isinstance(module, JointNet)
         return [*self.labelled.rates(module.network), (module.depth_parameters(), self.video.depth_lr)]
 

@@ -73,8 +73,8 @@ class JointNet(nn.Module):
         assert isinstance(head, DepthHead)
         maps = decoder.stages(features)[-SCALES:]
         convolutions = [*self.coarse, head.conv]
-        found = [inverse_depth(convolve(x)) for convolve, x in zip(convolutions, maps, strict=True)]
-        return found[::-1]
+        inverses = [inverse_depth(convolve(x)) for convolve, x in zip(convolutions, maps, strict=True)]
+        return inverses[::-1]
 
     def _transforms(self, clips: Clips) -> tuple[Tensor, Tensor]:
         count = len(clips.now)
