@@ -12,6 +12,7 @@ from robustbench_seg.evaluation.prepare import PreparedEvaluation
 from robustbench_seg.evaluation.run import run_evaluation
 from robustbench_seg.models.cost import seconds
 from robustbench_seg.protocol import AttackPlan, Protocol
+from robustbench_seg.registry import Entry
 
 EPSILONS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 
@@ -39,8 +40,7 @@ class Patient(PGD):
 
 
 def test_an_epsilon_without_a_step_leaves_the_images(request_for, tmp_path, monkeypatch):
-    known = ATTACKS.get
-    monkeypatch.setattr(ATTACKS, "get", lambda name: Patient if name == "patient" else known(name))
+    monkeypatch.setitem(ATTACKS._all(), "patient", Entry("patient", "python", "", lambda: Patient))
     prepared = PreparedEvaluation(
         request_for("toy-single", protocol=Protocol("patient", (AttackPlan("patient", (1.0, 4.0)),)), limit=IMAGES)
     )
