@@ -16,7 +16,7 @@ def test_encoder_has_five_levels():
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        ({"channels": "wide"}, "channels: must be tuple"),
+        ({"channels": "wide"}, "channels: must be a list"),
         ({"channels": [8, 0, 16, 16]}, r"channels\[1\]: must be from 1 to 4096, not 0"),
         ({"layers": [1, 1, 1, 10**9]}, r"layers\[3\]: must be from 1 to 256, not 1000000000"),
         ({"layers": [1, 1]}, "cannot be built"),

@@ -41,7 +41,7 @@ def tall(monkeypatch):
     [
         ("klingnr", {}, "unknown network 'klingnr'; did you mean klingner"),
         ("klingner", {"width": [1]}, "did you mean widths"),
-        ("klingner", {"widths": 3}, "must be tuple"),
+        ("klingner", {"widths": 3}, "must be a list"),
         ("klingner", {"widths": []}, r"widths: \[\] for an encoder of 5 levels"),
         ("klingner", {"widths": [8] * 6}, "widths: .* for an encoder of 5 levels"),
         ("klingner", {"widths": [8, 0]}, r"widths\[1\]: must be from 1 to 65536, not 0"),
