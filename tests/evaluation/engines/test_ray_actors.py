@@ -13,7 +13,7 @@ ray = pytest.importorskip("ray")
 from robustbench_seg.errors import InputError  # noqa: E402
 from robustbench_seg.evaluation.engines import ray_actors as ray_engine  # noqa: E402
 
-TOY = Path(__file__).parents[1] / "plugins" / "toy.py"
+TOY = Path(__file__).parents[2] / "plugins" / "toy.py"
 pytestmark = pytest.mark.slow
 
 
