@@ -12,7 +12,7 @@ _LARGEST_OLD = 32 * 2**20
 
 
 def keep_freed_memory() -> None:
-    """Keep what is freed for the next allocation; a process of one's own calls it once, before it starts threads.
+    """Keep what is freed for the next allocation; a process calls it once, before it starts threads.
 
     By default glibc hands tensors of some MB back to the system and gets them again, page by page, in every layer of
     every step: a fifth of the time of a gradient on small networks. Does nothing where the C library is another one.

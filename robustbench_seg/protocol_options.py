@@ -1,4 +1,4 @@
-"""What the options `-a`, `-e` and `--set` make of a protocol, and how variants of one attack are told apart."""
+"""What the options `-a`, `-e` and `--set` make of a protocol, and how variants of one attack are labelled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Work through what is left of an evaluation and write the run's tables."""
+"""Do the remaining work of an evaluation and write the run's tables."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def run_evaluation(
 ) -> Run:
     """Work through everything that is not stored yet and write the run's files (not the report).
 
-    Interrupted at any moment, it can be called again and does what is left. Raises InputError where another process
+    Interrupted at any moment, it can be called again and resumes. Raises InputError where another process
     evaluates into the folder.
     """
     make_folder(folder)

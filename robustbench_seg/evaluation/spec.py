@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """A model of the catalogue or registry by name, one's own (`own` holds the adapter's options), or a `folder`.
+    """A model of the catalogue or registry by name, your own code (`own` holds the adapter's options), or a `folder`.
 
     A folder holds a card and weights, as `robustseg train` writes them.
     """

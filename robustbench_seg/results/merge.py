@@ -1,4 +1,4 @@
-"""Several runs as one: the rows of all, models told apart by run where they share a name."""
+"""Several runs as one: the rows of all, models named with their run where they share a name."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ Pixels = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Metric:
-    """A number a task reports.
+    """One metric that a task reports.
 
     `title` is what it is called, `class_title` what its value of one class is called (by default the same),
     `higher_is_better` its direction (None: neither, so no ratio), `pooling` how images are pooled into it.
