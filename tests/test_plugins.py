@@ -12,32 +12,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 TOY = "tests/plugins/toy.py"
 
-FAR = '''
-from robustbench_seg import OBJECTIVES
-from robustbench_seg.attacks.objectives.base import AdversarialLoss, Description, Objective
-
-
-@OBJECTIVES.register("far")
-class Far(Objective):
-    """Ascend the predicted depth of the pixels beyond ARGUMENT metres alone."""
-
-    def __init__(self, metres, task):
-        self.name, self.needs = f"far:{metres}", (task.name,)
-        self.metres, self.task = float(metres), task
-
-    @classmethod
-    def parse(cls, argument, tasks):
-        return [cls(argument, tasks["depth"])] if "depth" in tasks else []
-
-    @classmethod
-    def describe(cls, argument):
-        return Description("far depth", f"on depth beyond {argument} m", attacks=("depth",))
-
-    def adversarial_loss(self, reference):
-        label = reference.labels[self.task.key]
-        far = label > self.metres
-        return AdversarialLoss(lambda outputs: (outputs[self.task.key] * far).flatten(1).sum(1), far.flatten(1).any(1))
-'''
+OBJECTIVE = ROOT / "tests" / "plugins" / "robustseg_example" / "robustseg_example" / "objective.py"
+"""The objective of the example package; as a plugin file it is registered by itself."""
 
 
 def robustseg(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -50,7 +26,11 @@ def run(tmp_path_factory):
     """A run with an objective of a plugin, and the plugin."""
     folder = tmp_path_factory.mktemp("far")
     plugin = folder / "far.py"
-    plugin.write_text(FAR)
+    plugin.write_text(
+        OBJECTIVE.read_text(encoding="utf-8")
+        + '\n\nfrom robustbench_seg import OBJECTIVES\n\nOBJECTIVES.register("far")(Far)\n',
+        encoding="utf-8",
+    )
     protocol = folder / "far.toml"
     protocol.write_text('[[attack]]\nname = "fgsm"\nepsilons = [4]\nobjectives = ["far:8"]\n')
     options = ("-m", "toy-multi", "-d", "toy", "--plugin", TOY, "--plugin", plugin, "--limit", 4, "--workers", 1)
@@ -89,7 +69,11 @@ def test_with_the_plugin_it_is_reported_again(run, tmp_path, command):
 
 def test_the_objective_of_a_plugin_is_listed(tmp_path):
     plugin = tmp_path / "far.py"
-    plugin.write_text(FAR)
+    plugin.write_text(
+        OBJECTIVE.read_text(encoding="utf-8")
+        + '\n\nfrom robustbench_seg import OBJECTIVES\n\nOBJECTIVES.register("far")(Far)\n',
+        encoding="utf-8",
+    )
     listed = json.loads(robustseg("list", "objectives", "--json", "--plugin", plugin).stdout)
     (far,) = [entry for entry in listed if entry["name"] == "far"]
     assert far["origin"] == "plugin far.py"

@@ -1,4 +1,4 @@
-"""Checks across radii and attacks: stronger attacks hurt more, larger radii hurt more."""
+"""Checks across epsilons and attacks: stronger attacks hurt more, larger epsilons hurt more."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import math
 from robustbench_seg.report.finding import Evidence, Finding, Level, listed, place_text, ratio_text
 from robustbench_seg.report.names import strength
 from robustbench_seg.report.views import Curve, View
+from robustbench_seg.results.keys import attack_name
 from robustbench_seg.results.rows import Row
 
 _ORDER = (
@@ -16,7 +17,7 @@ _ORDER = (
     ("pgd", "salt_and_pepper"),
     ("pgd", "fgsm"),
 )
-"""Attacks that must hurt at least as much as their second at the same radius."""
+"""Attacks that must hurt at least as much as their second at the same epsilon."""
 
 
 def order_holds(evidence: Evidence) -> Finding:
@@ -35,7 +36,7 @@ def order_holds(evidence: Evidence) -> Finding:
 
 
 def _pairs(view: View, model: str) -> list[tuple[Row, Row]]:
-    """Rows of one model at equal radius that must be in order, the stronger first."""
+    """Rows of one model at equal epsilon that must be in order, the stronger first."""
     known = [
         row
         for row in view.perturbed
@@ -46,7 +47,9 @@ def _pairs(view: View, model: str) -> list[tuple[Row, Row]]:
         for strong, weak in _ORDER
         for a in known
         for b in known
-        if (a.attack, b.attack) == (strong, weak) and a.epsilon == b.epsilon and _comparable(a, b)
+        if (attack_name(a.attack), attack_name(b.attack)) == (strong, weak)
+        and a.epsilon == b.epsilon
+        and _comparable(a, b)
     ]
 
 

@@ -10,6 +10,7 @@ from robustbench_seg.report.material import Material
 from robustbench_seg.report.names import metric_name, metric_text, perturbation_name, strength
 from robustbench_seg.report.section import Part, Section
 from robustbench_seg.report.views import View
+from robustbench_seg.results.keys import attack_name
 from robustbench_seg.results.rows import Row, Series
 
 _NOISES = ("gaussian", "salt_and_pepper")
@@ -48,8 +49,11 @@ def quoted(view: View) -> list[Row]:
 
 
 def _ranked(rows: Sequence[Row], order: Sequence[str]) -> list[Series]:
-    ranked = sorted(rows, key=lambda row: order.index(row.attack) if row.attack in order else len(order))
-    return [row.series for row in ranked]
+    def rank(row: Row) -> int:
+        name = attack_name(row.attack)
+        return order.index(name) if name in order else len(order)
+
+    return [row.series for row in sorted(rows, key=rank)]
 
 
 def _nearest_to_one(grid: set[float | None]) -> float | None:

@@ -1,4 +1,4 @@
-"""What tells the cells of a run apart: attack configurations, and the key of one cell."""
+"""What identifies the cells of a run: attack configurations, and the key of one cell."""
 
 from __future__ import annotations
 

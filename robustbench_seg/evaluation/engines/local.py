@@ -31,8 +31,7 @@ def run_local(job: Job, work_items: Sequence[WorkItem], workers: int, here: Work
     """
     if job.in_process or (workers == 1 and job.timeout is None):
         # One of them takes what is loaded here; a model serves one worker at a time.
-        loaded = chain([here], repeat(None))
-        start: Callable[[], Handle] = lambda: _Thread(job, next(loaded))  # noqa: E731
+        start: Callable[[], Handle] = partial(_Thread, job, chain([here], repeat(None)))
     else:
         here.leave()
         start = partial(_Process, job)
@@ -46,9 +45,9 @@ def run_local(job: Job, work_items: Sequence[WorkItem], workers: int, here: Work
 class _Thread:
     """A worker in a thread of this process: it cannot die alone, and stopping waits for the work item it has begun."""
 
-    def __init__(self, job: Job, loaded: Workplace | None) -> None:
+    def __init__(self, job: Job, loaded: Iterator[Workplace | None]) -> None:
         self._job = job
-        self._loaded = loaded
+        self._loaded = next(loaded)
         self._executor = ThreadPoolExecutor(1)
         self.ready = self._executor.submit(self._begin)
 
