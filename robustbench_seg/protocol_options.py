@@ -9,7 +9,7 @@ from typing import Any
 from robustbench_seg.attacks.registry import ATTACKS, make_attack
 from robustbench_seg.errors import UsageError
 from robustbench_seg.protocol import DEFAULT_EPSILONS, AttackPlan, Protocol
-from robustbench_seg.tasks.registry import TASKS
+from robustbench_seg.tasks.registry import TASKS, load_tasks
 
 
 def from_options(attacks: Sequence[str], epsilons: Sequence[tuple[float, ...]]) -> Protocol:
@@ -117,6 +117,5 @@ def _cells(plan: AttackPlan) -> set[tuple[object, ...]]:
     """The cells of a plan if a model had every task there is."""
     attack = make_attack(plan.name, plan.params)
     norm = plan.norm or attack.default_norm(bounded=bool(plan.epsilons))
-    tasks = {name: TASKS.get(name)() for name in TASKS}
-    objectives = [objective.name for objective in attack.objectives(plan.objectives, tasks)] or [""]
+    objectives = [objective.name for objective in attack.objectives(plan.objectives, load_tasks(TASKS))] or [""]
     return {(norm, epsilon, objective) for epsilon in plan.epsilons or (None,) for objective in objectives}

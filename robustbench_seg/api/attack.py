@@ -20,7 +20,7 @@ from robustbench_seg.classes import ClassSet
 from robustbench_seg.errors import UsageError
 from robustbench_seg.models.base import DEFAULT_TASK, LoadedModel
 from robustbench_seg.tasks.base import Outputs, Task
-from robustbench_seg.tasks.registry import TASKS
+from robustbench_seg.tasks.registry import load_tasks
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +82,7 @@ def attack(
     if not perturbation.default_objectives:
         return _attacked(context, perturbation(context, size, norm))
     made = loaded(model, (task,))
-    tasks = {name: TASKS.get(name)() for name in made.tasks}
+    tasks = load_tasks(made.tasks)
     target_model = TargetModel(made.module, tasks.values())
     clean = target_model.forward_pass(images)
     given = labels if isinstance(labels, Mapping) else {} if labels is None else {tasks[task].key: labels}
@@ -125,6 +125,6 @@ def _classes(model: LoadedModel, given: ClassSet | None, outputs: Outputs, tasks
     """The model's classes; of a plain module those given, else unnamed ones, as many as it has logits."""
     if given is not None or model.origin != PLAIN:
         return given or model.classes
-    scored = [outputs[task.key] for task in tasks.values() if task.has_classes]
-    count = max((len(x[0]) if isinstance(x, Tensor) else x.classes.shape[2] for x in scored), default=0)
+    logits = [task.class_logits.of(outputs) for task in tasks.values() if task.class_logits is not None]
+    count = max((found.shape[1] for found in logits), default=0)
     return ClassSet("unnamed", tuple(f"class {i}" for i in range(count)), ((0, 0, 0),) * count)

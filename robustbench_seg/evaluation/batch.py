@@ -15,7 +15,7 @@ from robustbench_seg.data.base import Dataset, Sample
 from robustbench_seg.errors import InputError
 from robustbench_seg.randomness import generator
 from robustbench_seg.tasks.base import Labels, Outputs, Task, rescaled
-from robustbench_seg.tasks.registry import TASKS
+from robustbench_seg.tasks.registry import load_tasks
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +79,7 @@ def _stack(
 
 def _labelled(tasks: Mapping[str, Task], sample: Sample) -> dict[str, Task]:
     """Whose labels a batch has, by key: the tasks', and what else they look at where the data set has it."""
-    read = [TASKS.get(name)() for name in dict.fromkeys(name for task in tasks.values() for name in task.reads)]
+    read = load_tasks(dict.fromkeys(name for task in tasks.values() for name in task.reads)).values()
     found = {task.key: task for task in read if task.key in sample.labels}
     return found | {task.key: task for task in tasks.values()}
 

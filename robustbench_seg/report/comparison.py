@@ -6,11 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from robustbench_seg.report.cells import Cell, Line, Table
+from robustbench_seg.results.verdict import Interval, sign_of, verdict
 
-OPEN, UNKNOWN = "statistically indistinguishable", "no interval"
 SIGNS = {1: "+", 0: "0", -1: "−"}
-
-Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -76,10 +74,7 @@ class Comparison:
     @property
     def larger(self) -> int:
         """1 or -1 where every interval lies on that side of 0 and the margin is exceeded, else 0."""
-        bounds = self.intervals.values()
-        if not bounds or abs(self.difference) <= self.margin:
-            return 0
-        return int(all(low > 0 for low, _ in bounds)) - int(all(high < 0 for _, high in bounds))
+        return sign_of(self.intervals.values()) if abs(self.difference) > self.margin else 0
 
     @property
     def sign(self) -> int:
@@ -89,9 +84,7 @@ class Comparison:
     @property
     def verdict(self) -> str:
         """What the intervals allow to say, in a few words."""
-        if not self.intervals:
-            return UNKNOWN
-        return {1: self.verdicts[0], -1: self.verdicts[1], 0: OPEN}[self.larger]
+        return verdict(self.intervals.values(), self.larger, *self.verdicts)
 
 
 def comparison_table(

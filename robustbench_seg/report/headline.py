@@ -12,6 +12,7 @@ from robustbench_seg.report.section import Part, Section
 from robustbench_seg.report.views import View
 from robustbench_seg.results.keys import attack_name
 from robustbench_seg.results.rows import Row, Series
+from robustbench_seg.results.verdict import OPEN, UNKNOWN
 
 _NOISES = ("gaussian", "salt_and_pepper")
 _ATTACKS = ("pgd", "fgsm", "dag")
@@ -72,7 +73,7 @@ def _line(view: View, row: Row) -> Line:
         *values,
         Cell(_points(row.ratio or 0.0)),
         Cell(interval),
-        Cell(_verdict(row) if has_interval else "no interval"),
+        Cell(_verdict(row) if has_interval else UNKNOWN),
     )
     return Line(row.model, "", cells)
 
@@ -84,4 +85,4 @@ def _points(ratio: float) -> str:
 def _verdict(row: Row) -> str:
     if row.high < 1:
         return "harmed"
-    return "improved" if row.low > 1 else "statistically indistinguishable from clean"
+    return "improved" if row.low > 1 else f"{OPEN} from clean"

@@ -22,9 +22,7 @@ from robustbench_seg.results.rows import OUTCOMES, Row, Series, aim, unique
 from robustbench_seg.results.run import Run
 from robustbench_seg.results.seeds import from_seeds
 from robustbench_seg.results.tables import DIRECTIONS
-
-OPEN = "not distinguishable"
-"""The verdict on two groups that an interval does not distinguish."""
+from robustbench_seg.results.verdict import sign_of, verdict
 
 
 @dataclass(frozen=True)
@@ -66,11 +64,9 @@ class Difference:
 
     @property
     def verdict(self) -> str:
-        """`higher` or `lower`: B against A where every interval there is excludes 0; else `not distinguishable`."""
+        """`higher` or `lower`: B against A where every interval there is excludes 0; else see `results.verdict`."""
         bounds = self.intervals.values()
-        if bounds and all(low > 0 for low, _ in bounds):
-            return "higher"
-        return "lower" if bounds and all(high < 0 for _, high in bounds) else OPEN
+        return verdict(bounds, sign_of(bounds), "higher", "lower")
 
     @property
     def pair(self) -> str:

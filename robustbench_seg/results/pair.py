@@ -17,7 +17,7 @@ from robustbench_seg.results.manifest import PairManifest, RunManifest
 from robustbench_seg.results.records import ImageResult
 from robustbench_seg.results.store import Store, StoredCell, StoredCost
 from robustbench_seg.tasks.base import Floats, Metric, Statistics, Task, Values
-from robustbench_seg.tasks.registry import TASKS
+from robustbench_seg.tasks.registry import load_tasks
 
 VALUE, CLEAN_VALUE, RATIO = "value", "clean", "ratio"
 """The quantities: the metric of a cell, that of the same images clean, and the retained performance Q."""
@@ -80,7 +80,7 @@ class PairResults:
     @cached_property
     def tasks(self) -> Mapping[str, Task]:
         """The tasks measured."""
-        return {name: TASKS.get(name)() for name in self.pair.tasks}
+        return load_tasks(self.pair.tasks)
 
     @cached_property
     def clean(self) -> StoredCell:

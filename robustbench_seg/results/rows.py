@@ -19,8 +19,8 @@ Series = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cost:
-    """One row of costs.csv: image passes through the model, seconds, and peak memory in MB, of one cell."""
+class CellRow:
+    """What every row of every table has: the cell; `epsilon` in units of 1/255, None where it is unbounded."""
 
     model: str
     dataset: str
@@ -28,6 +28,17 @@ class Cost:
     objective: str
     norm: str
     epsilon: float | None
+
+    @property
+    def key(self) -> CellKey:
+        """The cell."""
+        return CellKey(self.model, self.dataset, self.attack, self.objective, self.norm, self.epsilon)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost(CellRow):
+    """One row of costs.csv: image passes through the model, seconds, and peak memory in MB, of one cell."""
+
     forwards: int
     backwards: int
     seconds: float
@@ -35,19 +46,13 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class Row(CellRow):
     """One row of summary.csv, or of classes.csv (there `label` is the class); None where the field is empty.
 
-    `epsilon`, `rms` and `linf` are in units of 1/255, `snr_db` in dB. `direction` is what is better of the metric,
+    `rms` and `linf` are in units of 1/255, `snr_db` in dB. `direction` is what is better of the metric,
     `higher`, `lower` or empty; `ratio` is the retained performance Q.
     """
 
-    model: str
-    dataset: str
-    attack: str
-    objective: str
-    norm: str
-    epsilon: float | None
     task: str
     metric: str
     label: str = ""
@@ -63,11 +68,6 @@ class Row:
     n_images: int
     n_unchanged: int
     status: str
-
-    @property
-    def key(self) -> CellKey:
-        """The cell."""
-        return CellKey(self.model, self.dataset, self.attack, self.objective, self.norm, self.epsilon)
 
     @property
     def failed(self) -> bool:
@@ -106,7 +106,7 @@ SUMMARY = [name for name in CLASSES if name != "class"]
 COSTS = [field.name for field in fields(Cost)]
 """The columns of the three tables."""
 
-KEYS = COSTS[:6]
+KEYS = [field.name for field in fields(CellRow)]
 """The columns that name a cell; every table has them."""
 TEXT = ("model", "dataset", "attack", "objective", "norm", "task", "metric", "class", "direction", "status")
 _COUNTS = ("n_images", "n_unchanged", "forwards", "backwards")

@@ -17,7 +17,7 @@ from robustbench_seg.evaluation.spec import DataSpec, ModelSpec
 from robustbench_seg.models.catalogue.index import folders
 from robustbench_seg.protocol import PROTOCOLS
 from robustbench_seg.report.cells import DASH, Cell, Line, Table, text_cells
-from robustbench_seg.report.comparison import Comparison, Estimate, Interval, Scale
+from robustbench_seg.report.comparison import Comparison, Estimate, Scale
 from robustbench_seg.report.names import task_name
 from robustbench_seg.report.relationships.agreement import common, spearman
 from robustbench_seg.report.relationships.contrasts import (
@@ -39,6 +39,7 @@ from robustbench_seg.report.section import Part, Section
 from robustbench_seg.results.files import write_table
 from robustbench_seg.results.rows import Row
 from robustbench_seg.results.run import Run
+from robustbench_seg.results.verdict import Interval
 from robustbench_seg.studies.catalogue import (
     Measured,
     Together,

@@ -31,8 +31,7 @@ def ordered_names() -> list[str]:
 
 def dense_tasks() -> dict[str, DenseTask]:
     """The tasks with a value at every pixel, which any network with dense heads can predict."""
-    made = {name: TASKS.get(name)() for name in ordered_names()}
-    return {name: task for name, task in made.items() if isinstance(task, DenseTask)}
+    return {name: task for name, task in load_tasks(ordered_names()).items() if isinstance(task, DenseTask)}
 
 
 def load_tasks(names: Iterable[str]) -> dict[str, Task]:

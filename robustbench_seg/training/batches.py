@@ -15,7 +15,7 @@ from torch import Tensor
 from robustbench_seg.data.base import Dataset, Sample
 from robustbench_seg.errors import InputError
 from robustbench_seg.tasks.base import Task
-from robustbench_seg.tasks.registry import TASKS
+from robustbench_seg.tasks.registry import load_tasks
 from robustbench_seg.tasks.rules import LabelRule
 from robustbench_seg.training.augment import augment, item_generator
 from robustbench_seg.training.recipe import Recipe
@@ -45,7 +45,7 @@ class Source:
     @cached_property
     def made(self) -> dict[str, Task]:
         """The tasks by name."""
-        return {name: TASKS.get(name)() for name in self.tasks}
+        return load_tasks(self.tasks)
 
     @cached_property
     def rules(self) -> dict[str, LabelRule]:

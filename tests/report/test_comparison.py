@@ -2,7 +2,8 @@
 
 import pytest
 
-from robustbench_seg.report.comparison import OPEN, UNKNOWN, Comparison, Estimate, Scale, comparison_table
+from robustbench_seg.report.comparison import Comparison, Estimate, Scale, comparison_table
+from robustbench_seg.results.verdict import OPEN, UNKNOWN
 
 
 def compared(*intervals: tuple[float, float], **changes) -> Comparison:

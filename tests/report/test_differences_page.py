@@ -67,7 +67,7 @@ def test_the_page_says_what_is_claimed_and_what_is_not(page: Page) -> None:
     clean = {line[0]: line[1:] for line in page.tables["RMSE on clean images (m), street"]}
     assert clean["multi − single"][2].startswith("−0.525 | images [")
     assert clean["multi − single"][3] == "lower"
-    assert clean["twin − single"][3] == "not distinguishable"
+    assert clean["twin − single"][3] == "statistically indistinguishable"
 
 
 def test_the_page_has_the_numbers_of_the_table(page: Page, out: Path) -> None:

@@ -10,7 +10,6 @@ from scipy.stats import spearmanr
 
 from robustbench_seg.attacks.objectives.base import Role
 from robustbench_seg.registries import TASKS
-from robustbench_seg.report.comparison import OPEN, UNKNOWN
 from robustbench_seg.report.relationships.agreement import (
     FEWEST,
     agreement,
@@ -37,6 +36,7 @@ from robustbench_seg.report.relationships.objectives import described, group, is
 from robustbench_seg.report.relationships.study import opened_study
 from robustbench_seg.report.relationships.swapping import shapes, swap_metrics, swap_table
 from robustbench_seg.results.rows import Row, table
+from robustbench_seg.results.verdict import OPEN, UNKNOWN
 from tests.report.fake_five_tasks import GEOMETRIC, HALF, HIDDEN, SEMANTIC, Model, five_tasks
 from tests.report.fake_five_tasks import TASKS as FIVE
 

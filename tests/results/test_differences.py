@@ -13,6 +13,7 @@ from robustbench_seg.results.differences import Difference, compare, differences
 from robustbench_seg.results.groups import Group, parse_groups
 from robustbench_seg.results.run import Run
 from robustbench_seg.results.store import Store
+from robustbench_seg.results.verdict import OPEN, UNKNOWN
 from tests.results.stored_runs import stored_run
 
 N = 40
@@ -54,7 +55,7 @@ def test_a_copy_differs_by_nothing(tmp_path: Path) -> None:
     for d in found:
         assert (d.difference, d.image_low, d.image_high) == (0, 0, 0)
         assert (d.seed_low, d.seed_high, d.seeds_a, d.seeds_b) == (None, None, 1, 1)
-        assert d.verdict == "not distinguishable"
+        assert d.verdict == OPEN
 
 
 def test_a_constant_shift_has_no_spread(tmp_path: Path) -> None:
@@ -157,7 +158,7 @@ def test_what_was_measured_otherwise_has_no_interval_and_a_note(tmp_path: Path, 
     d = one(list(compared.differences), "value")
     assert d.difference == pytest.approx(2.0, rel=1e-5)
     assert d.intervals == {}
-    assert d.verdict == "not distinguishable"
+    assert d.verdict == UNKNOWN
 
 
 def test_other_parameters_of_an_attack_leave_the_clean_comparison(tmp_path: Path) -> None:
@@ -258,11 +259,11 @@ def test_pairs_are_the_first_against_the_others_unless_given(tmp_path: Path) -> 
     [
         ((0.1, 0.2), (None, None), "higher"),
         ((None, None), (-0.2, -0.1), "lower"),
-        ((0.1, 0.2), (-0.1, 0.3), "not distinguishable"),
-        ((-0.1, 0.3), (0.1, 0.2), "not distinguishable"),
+        ((0.1, 0.2), (-0.1, 0.3), OPEN),
+        ((-0.1, 0.3), (0.1, 0.2), OPEN),
         ((-0.3, -0.1), (-0.2, -0.1), "lower"),
-        ((0.0, 0.2), (None, None), "not distinguishable"),
-        ((None, None), (None, None), "not distinguishable"),
+        ((0.0, 0.2), (None, None), OPEN),
+        ((None, None), (None, None), UNKNOWN),
     ],
 )
 def test_a_claim_needs_every_interval_there(image: tuple, seed: tuple, verdict: str) -> None:

@@ -9,11 +9,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from robustbench_seg.report.comparison import Comparison, Estimate, Interval
+from robustbench_seg.report.comparison import Comparison, Estimate
 from robustbench_seg.report.names import task_name
 from robustbench_seg.report.relationships.matrix import Matrix
 from robustbench_seg.report.relationships.objectives import EVERYTHING, GEOMETRIC, SEMANTIC, described, group
 from robustbench_seg.results.rows import Row
+from robustbench_seg.results.verdict import Interval
 
 Floats = npt.NDArray[np.float64]
 Samples = Callable[[Row], Floats | None]
