@@ -20,7 +20,7 @@ _ATTACKS = ("pgd", "fgsm", "dag")
 
 _HEADS = ("metric", "under", "clean", "perturbed", "change", "95 % interval", "verdict")
 _CAPTION = "Change of the retained performance Q from 1 (unharmed), in percentage points"
-_READING = "Where models are compared, the paired differences decide: `robustseg plot` computes them."
+_READING = "Where models are compared, the paired differences decide, which robustseg plot computes."
 
 
 def section(material: Material) -> Sequence[Section]:
