@@ -77,4 +77,4 @@ def test_the_objective_of_a_plugin_is_listed(tmp_path):
     listed = json.loads(robustseg("list", "objectives", "--json", "--plugin", plugin).stdout)
     (far,) = [entry for entry in listed if entry["name"] == "far"]
     assert far["origin"] == "plugin far.py"
-    assert far["summary"] == "Ascend the predicted depth of the pixels beyond ARGUMENT metres alone."
+    assert far["summary"] == "Ascend the error of depth of the pixels beyond ARGUMENT metres alone: far:8."

@@ -9,6 +9,7 @@ from robustbench_seg.classes import Alignment
 from robustbench_seg.errors import InputError
 from robustbench_seg.lazy import F, Tensor, torch
 from robustbench_seg.tasks.base import Task
+from robustbench_seg.tasks.registry import load_tasks, ordered_names
 from robustbench_seg.tasks.rules import MapRule
 
 
@@ -55,3 +56,8 @@ class DenseTask(Task):
         if self.planes not in (None, dense.shape[1]):
             raise InputError(f"output '{key}' has {dense.shape[1]} channels, not {self.planes}; give the model as many")
         return dense
+
+
+def dense_tasks() -> dict[str, DenseTask]:
+    """The tasks with a value at every pixel, which any network with dense heads can predict."""
+    return {name: task for name, task in load_tasks(ordered_names()).items() if isinstance(task, DenseTask)}

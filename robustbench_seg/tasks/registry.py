@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from robustbench_seg.registry import Registry, built_in
-from robustbench_seg.tasks.dense import DenseTask
 
 if TYPE_CHECKING:
     from robustbench_seg.tasks.base import Task
@@ -27,11 +26,6 @@ TASKS: Registry[type[Task]] = Registry("task", "tasks", lambda: built_in(BUILT_I
 def ordered_names() -> list[str]:
     """All tasks in the order they are shown in: those that ship, then those of plugins by name."""
     return [*BUILT_IN, *(name for name in TASKS if name not in BUILT_IN)]
-
-
-def dense_tasks() -> dict[str, DenseTask]:
-    """The tasks with a value at every pixel, which any network with dense heads can predict."""
-    return {name: task for name, task in load_tasks(ordered_names()).items() if isinstance(task, DenseTask)}
 
 
 def load_tasks(names: Iterable[str]) -> dict[str, Task]:

@@ -22,7 +22,8 @@ from robustbench_seg.models.networks.base import NetworkRequest
 from robustbench_seg.models.networks.build import build
 from robustbench_seg.registry import unknown
 from robustbench_seg.tasks.base import LossSettings, Task
-from robustbench_seg.tasks.registry import TASKS, dense_tasks
+from robustbench_seg.tasks.dense import dense_tasks
+from robustbench_seg.tasks.registry import TASKS
 from robustbench_seg.tasks.semantic import Semantic, class_weights
 from robustbench_seg.training.batches import Source
 from robustbench_seg.training.init import load_encoder

@@ -8,7 +8,8 @@ import torch.nn.functional as F
 
 from robustbench_seg.classes import CAMVID11, CITYSCAPES19, align
 from robustbench_seg.errors import InputError
-from robustbench_seg.tasks.registry import TASKS, dense_tasks
+from robustbench_seg.tasks.dense import dense_tasks
+from robustbench_seg.tasks.registry import TASKS
 from robustbench_seg.tasks.semantic import merge_logits
 
 SHAPE = (2, 3, 12, 16)

@@ -11,7 +11,8 @@ from click.testing import CliRunner
 
 from robustbench_seg.cli import group
 from robustbench_seg.street.dataset import Street
-from robustbench_seg.tasks.registry import TASKS, dense_tasks
+from robustbench_seg.tasks.dense import dense_tasks
+from robustbench_seg.tasks.registry import TASKS
 from robustbench_seg.training.export import export
 from robustbench_seg.training.loop import train
 from robustbench_seg.training.recipe import read_recipe

@@ -16,8 +16,7 @@ from robustbench_seg.classes import ClassSet
 from robustbench_seg.errors import UsageError
 from robustbench_seg.lazy import lazy_module
 from robustbench_seg.tasks.base import Task
-from robustbench_seg.tasks.dense import DenseTask
-from robustbench_seg.tasks.registry import dense_tasks
+from robustbench_seg.tasks.dense import DenseTask, dense_tasks
 from robustbench_seg.tasks.semantic import Semantic
 
 if TYPE_CHECKING:

@@ -10,8 +10,7 @@ from torch import Tensor, nn
 
 from robustbench_seg.errors import InputError, UsageError
 from robustbench_seg.models.blocks.normalization import PRESETS, Normalization, Normalize
-from robustbench_seg.tasks.dense import DenseTask
-from robustbench_seg.tasks.registry import dense_tasks
+from robustbench_seg.tasks.dense import DenseTask, dense_tasks
 
 MIN_INVERSE = 1e-6
 _DEFAULT_KEYS = ("out", "logits")

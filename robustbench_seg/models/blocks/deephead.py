@@ -9,8 +9,7 @@ from torch import Tensor, nn
 
 from robustbench_seg.errors import InputError
 from robustbench_seg.models.blocks.resize import padded_size, resize
-from robustbench_seg.tasks.dense import DenseTask
-from robustbench_seg.tasks.registry import dense_tasks
+from robustbench_seg.tasks.dense import DenseTask, dense_tasks
 
 
 class Fuse(nn.Module):

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 
 from robustbench_seg.models.blocks.deephead import Fuse, coarse, finished
-from robustbench_seg.tasks.registry import dense_tasks
+from robustbench_seg.tasks.dense import dense_tasks
 from tests.models.networks.nano import randomised
 
 
