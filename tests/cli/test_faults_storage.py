@@ -13,6 +13,8 @@ from robustbench_seg.results import store as stores
 from robustbench_seg.results.store import Store
 from tests.cli.runs import INPUT, evaluate_into, one_line
 
+pytestmark = pytest.mark.slow
+
 
 def same_tables(folder, other):
     return all((folder / name).read_bytes() == (other / name).read_bytes() for name in ("summary.csv", "classes.csv"))

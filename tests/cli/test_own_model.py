@@ -77,6 +77,7 @@ def test_the_readme_command_on_camvid(robustseg, tmp_path, monkeypatch):
     assert "run/report.html" in out
 
 
+@pytest.mark.slow
 def test_the_readme_command_with_two_tasks_on_street(robustseg, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     save(tmp_path, "twotask", TWOTASK)

@@ -33,6 +33,8 @@ from robustbench_seg.training.mask_basis import fit_masks
 from robustbench_seg.training.recipe import ArchitectureRecipe, DataRecipe, Recipe
 from robustbench_seg.training.state import read_state
 
+pytestmark = pytest.mark.slow
+
 FIVE = ("semantic", "depth", "detection", "instance", "instance_depth")
 INSTANCES = ("detection", "instance", "instance_depth")
 SIZE, COUNT = (32, 64), 3

@@ -80,6 +80,7 @@ def test_a_finished_run_does_nothing_again(run_in, tmp_path):
     assert (tmp_path / "run" / "costs.csv").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_extending_the_limit_equals_the_longer_run(run_in, tmp_path):
     run_in(tmp_path / "grown", limit=7)
     run_in(tmp_path / "grown", limit=11)
@@ -95,6 +96,7 @@ def test_a_half_filled_store_is_not_reported_as_whole(run_in, tmp_path):
     assert set(table.status) == {"failed"}
 
 
+@pytest.mark.slow
 def test_two_workers_give_the_same_bytes(run_in, tmp_path):
     run_in(tmp_path / "one", workers=1)
     run_in(tmp_path / "two", workers=2)
@@ -102,6 +104,7 @@ def test_two_workers_give_the_same_bytes(run_in, tmp_path):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_batch_sizes_agree(run_in, tmp_path):
     runs = [run_in(tmp_path / str(batch), batch_size=batch).summary for batch in (1, 3, 8)]
     noise = runs[0].attack.isin(["clean", "gaussian", "salt_and_pepper"])
@@ -139,6 +142,7 @@ def test_python_call_returns_a_summary(tmp_path):
     assert all(parameter.requires_grad for parameter in module.parameters())
 
 
+@pytest.mark.slow
 def test_a_script_without_a_guard_evaluates_with_its_own_attack(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(

@@ -88,12 +88,14 @@ def test_the_figure_is_a_file_and_on_the_page(out: Path, page: Page) -> None:
     assert "figures/d_street_depth.png" in page.text
 
 
+@pytest.mark.slow
 def test_the_same_runs_give_the_same_bytes(run: Run, out: Path, tmp_path: Path) -> None:
     write_comparison([run], tmp_path, ["single=single-0,single-1", "multi=multi-0,multi-1"])
     for name in ("comparison.html", "differences.csv", "figures/d_street_depth.png"):
         assert (tmp_path / name).read_bytes() == (out / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_notes_reach_the_page(run: Run, tmp_path: Path) -> None:
     other = stored_run(tmp_path / "other", {"other": errors(1.0, 1.1)}, seed=3)
     path = write_comparison([run, other], tmp_path / "out")
@@ -110,6 +112,7 @@ def test_a_model_alone_has_no_differences(tmp_path: Path) -> None:
     assert "Paired differences" not in parse(path.read_text(encoding="utf-8")).text
 
 
+@pytest.mark.slow
 def test_the_command(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     def robustseg(*arguments: object) -> int:
         monkeypatch.setattr("sys.argv", ["robustseg", "plot", str(run.folder), "-o", *map(str, arguments)])

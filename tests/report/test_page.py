@@ -142,6 +142,7 @@ def test_everything_is_escaped(tmp_path) -> None:
     assert NASTY in [line[0] for rows in shown.tables.values() for line in rows]
 
 
+@pytest.mark.slow
 def test_the_same_run_gives_the_same_page(run: FakeRun, html: str, tmp_path) -> None:
     again = write_report(run, tmp_path)
     assert again == tmp_path / "report.html"

@@ -148,6 +148,7 @@ def test_missing_cells_are_dashes(tmp_path: Path) -> None:
     assert numbers(line[2])
 
 
+@pytest.mark.slow
 def test_an_ungrouped_task_has_its_own_column(tmp_path: Path) -> None:
     made = small(tmp_path, Model("novel", ("semantic", "depth", "gaze"), {("gaze", "gaze"): 0.5}))
     write_relationships([made])
@@ -161,6 +162,7 @@ def test_an_ungrouped_task_has_its_own_column(tmp_path: Path) -> None:
     assert "other tasks: gaze" in shown.text
 
 
+@pytest.mark.slow
 def test_models_of_one_name_are_told_apart_by_run(tmp_path: Path) -> None:
     runs = [small(tmp_path / name) for name in ("first", "second")]
     path = write_relationships(runs, tmp_path / "out")
@@ -210,6 +212,7 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
     assert call(tmp_path / "missing")[0] == 3
 
 
+@pytest.mark.slow
 def test_it_needs_no_torch_and_no_pyplot() -> None:
     code = "import sys, robustbench_seg.report.relationships.write, robustbench_seg.cli.relationships; "
     code += "print([m for m in ('torch', 'matplotlib.pyplot') if m in sys.modules])"

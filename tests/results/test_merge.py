@@ -36,6 +36,7 @@ def test_run_names_are_as_short_as_they_can_be() -> None:
         run_names([Path("/a/../a/x"), Path("/a/x")])
 
 
+@pytest.mark.slow
 def test_comparison_files(two: list[FakeRun], tmp_path: Path) -> None:
     noise = "task == 'semantic' and objective == ''"
     two = [replace(run, summary=run.summary.query(noise), classes=run.classes.query(noise)) for run in two]
@@ -75,6 +76,7 @@ def test_no_run_is_a_usage_error(tmp_path: Path) -> None:
         write_comparison([], tmp_path)
 
 
+@pytest.mark.slow
 def test_a_folder_that_cannot_be_written_is_one_line(two: list[FakeRun], tmp_path: Path) -> None:
     noise = "task == 'semantic' and attack in ('clean', 'gaussian')"
     run = replace(two[0], summary=two[0].summary.query(noise), classes=two[0].classes.query(noise))

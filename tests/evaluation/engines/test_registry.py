@@ -23,6 +23,7 @@ def test_ray_that_is_not_installed_is_one_line(request_for):
         PreparedEvaluation(request_for(engine="ray"))
 
 
+@pytest.mark.slow
 def test_nothing_else_imports_ray():
     code = "import sys, robustbench_seg.evaluation.run, robustbench_seg.cli.evaluate; sys.exit('ray' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
