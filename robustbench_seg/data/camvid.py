@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -59,7 +58,7 @@ _IDS = {index: index for index in range(len(CAMVID11))} | {len(CAMVID11): VOID, 
 class Layout:
     """One way CamVid is distributed: its folders (`{split}` is filled in), label suffix and reader.
 
-    `mixed` says that one folder holds all splits, which `split_of` then tells apart.
+    `mixed` says that one folder holds all splits, which `split_of` then separates.
     """
 
     images: str
@@ -91,8 +90,7 @@ class Layout:
 
 
 def _palette() -> dict[Colour, int]:
-    found = {name: CAMVID11.find(target) if target else VOID for name, (_, target) in COLOURS.items()}
-    return {COLOURS[name][0]: index for name, index in found.items() if index is not None}
+    return {colour: CAMVID11.names.index(target) if target else VOID for colour, target in COLOURS.values()}
 
 
 LAYOUTS = (
@@ -107,14 +105,9 @@ LAYOUTS = (
 class CamVid(FileDataset):
     """CamVid's frames with ids of `CAMVID11`; groups are its clips, so consecutive ids are consecutive frames.
 
-    Args:
-        root: the folder with `SPLIT/images` and `SPLIT/labels`, with the SegNet tutorial's `SPLIT` and
-            `SPLITannot`, or with the original `701_StillsRaw_full` and `LabeledApproved_full`.
-        split: `train` (367 frames), `val` (101, one clip) or `test` (233).
-
-    Raises:
-        UsageError: no such split.
-        InputError: no such folders, or frames and labels that do not match; files are read when a sample is.
+    `root` holds `SPLIT/images` and `SPLIT/labels`, the SegNet tutorial's `SPLIT` and `SPLITannot`, or the original
+    `701_StillsRaw_full` and `LabeledApproved_full`. Splits are `train` (367 frames), `val` (101, one clip) and `test`
+    (233). UsageError for another split, InputError where frames and labels do not match; files are read with a sample.
     """
 
     name = "camvid"
@@ -138,10 +131,7 @@ def split_of(path: Path, suffix: str = "") -> str:
     """The split of an original frame by its name, as in the lists of the SegNet tutorial.
 
     `val` is 0016E5 from 07959 to 08159, labelled at 15 Hz; `test` is Seq05VD and 0001TP from 008550; the rest, at
-    1 Hz, is `train`.
-
-    Raises:
-        InputError: the name is no frame of the four clips.
+    1 Hz, is `train`. InputError where the name is no frame of the four clips.
     """
     match = _FRAME.fullmatch(path.stem.removesuffix(suffix))
     if match is None:
@@ -156,12 +146,7 @@ def _find_layout(root: Path, split: str) -> Layout:
     for layout in LAYOUTS:
         if layout.is_at(root, split):
             return layout
-    there = ", ".join(_splits_at(root)) or "no split"
+    splits = (name for name in SPLITS if any(layout.is_at(root, name) for layout in LAYOUTS))
+    there = ", ".join(splits) or "no split"
     folders = ", or ".join(f"{layout.images} + {layout.labels}".format(split=split) for layout in LAYOUTS)
     raise bad_file(root, f"holds {there} of CamVid, {split} was asked for", f"expected the folders {folders}")
-
-
-def _splits_at(root: Path) -> Iterator[str]:
-    for split in SPLITS:
-        if any(layout.is_at(root, split) for layout in LAYOUTS):
-            yield split

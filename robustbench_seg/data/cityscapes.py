@@ -13,7 +13,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from robustbench_seg.classes import CITYSCAPES19
 from robustbench_seg.data.base import Array, Sample
 from robustbench_seg.data.city_labels import FROM_LABEL_IDS, FROM_TRAIN_IDS
 from robustbench_seg.data.files import FileDataset, LabelFiles, entries, files_ending
-from robustbench_seg.data.images import bad_file, read_image, read_mapped_labels
+from robustbench_seg.data.images import bad_file, check_size, read_image, read_mapped_labels, read_text
 from robustbench_seg.data.stereo import Stereo, read_disparity
 from robustbench_seg.errors import UsageError
 from robustbench_seg.registry import one_line, unknown
@@ -40,28 +40,12 @@ _DISPARITY = "_disparity.png"
 _FRAME = re.compile(r".+_\d{6}_\d{6}")
 
 
-@dataclass(frozen=True)
-class CityCamera:
-    """What a camera file says: `intrinsics` (3,3) float32 of the full-size frame, and the stereo rig."""
-
-    intrinsics: npt.NDArray[np.float32]
-    stereo: Stereo
-
-
 class Cityscapes(FileDataset):
     """Cityscapes' finely labelled frames with the ids of `CITYSCAPES19`, and depth where disparity is there.
 
-    A labelled frame is one of a video snippet of its own, seconds from the next one, so each is a group of its own.
-    Depth is that of `read_disparity` with the rig of each image's camera file, or with `NOMINAL` where the split has
-    no `camera` folder (then `Sample.camera` is None). Neighbours are no part of the fingerprint.
-
-    Args:
-        root: the folder with `leftImg8bit` and `gtFine`.
-        split: `train` (2975 frames) or `val` (500).
-
-    Raises:
-        UsageError: no such split, or `test`, whose labels are withheld.
-        InputError: no such folders, or frames and labels that do not match; files are read when a sample is.
+    Each labelled frame comes from a separate video snippet, seconds from the next one, so each forms a group. Depth is
+    that of `read_disparity` with the rig of each image's camera file, or with `NOMINAL` where the split has no `camera`
+    folder (then `Sample.camera` is None). Neighbours are no part of the fingerprint.
     """
 
     name = "cityscapes"
@@ -69,11 +53,17 @@ class Cityscapes(FileDataset):
     terms = "Cityscapes: non-commercial research and teaching, registration needed; cite Cordts et al., CVPR 2016"
 
     def __init__(self, root: str | Path, split: str = "val") -> None:
+        """Opens the folder that holds `leftImg8bit` and `gtFine`; splits are `train` (2975 frames) and `val` (500).
+
+        UsageError for another split, also `test`, whose labels are withheld; InputError where frames and labels do not
+        match. Files are read with a sample.
+        """
         _check_split(split)
         folder = Path(root).expanduser()
         images = _images(folder / "leftImg8bit" / split)
         cameras = folder / "camera" / split
-        self._cameras = _cameras(cameras, images) if cameras.is_dir() else {}
+        files = {name: cameras / path.parent.name / f"{name}_camera.json" for name, path in images.items()}
+        self._cameras = files if cameras.is_dir() else {}
         self._sequences = folder / "leftImg8bit_sequence" / split
         labels = {"semantic": _semantic(folder / "gtFine" / split)}
         disparity = folder / "disparity" / split
@@ -90,14 +80,11 @@ class Cityscapes(FileDataset):
     def neighbours(self, index: int) -> tuple[Sample, Sample]:
         """The previous and the next frame of the video, with the camera of the labelled one and no labels.
 
-        Raises:
-            InputError: `leftImg8bit_sequence` lacks one of them.
+        InputError where `leftImg8bit_sequence` lacks one of them.
         """
-        camera = self._camera(index)
-        previous, following = (self._frame(index, step, camera) for step in (-1, 1))
-        return previous, following
+        return self._frame(index, -1), self._frame(index, 1)
 
-    def _frame(self, index: int, step: int, camera: Mapping[str, Array] | None) -> Sample:
+    def _frame(self, index: int, step: int) -> Sample:
         labelled = self.ids[index]
         snippet, _, number = labelled.rpartition("_")
         name = f"{snippet}_{int(number) + step:06d}"
@@ -108,37 +95,32 @@ class Cityscapes(FileDataset):
         image = read_image(path)
         # The header alone: the labelled image is decoded elsewhere.
         with Image.open(self._images[labelled]) as opened:
-            width, height = opened.size
-        if image.shape[:2] != (height, width):
-            what = f"is {image.shape[1]}x{image.shape[0]}, the labelled frame {width}x{height}"
-            raise bad_file(path, what, "unpack both from one download")
-        return Sample(name, image, {}, camera)
+            size = opened.size[::-1]
+        check_size(path, image.shape, size, "the labelled frame", "unpack both from one download")
+        return Sample(name, image, {}, self._camera(index))
 
     def _camera(self, index: int) -> Mapping[str, Array] | None:
         path = self._cameras.get(self.ids[index])
-        return {"intrinsics": read_camera(path).intrinsics} if path else None
+        return {"intrinsics": read_camera(path)[0]} if path else None
 
 
-def read_camera(path: Path) -> CityCamera:
-    """A camera file of Cityscapes.
+def read_camera(path: Path) -> tuple[npt.NDArray[np.float32], Stereo]:
+    """The intrinsics (3,3) of the full-size frame and the stereo rig that a camera file of Cityscapes describes.
 
-    Raises:
-        InputError: the file cannot be read, is no JSON, or lacks a number above 0.
+    InputError where the file cannot be read, is no JSON, or lacks a number above 0.
     """
     fix = "copy Cityscapes' camera file again"
     try:
-        table = json.loads(path.read_text(encoding="utf-8"))
+        table = json.loads(read_text(path, fix))
         fx, fy, column, row = (float(table["intrinsic"][key]) for key in ("fx", "fy", "u0", "v0"))
         baseline = float(table["extrinsic"]["baseline"])
-    except OSError as error:
-        raise bad_file(path, f"cannot be read ({error.strerror})", fix) from None
     except KeyError as error:
         raise bad_file(path, f"has no {error.args[0]}", fix) from None
     except (ValueError, TypeError) as error:
         raise bad_file(path, f"is no camera file ({one_line(error)})", fix) from None
     if not all(0 < value < math.inf for value in (fx, fy, column, row, baseline)):
         raise bad_file(path, "has an intrinsic or baseline that is not above 0", fix)
-    return CityCamera(np.array([[fx, 0, column], [0, fy, row], [0, 0, 1]], np.float32), Stereo(fx, baseline))
+    return np.array([[fx, 0, column], [0, fy, row], [0, 0, 1]], np.float32), Stereo(fx, baseline)
 
 
 def _check_split(split: str) -> None:
@@ -171,10 +153,6 @@ def _semantic(folder: Path) -> LabelFiles:
     raise bad_file(folder, f"holds no {kinds}", "unpack gtFine_trainvaltest.zip in the root")
 
 
-def _cameras(folder: Path, images: Mapping[str, Path]) -> dict[str, Path]:
-    return {name: folder / path.parent.name / f"{name}_camera.json" for name, path in images.items()}
-
-
 def _read_depth(path: Path, cameras: Mapping[str, Path]) -> npt.NDArray[np.float32]:
     camera = cameras.get(path.name.removesuffix(_DISPARITY))
-    return read_disparity(path, read_camera(camera).stereo if camera else NOMINAL, zero=1)
+    return read_disparity(path, read_camera(camera)[1] if camera else NOMINAL, zero=1)

@@ -28,10 +28,8 @@ class ClassesTable:
     def class_set(self, path: Path, default_name: str) -> ClassSet:
         """The class set that this table of the file `path` describes.
 
-        A built-in set keeps its name; its palette may be replaced and maps added.
-
-        Raises:
-            InputError: `classes` is missing, or one key contradicts another.
+        A built-in set keeps its name; its palette may be replaced and maps added. InputError where `classes` is missing
+        or one key contradicts another.
         """
         base = _base_set(path, self.classes, self.name or default_name)
         if self.palette is not None:
@@ -44,9 +42,7 @@ class ClassesTable:
 def load_classes(spec: str) -> ClassSet:
     """The class set of a built-in name or of a TOML file.
 
-    Raises:
-        UsageError: neither a built-in name nor the path of a file.
-        InputError: the file is missing or wrong.
+    UsageError where it is neither a built-in name nor the path of a file, InputError where the file is wrong.
     """
     if spec in CLASS_SETS:
         return CLASS_SETS[spec]

@@ -1,4 +1,4 @@
-"""Samples kept as files: an image and one label file a task, matched by name."""
+"""Samples kept as files: an image and one label file per task, matched by name."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from robustbench_seg.data.base import Dataset, Sample
-from robustbench_seg.data.images import IMAGE_SUFFIXES, bad_file, read_image
+from robustbench_seg.data.images import IMAGE_SUFFIXES, bad_file, check_size, read_bytes, read_image
 
 Reader = Callable[[Path], npt.NDArray[np.generic]]
 
@@ -25,21 +25,16 @@ class LabelFiles:
 
 
 class FileDataset(Dataset):
-    """Samples kept as files, an image and one file a task each, matched by id.
-
-    Args:
-        root: what file names are relative to in the fingerprint.
-        images: the image of every sample by id.
-        labels: the label files by task; every sample has one.
-        also: other files that decide what the labels mean; they enter the fingerprint.
-
-    Raises:
-        InputError: a sample without a label, or a label without an image.
-    """
+    """Samples kept as files: an image and one label file per task, matched by id."""
 
     def __init__(
         self, root: Path, images: Mapping[str, Path], labels: Mapping[str, LabelFiles], also: Iterable[Path] = ()
     ) -> None:
+        """Takes the images by id, the labels by task, and the other files that enter the fingerprint.
+
+        `root` is what file names are relative to in the fingerprint. InputError for a sample without a label, or a
+        label without an image.
+        """
         for task, files in labels.items():
             _check_pairs(task, images, files.paths)
         self._root = root
@@ -57,12 +52,8 @@ class FileDataset(Dataset):
         labels: dict[str, object] = {}
         for task, files in self._labels.items():
             values = files.read(files.paths[name])
-            if values.shape != image.shape[:2]:
-                raise bad_file(
-                    files.paths[name],
-                    f"is {_size(values.shape)}, its image {self._images[name]} {_size(image.shape)}",
-                    "make both the same size, as stored (EXIF orientation is ignored)",
-                )
+            fix = "make both the same size, as stored (EXIF orientation is ignored)"
+            check_size(files.paths[name], values.shape, image.shape, f"its image {self._images[name]}", fix)
             labels[task] = values
         return Sample(name, image, labels)
 
@@ -77,10 +68,8 @@ class FileDataset(Dataset):
 def list_files(folder: Path, suffixes: frozenset[str] = IMAGE_SUFFIXES, *, nested: bool = False) -> dict[str, Path]:
     """The files of a folder by id: the name without suffix, or `CLIP/NAME` where `nested`.
 
-    Hidden files and other suffixes are left out.
-
-    Raises:
-        InputError: no such folder, none of the files in it, two of one id, or a depth of folders not asked for.
+    Hidden files and other suffixes are ignored. InputError where there is no such folder, none of the files in it, two
+    of one id, or a depth of folders not asked for.
     """
     clips = [entry for entry in entries(folder) if entry.is_dir()]
     loose = [entry for entry in entries(folder) if _is_kind(entry, suffixes)]
@@ -88,42 +77,39 @@ def list_files(folder: Path, suffixes: frozenset[str] = IMAGE_SUFFIXES, *, neste
         raise bad_file(loose[0], 'is in no clip, dataset.toml says group = "folder"', "move it to a folder of its clip")
     if clips and not nested:
         raise bad_file(clips[0], "is a folder among files", 'move it, or say group = "folder" in dataset.toml')
-    found: dict[str, Path] = {}
-    for path in (inner for clip in clips for inner in entries(clip)) if nested else loose:
-        if path.is_dir():
-            raise bad_file(path, "is a folder in a clip's folder", "keep clips one level deep: CLIP/NAME")
-        if not _is_kind(path, suffixes):
-            continue
-        name = path.relative_to(folder).with_suffix("").as_posix()
-        if name in found:
-            raise bad_file(path, f"has the name of {found[name].name} beside it", "keep one of them")
-        found[name] = path
-    if not found:
+    inner = [entry for clip in clips for entry in entries(clip)]
+    if deep := [entry for entry in inner if entry.is_dir()]:
+        raise bad_file(deep[0], "is a folder in a clip's folder", "keep clips one level deep: CLIP/NAME")
+    paths = [path for path in inner if _is_kind(path, suffixes)] if nested else loose
+    if not paths:
         raise bad_file(folder, "holds no files of a known kind", f"use {', '.join(sorted(suffixes))}")
-    return found
+    return _by_name((path.relative_to(folder).with_suffix("").as_posix(), path) for path in paths)
 
 
 def files_ending(folders: Iterable[Path], ending: str) -> dict[str, Path]:
     """The files of some folders whose names end in `ending`, by name without it; empty where there are none.
 
-    Raises:
-        InputError: a folder cannot be listed, or two files of one name.
+    InputError where a folder cannot be listed, or two files have one name.
     """
-    found: dict[str, Path] = {}
-    for path in (entry for folder in folders for entry in entries(folder) if entry.name.endswith(ending)):
-        name = path.name.removesuffix(ending)
-        if name in found:
-            raise bad_file(path, f"has the name of {found[name]}", "keep one of them")
-        found[name] = path
-    return found
+    paths = (entry for folder in folders for entry in entries(folder) if entry.name.endswith(ending))
+    return _by_name((path.name.removesuffix(ending), path) for path in paths)
 
 
 def entries(folder: Path) -> list[Path]:
-    """What lies in a folder, sorted, hidden files left out; InputError where it cannot be read."""
+    """What lies in a folder but hidden files, sorted; InputError where it cannot be read."""
     try:
         return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
     except OSError as error:
         raise bad_file(folder, f"cannot be listed ({error.strerror})", "check the folder and its permissions") from None
+
+
+def _by_name(named: Iterable[tuple[str, Path]]) -> dict[str, Path]:
+    paths: dict[str, Path] = {}
+    for name, path in named:
+        if name in paths:
+            raise bad_file(path, f"has the name of {paths[name]}", "keep one of them")
+        paths[name] = path
+    return paths
 
 
 def _is_kind(path: Path, suffixes: frozenset[str]) -> bool:
@@ -143,14 +129,7 @@ def _check_pairs(task: str, images: Mapping[str, Path], labels: Mapping[str, Pat
 def _digest(root: Path, paths: Iterable[Path]) -> str:
     whole = hashlib.sha256()
     for path in sorted(set(paths)):
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise bad_file(path, f"cannot be read ({error.strerror})", "check the path and its permissions") from None
+        data = read_bytes(path)
         content = hashlib.sha256(data).hexdigest()
         whole.update(f"{path.relative_to(root).as_posix()}\0{len(data)}\0{content}\n".encode())
     return whole.hexdigest()
-
-
-def _size(shape: tuple[int, ...]) -> str:
-    return f"{shape[1]}x{shape[0]}"

@@ -62,11 +62,8 @@ class FolderTable(ClassesTable):
 class Folder(FileDataset):
     """Images and labels under `root`, described by `root/dataset.toml` (`FolderTable`).
 
-    `root/SPLIT/images` is used where some split has such a folder, else `root/images`. Without `group` every image is
-    its own group.
-
-    Raises:
-        InputError: a folder, file or key is missing or wrong; files are read when a sample is.
+    `root/SPLIT/images` is used where some split has such a folder, else `root/images`. Without `group` every image
+    forms a group. InputError where a folder, file or key is missing or wrong; files are read with a sample.
     """
 
     def __init__(self, root: str | Path, split: str | None = None) -> None:

@@ -39,11 +39,32 @@ def bad_file(path: Path, what: str, fix: str) -> InputError:
     return fault(path, f"{what}; {fix}")
 
 
+def read_bytes(path: Path, fix: str = "check the path and its permissions") -> bytes:
+    """The bytes of a file; InputError with this `fix` where it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise bad_file(path, f"cannot be read ({error.strerror})", fix) from None
+
+
+def read_text(path: Path, fix: str) -> str:
+    """The text of a UTF-8 file; InputError with this `fix` where it cannot be read."""
+    try:
+        return read_bytes(path, fix).decode()
+    except UnicodeDecodeError:
+        raise bad_file(path, "cannot be read (not text)", fix) from None
+
+
+def check_size(path: Path, shape: Sequence[int], expected: Sequence[int], whose: str, fix: str) -> None:
+    """Raises InputError where what the file holds is not of the `expected` (H,W), which is that of `whose`."""
+    if tuple(shape[:2]) != tuple(expected[:2]):
+        raise bad_file(path, f"is {shape[1]}x{shape[0]}, {whose} {expected[1]}x{expected[0]}", fix)
+
+
 def read_image(path: Path) -> npt.NDArray[np.uint8]:
     """An image as (H,W,3) uint8 RGB; grey and palette images are converted, alpha is dropped.
 
-    Raises:
-        InputError: the file is missing, empty, broken, no image, too large, or deeper than 8 bits a channel.
+    InputError where the file is missing, empty, broken, no image, too large, or deeper than 8 bits per channel.
     """
     image, layout = _decode(path)
     return _to_rgb(path, image, layout)
@@ -52,8 +73,7 @@ def read_image(path: Path) -> npt.NDArray[np.uint8]:
 def read_labels(path: Path) -> npt.NDArray[np.uint8]:
     """Label ids as (H,W) uint8: the values of a grey image, the indices of a palette image.
 
-    Raises:
-        InputError: unreadable, lossy or colour file, or a 16-bit file with an id above 255.
+    InputError where the file is unreadable, lossy or in colour, or has an id above 255.
     """
     image, layout = _decode_labels(path)
     if layout not in _ID_STEP:
@@ -71,8 +91,7 @@ def read_labels(path: Path) -> npt.NDArray[np.uint8]:
 def read_mapped_labels(path: Path, table: Mapping[int, int]) -> npt.NDArray[np.uint8]:
     """Label ids renumbered by `table` (id in the file -> id returned), (H,W) uint8.
 
-    Raises:
-        InputError: as `read_labels`, or an id that the table lacks.
+    InputError as in `read_labels`, or where the table lacks an id.
     """
     ids = read_labels(path)
     lookup = np.full(256, -1, np.int16)
@@ -91,8 +110,7 @@ def read_mapped_labels(path: Path, table: Mapping[int, int]) -> npt.NDArray[np.u
 def read_colour_labels(path: Path, palette: Mapping[Colour, int]) -> npt.NDArray[np.uint8]:
     """Label ids of a colour image, (H,W) uint8; `palette` gives each colour's id, several may share one.
 
-    Raises:
-        InputError: unreadable or lossy file, or a colour that the palette lacks.
+    InputError where the file is unreadable or lossy, or the palette lacks a colour.
     """
     image, layout = _decode_labels(path)
     codes = _codes(_to_rgb(path, image, layout))
@@ -114,11 +132,8 @@ def read_colour_labels(path: Path, palette: Mapping[Colour, int]) -> npt.NDArray
 def read_depth(path: Path, unit: float) -> npt.NDArray[np.float32]:
     """Depth in metres, (H,W) float32, invalid 0: the stored value times `unit` (metres per count).
 
-    A 16-bit grey image or a `.npy` array of two axes. 0 is invalid in the file; so are NaN, infinite and negative
-    values, which files use for sky and holes: they become 0.
-
-    Raises:
-        InputError: unreadable or lossy file, fewer than 16 bits, or an array of another shape or type.
+    A 16-bit grey image or a `.npy` array of two axes. NaN, infinite and negative values, which files use for sky and
+    holes, become 0. InputError where the file is unreadable, lossy, of fewer than 16 bits or of another shape or type.
     """
     counts = _load_array(path) if path.suffix.lower() == ".npy" else _load_counts(path)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -128,7 +143,9 @@ def read_depth(path: Path, unit: float) -> npt.NDArray[np.float32]:
 
 def _decode(path: Path) -> tuple[Image.Image, str]:
     """The decoded image and its pixel layout in the file (Pillow's raw mode, such as `RGB;16B`)."""
-    data = _read_bytes(path)
+    data = read_bytes(path)
+    if not data:
+        raise bad_file(path, "is empty (0 bytes)", "copy it again or remove it")
     try:
         Image.open(io.BytesIO(data)).verify()
         image = Image.open(io.BytesIO(data))
@@ -144,16 +161,6 @@ def _decode(path: Path) -> tuple[Image.Image, str]:
     except Exception as error:  # on broken bytes a decoder raises anything
         raise bad_file(path, f"is a broken image ({one_line(error)})", "copy it again or remove it") from None
     raise bad_file(path, f"has {size} pixels, the limit is {MAX_PIXELS}", "resize or crop it")
-
-
-def _read_bytes(path: Path) -> bytes:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise bad_file(path, f"cannot be read ({error.strerror})", "check the path and its permissions") from None
-    if not data:
-        raise bad_file(path, "is empty (0 bytes)", "copy it again or remove it")
-    return data
 
 
 def _layout(image: Image.Image) -> str:
@@ -179,7 +186,7 @@ def _to_rgb(path: Path, image: Image.Image, layout: str) -> npt.NDArray[np.uint8
     if image.mode not in _COLOUR_MODES or ";16" in layout:
         raise bad_file(
             path,
-            f"has {layout} pixels, not 8 bits a channel",
+            f"has {layout} pixels, not 8 bits per channel",
             "save it as 8-bit RGB: which range of a deeper image is visible is not declared",
         )
     if image.mode in ("P", "PA"):
@@ -208,7 +215,7 @@ def _load_array(path: Path) -> npt.NDArray[np.generic]:
 
 
 def _codes(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.int32]:
-    """One number a colour: (...,3) uint8 -> (...) int32."""
+    """One number per colour: (...,3) uint8 -> (...) int32."""
     wide = rgb.astype(np.int32)
     codes: npt.NDArray[np.int32] = wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]
     return codes

@@ -25,10 +25,7 @@ def read_disparity(path: Path, stereo: Stereo, zero: int = 0) -> npt.NDArray[np.
     """Depth in metres of a 16-bit disparity file, (H,W) float32, invalid 0.
 
     A count p > 0 is a disparity of d = (p - zero) / 256 pixels and a depth of focal * baseline / d; p = 0 and
-    d = 0 are invalid. `zero` is 1 in Cityscapes' files and 0 in KITTI's.
-
-    Raises:
-        InputError: unreadable or lossy file, or fewer than 16 bits.
+    d = 0 are invalid. `zero` is 1 in Cityscapes' files and 0 in KITTI's. InputError as in `read_depth`.
     """
     pixels = read_depth(path, _PIXELS_PER_COUNT).astype(np.float64) - zero * _PIXELS_PER_COUNT
     depth = np.zeros(pixels.shape)

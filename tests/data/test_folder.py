@@ -249,7 +249,7 @@ BAD_TREES = {
     "missing label": (remove("labels/a.png"), "has no semantic labels", "images/a.jpg"),
     "label without image": (remove("images/a.jpg"), "has no image", "labels/a.png"),
     "two images of a name": (write("images/a.png"), "a.jpg", "images/a.png"),
-    "two labels of a name": (write("labels/a.bmp"), "name of a.bmp", "labels/a.png"),
+    "two labels of a name": (write("labels/a.bmp"), "a.bmp; keep one", "labels/a.png"),
     "a folder among images": (write("images/clip/x.jpg"), "is a folder", "images/clip"),
     "depth without unit": (write("depth/a.png"), "depth_unit", "dataset.toml"),
 }

@@ -84,7 +84,7 @@ def test_listed_frames(drives):
     names = [f"{ONE}/0000000001_l", f"{ONE}/0000000002_l", f"{TWO}/0000000001_l", f"{TWO}/0000000001_r"]
     assert list(data.ids) == names
     assert list(data.groups) == [ONE, ONE, TWO, TWO]
-    assert data.left_out == ()
+    assert data.dropped == ()
     sample = data[1]
     assert sample.image[0, 0].tolist() == [20, 20, 20]
     assert sample.labels == {}
@@ -220,7 +220,7 @@ def test_frames_at_the_ends_of_a_drive(drives):
     assert len(KITTIRaw(drives)) == 4
     data = KITTIRaw(drives, video=True)
     assert list(data.ids) == [f"{ONE}/0000000001_l", f"{ONE}/0000000002_l"]
-    assert data.left_out == (f"{ONE}/0000000000_l", f"{ONE}/0000000003_l")
+    assert data.dropped == (f"{ONE}/0000000000_l", f"{ONE}/0000000003_l")
     assert [len(data.neighbours(index)) for index in range(len(data))] == [2, 2]
 
 
@@ -262,7 +262,7 @@ def test_bad_list(drives, case):
 def test_a_list_that_is_no_text(drives):
     path = drives / "splits" / "train.txt"
     path.write_bytes(b"\xff\xfe")
-    fails(drives, path, "not readable as text")
+    fails(drives, path, "not text")
 
 
 def test_missing_image(drives):

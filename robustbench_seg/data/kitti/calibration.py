@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from robustbench_seg.data.images import bad_file
+from robustbench_seg.data.images import bad_file, read_text
 from robustbench_seg.data.stereo import Stereo
 
 Float = npt.NDArray[np.float64]
@@ -21,20 +21,17 @@ _STEREO: Shapes = {"P_rect_02": (3, 4), "P_rect_03": (3, 4)}
 def read_calibration(path: Path, shapes: Shapes) -> dict[str, Float]:
     """The entries named in `shapes`, each a float64 array of its shape.
 
-    Raises:
-        InputError: the file cannot be read, or an entry is missing, no finite number or of another length.
+    InputError where the file cannot be read, or an entry is missing, no finite number or of another length.
     """
-    lines = dict(_split(line) for line in _read(path).splitlines())
+    lines = dict(_split(line) for line in read_text(path, FIX).splitlines())
     return {key: _array(path, key, lines.get(key), shape) for key, shape in shapes.items()}
 
 
 def read_stereo(path: Path) -> tuple[npt.NDArray[np.float32], Stereo]:
     """The intrinsics (3,3) of the left colour camera, and its stereo with the right one.
 
-    Rectified projections are K [I | t]: the baseline is the difference of the two t along x.
-
-    Raises:
-        InputError: as `read_calibration`, or the right camera is not to the right.
+    Rectified projections are K [I | t]: the baseline is the difference of the two t along x. InputError as in
+    `read_calibration`, or where the right camera is not to the right.
     """
     left, right = read_calibration(path, _STEREO).values()
     focal = float(left[0, 0])
@@ -47,14 +44,6 @@ def read_stereo(path: Path) -> tuple[npt.NDArray[np.float32], Stereo]:
 def intrinsics(projection: Float) -> npt.NDArray[np.float32]:
     """The intrinsics (3,3) of a rectified projection (3,4); pixel centres are integers."""
     return projection[:, :3].astype(np.float32)
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not text"
-        raise bad_file(path, f"cannot be read ({reason})", FIX) from None
 
 
 def _split(line: str) -> tuple[str, str]:

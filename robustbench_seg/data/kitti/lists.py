@@ -2,7 +2,7 @@
 
 A line is `2011_09_26/2011_09_26_drive_0022_sync 473 r`: drive, frame, and the left (l) or right (r) colour camera (Zhou
 2017), or an image's path such as `2011_09_26/2011_09_26_drive_0022_sync/image_03/data/0000000473.jpg`; a second path
-beside it, the other camera's, is left out (Godard 2017).
+beside it, the other camera's, is ignored (Godard 2017).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from robustbench_seg.data.files import entries
-from robustbench_seg.data.images import bad_file
+from robustbench_seg.data.images import bad_file, read_text
 
 CAMERAS = {"l": "02", "r": "03"}
 """The numbers of the colour cameras by side."""
@@ -70,34 +70,25 @@ def find_list(root: Path, split: str) -> Path:
 
 
 def read_list(path: Path) -> list[Frame]:
-    """The frames that a list names, blank lines left out.
+    """The frames that a list names, one per line that is not blank.
 
-    Raises:
-        InputError: the file cannot be read or is empty, or a line of it is wrong or there twice.
+    InputError where the file cannot be read or is empty, or a line of it is wrong or there twice.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
-        raise bad_file(path, "is not readable as text", _FORM) from None
-    found: dict[str, Frame] = {}
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
+    frames: dict[str, Frame] = {}
+    for number, line in enumerate(map(str.strip, read_text(path, _FORM).splitlines()), 1):
+        if not line:
             continue
-        frame = _parse(path, number, line.strip())
-        if frame.id in found:
-            raise bad_file(path, f"line {number} names a frame a second time ({line.strip()})", "remove it")
-        found[frame.id] = frame
-    if not found:
+        frame = _parse(path, number, line)
+        if frame.id in frames:
+            raise bad_file(path, f"line {number} names a frame a second time ({line})", "remove it")
+        frames[frame.id] = frame
+    if not frames:
         raise bad_file(path, "names no frame", _FORM)
-    return list(found.values())
+    return list(frames.values())
 
 
 def locate(root: Path, frames: list[Frame]) -> dict[str, Shot]:
-    """The files of every frame by id, from one listing of each folder.
-
-    Raises:
-        InputError: a drive or an image is missing.
-    """
+    """The files of every frame by id, from one listing of each folder; InputError where a drive or image is missing."""
     videos = {folder: _numbered(folder, _IMAGES) for folder in sorted({frame.video(root) for frame in frames})}
     folders = sorted({frame.scans(root) for frame in frames})
     scans = {folder: _numbered(folder, _SCANS) if folder.is_dir() else {} for folder in folders}

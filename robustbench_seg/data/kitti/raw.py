@@ -8,7 +8,6 @@ ROOT/DATE/DRIVE/velodyne_points/data/0000000000.bin      optional: depth
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from robustbench_seg.classes import ClassSet
-from robustbench_seg.data.base import Array, Sample
+from robustbench_seg.data.base import Sample
 from robustbench_seg.data.files import FileDataset
-from robustbench_seg.data.images import bad_file, read_image
+from robustbench_seg.data.images import bad_file, check_size, read_image
 from robustbench_seg.data.kitti.calibration import FIX, Float, intrinsics, read_calibration
 from robustbench_seg.data.kitti.lists import CAMERAS, Shot, find_list, locate, read_list
 from robustbench_seg.data.kitti.velodyne import project, read_points
@@ -41,17 +40,7 @@ class KITTIRaw(FileDataset):
 
     Where laser scans are there the task is `depth`, sparse as `velodyne.project` gives it; a frame whose scan is
     missing (the recordings lack a few) has no valid pixel. Every listed frame is a sample, so that published lists
-    keep their length; training on video needs both neighbours, and `video` leaves out the frames, at the ends of a
-    drive, that lack one. Neighbours that are not listed are no part of the fingerprint.
-
-    Args:
-        root: the folder with the dates and the lists.
-        split: the name of a list.
-        video: leave out listed frames without a previous or a next image on disk; `left_out` has their ids.
-
-    Raises:
-        InputError: no such list, a wrong line, an image that is missing, a wrong calibration, or no frame that is
-            left; images and scans are read when a sample is.
+    keep their length. Neighbours that are not listed are no part of the fingerprint.
     """
 
     name = "kitti-raw"
@@ -59,14 +48,21 @@ class KITTIRaw(FileDataset):
     terms = "KITTI: CC BY-NC-SA 3.0; cite Geiger et al., IJRR 2013"
 
     def __init__(self, root: str | Path, split: str = "train", video: bool = False) -> None:
+        """Opens the folder that holds the dates and the lists, of which `split` names one.
+
+        `video` drops the listed frames, at the ends of a drive, that lack a previous or a next image, as training on
+        video needs both; `dropped` has their ids. InputError where the list, an image, a calibration or any frame is
+        missing or wrong; images and scans are read with a sample.
+        """
         folder = Path(root).expanduser()
         listing = find_list(folder, split)
         shots = locate(folder, read_list(listing))
         self._shots = {name: shot for name, shot in shots.items() if not video or (shot.previous and shot.following)}
-        self.left_out = tuple(sorted(shots.keys() - self._shots.keys()))
+        self.dropped = tuple(sorted(shots.keys() - self._shots.keys()))
         if not self._shots:
             raise bad_file(listing, "names no frame with a previous and a next image", "copy whole drives")
-        self._cameras = _read_cameras(folder, self._shots.values())
+        keys = sorted({(shot.frame.date, shot.frame.side) for shot in self._shots.values()})
+        self._cameras = {(date, side): read_raw_camera(folder / date, side) for date, side in keys}
         scans = [shot.scan for shot in self._shots.values() if shot.scan]
         calibrations = [folder / date / file for date, _ in self._cameras for file in (_CAMERA_FILE, _SCANNER_FILE)]
         images = {name: shot.image for name, shot in self._shots.items()}
@@ -76,28 +72,26 @@ class KITTIRaw(FileDataset):
 
     def __getitem__(self, index: int) -> Sample:
         """The sample at `index`; InputError where a file is wrong or the image is not of the calibrated size."""
-        sample = super().__getitem__(index)
-        shot = self._shots[sample.id]
-        camera = self._camera(shot)
-        _check_size(shot.image, sample.image, camera)
-        depth = {"depth": _depth(shot, camera)} if self.tasks else {}
-        return replace(sample, labels=depth, camera=_as_mapping(camera))
+        shot = self._shots[self.ids[index]]
+        sample = self._frame(shot, shot.image, 0)
+        return replace(sample, labels={"depth": _depth(shot, self._camera(shot))}) if self.tasks else sample
 
     def neighbours(self, index: int) -> tuple[Sample, Sample]:
         """The previous and the next frame of the same camera, without labels; InputError where one is missing."""
         shot = self._shots[self.ids[index]]
         if shot.previous is None or shot.following is None:
             lacking = "next" if shot.previous else "previous"
-            fix = "open the data set with video=True to leave such frames out, or copy the whole drive"
+            fix = "open the data set with video=True to drop such frames, or copy the whole drive"
             raise bad_file(shot.image, f"has no {lacking} image beside it", fix)
-        return self._neighbour(shot, shot.previous, -1), self._neighbour(shot, shot.following, 1)
+        return self._frame(shot, shot.previous, -1), self._frame(shot, shot.following, 1)
 
-    def _neighbour(self, shot: Shot, path: Path, step: int) -> Sample:
-        camera = self._camera(shot)
-        image = read_image(path)
-        _check_size(path, image, camera)
+    def _frame(self, shot: Shot, path: Path, step: int) -> Sample:
+        """The image `step` frames from a shot, without labels."""
+        camera, image = self._camera(shot), read_image(path)
+        fix = "use the images as distributed (synchronised and rectified)"
+        check_size(path, image.shape, camera.size, "its calibration (S_rect) is for", fix)
         frame = replace(shot.frame, number=shot.frame.number + step)
-        return Sample(frame.id, image, {}, _as_mapping(camera))
+        return Sample(frame.id, image, {}, {"intrinsics": camera.intrinsics})
 
     def _camera(self, shot: Shot) -> RawCamera:
         return self._cameras[shot.frame.date, shot.frame.side]
@@ -107,10 +101,7 @@ def read_raw_camera(folder: Path, side: str) -> RawCamera:
     """The camera of `side` (`l` or `r`) from the calibration files of a date.
 
     Projection = P_rect of the camera, times R_rect of camera 0, times the scanner's rigid transform to camera 0
-    (Geiger et al. 2013, eq. 8).
-
-    Raises:
-        InputError: a file or an entry is missing or wrong.
+    (Geiger et al. 2013, eq. 8). InputError where a file or an entry is missing or wrong.
     """
     number = CAMERAS[side]
     rectified, size = f"P_rect_{number}", f"S_rect_{number}"
@@ -123,17 +114,10 @@ def read_raw_camera(folder: Path, side: str) -> RawCamera:
     return RawCamera(intrinsics(camera[rectified]), projection, (int(height), int(width)))
 
 
-def _read_cameras(root: Path, shots: Iterable[Shot]) -> dict[tuple[str, str], RawCamera]:
-    keys = sorted({(shot.frame.date, shot.frame.side) for shot in shots})
-    return {(date, side): read_raw_camera(root / date, side) for date, side in keys}
-
-
-def _rigid(rotation: Float, translation: Float | None = None) -> Float:
+def _rigid(rotation: Float, translation: Float | float = 0.0) -> Float:
     """A rotation (3,3) and a translation (3,) as one matrix (4,4)."""
     matrix = np.eye(4)
-    matrix[:3, :3] = rotation
-    if translation is not None:
-        matrix[:3, 3] = translation
+    matrix[:3, :3], matrix[:3, 3] = rotation, translation
     return matrix
 
 
@@ -141,14 +125,3 @@ def _depth(shot: Shot, camera: RawCamera) -> npt.NDArray[np.float32]:
     if shot.scan is None:
         return np.zeros(camera.size, np.float32)
     return project(read_points(shot.scan), camera.projection, camera.size)
-
-
-def _check_size(path: Path, image: npt.NDArray[np.uint8], camera: RawCamera) -> None:
-    height, width = image.shape[:2]
-    if (height, width) != camera.size:
-        what = f"is {width}x{height}, its calibration (S_rect) is for {camera.size[1]}x{camera.size[0]}"
-        raise bad_file(path, what, "use the images as distributed (synchronised and rectified)")
-
-
-def _as_mapping(camera: RawCamera) -> Mapping[str, Array]:
-    return {"intrinsics": camera.intrinsics}

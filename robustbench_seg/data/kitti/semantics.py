@@ -29,18 +29,10 @@ _ENDING = "_10.png"
 
 
 class KITTI(FileDataset):
-    """The labelled frames of KITTI 2015 with the ids of `CITYSCAPES19`; each is a group of its own.
+    """The labelled frames of KITTI 2015 with the ids of `CITYSCAPES19`; each forms a group.
 
     Depth is that of `read_disparity` with the rig of each frame, where both `disp_occ_0` and `calib_cam_to_cam`
     are there. Frames differ in size.
-
-    Args:
-        root: the folder with `training`.
-        split: `training`, the one split with public labels; evaluations use it whole.
-
-    Raises:
-        UsageError: no such split.
-        InputError: no such folders, or frames and labels that do not match; files are read when a sample is.
     """
 
     name = "kitti"
@@ -48,6 +40,10 @@ class KITTI(FileDataset):
     terms = "KITTI: CC BY-NC-SA 3.0; cite Menze and Geiger, CVPR 2015, and Alhaija et al., IJCV 2018"
 
     def __init__(self, root: str | Path, split: str = SPLIT) -> None:
+        """Opens the folder that holds `training`, the one split with public labels, which evaluations use whole.
+
+        UsageError for another split; InputError where frames and labels do not match. Files are read with a sample.
+        """
         if split != SPLIT:
             raise UsageError(f"kitti has no labelled split '{split}'; use {SPLIT}, the 200 labelled images")
         folder = Path(root).expanduser()

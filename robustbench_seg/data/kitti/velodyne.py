@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from robustbench_seg.data.images import bad_file
+from robustbench_seg.data.images import bad_file, read_bytes
 
 _COLUMNS = 4
 
@@ -15,16 +15,12 @@ _COLUMNS = 4
 def read_points(path: Path) -> npt.NDArray[np.float32]:
     """The points of a scan, (N,3) float32 metres: x ahead, y left, z up; the reflectance is dropped.
 
-    Raises:
-        InputError: the file cannot be read or is no whole number of points (four float32 each).
+    InputError where the file cannot be read or is no whole number of points (four float32 each).
     """
     fix = "copy the scan again"
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise bad_file(path, f"cannot be read ({error.strerror})", fix) from None
+    data = read_bytes(path, fix)
     if not data or len(data) % (4 * _COLUMNS):
-        raise bad_file(path, f"has {len(data)} bytes, not 16 a point", fix)
+        raise bad_file(path, f"has {len(data)} bytes, not 16 per point", fix)
     return np.frombuffer(data, "<f4").reshape(-1, _COLUMNS)[:, :3].astype(np.float32)
 
 
@@ -34,12 +30,10 @@ def project(
     """The depth that a camera sees of a scan, (H,W) float32 metres, invalid 0.
 
     Each point falls on the pixel nearest to where it is seen, and the nearest point wins a pixel. Points behind the
-    scanner (x < 0), behind the camera or outside the image are left out, as are those that are not finite.
+    scanner (x < 0), behind the camera, outside the image or not finite do not count.
 
-    Args:
-        points: (N,3) in the scanner's frame.
-        projection: (3,4), from the scanner's frame to (column * depth, row * depth, depth).
-        size: (H,W) of the image; integer coordinates are pixel centres.
+    `points` (N,3) are in the scanner's frame, which `projection` (3,4) takes to (column * depth, row * depth, depth);
+    integer coordinates are pixel centres. `size` is the image's (H,W).
     """
     ahead = points[np.isfinite(points).all(axis=1) & (points[:, 0] >= 0)].astype(np.float64)
     seen = ahead @ projection[:, :3].T + projection[:, 3]
