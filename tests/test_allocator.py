@@ -31,6 +31,7 @@ def _faults(how: str) -> int:
 
 
 @pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="another C library than glibc")
+@pytest.mark.slow
 def test_freed_memory_is_used_again():
     """48 MB are above what glibc ever keeps by itself."""
     assert _faults("kept") < 50 < _faults("default")

@@ -167,11 +167,11 @@ def test_every_benchmark_has_a_toy():
     assert {*TOYS, "gpu"} == BENCHMARKS.keys()
 
 
-SLOW = {"grid", "grid-half", "grid-resnet18", "images", "kernels", "ray"}
+QUICK = {"overhead", "sizes", "startup"}
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in TOYS]
+    "name", [pytest.param(name, marks=[] if name in QUICK else [pytest.mark.slow]) for name in TOYS]
 )
 def test_a_toy_run(name, tmp_path, monkeypatch):
     monkeypatch.setitem(ENGINES, "other", ENGINES["local"])

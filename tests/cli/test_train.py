@@ -54,6 +54,7 @@ def test_seed_and_steps_replace_the_recipes(trained):
     assert (card.name, card.training.seed, card.training.steps) == ("filmed-seed3-1", 3, 1)
 
 
+@pytest.mark.slow
 def test_a_trained_folder_is_a_model(trained, robustseg, tmp_path):
     run = tmp_path / "run"
     code, _, _ = robustseg("evaluate", "-m", trained, "-d", "film", "-a", "fgsm", "-e", 1, "-o", run, "--plugin", FILM)

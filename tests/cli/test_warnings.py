@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 PLUGIN = """
 import warnings
 
@@ -23,9 +25,11 @@ def show(tmp_path, *python: str) -> str:
     return done.stderr
 
 
+@pytest.mark.slow
 def test_an_error_is_one_line_whatever_warns(tmp_path):
     assert show(tmp_path) == "robustseg: unknown attack 'fgms'; did you mean fgsm?\n"
 
 
+@pytest.mark.slow
 def test_warnings_are_shown_where_python_is_asked_to(tmp_path):
     assert "a raw warning" in show(tmp_path, "-W", "default")

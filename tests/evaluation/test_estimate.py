@@ -79,6 +79,7 @@ def test_the_estimate_of_attacks_that_do_not_start_clean(request_for, tmp_path):
 
 
 @pytest.mark.parametrize("model", ["toy-single", "toy-multi"])
+@pytest.mark.slow
 def test_the_estimate_is_what_it_costs(request_for, tmp_path, model):
     prepared = PreparedEvaluation(request_for(model, protocol=GRID, limit=IMAGES))
     foretold = estimate(prepared)

@@ -41,6 +41,7 @@ def read_or_refused(path):
         return str(error)
 
 
+@pytest.mark.slow
 def test_a_flipped_bit_never_changes_a_number(run_in, tmp_path):
     """Any one of them either does not reach the tables or is refused."""
     path = run_in(tmp_path / "run", "toy-multi", limit=3).folder / "store.sqlite"

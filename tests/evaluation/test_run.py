@@ -123,6 +123,7 @@ def test_report_tables_need_no_model(run_in, tmp_path):
     assert (tmp_path / "run" / "summary.csv").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_python_call_returns_a_summary(tmp_path):
     from robustbench_seg.models.registry import MODELS
 

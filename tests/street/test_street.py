@@ -180,6 +180,7 @@ def test_ids_are_sorted_and_their_own_groups():
     assert (data.name, data.classes, data.ids[7]) == ("street-b", CITYSCAPES19, "street-b-val-00007")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("domain", DOMAINS)
 def test_every_class_is_frequent(domain):
     seen = np.zeros(19)
@@ -188,6 +189,7 @@ def test_every_class_is_frequent(domain):
     assert {CITYSCAPES19.names[c]: seen[c] for c in CLASSES if seen[c] < 10} == {}
 
 
+@pytest.mark.slow
 def test_the_domains_differ_in_camera_colour_and_layout():
     frames = {domain: [sample(domain, index, split="train") for index in range(40)] for domain in DOMAINS}
     focal, height, share = {}, {}, {}

@@ -84,6 +84,7 @@ def test_a_full_disk_costs_time_only(data, tmp_path, monkeypatch):
     assert files(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_processes_share_a_folder(tmp_path):
     runs = [
         subprocess.Popen([sys.executable, "-c", READ, str(tmp_path)], stdout=subprocess.PIPE, text=True)

@@ -89,6 +89,7 @@ def test_neighbours_predict_each_other(domain):
 
 @pytest.mark.parametrize("domain", DOMAINS)
 @pytest.mark.parametrize("fault", ["depth", "pose"])
+@pytest.mark.slow
 def test_the_comparison_notices_a_fault(domain, fault):
     right, wrong = [], []
     for index in range(SCENES):

@@ -58,6 +58,7 @@ def test_tables_show_ours_and_the_papers(better):
     assert len(tables["FGSM on street-b"].lines) == 3
 
 
+@pytest.mark.slow
 def test_the_page_and_a_folder_that_is_a_run(better, tmp_path):
     results = study.Results(better, better, better, better)
     runs = [better.run]

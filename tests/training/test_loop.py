@@ -48,6 +48,7 @@ def test_resume_is_bit_exact(tmp_path, recipe, toy, make_toy, ema):
     assert not list(tmp_path.rglob("*.partial"))
 
 
+@pytest.mark.slow
 def test_training_learns(tmp_path, recipe, toy, make_toy):
     outcome = train(replace(recipe, steps=60, validate_every=20, batch=4), toy, make_toy(3, 50), tmp_path)
     rows = _rows(tmp_path)

@@ -2,10 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from robustbench_seg._shipped import shipped
 from robustbench_seg.errors import InputError, RobustsegError, UsageError
-from robustbench_seg.models.blocks.normalization import Normalization
-from robustbench_seg.models.networks.base import NetworkRequest
 from robustbench_seg.models.networks.build import build
 from robustbench_seg.training.recipe import read_recipe, varied
 
@@ -56,16 +53,6 @@ def test_scales(recipe_file):
     recipe_file.write_text(recipe_file.read_text().partition("[paper]")[0])
     with pytest.raises(RobustsegError, match=r"no \[paper\] table"):
         read_recipe(recipe_file, "paper")
-
-
-@pytest.mark.parametrize("scale", ["nano", "paper"])
-@pytest.mark.parametrize("path", sorted(shipped("models").glob("*/recipe.toml")), ids=lambda path: path.parent.name)
-def test_shipped_recipes(path, scale):
-    recipe = read_recipe(path, scale)
-    assert recipe.name == path.parent.name
-    chosen = recipe.architecture
-    request = NetworkRequest(tuple(recipe.tasks), 19, Normalization.parse(chosen.normalization))
-    assert build(chosen.name, chosen.parameters, request, str(path))
 
 
 def test_base(recipe_file):

@@ -82,6 +82,7 @@ def test_scale_one_is_not_single_task_training(joint_recipe, toy, sets):
     assert not torch.allclose(joint, only)
 
 
+@pytest.mark.slow
 def test_interrupted_equals_uninterrupted(tmp_path, joint_recipe, toy, sets):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     train(joint_recipe, toy, toy, whole, video=sets)
