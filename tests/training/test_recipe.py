@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 
 from robustbench_seg.errors import InputError, RobustsegError, UsageError
-from robustbench_seg.models.networks.build import build
 from robustbench_seg.training.recipe import read_recipe, varied
 
 
