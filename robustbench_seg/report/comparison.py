@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from robustbench_seg.report.cells import Cell, Line, Table
-from robustbench_seg.results.verdict import Interval, sign_of, verdict
+from robustbench_seg.results.intervals import Interval, sign_of, verdict
 
 SIGNS = {1: "+", 0: "0", -1: "−"}
 

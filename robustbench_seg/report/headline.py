@@ -10,9 +10,9 @@ from robustbench_seg.report.material import Material
 from robustbench_seg.report.names import metric_name, metric_text, perturbation_name, strength
 from robustbench_seg.report.section import Part, Section
 from robustbench_seg.report.views import View
+from robustbench_seg.results.intervals import OPEN, UNKNOWN
 from robustbench_seg.results.keys import attack_name
 from robustbench_seg.results.rows import Row, Series
-from robustbench_seg.results.verdict import OPEN, UNKNOWN
 
 _NOISES = ("gaussian", "salt_and_pepper")
 _ATTACKS = ("pgd", "fgsm", "dag")

@@ -13,11 +13,10 @@ from robustbench_seg.tasks.base import Floats
 RESAMPLES = 1000
 MIN_GROUPS = 8
 BLOCK = 20
-LEVEL = 0.95
 
 
 def resample_weights(groups: Sequence[str], seed: int, resamples: int = RESAMPLES) -> tuple[Floats, str]:
-    """How often each image (R,n) is drawn in each resample, and a sentence that says which bootstrap it is.
+    """How often each image is drawn in each resample (R,n), and a sentence that says which bootstrap it is.
 
     Groups (clips) are drawn with replacement. Fewer than eight say too little about their spread: then
     blocks of 20 consecutive frames are drawn (Künsch 1989), shorter ones where there are not four blocks.
@@ -40,7 +39,7 @@ def resample_weights(groups: Sequence[str], seed: int, resamples: int = RESAMPLE
 
 
 def _blocks(index: npt.NDArray[np.intp], length: int, draw: np.random.Generator, resamples: int) -> Floats:
-    """Draw blocks until n images are reached; a block that passes the end of its clip goes on at its beginning."""
+    """Draw blocks until n images are reached; a block that passes the end of its clip continues at its beginning."""
     n = len(index)
     # Images of a clip are consecutive (see `Dataset.groups`), so a clip is its first image and its size.
     first = np.unique(index, return_index=True)[1][index]
@@ -51,13 +50,3 @@ def _blocks(index: npt.NDArray[np.intp], length: int, draw: np.random.Generator,
     weights = np.zeros((resamples, n))
     np.add.at(weights, (np.arange(resamples)[:, None], members.reshape(resamples, -1)[:, :n]), 1.0)
     return weights
-
-
-def interval(samples: Floats) -> tuple[float, float]:
-    """The central 95 % of the samples that have a value; NaN where none has."""
-    known = samples[np.isfinite(samples)]
-    if not len(known):
-        return float("nan"), float("nan")
-    tail = (1 - LEVEL) / 2
-    low, high = np.quantile(known, [tail, 1 - tail])
-    return float(low), float(high)

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from robustbench_seg.errors import UsageError
-from robustbench_seg.registry import unknown
-from robustbench_seg.results.bootstrap import interval
 from robustbench_seg.results.groups import Group
+from robustbench_seg.results.intervals import Interval, from_seeds, interval, sign_of, verdict
 from robustbench_seg.results.keys import CLEAN
 from robustbench_seg.results.measurements import Measurements, Unpaired
 from robustbench_seg.results.merge import merge
 from robustbench_seg.results.pair import RATIO, VALUE, CellValues, Sample
 from robustbench_seg.results.rows import OUTCOMES, Row, Series, aim, unique
 from robustbench_seg.results.run import Run
-from robustbench_seg.results.seeds import from_seeds
 from robustbench_seg.results.tables import DIRECTIONS
-from robustbench_seg.results.verdict import sign_of, verdict
 
 
 @dataclass(frozen=True)
@@ -57,14 +54,14 @@ class Difference:
     seeds_b: int
 
     @property
-    def intervals(self) -> dict[str, tuple[float, float]]:
+    def intervals(self) -> dict[str, Interval]:
         """The intervals that are there, by what they come from: `images`, `seeds`."""
         ends = {"images": (self.image_low, self.image_high), "seeds": (self.seed_low, self.seed_high)}
         return {name: (low, high) for name, (low, high) in ends.items() if low is not None and high is not None}
 
     @property
     def verdict(self) -> str:
-        """`higher` or `lower`: B against A where every interval there is excludes 0; else see `results.verdict`."""
+        """`higher` or `lower`: B against A where every interval there is excludes 0; else see `intervals.verdict`."""
         bounds = self.intervals.values()
         return verdict(bounds, sign_of(bounds), "higher", "lower")
 
@@ -86,7 +83,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The groups, their differences pair by pair, and why some have no interval or are left out."""
+    """The groups, their differences pair by pair, and why some have no interval or are missing."""
 
     groups: tuple[Group, ...]
     differences: tuple[Difference, ...]
@@ -102,56 +99,41 @@ class _Item(NamedTuple):
 
 
 _Numbers = dict[_Item, Sample]
-_Place = tuple[str, str, str, str, float | None, str]
-"""Data set, attack, objective, norm, epsilon and task."""
 _Measured = Mapping[str, Sequence[Row]]
-"""The rows of one place by model."""
+"""The rows of one cell and task by model."""
 
 
-def compare(runs: Sequence[Run], groups: Sequence[Group], pairs: Sequence[tuple[str, str]] | None = None) -> Comparison:
-    """Every metric with a direction, clean and perturbed, in every cell and task that both groups of a pair have.
+def compare(runs: Sequence[Run], groups: Sequence[Group]) -> Comparison:
+    """The first group against each other one: every metric with a direction in every cell and task that both have.
 
-    `groups` hold models as they are called among all runs (`merge.model_names`); `pairs` are names of groups, by
-    default the first against each other one. Numbers are over the images that count for every model of both groups
-    and come with an interval from the same bootstrap samples of them; where a store is missing they come from
-    summary.csv, without one. Raises UsageError for a pair of unknown groups.
+    `groups` hold models as they are called among all runs (`merge.model_names`). Numbers are over the images that
+    count for every model of both groups and come with an interval from the same bootstrap samples of them; where a
+    store is missing they come from summary.csv, without one.
     """
-    chosen = _chosen(groups, pairs)
-    found: list[list[Difference]] = [[] for _ in chosen]
+    differences: dict[Group, list[Difference]] = {group: [] for group in groups[1:]}
     notes: list[str] = []
     with Measurements(runs) as measurements:
-        for measured in _by_place(runs).values():
-            for (first, second), into in zip(chosen, found, strict=True):
-                sides = _Sides(first, second, measured)
-                if sides.are_measured:
-                    into += sides.differences(measurements, notes)
-    return Comparison(tuple(groups), tuple(one for each in found for one in each), tuple(unique(notes)))
+        for measured in _by_place(runs):
+            for second, listed in differences.items():
+                listed += _Sides(groups[0], second, measured).differences(measurements, notes)
+    return Comparison(tuple(groups), tuple(chain(*differences.values())), tuple(unique(notes)))
 
 
 def differences_table(differences: Sequence[Difference]) -> pd.DataFrame:
     """One row per difference: its fields in order, then `verdict`."""
-    names = [field.name for field in fields(Difference)]
-    values = [[*(getattr(one, name) for name in names), one.verdict] for one in differences]
-    return pd.DataFrame(values, columns=pd.Index([*names, "verdict"]))
+    names = [*(field.name for field in fields(Difference)), "verdict"]
+    values = [[getattr(difference, name) for name in names] for difference in differences]
+    return pd.DataFrame(values, columns=pd.Index(names))
 
 
-def _chosen(groups: Sequence[Group], pairs: Sequence[tuple[str, str]] | None) -> list[tuple[Group, Group]]:
-    known = {group.name: group for group in groups}
-    wanted = [(groups[0].name, group.name) for group in groups[1:]] if pairs is None else pairs
-    for name in (name for pair in wanted for name in pair):
-        if name not in known:
-            raise UsageError(unknown("group", name, known))
-    return [(known[first], known[second]) for first, second in wanted]
-
-
-def _by_place(runs: Sequence[Run]) -> Mapping[_Place, _Measured]:
+def _by_place(runs: Sequence[Run]) -> Iterable[_Measured]:
     """The rows of the metrics that have a direction, in order of appearance."""
-    places: dict[_Place, dict[str, list[Row]]] = {}
+    places: dict[tuple[object, ...], dict[str, list[Row]]] = {}
     for row in merge(runs, Path()).rows:
         if row.direction and row.metric not in OUTCOMES:
             models = places.setdefault((row.dataset, *row.series, row.epsilon, row.task), {})
             models.setdefault(row.model, []).append(row)
-    return places
+    return places.values()
 
 
 @dataclass(frozen=True)
@@ -162,14 +144,12 @@ class _Sides:
     second: Group
     measured: _Measured
 
-    @property
-    def are_measured(self) -> bool:
-        """Whether a model of each group was measured here."""
-        return all(self._models(group) for group in (self.first, self.second))
-
     def differences(self, measurements: Measurements, notes: list[str]) -> list[Difference]:
         """A difference for every item that a model of each group has a value of; what they lack goes into `notes`."""
-        models = [*self._models(self.first), *self._models(self.second)]
+        sides = [self._models(group) for group in (self.first, self.second)]
+        if not all(sides):
+            return []
+        models = [*sides[0], *sides[1]]
         rows = [self.measured[model][0] for model in models]
         paired = measurements.paired([row.key for row in rows], rows[0].task)
         if not isinstance(paired, Unpaired):
@@ -179,7 +159,7 @@ class _Sides:
         lacking = "no interval from images" if paired.is_same_measurement else "no interval"
         notes.append(f"{title}: {lacking}, {paired.reason}.")
         if any(row.failed for row in rows) or len({row.n_images for row in rows}) > 1:
-            notes.append(f"{title}: cells with other images for each are left out, for want of a store to pair them.")
+            notes.append(f"{title}: cells over different images are left out, for want of a store to pair them.")
             return []
         numbers = [_tabled(self.measured[model]) for model in models]
         return self._differences(dict(zip(models, numbers, strict=True)), paired.is_same_measurement)
@@ -191,27 +171,23 @@ class _Sides:
         sides = [
             [numbers[model] for model in self._models(group) if model in numbers] for group in (self.first, self.second)
         ]
-        found = []
-        for item in dict.fromkeys(item for side in sides for one in side for item in one):
-            a, b = ([one[item] for one in side if item in one and np.isfinite(one[item].value)] for side in sides)
+        differences = []
+        for item in dict.fromkeys(chain(*sides[0], *sides[1])):
+            a, b = ([of[item] for of in side if item in of and np.isfinite(of[item].value)] for side in sides)
             if a and b:
-                found.append(self._difference(item, a, b, with_seeds))
-        return found
+                differences.append(self._difference(item, a, b, with_seeds))
+        return differences
 
     def _difference(self, item: _Item, a: Sequence[Sample], b: Sequence[Sample], with_seeds: bool) -> Difference:
         row = next(iter(self.measured.values()))[0]
         of_a, of_b = ([sample.value for sample in side] for side in (a, b))
         images = _from_images(a, b)
         seeds = from_seeds(of_a, of_b) if with_seeds else None
+        place = {name: getattr(row, name) for name in ("dataset", "task", "attack", "objective", "norm", "epsilon")}
         return Difference(
             first=self.first.name,
             second=self.second.name,
-            dataset=row.dataset,
-            task=row.task,
-            attack=row.attack,
-            objective=row.objective,
-            norm=row.norm,
-            epsilon=row.epsilon,
+            **place,
             **item._asdict(),
             a=float(np.mean(of_a)),
             b=float(np.mean(of_b)),
@@ -245,7 +221,7 @@ def _tabled(rows: Sequence[Row]) -> _Numbers:
     }
 
 
-def _from_images(a: Sequence[Sample], b: Sequence[Sample]) -> tuple[float, float] | None:
+def _from_images(a: Sequence[Sample], b: Sequence[Sample]) -> Interval | None:
     """The central 95 % of the differences of the means under each bootstrap sample."""
     resampled = [[sample.resampled for sample in side if sample.resampled is not None] for side in (a, b)]
     if [len(side) for side in resampled] != [len(a), len(b)]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
-from types import TracebackType
 from typing import NamedTuple
 
 from robustbench_seg.results.keys import CellKey
@@ -34,28 +33,22 @@ _Place = tuple[_Source, CellKey]
 """A cell in its store, where the model has the name that its own run gives it."""
 
 
-class Measurements:
-    """The stores of several runs, opened once and read lazily; usable as a context manager.
+class Measurements(AbstractContextManager["Measurements"]):
+    """The stores of several runs, opened once and read lazily; a context manager.
 
-    In keys a model has the name that it has among all runs (see `merge.model_names`). What has no store any more has no
+    In keys a model has the name that it has among all runs (see `merge.model_names`). A run without a store has no
     samples.
     """
 
     def __init__(self, runs: Sequence[Run]) -> None:
-        self._stack = ExitStack()
         self._sources: dict[tuple[str, str], _Source] = {}
         with ExitStack() as stack:
             for run, shown in zip(runs, model_names(runs), strict=True):
                 if (run.folder / STORE).is_file():
-                    self._open(stack, run, shown)
+                    self._open(stack.enter_context(Store(run.folder / STORE, create=False)), run, shown)
             self._stack = stack.pop_all()
 
-    def __enter__(self) -> Measurements:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stack.close()
 
     def sample(self, key: CellKey, task: str, metric: str, quantity: str = RATIO, label: str = "") -> Sample | None:
@@ -64,8 +57,8 @@ class Measurements:
         Every cell of a data set in a run sees the same bootstrap samples of the same images, so values at one index may
         be subtracted.
         """
-        found = self.paired([key], task)
-        return None if isinstance(found, Unpaired) or not found else found[0].sample(metric, quantity, label)
+        paired = self.paired([key], task)
+        return None if isinstance(paired, Unpaired) or not paired else paired[0].sample(metric, quantity, label)
 
     def paired(self, keys: Sequence[CellKey], task: str) -> list[CellValues] | Unpaired:
         """The numbers of cells in a task, all over the images that count in every one, under the same samples of them.
@@ -76,17 +69,13 @@ class Measurements:
             if lacking := self._lacking(key, task):
                 return Unpaired(lacking, is_same_measurement=True)
         places = [self._place(key) for key in keys]
-        for reason, differ in _CHECKS:
-            if differ(places, task):
-                return Unpaired(reason, is_same_measurement=False)
+        if reason := _obstacle(places, task):
+            return Unpaired(reason, is_same_measurement=False)
         counted = [{result.image for result in source.results.counted(key)} for source, key in places]
         images = sorted(set.intersection(*counted))
-        if not images:
-            return []
-        return [source.results.values(key, source.results.tasks[task], images) for source, key in places]
+        return [source.results.values(key, source.results.tasks[task], images) for source, key in places if images]
 
-    def _open(self, stack: ExitStack, run: Run, shown: Mapping[str, str]) -> None:
-        store = stack.enter_context(Store(run.folder / STORE, create=False))
+    def _open(self, store: Store, run: Run, shown: Mapping[str, str]) -> None:
         prints = {data["name"]: str(data.get("fingerprint")) for data in run.info.get("datasets", [])}
         for results in pairs_of(store):
             model, dataset = results.pair.model, results.pair.dataset
@@ -106,41 +95,25 @@ class Measurements:
         return source, replace(key, model=source.results.pair.model)
 
 
-def _differ(of: Callable[[_Place, str], object]) -> Callable[[Sequence[_Place], str], bool]:
-    return lambda places, task: any(of(place, task) != of(places[0], task) for place in places)
-
-
-def _images(place: _Place, task: str) -> object:
-    source, key = place
-    return list(source.results.manifest.ids[key.dataset]), source.fingerprint
-
-
-def _groups(place: _Place, task: str) -> object:
-    source, key = place
-    return list(source.results.manifest.groups[key.dataset])
-
-
-def _seed(place: _Place, task: str) -> object:
-    return place[0].results.manifest.seed
-
-
-def _classes(place: _Place, task: str) -> object:
-    results = place[0].results
-    return tuple(results.pair.classes) if results.tasks[task].has_classes else ()
-
-
-def _parameters_differ(places: Sequence[_Place], task: str) -> bool:
-    """Whether one perturbation was made with several sets of parameters."""
+def _obstacle(places: Sequence[_Place], task: str) -> str:
+    """Why the cells cannot be paired; empty where they can."""
+    first, *others = [_conditions(place, task) for place in places]
+    for reason, condition in first.items():
+        if any(other[reason] != condition for other in others):
+            return reason
     configurations = [source.results.configuration(key) for source, key in places]
-    return len({(one.label, one.objective, one.norm) for one in configurations}) < len(
-        {(one.label, one.objective, one.norm, one.digest) for one in configurations}
-    )
+    perturbations = {(made.label, made.objective, made.norm) for made in configurations}
+    made_with = {(made.label, made.objective, made.norm, made.digest) for made in configurations}
+    return "the attack had other parameters" if len(perturbations) < len(made_with) else ""
 
 
-_CHECKS: tuple[tuple[str, Callable[[Sequence[_Place], str], bool]], ...] = (
-    ("they were measured on other images", _differ(_images)),
-    ("their images are grouped otherwise", _differ(_groups)),
-    ("their runs have other seeds", _differ(_seed)),
-    ("they were scored in other classes", _differ(_classes)),
-    ("the attack had other parameters", _parameters_differ),
-)
+def _conditions(place: _Place, task: str) -> dict[str, object]:
+    """What cells must share to be paired, by the reason to give where they do not."""
+    (results, fingerprint), key = place
+    manifest = results.manifest
+    return {
+        "they were measured on other images": (list(manifest.ids[key.dataset]), fingerprint),
+        "their images are grouped otherwise": list(manifest.groups[key.dataset]),
+        "their runs have other seeds": manifest.seed,
+        "they were scored in other classes": results.pair.classes if results.tasks[task].has_classes else (),
+    }

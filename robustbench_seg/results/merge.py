@@ -6,15 +6,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pandas as pd
 
 from robustbench_seg.errors import UsageError
-from robustbench_seg.results.rows import SUMMARY, Cost, Row, table, unique
+from robustbench_seg.results.rows import SUMMARY, AnyRow, CostRow, Row, table, unique
 from robustbench_seg.results.run import Panel, RunLike
-
-_Named = TypeVar("_Named", Row, Cost)
 
 
 @dataclass(frozen=True)
@@ -24,7 +22,7 @@ class MergedRun:
     folder: Path
     rows: Sequence[Row]
     class_rows: Sequence[Row]
-    cost_rows: Sequence[Cost]
+    cost_rows: Sequence[CostRow]
     info: Mapping[str, Any]
 
     def panels(self) -> Sequence[Panel]:
@@ -45,7 +43,7 @@ def merge(runs: Sequence[RunLike], folder: Path) -> MergedRun:
 
 
 def model_names(runs: Sequence[RunLike]) -> list[dict[str, str]]:
-    """What every model of each run is called among all of them: with its run where several runs have its name."""
+    """The names of the models of each run among all of them: with the run where several runs have the model."""
     names = run_names([run.folder for run in runs])
     models = [unique([row.model for row in run.rows]) for run in runs]
     owners = Counter(model for own in models for model in own)
@@ -58,13 +56,13 @@ def model_names(runs: Sequence[RunLike]) -> list[dict[str, str]]:
 def comparison_table(runs: Sequence[RunLike]) -> pd.DataFrame:
     """The summaries of all runs with a first column `run`."""
     names = run_names([run.folder for run in runs])
-    found = table([row for run in runs for row in run.rows], SUMMARY)
-    found.insert(0, "run", [name for name, run in zip(names, runs, strict=True) for _ in run.rows])
-    return found
+    merged = table([row for run in runs for row in run.rows], SUMMARY)
+    merged.insert(0, "run", [name for name, run in zip(names, runs, strict=True) for _ in run.rows])
+    return merged
 
 
 def run_names(folders: Sequence[Path]) -> list[str]:
-    """The shortest ends of the folders' paths that tell them apart; UsageError where one is given twice."""
+    """The shortest ends of the folders' paths that distinguish them; UsageError where one is given twice."""
     paths = [folder.resolve() for folder in folders]
     for path, folder in zip(paths, folders, strict=True):
         if paths.count(path) > 1:
@@ -75,7 +73,7 @@ def run_names(folders: Sequence[Path]) -> list[str]:
     return ["/".join(path.parts[-depth:]) for path in paths]
 
 
-def _renamed(rows: Sequence[_Named], shown: Mapping[str, str]) -> list[_Named]:
+def _renamed(rows: Sequence[AnyRow], shown: Mapping[str, str]) -> list[AnyRow]:
     return [replace(row, model=shown.get(row.model, row.model)) for row in rows]
 
 
@@ -96,16 +94,16 @@ def _info(runs: Sequence[RunLike], names: Sequence[str]) -> dict[str, Any]:
 
 def _differences(infos: Sequence[Mapping[str, Any]]) -> list[str]:
     """Warnings where runs are not comparable: other images of a data set, another seed or precision."""
-    found = []
-    for key in ("seed", "precision"):
-        values = unique([str(info[key]) for info in infos if key in info])
-        if len(values) > 1:
-            found.append(f"The runs differ in {key}: {', '.join(values)}.")
     datasets = [dataset for info in infos for dataset in info.get("datasets", [])]
+    warnings = [_warning("{}", infos, key) for key in ("seed", "precision")]
     for name in unique([dataset["name"] for dataset in datasets]):
         same = [dataset for dataset in datasets if dataset["name"] == name]
-        for key in ("split", "n_images", "fingerprint"):
-            values = unique([str(dataset.get(key)) for dataset in same])
-            if len(values) > 1:
-                found.append(f"The runs differ in the {key} of data set {name}: {', '.join(values)}.")
-    return found
+        warnings += [
+            _warning(f"the {{}} of data set {name}", same, key) for key in ("split", "n_images", "fingerprint")
+        ]
+    return [warning for warning in warnings if warning]
+
+
+def _warning(what: str, facts: Sequence[Mapping[str, Any]], key: str) -> str:
+    values = unique([str(fact[key]) for fact in facts if key in fact])
+    return f"The runs differ in {what.format(key)}: {', '.join(values)}." if len(values) > 1 else ""

@@ -9,13 +9,15 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from robustbench_seg.attacks.cost import Cost
 from robustbench_seg.errors import InputError, RobustsegError
 from robustbench_seg.registry import one_line
-from robustbench_seg.results.bootstrap import interval, resample_weights
+from robustbench_seg.results.bootstrap import resample_weights
+from robustbench_seg.results.intervals import Interval, interval
 from robustbench_seg.results.keys import AttackConfiguration, CellKey
 from robustbench_seg.results.manifest import PairManifest, RunManifest
 from robustbench_seg.results.records import ImageResult
-from robustbench_seg.results.store import Store, StoredCell, StoredCost
+from robustbench_seg.results.store import Store, StoredCell
 from robustbench_seg.tasks.base import Floats, Metric, Statistics, Task, Values
 from robustbench_seg.tasks.registry import load_tasks
 
@@ -31,7 +33,7 @@ class Sample:
     resampled: Floats | None = None
 
     @property
-    def interval(self) -> tuple[float, float]:
+    def interval(self) -> Interval:
         """The 95 % interval; NaN where there is none."""
         return (np.nan, np.nan) if self.resampled is None else interval(self.resampled)
 
@@ -48,20 +50,15 @@ class CellValues:
 
     def sample(self, metric: str, quantity: str = RATIO, label: str = "") -> Sample:
         """A quantity of a metric of the task, over all classes or of the class `label`."""
-        found = self._quantity(self.task.metric(metric), quantity, label)
-        return Sample(float(found[0]), found[1:])
+        perturbed, clean = (self._numbers(values, metric, label) for values in (self.perturbed, self.clean))
+        of_quantity = {VALUE: perturbed, CLEAN_VALUE: clean, RATIO: ratio(self.task.metric(metric), perturbed, clean)}
+        numbers = of_quantity[quantity]
+        return Sample(float(numbers[0]), numbers[1:])
 
     def labels(self, metric: str) -> list[str]:
         """The classes that have a value of this metric."""
-        return (
-            [self.classes[i] for i in np.flatnonzero(self.scored).tolist()] if metric in self.perturbed.classes else []
-        )
-
-    def _quantity(self, metric: Metric, quantity: str, label: str) -> Floats:
-        perturbed, clean = (self._numbers(values, metric.name, label) for values in (self.perturbed, self.clean))
-        if quantity == RATIO:
-            return ratio(metric, perturbed, clean)
-        return perturbed if quantity == VALUE else clean
+        has_classes = metric in self.perturbed.classes
+        return [self.classes[i] for i in np.flatnonzero(self.scored).tolist() if has_classes]
 
     def _numbers(self, values: Values, metric: str, label: str) -> Floats:
         return values.classes[metric][:, self.classes.index(label)] if label else values.overall[metric]
@@ -103,16 +100,16 @@ class PairResults:
 
     @property
     def n_images(self) -> int:
-        """How many images of the data set the run is over."""
+        """How many images the run has of the data set."""
         return len(self.manifest.groups[self.pair.dataset])
 
     def configuration(self, key: CellKey) -> AttackConfiguration:
         """The attack configuration of a cell."""
         return self.pair.configurations[self.cells[key][0]]
 
-    def cost(self, key: CellKey) -> StoredCost:
-        """What a cell took."""
-        return self.store.costs(self._index, *self.cells[key])
+    def cost(self, key: CellKey) -> Cost:
+        """What a cell cost."""
+        return self.store.cost(self._index, *self.cells[key])
 
     def results(self, key: CellKey) -> Sequence[ImageResult]:
         """Every image stored of a cell."""

@@ -1,4 +1,4 @@
-"""What a worker hands back: one record an image and cell, and how statistics are packed into bytes."""
+"""What a worker returns: one record per image and cell, and how statistics are packed into bytes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from robustbench_seg.tasks.base import Statistics
 class ImageResult:
     """One image in one cell.
 
-    `rms`, `linf` in grey values; `snr_db` None where nothing moved; `unchanged`: the perturbation is 0;
+    `rms`, `linf` in units of 1/255; `snr_db` None where nothing moved; `unchanged`: the perturbation is 0;
     `skipped`: the image has no value in this cell (hiding a class it does not have); `error` is set where it failed;
     `outcome` counts what the attack reached; `statistics` packed, by task.
     """

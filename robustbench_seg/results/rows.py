@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 
@@ -32,11 +32,16 @@ class CellRow:
     @property
     def key(self) -> CellKey:
         """The cell."""
-        return CellKey(self.model, self.dataset, self.attack, self.objective, self.norm, self.epsilon)
+        return CellKey(self.model, self.dataset, *self.series, self.epsilon)
+
+    @property
+    def series(self) -> Series:
+        """The perturbation: which curve the row is a point of, within one model, data set and task."""
+        return self.attack, self.objective, self.norm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cost(CellRow):
+class CostRow(CellRow):
     """One row of costs.csv: image passes through the model, seconds, and peak memory in MB, of one cell."""
 
     forwards: int
@@ -94,16 +99,13 @@ class Row(CellRow):
         """The upper end of the interval of Q; Q itself where it has none, NaN without a Q."""
         return _first(self.ratio_high, self.ratio)
 
-    @property
-    def series(self) -> Series:
-        """Which curve the row is a point of, within one model, data set and task."""
-        return self.attack, self.objective, self.norm
 
+AnyRow = TypeVar("AnyRow", Row, CostRow)
 
 _LABEL = {"label": "class"}
 CLASSES = [_LABEL.get(field.name, field.name) for field in fields(Row)]
 SUMMARY = [name for name in CLASSES if name != "class"]
-COSTS = [field.name for field in fields(Cost)]
+COSTS = [field.name for field in fields(CostRow)]
 """The columns of the three tables."""
 
 KEYS = [field.name for field in fields(CellRow)]
@@ -122,7 +124,7 @@ def unique(values: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(values))
 
 
-def table(rows: Sequence[Row] | Sequence[Cost], columns: Sequence[str]) -> pd.DataFrame:
+def table(rows: Sequence[Row] | Sequence[CostRow], columns: Sequence[str]) -> pd.DataFrame:
     """The rows as a table of these columns; what is not known is NaN."""
     names = ["label" if column == "class" else column for column in columns]
     frame = pd.DataFrame([[getattr(row, name) for name in names] for row in rows], columns=pd.Index(columns))
@@ -131,17 +133,18 @@ def table(rows: Sequence[Row] | Sequence[Cost], columns: Sequence[str]) -> pd.Da
 
 def read_rows(frame: pd.DataFrame) -> list[Row]:
     """The rows of a table with the columns of summary.csv or classes.csv; numbers it lacks are None."""
-    return [Row(**values) for values in _records(frame, [field.name for field in fields(Row)])]
+    return _read(frame, Row)
 
 
-def read_costs(frame: pd.DataFrame) -> list[Cost]:
+def read_costs(frame: pd.DataFrame) -> list[CostRow]:
     """The rows of a table with the columns of costs.csv."""
-    return [Cost(**values) for values in _records(frame, COSTS)]
+    return _read(frame, CostRow)
 
 
-def _records(frame: pd.DataFrame, names: Sequence[str]) -> list[dict[str, Any]]:
+def _read(frame: pd.DataFrame, kind: type[AnyRow]) -> list[AnyRow]:
+    names = [field.name for field in fields(kind)]
     columns = [_column(frame, _LABEL.get(name, name)) for name in names]
-    return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+    return [kind(**dict(zip(names, values, strict=True))) for values in zip(*columns, strict=True)]
 
 
 def _column(frame: pd.DataFrame, name: str) -> list[Any]:

@@ -15,18 +15,7 @@ import pandas as pd
 from robustbench_seg.errors import InputError
 from robustbench_seg.results.files import write_table
 from robustbench_seg.results.manifest import RunManifest
-from robustbench_seg.results.rows import (
-    CLASSES,
-    COSTS,
-    KEYS,
-    SUMMARY,
-    TEXT,
-    Cost,
-    Row,
-    read_costs,
-    read_rows,
-    table,
-)
+from robustbench_seg.results.rows import CLASSES, COSTS, KEYS, SUMMARY, TEXT, CostRow, Row, read_costs, read_rows, table
 from robustbench_seg.results.store import Store
 from robustbench_seg.results.tables import Tables, tabulate
 
@@ -59,7 +48,7 @@ class RunLike(Protocol):
     @property
     def class_rows(self) -> Sequence[Row]: ...  # noqa: D102
     @property
-    def cost_rows(self) -> Sequence[Cost]: ...  # noqa: D102
+    def cost_rows(self) -> Sequence[CostRow]: ...  # noqa: D102
     @property
     def info(self) -> Mapping[str, Any]: ...  # noqa: D102
     def panels(self) -> Sequence[Panel]: ...  # noqa: D102
@@ -90,7 +79,7 @@ class Run:
         return read_rows(self._table("classes.csv")) if self._has("classes.csv") else []
 
     @cached_property
-    def cost_rows(self) -> Sequence[Cost]:
+    def cost_rows(self) -> Sequence[CostRow]:
         """One row per cell, as in costs.csv; none in a folder without that file."""
         if self.tables:
             return self.tables.costs
@@ -118,9 +107,8 @@ class Run:
         try:
             info: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
-            raise InputError(
-                f"'{self.folder}' is not a run, or not a finished one: {path.name} cannot be read ({error.strerror})"
-            ) from error
+            reason = f"{path.name} cannot be read ({error.strerror})"
+            raise InputError(f"'{self.folder}' is not a run, or not a finished one: {reason}") from error
         except ValueError as error:
             raise InputError(f"'{path}' is damaged ({error}); {_AGAIN}") from error
         if not isinstance(info, dict):

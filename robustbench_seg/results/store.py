@@ -11,9 +11,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any
 
+from robustbench_seg.attacks.cost import Cost
 from robustbench_seg.errors import InputError
 from robustbench_seg.results.records import ImageResult, SweepResult, unpack
 from robustbench_seg.tasks.base import Statistics
@@ -43,6 +43,7 @@ CREATE TABLE IF NOT EXISTS panels (
     PRIMARY KEY (pair, configuration, cell, image, kind)) WITHOUT ROWID;
 """
 _RESULT = "pair, configuration, cell, image, error, rms, linf, snr_db, unchanged, skipped, outcome, checksum"
+_PLACE = "WHERE pair = ? AND configuration = ? AND cell = ?"
 _DONE = """
 SELECT pair, configuration, shard, n_images FROM shards
 JOIN (SELECT pair, configuration, shard, COUNT(*) AS n_stored FROM results GROUP BY pair, configuration, shard)
@@ -50,7 +51,6 @@ USING (pair, configuration, shard) WHERE n_failed = 0 AND n_stored = n_results
 """
 
 _NAMES = set(re.findall(r"EXISTS (\w+)", _TABLES))
-
 _FIXES = {
     sqlite3.SQLITE_FULL: "free space and give the command again to resume",
     sqlite3.SQLITE_BUSY: "stop what else uses it and give the command again",
@@ -70,19 +70,10 @@ class StoredCell:
     statistics: Mapping[str, Mapping[int, Statistics]]
 
 
-class StoredCost(NamedTuple):
-    """What a cell took: image passes through the model, seconds, and the highest peak memory in MB."""
+class Store(contextlib.AbstractContextManager["Store"]):
+    """The open store of one run; a context manager. Every write is one transaction.
 
-    forwards: int
-    backwards: int
-    seconds: float
-    peak_memory_mb: float
-
-
-class Store:
-    """Opened for one run; usable as a context manager. Every write is one transaction.
-
-    Made where it is missing; with `create` False it must be there, and its pages are checked as well. Raises
+    It is made where it is missing; with `create` False it must be there, and its pages are checked as well. Raises
     InputError where it cannot be opened, is damaged, or was written by another version. What is read later is
     checked against its checksums.
     """
@@ -98,12 +89,7 @@ class Store:
                 self._db.close()
                 raise
 
-    def __enter__(self) -> Store:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._db.close()
 
     def read_meta(self, key: str) -> object | None:
@@ -124,7 +110,7 @@ class Store:
         """Store a JSON value."""
         text = json.dumps(value, sort_keys=True)
         with self._naming(), self._db:
-            self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", (key, text, _checksum(key, text)))
+            self._insert("meta", key, text, _checksum(key, text))
 
     def done(self) -> set[tuple[int, int, int, int]]:
         """(pair, configuration, shard, number of images) of every shard without a failed or missing image."""
@@ -140,23 +126,20 @@ class Store:
             self._read("SELECT worker, COUNT(*) FROM shards WHERE worker != '' GROUP BY worker ORDER BY worker")
         )
 
-    def write(self, configurations: Iterable[SweepResult]) -> None:
+    def write(self, sweeps: Iterable[SweepResult]) -> None:
         """Store one work item; what an earlier try left of the same shards is replaced."""
         with self._naming(), self._db:
-            for configuration in configurations:
-                self._write_sweep(configuration)
+            for sweep in sweeps:
+                self._write_sweep(sweep)
 
-    def cell(self, pair: int, configuration: int, cell: int) -> StoredCell:
-        """Everything stored of one cell."""
-        where = "WHERE pair = ? AND configuration = ? AND cell = ? ORDER BY image"
+    def cell(self, *place: int) -> StoredCell:
+        """Everything stored of a cell (pair, configuration, cell)."""
         packed: dict[int, dict[str, bytes]] = defaultdict(dict)
-        for image, task, data in self._read(
-            f"SELECT image, task, data FROM statistics {where}", pair, configuration, cell
-        ):
+        for image, task, data in self._read(f"SELECT image, task, data FROM statistics {_PLACE}", *place):
             packed[image][task] = data
         results = []
         statistics: dict[str, dict[int, Statistics]] = defaultdict(dict)
-        for *values, checksum in self._read(f"SELECT {_RESULT} FROM results {where}", pair, configuration, cell):
+        for *values, checksum in self._read(f"SELECT {_RESULT} FROM results {_PLACE} ORDER BY image", *place):
             image, error, rms, linf, snr, unchanged, skipped, outcome = values[3:]
             self._check(checksum == _checksum(*values, *_parts(packed[image])))
             results.append(
@@ -166,25 +149,18 @@ class Store:
                 statistics[task][image] = unpack(data)
         return StoredCell(results, statistics)
 
-    def costs(self, pair: int, configuration: int, cell: int) -> StoredCost:
-        """Summed forwards, backwards and seconds, and the highest peak memory in MB."""
-        (row,) = self._read(
-            "SELECT COALESCE(SUM(forwards), 0), COALESCE(SUM(backwards), 0), COALESCE(SUM(seconds), 0),"
-            " COALESCE(MAX(peak_memory_mb), 0) FROM costs WHERE pair = ? AND configuration = ? AND cell = ?",
-            pair,
-            configuration,
-            cell,
-        )
-        return StoredCost(*row)
+    def cost(self, *place: int) -> Cost:
+        """What a cell (pair, configuration, cell) cost over all shards."""
+        query = "SELECT forwards, backwards, seconds, peak_memory_mb FROM costs"
+        return sum((Cost(*row) for row in self._read(f"{query} {_PLACE} ORDER BY shard", *place)), Cost())
 
     def panels(self) -> list[tuple[int, int, int, int, dict[str, bytes]]]:
         """(pair, configuration, cell, image, PNGs by kind) of every stored panel."""
         grouped: dict[tuple[int, int, int, int], dict[str, bytes]] = defaultdict(dict)
-        for *key, kind, png in self._read(
-            "SELECT pair, configuration, cell, image, kind, png FROM panels"
-            " ORDER BY pair, image, configuration, cell, kind"
-        ):
-            grouped[(key[0], key[1], key[2], key[3])][kind] = png
+        columns = "pair, configuration, cell, image, kind"
+        query = f"SELECT {columns}, png FROM panels ORDER BY pair, image, configuration, cell, kind"
+        for p, f, c, image, kind, png in self._read(query):
+            grouped[p, f, c, image][kind] = png
         return [(*key, pngs) for key, pngs in grouped.items()]
 
     def _read(self, query: str, *values: object) -> list[Any]:
@@ -218,34 +194,30 @@ class Store:
             code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
             raise InputError(f"store '{self.path}': {error}; {_FIXES.get(code, _RENEW)}") from error
 
-    def _write_sweep(self, configuration: SweepResult) -> None:
-        failed = sum(bool(image.error) for cell in configuration.cells for image in cell.images)
-        n_images = len(configuration.cells[0].images)
-        key = (configuration.pair, configuration.configuration)
-        n_results = sum(len(cell.images) for cell in configuration.cells)
-        shard = (*key, configuration.shard, n_images, failed, n_results, configuration.worker)
-        self._db.execute("INSERT OR REPLACE INTO shards VALUES (?,?,?,?,?,?,?)", shard)
-        for index, cell in enumerate(configuration.cells):
-            cost = astuple(cell.cost)
-            self._db.execute(
-                "INSERT OR REPLACE INTO costs VALUES (?,?,?,?,?,?,?,?)", (*key, index, configuration.shard, *cost)
-            )
+    def _write_sweep(self, sweep: SweepResult) -> None:
+        images = [image for cell in sweep.cells for image in cell.images]
+        failed = sum(bool(image.error) for image in images)
+        key = (sweep.pair, sweep.configuration)
+        self._insert("shards", *key, sweep.shard, len(sweep.cells[0].images), failed, len(images), sweep.worker)
+        for index, cell in enumerate(sweep.cells):
+            self._insert("costs", *key, index, sweep.shard, *astuple(cell.cost))
             for image in cell.images:
-                self._write_image((*key, index, image.image), configuration.shard, image)
+                self._write_image((*key, index, image.image), sweep.shard, image)
 
     def _write_image(self, key: tuple[int, int, int, int], shard: int, image: ImageResult) -> None:
         for table in ("results", "statistics", "panels"):
-            where = "pair = ? AND configuration = ? AND cell = ? AND image = ?"
-            self._db.execute(f"DELETE FROM {table} WHERE {where}", key)
+            self._db.execute(f"DELETE FROM {table} {_PLACE} AND image = ?", key)
         flags = (int(image.unchanged), int(image.skipped), json.dumps(dict(image.outcome), sort_keys=True))
         snr = None if image.snr_db is None else float(image.snr_db)
         values = (*key, image.error, float(image.rms), float(image.linf), snr, *flags)
-        checksum = _checksum(*values, *_parts(image.statistics))
-        self._db.execute("INSERT INTO results VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)", (*values, shard, checksum))
+        self._insert("results", *values, shard, _checksum(*values, *_parts(image.statistics)))
         for task, data in image.statistics.items():
-            self._db.execute("INSERT INTO statistics VALUES (?,?,?,?,?,?)", (*key, task, data))
+            self._insert("statistics", *key, task, data)
         for kind, png in image.pngs.items():
-            self._db.execute("INSERT INTO panels VALUES (?,?,?,?,?,?)", (*key, kind, png))
+            self._insert("panels", *key, kind, png)
+
+    def _insert(self, table: str, *values: object) -> None:
+        self._db.execute(f"INSERT OR REPLACE INTO {table} VALUES ({', '.join('?' * len(values))})", values)
 
 
 def _checksum(*values: object) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 from robustbench_seg.results.keys import CellKey
 from robustbench_seg.results.pair import CLEAN_VALUE, RATIO, VALUE, CellValues, PairResults, pairs_of
 from robustbench_seg.results.records import ImageResult
-from robustbench_seg.results.rows import Cost, Row, aim
+from robustbench_seg.results.rows import CostRow, Row, aim
 from robustbench_seg.results.store import Store
 from robustbench_seg.tasks.base import Metric, Task
 
@@ -31,7 +31,7 @@ class Tables:
 
     summary: Sequence[Row]
     classes: Sequence[Row]
-    costs: Sequence[Cost]
+    costs: Sequence[CostRow]
     intervals: Mapping[str, str]
 
 
@@ -41,15 +41,14 @@ def tabulate(store: Store) -> Tables:
     cells = [_Cell(pair, key) for pair in pairs for key in pair.cells]
     summary: list[Row] = []
     classes: list[Row] = []
-    costs: list[Cost] = []
+    costs: list[CostRow] = []
     for cell in filter(_Cell.is_stored, cells):
         costs.append(cell.cost())
         for task in cell.pair.tasks.values():
             summary += cell.overall(task)
             classes += cell.per_class(task)
         summary += cell.outcomes()
-    sentences = {pair.pair.dataset: pair.resampling[1] for pair in pairs}
-    return Tables(summary, classes, costs, sentences)
+    return Tables(summary, classes, costs, {pair.pair.dataset: pair.resampling[1] for pair in pairs})
 
 
 class _Cell:
@@ -63,9 +62,9 @@ class _Cell:
         """Whether any of its images is stored."""
         return bool(self.pair.results(self._key))
 
-    def cost(self) -> Cost:
-        """What it took."""
-        return Cost(**self._names, **self.pair.cost(self._key)._asdict())
+    def cost(self) -> CostRow:
+        """What it cost."""
+        return CostRow(**self._names, **asdict(self.pair.cost(self._key)))
 
     def overall(self, task: Task) -> Iterator[Row]:
         """One row per metric."""
@@ -76,7 +75,7 @@ class _Cell:
     def per_class(self, task: Task) -> Iterator[Row]:
         """One row per metric and scored class."""
         values = self._values(task)
-        for metric in task.metrics if values else ():
+        for metric in task.metrics:
             for label in values.labels(metric.name) if values else ():
                 numbers = _numbers(values, metric, label)
                 yield self._row(task.name, metric.name, DIRECTIONS[metric.higher_is_better], numbers, label)
@@ -129,5 +128,5 @@ def _numbers(values: CellValues | None, metric: Metric, label: str = "") -> Numb
     value, clean = (values.sample(metric.name, quantity, label).value for quantity in (VALUE, CLEAN_VALUE))
     q = values.sample(metric.name, RATIO, label)
     bounds = q.interval if np.isfinite(q.value) else (np.nan, np.nan)
-    found = (value, clean, q.value, *bounds)
-    return {name: number if np.isfinite(number) else None for name, number in zip(_NUMBERS, found, strict=True)}
+    numbers = zip(_NUMBERS, (value, clean, q.value, *bounds), strict=True)
+    return {name: number if np.isfinite(number) else None for name, number in numbers}

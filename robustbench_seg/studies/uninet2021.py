@@ -37,9 +37,9 @@ from robustbench_seg.report.relationships.swapping import shapes
 from robustbench_seg.report.relationships.write import write_relationships
 from robustbench_seg.report.section import Part, Section
 from robustbench_seg.results.files import write_table
+from robustbench_seg.results.intervals import Interval
 from robustbench_seg.results.rows import Row
 from robustbench_seg.results.run import Run
-from robustbench_seg.results.verdict import Interval
 from robustbench_seg.studies.catalogue import (
     Measured,
     Together,

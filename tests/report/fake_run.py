@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from robustbench_seg.results.rows import Cost, Row, read_costs, read_rows
+from robustbench_seg.results.rows import CostRow, Row, read_costs, read_rows
 from robustbench_seg.results.run import Panel
 
 NAN = float("nan")
@@ -45,7 +45,7 @@ class FakeRun:
         return read_rows(self.classes)
 
     @property
-    def cost_rows(self) -> list[Cost]:
+    def cost_rows(self) -> list[CostRow]:
         return read_costs(self.costs)
 
     def panels(self) -> list[Panel]:

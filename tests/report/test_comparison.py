@@ -3,7 +3,7 @@
 import pytest
 
 from robustbench_seg.report.comparison import Comparison, Estimate, Scale, comparison_table
-from robustbench_seg.results.verdict import OPEN, UNKNOWN
+from robustbench_seg.results.intervals import OPEN, UNKNOWN
 
 
 def compared(*intervals: tuple[float, float], **changes) -> Comparison:

@@ -35,8 +35,8 @@ from robustbench_seg.report.relationships.matrix import Matrix, Setting, leading
 from robustbench_seg.report.relationships.objectives import described, group, is_own, ordered_objectives, ordered_tasks
 from robustbench_seg.report.relationships.study import opened_study
 from robustbench_seg.report.relationships.swapping import shapes, swap_metrics, swap_table
+from robustbench_seg.results.intervals import OPEN, UNKNOWN
 from robustbench_seg.results.rows import Row, table
-from robustbench_seg.results.verdict import OPEN, UNKNOWN
 from tests.report.fake_five_tasks import GEOMETRIC, HALF, HIDDEN, SEMANTIC, Model, five_tasks
 from tests.report.fake_five_tasks import TASKS as FIVE
 

@@ -12,7 +12,7 @@ from robustbench_seg.protocol import AttackPlan, Protocol
 from robustbench_seg.registry import load_plugin
 from robustbench_seg.report.relationships.study import opened_study
 from robustbench_seg.report.relationships.write import write_relationships
-from robustbench_seg.results.bootstrap import interval
+from robustbench_seg.results.intervals import interval
 from robustbench_seg.results.keys import CLEAN
 from robustbench_seg.results.run import Run
 from tests.report.html_text import parse

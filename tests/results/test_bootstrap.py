@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from robustbench_seg.results.bootstrap import interval, resample_weights
+from robustbench_seg.results.bootstrap import resample_weights
 
 
 def test_every_resample_draws_as_many_images_as_there_are():
@@ -62,9 +62,3 @@ def test_same_seed_same_weights():
     groups = [str(i) for i in range(20)]
     assert (resample_weights(groups, 3)[0] == resample_weights(groups, 3)[0]).all()
     assert (resample_weights(groups, 3)[0] != resample_weights(groups, 4)[0]).any()
-
-
-def test_interval_ignores_what_has_no_value():
-    low, high = interval(np.asarray([np.nan, *np.linspace(0, 1, 1001)]))
-    assert (low, high) == (pytest.approx(0.025), pytest.approx(0.975))
-    assert all(np.isnan(interval(np.asarray([np.nan]))))

@@ -7,13 +7,12 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_ind
 
-from robustbench_seg.errors import UsageError
 from robustbench_seg.results.bootstrap import resample_weights
 from robustbench_seg.results.differences import Difference, compare, differences_table
 from robustbench_seg.results.groups import Group, parse_groups
+from robustbench_seg.results.intervals import OPEN, UNKNOWN
 from robustbench_seg.results.run import Run
 from robustbench_seg.results.store import Store
-from robustbench_seg.results.verdict import OPEN, UNKNOWN
 from tests.results.stored_runs import stored_run
 
 N = 40
@@ -36,10 +35,8 @@ def alone(*names: str) -> tuple[Group, ...]:
     return parse_groups([], names)
 
 
-def differences(
-    runs: list[Run], groups: tuple[Group, ...], pairs: list[tuple[str, str]] | None = None
-) -> list[Difference]:
-    return list(compare(runs, groups, pairs).differences)
+def differences(runs: list[Run], groups: tuple[Group, ...]) -> list[Difference]:
+    return list(compare(runs, groups).differences)
 
 
 def one(found: list[Difference], quantity: str, epsilon: float = 0.0, metric: str = "rmse") -> Difference:
@@ -240,18 +237,11 @@ def test_models_of_one_name_are_told_apart_by_run(tmp_path: Path) -> None:
     assert one(differences(runs, groups), "value").difference == pytest.approx(1.0)
 
 
-def test_pairs_are_the_first_against_the_others_unless_given(tmp_path: Path) -> None:
+def test_the_first_group_is_compared_with_each_other_one(tmp_path: Path) -> None:
     run = stored_run(tmp_path / "run", {name: model(i) for i, name in enumerate("abc")})
-    groups = alone(*"abc")
-
-    def pairs(found: list[Difference]) -> list[tuple[str, str]]:
-        return list(dict.fromkeys((d.first, d.second) for d in found))
-
-    assert pairs(differences([run], groups)) == [("a", "b"), ("a", "c")]
-    assert pairs(differences([run], groups, [("c", "b")])) == [("c", "b")]
-    assert differences([run], groups[:1]) == []
-    with pytest.raises(UsageError, match="unknown group 'd'"):
-        differences([run], groups, [("a", "d")])
+    found = differences([run], alone(*"abc"))
+    assert list(dict.fromkeys((d.first, d.second) for d in found)) == [("a", "b"), ("a", "c")]
+    assert differences([run], alone("a")) == []
 
 
 @pytest.mark.parametrize(

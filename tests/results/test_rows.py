@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from robustbench_seg.results.keys import CellKey
-from robustbench_seg.results.rows import CLASSES, COSTS, SUMMARY, Cost, Row, aim, read_costs, read_rows, table
+from robustbench_seg.results.rows import CLASSES, COSTS, SUMMARY, CostRow, Row, aim, read_costs, read_rows, table
 
 ROW = Row(
     model="m",
@@ -38,7 +38,7 @@ def test_rows_survive_a_table(row: Row) -> None:
 
 
 def test_costs_survive_a_table() -> None:
-    cost = Cost(
+    cost = CostRow(
         model="m",
         dataset="d",
         attack="dag",

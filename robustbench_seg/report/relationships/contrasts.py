@@ -13,8 +13,8 @@ from robustbench_seg.report.comparison import Comparison, Estimate
 from robustbench_seg.report.names import task_name
 from robustbench_seg.report.relationships.matrix import Matrix
 from robustbench_seg.report.relationships.objectives import EVERYTHING, GEOMETRIC, SEMANTIC, described, group
+from robustbench_seg.results.intervals import Interval
 from robustbench_seg.results.rows import Row
-from robustbench_seg.results.verdict import Interval
 
 Floats = npt.NDArray[np.float64]
 Samples = Callable[[Row], Floats | None]
@@ -152,7 +152,7 @@ def interval_of(samples: Floats | None) -> Interval | None:
     if samples is None:
         return None
     # Imported late: what lies beside it needs torch, a page without a store does not.
-    from robustbench_seg.results.bootstrap import interval
+    from robustbench_seg.results.intervals import interval
 
     low, high = interval(samples)
     return None if math.isnan(low) else (low, high)

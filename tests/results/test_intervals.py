@@ -1,10 +1,10 @@
-"""Intervals from seeds against those of scipy."""
+"""Intervals: from samples, from seeds (against scipy), and their verdicts."""
 
 import numpy as np
 import pytest
 from scipy.stats import ttest_ind, ttest_rel
 
-from robustbench_seg.results.seeds import from_seeds
+from robustbench_seg.results.intervals import OPEN, UNKNOWN, from_seeds, interval, sign_of, verdict
 
 
 @pytest.mark.parametrize("pairs", [2, 3, 9])
@@ -34,3 +34,25 @@ def test_without_spread_the_interval_is_the_difference() -> None:
     assert from_seeds([1.0, 1.0], [3.0, 3.0]) == (2.0, 2.0)
     assert from_seeds([1.0, 2.0], [3.0, 4.0]) == (2.0, 2.0)
     assert from_seeds([1.0, 1.0], [3.0, 3.0, 3.0]) == (2.0, 2.0)
+
+
+def test_interval_ignores_what_has_no_value():
+    low, high = interval(np.asarray([np.nan, *np.linspace(0, 1, 1001)]))
+    assert (low, high) == (pytest.approx(0.025), pytest.approx(0.975))
+    assert all(np.isnan(interval(np.asarray([np.nan]))))
+
+
+@pytest.mark.parametrize(
+    ("intervals", "sign", "words"),
+    [
+        ([(0.1, 0.2)], 1, "up"),
+        ([(0.1, 0.2), (0.3, 0.9)], 1, "up"),
+        ([(-0.2, -0.1)], -1, "down"),
+        ([(0.1, 0.2), (-0.2, -0.1)], 0, OPEN),
+        ([(0.0, 0.2)], 0, OPEN),
+        ([], 0, UNKNOWN),
+    ],
+)
+def test_every_interval_must_lie_on_one_side(intervals, sign, words):
+    assert sign_of(intervals) == sign
+    assert verdict(intervals, sign, "up", "down") == words
