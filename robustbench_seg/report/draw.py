@@ -56,7 +56,9 @@ def entries(plot: Plot) -> dict[str, Artist]:
     for name, (marker, occurs) in signs.items():
         if occurs:
             named[name] = Line2D([], [], color=_GREY, linestyle="", marker=marker, markersize=7)
-    return {**named, "95 % interval from images": Patch(color=_GREY, alpha=2 * BAND, linewidth=0)}
+    if not all(math.isnan(point.band[0]) for point in points):
+        named["95 % interval from images"] = Patch(color=_GREY, alpha=2 * BAND, linewidth=0)
+    return named
 
 
 def _legend(canvas: Figure, plot: Plot, is_beside: bool) -> float:
@@ -106,7 +108,7 @@ def _scale(axes: Axes, plot: Plot) -> None:
     points = [point for line in plot.lines for point in line.points]
     if plot.neutral:
         heights = [height for point in points for height in (point.y, *point.band) if not math.isnan(height)]
-        axes.set_ylim(0, max(1.05, 1.03 * max(heights, default=1.0)))
+        axes.set_ylim(min([0.0, *heights]), max(1.05, 1.03 * max(heights, default=1.0)))
     known = [point.x for point in points]
     _SCALES[plot.axis.key](axes, min(known, default=1.0), max(known, default=1.0))
 

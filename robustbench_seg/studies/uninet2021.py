@@ -196,8 +196,7 @@ def most_robust(matrix: Matrix, samples: Samples) -> Iterator[Comparison]:
             own = matrix.rows([(objective, "semantic")])
             sides = Side(task_name(best.task), [best]), Side(task_name("semantic"), own)
             verdicts = "segmentation more robust", "segmentation less robust"
-            one = contrast(f"attacking {described(objective).title}", matrix.title, sides, samples, verdicts)
-            yield from [one] if one else []
+            yield from contrast(f"attacking {described(objective).title}", matrix.title, sides, samples, verdicts)
 
 
 _OF_A_MATRIX: Mapping[str, Callable[[Matrix, Samples], Iterator[Comparison] | list[Comparison]]] = {

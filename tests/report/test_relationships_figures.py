@@ -7,7 +7,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from robustbench_seg.report.relationships.bars import bars_figure
-from robustbench_seg.report.relationships.effects import effects
+from robustbench_seg.report.relationships.effects import effects_of
 from robustbench_seg.report.relationships.graph import graph_figure, influence
 from robustbench_seg.report.relationships.heat import heat_figure
 from robustbench_seg.report.relationships.matrix import Matrix, objective_sweeps
@@ -17,7 +17,7 @@ from tests.report.fake_five_tasks import Model, five_tasks
 
 def chosen(folder: Path, *models: Model) -> Matrix:
     run = five_tasks(folder, models, norms=("linf",), with_panels=False)
-    return objective_sweeps(effects(run.rows))[0].chosen
+    return objective_sweeps(effects_of(run.rows))[0].chosen
 
 
 def texts(figure: Figure) -> list[str]:

@@ -29,7 +29,7 @@ from robustbench_seg.report.relationships.contrasts import (
     multi_task_loss,
     own_losses,
 )
-from robustbench_seg.report.relationships.effects import COLUMNS, effects
+from robustbench_seg.report.relationships.effects import COLUMNS, effects_of
 from robustbench_seg.report.relationships.hiding import hiding_table
 from robustbench_seg.report.relationships.matrix import Matrix, Setting, leading, nearest, objective_sweeps
 from robustbench_seg.report.relationships.objectives import described, group, is_own, ordered_objectives, ordered_tasks
@@ -136,24 +136,22 @@ def test_bootstrap_samples_give_the_interval_of_the_difference() -> None:
     # Both fall on the same images: the difference is .1 in every sample, however wide the single intervals are.
     samples = {first: 0.7 + noise, second: 0.8 + noise[:200]}
     sides = Side("a", [first]), Side("b", [second])
-    found = contrast("", "", sides, samples.get)
-    assert found is not None
+    (found,) = contrast("", "", sides, samples.get)
     assert found.intervals == {PAIRED: pytest.approx((0.1, 0.1))}
     assert found.first.interval is not None
     assert found.first.interval[0] == pytest.approx(0.3 - np.quantile(noise[:200], 0.975))
-    half = contrast("", "", sides, {first: noise}.get)
-    assert half is not None
+    (half,) = contrast("", "", sides, {first: noise}.get)
     assert list(half.intervals) == [UNPAIRED]
 
 
 def test_ratios_are_used_as_they_are_oriented(tmp_path: Path) -> None:
     run = five_tasks(tmp_path, (Model("uninet"),), with_panels=False)
     cell = next(
-        r for r in effects(run.rows) if (r.objective, r.task, r.epsilon, r.norm) == ("semantic", "depth", 1, "linf")
+        r for r in effects_of(run.rows) if (r.objective, r.task, r.epsilon, r.norm) == ("semantic", "depth", 1, "linf")
     )
     assert cell.direction == "lower"
     assert cell.ratio == pytest.approx(cell.clean / cell.value)
-    sweep = objective_sweeps(effects(run.rows))[0]
+    sweep = objective_sweeps(effects_of(run.rows))[0]
     assert sweep.chosen.ratio("semantic", "depth") == cell.ratio
 
 
@@ -223,7 +221,7 @@ def test_reference_epsilon() -> None:
 
 def test_sweeps_lead_with_pgd_in_linf(tmp_path: Path) -> None:
     run = five_tasks(tmp_path, (Model("uninet"), Model("pair", ("semantic", "depth"))), with_panels=False)
-    found = objective_sweeps(effects(run.rows))
+    found = objective_sweeps(effects_of(run.rows))
     assert [(f.setting.model, f.setting.attack, f.setting.norm) for f in found[:3]] == [
         ("uninet", "pgd", "linf"),
         ("uninet", "pgd", "rms"),
@@ -312,7 +310,7 @@ def test_failed_cells_have_no_numbers(tmp_path: Path) -> None:
         replace(one, status="failed") if (one.objective, one.epsilon, one.task) == ("depth", 1, "semantic") else one
         for one in run.rows
     ]
-    found = effects(rows)
+    found = effects_of(rows)
     lost = [one for one in found if one.failed]
     assert len(lost) == 3
     assert {(one.value, one.ratio, one.ratio_low, one.ratio_high) for one in lost} == {(None,) * 4}
@@ -321,7 +319,7 @@ def test_failed_cells_have_no_numbers(tmp_path: Path) -> None:
 
 def test_effects_are_every_attacked_cell_of_curve_metrics(tmp_path: Path) -> None:
     run = five_tasks(tmp_path, (Model("uninet"),), with_panels=False)
-    found = table(effects(run.rows), COLUMNS)
+    found = table(effects_of(run.rows), COLUMNS)
     expected = run.summary[(run.summary["objective"] != "") & ~run.summary["metric"].str.startswith("targets")]
     assert len(found) == len(expected)
     assert set(found["attack"]) == {"pgd", "fgsm", "hide", "dag"}
@@ -331,7 +329,7 @@ def test_effects_are_every_attacked_cell_of_curve_metrics(tmp_path: Path) -> Non
 def test_norms_models_and_epsilons(tmp_path: Path) -> None:
     # rms is the same run at another ε, so the order of the cells is the same.
     run = five_tasks(tmp_path, (Model("a"), Model("b", lost={("semantic", "depth"): 0.5})), with_panels=False)
-    found = objective_sweeps(effects(run.rows))
+    found = objective_sweeps(effects_of(run.rows))
     pairs = norm_pairs(found)
     assert [(a.setting.norm, b.setting.norm) for a, b in pairs] == [("linf", "rms"), ("linf", "rms")]
     first = norm_table(pairs).lines[0]

@@ -104,7 +104,7 @@ def test_findings_are_signed_rows(page: Page) -> None:
     (shapes,) = [lines for caption, lines in page.tables.items() if caption.startswith("Mean width / height")]
     assert {line[-1] for line in shapes[1:]} == {"no interval"}
     assert "conservative" in page.text
-    assert "solo on street is left out: it has one task (semantic segmentation)" in page.text
+    assert "solo on street is not shown: it has one task (semantic segmentation)" in page.text
 
 
 def test_pictures_of_classes_and_groups_alone(html: str, page: Page) -> None:

@@ -3,46 +3,44 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.stats import spearmanr
 
-from robustbench_seg.report.canvas import WIDTH, titled
 from robustbench_seg.report.cells import DASH, Cell, Line, Table, text_cells
+from robustbench_seg.report.curves import AXES, Panel, Plot, Point
+from robustbench_seg.report.curves import Line as Curve
+from robustbench_seg.report.draw import figure
 from robustbench_seg.report.names import epsilon_text, norm_name, perturbation_name, strength, task_name
 from robustbench_seg.report.relationships.heat import heat_figure
 from robustbench_seg.report.relationships.matrix import Matrix, Sweep
 from robustbench_seg.report.relationships.objectives import described, is_own
 from robustbench_seg.report.relationships.study import Study
 from robustbench_seg.report.section import Drawing, Part, Section, drawn
-from robustbench_seg.report.style import Look, looks
+from robustbench_seg.report.style import looks
 from robustbench_seg.results.rows import Row, unique
 
 FEWEST = 4
 """Fewer common cells than this say nothing about an order."""
 
 _HEADS = ("other tasks than the attacked", "all cells")
-_COLUMNS = 3
-_CURVE = "curve"
 
 
 def norm_section(study: Study) -> Section | None:
     """What changes between two norms of one attack: a row and a figure per pair of matrices."""
     pairs = norm_pairs(study.sweeps)
+    text = "Two norms side by side, retained performance of each task."
     drawings = [
         Drawing(
-            "_".join(second.setting),
-            f"{second.title}. Two norms side by side, retained performance of each task.",
-            partial(
-                heat_figure, (first, second), f"{first.setting.where}: {perturbation_name(first.setting.attack, '')}"
-            ),
+            "_".join(pair[1].setting),
+            f"{pair[1].title}. {text}",
+            partial(heat_figure, pair, f"{pair[0].setting.where}: {_attack(pair[0])}"),
         )
-        for first, second in pairs
+        for pair in pairs
     ]
     figures = [file for files in drawn("relationships_norms", drawings) for file in files]
     intro = (
@@ -56,8 +54,11 @@ def norm_section(study: Study) -> Section | None:
 
 def section(study: Study) -> Section | None:
     """Rank correlations between models and over ε."""
-    tables = [one for one in (model_table(study.sweeps), epsilon_table(study.sweeps)) if one]
-    caption = "Rank correlation of the matrix at each ε with that at the reference, over tasks that were not attacked."
+    tables = [table for table in (model_table(study.sweeps), epsilon_table(study.sweeps)) if table]
+    caption = (
+        "Rank correlation of the matrix at each ε with that at the reference (where it is 1), over tasks that were not "
+        "attacked."
+    )
     (figures,) = drawn("relationships_agreement", [Drawing("epsilon", caption, partial(epsilon_figure, study.sweeps))])
     intro = (
         "Spearman's rank correlation over the cells that both matrices have (n): 1 means that the same effects are "
@@ -114,10 +115,14 @@ def norm_pairs(sweeps: Sequence[Sweep]) -> list[tuple[Matrix, Matrix]]:
 
 def norm_table(pairs: Sequence[tuple[Matrix, Matrix]]) -> Table:
     """The rank correlations of two norms, and the cell that changes most."""
-    lines = []
-    for first, second in pairs:
-        against = f"{perturbation_name(first.setting.attack, '')}, {_norm(first)} and {_norm(second)}"
-        lines.append(Line(first.setting.where, against, (*text_cells(*_both(first, second)), _largest(first, second))))
+    lines = [
+        Line(
+            first.setting.where,
+            f"{_attack(first)}, {_norm(first)} and {_norm(second)}",
+            (*_both(first, second), _largest(first, second)),
+        )
+        for first, second in pairs
+    ]
     caption = "Spearman's rank correlation of the matrices in two norms, and the cell that changes most"
     return Table(caption, "model", (*_HEADS, "largest change"), tuple(lines))
 
@@ -141,7 +146,7 @@ def model_table(sweeps: Sequence[Sweep]) -> Table | None:
         others = {matrix.epsilon: matrix for matrix in second.matrices}
         names = f"{first.setting.model} and {second.setting.model}"
         lines += [
-            Line(names, f"{first.setting.dataset}, {matrix.how}", text_cells(*_both(matrix, others[matrix.epsilon])))
+            Line(names, f"{first.setting.dataset}, {matrix.how}", _both(matrix, others[matrix.epsilon]))
             for matrix in first.matrices
             if matrix.epsilon in others
         ]
@@ -155,72 +160,43 @@ def epsilon_table(sweeps: Sequence[Sweep]) -> Table | None:
     grid = sorted({matrix.epsilon for sweep in chosen for matrix in sweep.matrices if matrix.epsilon})
     lines = []
     for sweep in chosen:
-        found = {matrix.epsilon: matrix for matrix in sweep.matrices}
-        texts = [_against(sweep, found.get(epsilon)) for epsilon in grid]
+        texts = {one.epsilon: agreement(one, sweep.chosen, off_diagonal=True).text() for one in sweep.matrices}
+        texts[sweep.chosen.epsilon] = "reference"
         reference = f"{sweep.setting.how}, reference ε = {epsilon_text(sweep.chosen.epsilon)}"
-        lines.append(Line(sweep.setting.where, reference, text_cells(*texts)))
+        lines.append(Line(sweep.setting.where, reference, text_cells(*(texts.get(epsilon, "") for epsilon in grid))))
     caption = "Spearman's rank correlation with the matrix at the reference ε, over tasks that were not attacked"
     return Table(caption, "ε", tuple(map(epsilon_text, grid)), tuple(lines)) if lines else None
 
 
 def epsilon_figure(sweeps: Sequence[Sweep]) -> Figure | None:
     """The same as curves, a panel per data set and attack, a line per model; None without three ε anywhere."""
-    chosen = [sweep for sweep in sweeps if len(_points(sweep)) > 2]
-    panels: dict[str, list[Sweep]] = {}
-    for sweep in chosen:
-        panels.setdefault(f"{sweep.setting.dataset}, {sweep.setting.how}", []).append(sweep)
-    if not panels:
-        return None
-    styles = looks(unique([sweep.setting.model for sweep in chosen]))
-    columns = min(_COLUMNS, len(panels))
-    lines = -(-len(panels) // columns)
-    canvas = titled("Does the order of the effects depend on ε?")
-    canvas.set_size_inches(WIDTH, 2.4 * lines + 0.9)
-    grid = canvas.subplots(lines, columns, squeeze=False, sharex=True, sharey=True)
-    for axes, (title, group) in zip(grid.flat, panels.items(), strict=False):
-        axes.set_title(title, pad=7)
-        axes.set_xscale("log", base=2)
-        axes.xaxis.set_major_formatter(lambda x, _: f"{x:g}")
-        axes.set_ylim(min(-0.05, *(min(_points(sweep).values()) - 0.05 for sweep in group)), 1.05)
-        axes.set_xlabel("ε; large: reference")
-        axes.xaxis.set_tick_params(labelbottom=True)
-        for sweep in group:
-            _draw(axes, sweep, styles)
-    for axes in list(grid.flat)[len(panels) :]:
-        axes.remove()
-    canvas.supylabel("rank correlation", fontsize=9)
-    handles = {line.get_label(): line for axes in canvas.axes for line in axes.lines if line.get_gid() == _CURVE}
-    canvas.legend(handles.values(), map(str, handles), loc="outside lower center", ncols=3)
-    return canvas
+    points = [(sweep, _points(sweep)) for sweep in sweeps]
+    curves = [(sweep, known) for sweep, known in points if len(known) > 2]
+    styles = looks(unique([sweep.setting.model for sweep, _ in curves]))
+    panels: dict[str, list[Curve]] = {}
+    for sweep, known in curves:
+        lines = panels.setdefault(f"{sweep.setting.dataset}, {sweep.setting.how}", [])
+        lines.append(Curve(known, styles[sweep.setting.model]))
+    shown = [Panel(title, lines) for title, lines in panels.items()]
+    title = "Does the order of the effects depend on ε?"
+    return figure(Plot(title, "rank correlation", shown, styles, AXES[0])) if shown else None
 
 
-def _draw(axes: Axes, sweep: Sweep, styles: Mapping[str, Look]) -> None:
-    look, points = styles[sweep.setting.model], _points(sweep)
-    face = "white" if look.is_hollow else look.colour
-    (line,) = axes.plot(list(points), list(points.values()), color=look.colour, linestyle=look.line)
-    line.set(marker=look.marker, markerfacecolor=face, label=sweep.setting.model, gid=_CURVE)
-    if sweep.chosen.epsilon in points:
-        (sign,) = axes.plot(sweep.chosen.epsilon, 1.0, color=look.colour, linestyle="")
-        sign.set(marker=look.marker, markerfacecolor=face, markersize=9)
-
-
-def _points(sweep: Sweep) -> dict[float, float]:
+def _points(sweep: Sweep) -> list[Point]:
     """The rank correlation with the reference at each ε that has one."""
-    return {
-        matrix.epsilon: rho
+    return [
+        Point(matrix.epsilon, rho)
         for matrix in sweep.matrices
         if matrix.epsilon and (rho := agreement(matrix, sweep.chosen, off_diagonal=True).rho) is not None
-    }
+    ]
 
 
-def _against(sweep: Sweep, matrix: Matrix | None) -> str:
-    if matrix is None:
-        return ""
-    return "reference" if matrix is sweep.chosen else agreement(matrix, sweep.chosen, off_diagonal=True).text()
+def _both(first: Matrix, second: Matrix) -> tuple[Cell, ...]:
+    return text_cells(*(agreement(first, second, off_diagonal).text() for off_diagonal in (True, False)))
 
 
-def _both(first: Matrix, second: Matrix) -> tuple[str, str]:
-    return agreement(first, second, off_diagonal=True).text(), agreement(first, second, off_diagonal=False).text()
+def _attack(matrix: Matrix) -> str:
+    return perturbation_name(matrix.setting.attack, "")
 
 
 def _norm(matrix: Matrix) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -14,11 +13,11 @@ from matplotlib.patches import Patch
 from robustbench_seg.attacks.objectives.base import Role
 from robustbench_seg.report.canvas import WIDTH, titled
 from robustbench_seg.report.cells import DASH
-from robustbench_seg.report.relationships.colours import COLOURS, MISSING, SHADES, shade_regions, task_axis
+from robustbench_seg.report.relationships.drawing import COLOURS, MISSING, SHADES, matrix_figures, task_axis
 from robustbench_seg.report.relationships.matrix import Matrix, leading
 from robustbench_seg.report.relationships.objectives import EVERYTHING, SIDE_NAMES, described, group, side
 from robustbench_seg.report.relationships.study import Study
-from robustbench_seg.report.section import Drawing, Part, Section, drawn
+from robustbench_seg.report.section import Part, Section
 from robustbench_seg.results.rows import unique
 
 _HEIGHT = 2.9
@@ -31,25 +30,18 @@ _PANELS = {Role.GROUP: "losses of several tasks", Role.OWN: "tasks' own losses",
 def section(study: Study) -> Section | None:
     """The bars of the foremost attack on each model and data set."""
     chosen = [sweep.chosen for sweep in leading(study.sweeps) if len(sweep.chosen.objectives) > 1]
-    drawings = [
-        Drawing(
-            "_".join(matrix.setting),
-            f"{matrix.title}. Metric ratio of each task by the loss attacked, with its 95 % interval.",
-            partial(bars_figure, matrix),
-        )
-        for matrix in chosen
-    ]
+    text = "Metric ratio of each task by the loss attacked, with its 95 % interval."
     intro = (
         "As figure 3 of UniNet: the backgrounds distinguish semantic from geometric tasks; blue bars attack semantic "
         "tasks, orange ones geometric tasks, grey ones all."
     )
-    parts = [Part(figures=files) for files in drawn("relationships_bars", drawings) if files]
+    parts = [Part(figures=files) for files in matrix_figures("bars", chosen, text, bars_figure) if files]
     return Section("bars", "By loss attacked", "What each loss takes from each task", [intro], parts) if parts else None
 
 
 def bars_figure(matrix: Matrix) -> Figure | None:
     """A panel for the groups' losses, one for the tasks' own and one for raw losses; None where all are missing."""
-    panels = {title: chosen for name, title in _PANELS.items() if (chosen := _objectives(matrix, name))}
+    panels = {title: chosen for role, title in _PANELS.items() if (chosen := _objectives(matrix, role))}
     if not panels:
         return None
     canvas = titled(f"{matrix.setting.where}: {matrix.how}")
@@ -58,22 +50,23 @@ def bars_figure(matrix: Matrix) -> Figure | None:
     for letter, axes, (title, objectives) in zip("abc", grid, panels.items(), strict=False):
         axes.set_title(f"({letter}) {title}", pad=7)
         _draw(axes, matrix, objectives)
-    rows = [row for row in matrix.cells.values() if row.ratio is not None]
-    grid[0].set_ylim(0, max(1.05, 1.03 * max((row.high for row in rows), default=1.0)))
+    highest = max((row.high for row in matrix.rows(matrix.cells)), default=1.0)
+    grid[0].set_ylim(0, max(1.05, 1.03 * highest))
     canvas.supylabel("metric ratio Q (1: nothing lost)", fontsize=9)
     return canvas
 
 
-def _objectives(matrix: Matrix, wanted: Role) -> list[str]:
-    """Those of a kind; the multi-task loss stands in every panel for comparison."""
-    found = [objective for objective in matrix.objectives if described(objective).role is wanted]
-    everything = [objective for objective in matrix.objectives if objective == EVERYTHING]
-    return unique([*everything, *found]) if found else []
+def _objectives(matrix: Matrix, role: Role) -> list[str]:
+    """Those of a role; the multi-task loss stands in every panel for comparison."""
+    mine = [objective for objective in matrix.objectives if described(objective).role is role]
+    everything = [EVERYTHING] if EVERYTHING in matrix.objectives else []
+    return unique([*everything, *mine]) if mine else []
 
 
 def _draw(axes: Axes, matrix: Matrix, objectives: Sequence[str]) -> None:
     width = _SPAN / len(objectives)
-    shade_regions(axes, matrix.tasks)
+    for at, task in enumerate(matrix.tasks):
+        axes.axvspan(at - 0.5, at + 0.5, color=SHADES[group(task)], linewidth=0, zorder=0)
     axes.axhline(1, color=MISSING, linewidth=0.9, linestyle=(0, (1, 2)), zorder=1)
     looks = _looks(objectives)
     for i, (objective, look) in enumerate(looks.items()):
@@ -97,9 +90,9 @@ def _looks(objectives: Sequence[str]) -> dict[str, dict[str, Any]]:
     used: Counter[str] = Counter()
     looks = {}
     for objective in objectives:
-        attacked = side(objective)
-        turn, at = divmod(used[attacked], len(COLOURS[attacked]))
-        used[attacked] += 1
-        look = {"facecolor": COLOURS[attacked][at], "hatch": "////" if turn else ""}
-        looks[objective] = {**look, "edgecolor": "white", "linewidth": 0}
+        palette = COLOURS[side(objective)]
+        turn, at = divmod(used[side(objective)], len(palette))
+        used[side(objective)] += 1
+        hatch = "////" if turn else ""
+        looks[objective] = {"facecolor": palette[at], "hatch": hatch, "edgecolor": "white", "linewidth": 0}
     return looks

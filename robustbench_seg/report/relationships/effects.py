@@ -31,7 +31,7 @@ def measured_tasks(rows: Sequence[Row]) -> dict[Place, list[str]]:
     return {where: unique(tasks) for where, tasks in found.items()}
 
 
-def effects(rows: Sequence[Row]) -> list[Row]:
+def effects_of(rows: Sequence[Row]) -> list[Row]:
     """The rows of attacks with an objective in the metric Q is drawn of, in the order of the summary."""
     curves = {(view.dataset, view.task): view.metric for view in views(rows)}
     return [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from robustbench_seg.report.cells import Table
 from robustbench_seg.report.comparison import Comparison, comparison_table
 from robustbench_seg.report.relationships.agreement import model_table
 from robustbench_seg.report.relationships.contrasts import Samples, cohesion, directions, multi_task_loss, own_losses
@@ -37,31 +38,25 @@ def section(study: Study) -> Section:
         (_COHESION, cohesion, matrices),
         (_DIRECTIONS, directions, [*matrices, *hidden]),
     )
-    found = [(title, answers(question, about, study.samples)) for title, question, about in asked]
-    tables = [comparison_table(title, comparisons) for title, comparisons in found if comparisons]
+    tables = [table for each in asked for table in _answers(*each, study.samples)]
     between = model_table([Sweep((matrix,), matrix) for matrix in matrices])
     intro = [_READING, _METHOD] if tables else ["No two cells can be compared."]
-    return Section(
-        "findings", "Findings", "Main findings", intro, [Part(tables=[*tables, *([between] if between else [])])]
-    )
+    part = Part(tables=[*tables, *([between] if between else [])])
+    return Section("findings", "Findings", "Main findings", intro, [part])
 
 
 def asymmetry_section(study: Study) -> Section | None:
     """Directions and cohesion for every attack, those at other ε folded."""
-    shown = [sweep.chosen for sweep in (*study.sweeps, *study.hidings)]
-    others = [matrix for sweep in (*study.sweeps, *study.hidings) for matrix in sweep.others]
-    tables = [
-        comparison_table(title, comparisons)
-        for title, question in ((_DIRECTIONS, directions), (_COHESION, cohesion))
-        if (comparisons := answers(question, shown, study.samples))
-    ]
-    rest = answers(directions, others, study.samples)
-    folded = [comparison_table("Directions at the other ε", rest)] if rest else []
-    parts = [Part(tables=tables, folded=folded)]
+    sweeps = (*study.sweeps, *study.hidings)
+    shown, others = [sweep.chosen for sweep in sweeps], [matrix for sweep in sweeps for matrix in sweep.others]
+    asked = (_DIRECTIONS, directions), (_COHESION, cohesion)
+    tables = [table for title, question in asked for table in _answers(title, question, shown, study.samples)]
+    parts = [Part(tables=tables, folded=_answers("Directions at the other ε", directions, others, study.samples))]
     title = "Is the influence mutual?"
     return Section("asymmetry", "Asymmetry", title, [_READING], parts) if tables else None
 
 
-def answers(question: Question, matrices: Sequence[Matrix], samples: Samples) -> list[Comparison]:
-    """The comparisons of all matrices."""
-    return [one for matrix in matrices for one in question(matrix, samples)]
+def _answers(title: str, question: Question, matrices: Sequence[Matrix], samples: Samples) -> list[Table]:
+    """The table of the comparisons of all matrices, where there is one."""
+    comparisons = [comparison for matrix in matrices for comparison in question(matrix, samples)]
+    return [comparison_table(title, comparisons)] if comparisons else []

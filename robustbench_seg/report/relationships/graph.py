@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from functools import partial
 
 import networkx as nx
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from robustbench_seg.report.canvas import titled
-from robustbench_seg.report.relationships.colours import COLOURS, SHADES, wrapped
+from robustbench_seg.report.relationships.drawing import COLOURS, SHADES, matrix_figures, wrapped
 from robustbench_seg.report.relationships.matrix import Matrix, leading
 from robustbench_seg.report.relationships.objectives import group
 from robustbench_seg.report.relationships.study import Study
-from robustbench_seg.report.section import Drawing, Part, Section, drawn
+from robustbench_seg.report.section import Part, Section
 
 THRESHOLD = 0.02
 """The smallest drop that is drawn as an edge."""
@@ -39,11 +38,9 @@ def section(study: Study) -> Section | None:
         f"attacked by its own loss; drops below {100 * THRESHOLD:.0f} % are not drawn. Blue: semantic, orange: "
         "geometric, grey: neither."
     )
-    drawings = [
-        Drawing("_".join(sweep.setting), f"{sweep.chosen.title}. {text}", partial(graph_figure, sweep.chosen))
-        for sweep in leading(study.sweeps)
-    ]
-    parts = [Part(figures=files) for files in drawn("relationships_influence", drawings) if files]
+    chosen = [sweep.chosen for sweep in leading(study.sweeps)]
+    figures = matrix_figures("influence", chosen, text, graph_figure)
+    parts = [Part(figures=files) for files in figures if files]
     return Section("influence", "Influence", "Who influences whom", parts=parts) if parts else None
 
 
@@ -64,7 +61,10 @@ def graph_figure(matrix: Matrix) -> Figure | None:
     if len(matrix.attacked_tasks) < 2:
         return None
     graph = influence(matrix)
-    places = _layout(graph)
+    # From the upper left anticlockwise: semantic tasks come to stand left, geometric ones right.
+    turn = 2 * math.pi / len(graph)
+    angles = {task: math.pi / 2 + (i + 0.5) * turn for i, task in enumerate(graph)}
+    places = {task: (math.cos(angle), math.sin(angle)) for task, angle in angles.items()}
     heights = [y for _, y in places.values()]
     span = max(heights) - min(heights) + 2 * _MARGIN
     canvas = titled(f"{matrix.setting.where}: {matrix.how}", _SIZE)
@@ -77,13 +77,6 @@ def graph_figure(matrix: Matrix) -> Figure | None:
     nx.draw_networkx_labels(graph, places, texts, font_size=8, font_family=_FONT, ax=axes)
     axes.set(aspect="equal", xlim=(-1 - _MARGIN, 1 + _MARGIN), ylim=(min(heights) - _MARGIN, max(heights) + _MARGIN))
     return canvas
-
-
-def _layout(graph: nx.DiGraph) -> dict[str, Point]:
-    """On a circle from the upper left anticlockwise: semantic tasks come to stand left, geometric ones right."""
-    turn = 2 * math.pi / len(graph)
-    start = math.pi / 2 + turn / 2
-    return {task: (math.cos(start + i * turn), math.sin(start + i * turn)) for i, task in enumerate(graph)}
 
 
 def _node_text(matrix: Matrix, task: str) -> str:

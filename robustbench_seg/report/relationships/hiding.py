@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from robustbench_seg.report.cells import DASH, Cell, Line, Table, ratio_cell
 from robustbench_seg.report.names import class_metric_name, metric_text, task_name
 from robustbench_seg.report.relationships.matrix import Matrix
@@ -30,34 +28,25 @@ def hiding_table(hiding: Matrix) -> Table:
     """Tasks by what was attacked: clean, attacked with its ratio, and in the last line the realised SNR."""
     targets = hiding.objectives
     lines = [
-        Line(task_name(task), _metrics(hiding, task), _pairs([_cells(hiding, target, task) for target in targets]))
+        Line(
+            task_name(task),
+            ", ".join(unique([class_metric_name(task, r.metric) for r in hiding.cells.values() if r.task == task])),
+            tuple(cell for target in targets for cell in _cells(hiding.cells.get((target, task)))),
+        )
         for task in hiding.tasks
     ]
-    snr = Line("realised SNR", "", _pairs([(Cell(""), Cell(_snr(hiding, target))) for target in targets]))
+    snr = Line("realised SNR", "", tuple(Cell(text) for target in targets for text in ("", _snr(hiding, target))))
     heads = ("clean", "ratio, attacked") * len(targets)
     groups = tuple((f"hidden from {task_name(target)}", 2) for target in targets)
     where = f"{hiding.setting.where}: {hiding.subject} hidden, {hiding.how}"
     return Table(where, "measured on that class", heads, (*lines, snr), groups)
 
 
-def _pairs(cells: Sequence[tuple[Cell, Cell]]) -> tuple[Cell, ...]:
-    return tuple(cell for pair in cells for cell in pair)
-
-
-def _cells(hiding: Matrix, target: str, task: str) -> tuple[Cell, Cell]:
-    row = hiding.cells.get((target, task))
+def _cells(row: Row | None) -> tuple[Cell, Cell]:
     clean = DASH if row is None or row.clean is None else metric_text(row.task, row.metric, row.clean)
     return Cell(clean), ratio_cell(row)
 
 
-def _metrics(hiding: Matrix, task: str) -> str:
-    return ", ".join(unique([class_metric_name(task, row.metric) for row in _rows(hiding) if row.task == task]))
-
-
 def _snr(hiding: Matrix, target: str) -> str:
-    known = [row.snr_db for row in _rows(hiding) if row.aim == target and row.snr_db is not None]
+    known = [r.snr_db for r in hiding.cells.values() if r.aim == target and r.snr_db is not None]
     return f"{known[0]:.1f} dB" if known else DASH
-
-
-def _rows(hiding: Matrix) -> Sequence[Row]:
-    return list(hiding.cells.values())

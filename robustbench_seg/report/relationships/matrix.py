@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
+from robustbench_seg.attacks.budgets import BUDGETS
 from robustbench_seg.attacks.objectives.base import Role
+from robustbench_seg.attacks.registry import ATTACKS
 from robustbench_seg.report.names import attack_title, norm_name, strength
 from robustbench_seg.report.relationships.objectives import described, ordered_objectives, ordered_tasks
+from robustbench_seg.results.keys import attack_name
 from robustbench_seg.results.rows import Row, unique
 
 REFERENCE = 1.0
 """The ε shown first: that of UniNet 2021, figure 3."""
-
-_ATTACK_ORDER = ("pgd", "fgsm")
-_NORM_ORDER = ("linf", "rms", "none")
 
 Place = tuple[str, str]
 """What was attacked and what was measured."""
@@ -96,7 +96,7 @@ class Matrix:
 
     def ratio(self, objective: str, task: str) -> float | None:
         """Q of a cell."""
-        row = self.cells.get((objective, task))
+        row = self.known(objective, task)
         return None if row is None else row.ratio
 
     def rows(self, places: Iterable[Place]) -> list[Row]:
@@ -128,25 +128,31 @@ def sweeps(placed: Iterable[tuple[str, Place, Row]], reference: float = REFERENC
     for subject, place, row in placed:
         by_epsilon = grouped.setdefault((Setting.of(row), subject), {})
         by_epsilon.setdefault(row.epsilon, {}).setdefault(place, row)
-    found = []
+    made = []
     for (setting, subject), by_epsilon in grouped.items():
-        ordered = sorted(by_epsilon, key=lambda epsilon: (epsilon is None, epsilon))
-        matrices = tuple(Matrix(setting, epsilon, by_epsilon[epsilon], subject) for epsilon in ordered)
-        wanted = nearest(ordered, reference)
-        found.append(Sweep(matrices, next(matrix for matrix in matrices if matrix.epsilon == wanted)))
-    return found
+        matrices = {
+            epsilon: Matrix(setting, epsilon, by_epsilon[epsilon], subject)
+            for epsilon in sorted(by_epsilon, key=lambda epsilon: (epsilon is None, epsilon))
+        }
+        made.append(Sweep(tuple(matrices.values()), matrices[nearest(matrices, reference)]))
+    return made
 
 
 def objective_sweeps(effects: Sequence[Row], reference: float = REFERENCE) -> list[Sweep]:
-    """The sweeps over objectives that are rows of a matrix: PGD before FGSM before others, L∞ before RMS, no ε = 0."""
-    placed = [
-        ("", (row.objective, row.task), row)
-        for row in effects
-        if row.epsilon != 0 and described(row.objective).role is not Role.TARGETED
-    ]
-    found = sweeps(placed, reference)
-    places = unique([sweep.setting.where for sweep in found])
-    return sorted(found, key=lambda sweep: (places.index(sweep.setting.where), *_order(sweep.setting)))
+    """The sweeps over objectives that are rows of a matrix, without ε = 0.
+
+    Of each model and data set the attack on most tasks comes first, of several the one with most gradient steps.
+    """
+    made = sweeps(
+        (
+            ("", (row.objective, row.task), row)
+            for row in effects
+            if row.epsilon != 0 and described(row.objective).role is not Role.TARGETED
+        ),
+        reference,
+    )
+    places = unique([sweep.setting.where for sweep in made])
+    return sorted(made, key=lambda sweep: (places.index(sweep.setting.where), *_order(sweep)))
 
 
 def nearest(epsilons: Iterable[float | None], reference: float = REFERENCE) -> float | None:
@@ -155,28 +161,24 @@ def nearest(epsilons: Iterable[float | None], reference: float = REFERENCE) -> f
     return min(bounded, key=lambda e: (round(abs(math.log(e / reference)), 9), e)) if bounded else None
 
 
-def leading(found: Sequence[Sweep]) -> list[Sweep]:
-    """The sweeps of the foremost attack of each model and data set that attacks two tasks by their own losses.
-
-    A place without such an attack leads with its first one.
-    """
+def leading(ordered: Sequence[Sweep]) -> list[Sweep]:
+    """The sweeps of the first attack on each model and data set."""
     leaders: dict[str, str] = {}
-    for sweep in sorted(found, key=lambda sweep: len(sweep.chosen.attacked_tasks) < 2):
-        leaders.setdefault(sweep.setting.where, sweep.setting.attack)
-    return [sweep for sweep in found if sweep.setting.attack == leaders[sweep.setting.where]]
+    return [s for s in ordered if leaders.setdefault(s.setting.where, s.setting.attack) == s.setting.attack]
 
 
-def foremost(found: Sequence[Sweep]) -> list[Matrix]:
+def foremost(ordered: Sequence[Sweep]) -> list[Matrix]:
     """The matrix shown first of each model and data set: that of the leading attack in its first norm."""
     firsts: dict[str, Matrix] = {}
-    for sweep in leading(found):
+    for sweep in ordered:
         firsts.setdefault(sweep.setting.where, sweep.chosen)
     return list(firsts.values())
 
 
-def _order(setting: Setting) -> tuple[int, int]:
-    return _rank(setting.attack, _ATTACK_ORDER), _rank(setting.norm, _NORM_ORDER)
-
-
-def _rank(name: str, order: Sequence[str]) -> int:
-    return order.index(name) if name in order else len(order)
+def _order(sweep: Sweep) -> tuple[int, int, int]:
+    """Tasks attacked, then gradient steps as the attack declares them, both descending, then the norm."""
+    name = attack_name(sweep.setting.attack)
+    epsilons = [math.inf if matrix.epsilon is None else matrix.epsilon for matrix in sweep.matrices]
+    gradients = ATTACKS.get(name)().num_gradients(epsilons) if name in ATTACKS else 0
+    norms = [*BUDGETS, sweep.setting.norm]
+    return -len(sweep.chosen.attacked_tasks), -gradients, norms.index(sweep.setting.norm)

@@ -14,7 +14,7 @@ from robustbench_seg.classes import canonical
 from robustbench_seg.errors import UsageError
 from robustbench_seg.report.names import epsilon_text, task_name
 from robustbench_seg.report.relationships.contrasts import Samples
-from robustbench_seg.report.relationships.effects import effects, measured_tasks, place, whole
+from robustbench_seg.report.relationships.effects import effects_of, measured_tasks, place, whole
 from robustbench_seg.report.relationships.matrix import REFERENCE, Matrix, Place, Sweep, objective_sweeps, sweeps
 from robustbench_seg.report.relationships.objectives import described
 from robustbench_seg.results.keys import CLEAN
@@ -69,28 +69,27 @@ def opened_study(runs: Sequence[Run], folder: Path, reference: float | None = No
     if not places:
         raise UsageError(f"no model with at least two tasks: {_listed(tasks)}; give a run of a multi-task model")
     table = [row for row in merged.rows if place(row) in places]
-    found = effects(table)
     classes = [row for row in merged.class_rows if place(row) in places and row.attack != CLEAN]
-    _check_reference(found, reference)
+    effects = effects_of(table)
+    _check_reference(effects, reference)
     with Measurements(runs) as measurements:
         yield Study(
-            found,
-            objective_sweeps(found, reference or REFERENCE),
+            effects,
+            objective_sweeps(effects, reference or REFERENCE),
             sweeps(_hidden(classes), reference or HIDING_REFERENCE),
             [matrix for sweep in sweeps(_swapped(classes)) for matrix in sweep.matrices],
             [row for row in table if row.metric in OUTCOMES],
             cache(_samples(measurements)),
             [panel for panel in _pictured(runs) if (panel.model, panel.dataset) in places],
             merged.info,
-            (*_left_out(tasks), *_failures(found)),
+            [*_single_tasks(tasks), *_failures(effects)],
         )
 
 
 def _samples(measurements: Measurements) -> Samples:
     def samples(row: Row) -> Floats | None:
-        quantity = RATIO if row.direction else VALUE
-        found = measurements.sample(row.key, row.task, row.metric, quantity, row.label)
-        return None if found is None else found.resampled
+        sample = measurements.sample(row.key, row.task, row.metric, RATIO if row.direction else VALUE, row.label)
+        return None if sample is None else sample.resampled
 
     return samples
 
@@ -104,9 +103,8 @@ def swapped_classes(objective: str) -> tuple[str, ...]:
 def _hidden(class_rows: Iterable[Row]) -> Iterator[Placed]:
     """Rows of a class that is hidden, in the metric that shows what became of it."""
     for row in class_rows:
-        found = described(row.objective)
         shown = TASKS.get(row.task)().class_curve if row.task in TASKS else row.metric
-        if row.metric == shown and [canonical(one) for one in found.classes] == [canonical(row.label)]:
+        if row.metric == shown and [*map(canonical, described(row.objective).classes)] == [canonical(row.label)]:
             yield row.label, (row.aim, row.task), whole(row)
 
 
@@ -140,8 +138,8 @@ def _require_attack(run: Run) -> None:
     )
 
 
-def _check_reference(found: Sequence[Row], reference: float | None) -> None:
-    grid = sorted({row.epsilon for row in found if row.epsilon})
+def _check_reference(effects: Sequence[Row], reference: float | None) -> None:
+    grid = sorted({row.epsilon for row in effects if row.epsilon})
     if reference is not None and reference not in grid:
         raise UsageError(f"-e {reference:g} was not run; choose one of {', '.join(map(epsilon_text, grid)) or 'none'}")
 
@@ -150,15 +148,15 @@ def _listed(tasks: Mapping[tuple[str, str], Sequence[str]]) -> str:
     return "; ".join(f"{model} on {dataset} has {', '.join(names)}" for (model, dataset), names in tasks.items())
 
 
-def _left_out(tasks: Mapping[tuple[str, str], Sequence[str]]) -> list[str]:
+def _single_tasks(tasks: Mapping[tuple[str, str], Sequence[str]]) -> list[str]:
     return [
-        f"{model} on {dataset} is left out: it has one task ({task_name(names[0])}), and a relationship takes two."
+        f"{model} on {dataset} is not shown: it has one task ({task_name(names[0])}), and a relationship takes two."
         for (model, dataset), names in tasks.items()
         if len(names) < 2
     ]
 
 
-def _failures(found: Sequence[Row]) -> list[str]:
-    count = sum(row.failed for row in found)
+def _failures(effects: Sequence[Row]) -> list[str]:
+    count = sum(row.failed for row in effects)
     cells = "1 cell" if count == 1 else f"{count} cells"
-    return [f"{cells} of failed images: left empty here; `robustseg evaluate` tries them again."] if count else []
+    return [f"{cells} of failed images: empty here; `robustseg evaluate` tries them again."] if count else []

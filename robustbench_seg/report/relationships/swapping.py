@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 from matplotlib.axes import Axes
@@ -12,8 +13,8 @@ from robustbench_seg.report.canvas import WIDTH, titled
 from robustbench_seg.report.cells import DASH, Cell, Line, Table, empty, ratio_cell
 from robustbench_seg.report.comparison import Comparison, Estimate, Scale, comparison_table
 from robustbench_seg.report.names import class_metric_name, epsilon_text, metric_text, task_name
-from robustbench_seg.report.relationships.colours import MISSING, SHADES
 from robustbench_seg.report.relationships.contrasts import Samples, interval_of
+from robustbench_seg.report.relationships.drawing import SHADES
 from robustbench_seg.report.relationships.heat import task_heads
 from robustbench_seg.report.relationships.matrix import Matrix, Setting
 from robustbench_seg.report.relationships.objectives import GEOMETRIC, SEMANTIC
@@ -31,21 +32,18 @@ _INTRO = (
     "classification loss weighs a box by how well it fits, so boxes that are ruined lower it; the regression loss "
     "here is the plain GIoU loss over the locations of a class."
 )
-_BEFORE, _AFTER = "#9ecae1", "#08519c"
 
 
 def section(study: Study) -> Section | None:
     """What targets reached, the shapes of all swaps, then figure and tables of each."""
     reached = targets([row for row in study.outcomes if swapped_classes(row.objective)])
-    moved = [one for swap in study.swaps for one in shapes(swap, study.samples)]
+    moved = [comparison for swap in study.swaps for comparison in shapes(swap, study.samples)]
     common = [
         *([reached] if reached else ()),
         *([comparison_table(SHAPES, moved, ("after", "middle"))] if moved else ()),
     ]
-    drawings = [
-        Drawing(_name(swap), f"{swap_title(swap)}. Both classes before and after the swap.", partial(swap_figure, swap))
-        for swap in study.swaps
-    ]
+    text = "Both classes before and after the swap."
+    drawings = [Drawing(_name(one), f"{swap_title(one)}. {text}", partial(swap_figure, one)) for one in study.swaps]
     parts = [
         Part(swap_title(swap), files, [swap_table(swap), *side_effects(swap, study.effects)])
         for swap, files in zip(study.swaps, drawn("relationships_swap", drawings), strict=True)
@@ -80,11 +78,13 @@ def swap_table(swap: Matrix) -> Table:
 def side_effects(swap: Matrix, effects: Sequence[Row]) -> list[Table]:
     """The retained performance of every task as a whole under the same attack."""
     place = (swap.setting, swap.epsilon, swap.subject)
-    rows = {row.task: row for row in effects if (Setting.of(row), row.epsilon, row.objective) == place}
-    whole = Matrix(swap.setting, swap.epsilon, {(swap.subject, task): row for task, row in rows.items()})
-    line = Line("all classes", "", tuple(ratio_cell(rows[task]) for task in whole.tasks))
+    cells = {
+        (row.objective, row.task): row for row in effects if (Setting.of(row), row.epsilon, row.objective) == place
+    }
+    whole = Matrix(swap.setting, swap.epsilon, cells)
+    line = Line("all classes", "", tuple(ratio_cell(cells[swap.subject, task]) for task in whole.tasks))
     caption = "Retained performance of every task under the same attack"
-    return [Table(caption, "over", task_heads(whole), (line,))] if rows else []
+    return [Table(caption, "over", task_heads(whole), (line,))] if cells else []
 
 
 def shapes(swap: Matrix, samples: Samples) -> list[Comparison]:
@@ -97,21 +97,23 @@ def shapes(swap: Matrix, samples: Samples) -> list[Comparison]:
     if len(known) < 2 or known[0][1] == known[1][1]:
         return []
     middle = (known[0][1] + known[1][1]) / 2
-    return [_shape(swap, row, before, after, middle, samples) for row, before, after in known]
+    return [_shape(swap, row, (before, after, middle), interval_of(samples(row))) for row, before, after in known]
 
 
-def _shape(swap: Matrix, row: Row, before: float, after: float, middle: float, samples: Samples) -> Comparison:
-    interval = interval_of(samples(row))
-    expected = 1 if before > middle else -1
-    kept, changed = f"keeps the shape of {row.label}", "has the other class's shape"
+def _shape(
+    swap: Matrix, row: Row, widths: tuple[float, float, float], interval: tuple[float, float] | None
+) -> Comparison:
+    before, after, middle = widths
+    verdicts = f"keeps the shape of {row.label}", "has the other class's shape"
+    is_wider = before > middle
     return Comparison(
         row.label,
         swap.title,
         Estimate(f"{before:.3f} before", after, interval),
         Estimate("", middle),
         {"images": (interval[0] - middle, interval[1] - middle)} if interval else {},
-        (kept, changed) if expected > 0 else (changed, kept),
-        expected=expected,
+        verdicts if is_wider else verdicts[::-1],
+        expected=1 if is_wider else -1,
         scale=Scale(),
     )
 
@@ -122,9 +124,9 @@ def _cells(row: Row) -> tuple[Cell, Cell, Cell]:
         return before, after, Cell(DASH, title="neither high nor low is better")
     if row.ratio is None:
         return before, after, empty("failed" if row.failed else "no value")
-    # The value stands in its own column already.
     shown = ratio_cell(row)
-    return before, after, Cell(shown.main, shown.small[:-1], shown.shade)
+    # The value stands in its own column already.
+    return before, after, replace(shown, small=shown.small[:-1])
 
 
 def swap_figure(swap: Matrix) -> Figure | None:
@@ -148,14 +150,12 @@ def swap_figure(swap: Matrix) -> Figure | None:
 
 def _draw(axes: Axes, swap: Matrix, metric: str) -> None:
     labels = swapped_classes(swap.subject)
-    for at, label in enumerate(labels):
-        row = swap.cells[label, metric]
-        for offset, value, colour, name in ((-0.2, row.clean, _BEFORE, "before"), (0.2, row.value, _AFTER, "after")):
-            if value is None:
-                axes.text(at + offset, 0, DASH, ha="center", va="bottom", color=MISSING)
-                continue
-            axes.bar(at + offset, value, 0.36, color=colour, label=name if at == 0 else None, zorder=2)
-            axes.text(at + offset, value, f"{value:.2f}", ha="center", va="bottom", fontsize=7.5, zorder=4)
+    rows = [swap.cells[label, metric] for label in labels]
+    sides = ("before", -0.2, "#9ecae1", [row.clean for row in rows]), ("after", 0.2, "#08519c", [r.value for r in rows])
+    for name, offset, colour, values in sides:
+        places = [at + offset for at in range(len(labels))]
+        bars = axes.bar(places, [value or 0.0 for value in values], 0.36, color=colour, label=name, zorder=2)
+        axes.bar_label(bars, [DASH if value is None else f"{value:.2f}" for value in values], fontsize=7.5, zorder=4)
     axes.set_xticks(range(len(labels)), labels)
     axes.set_xlim(-0.5, len(labels) - 0.5)
     axes.margins(y=0.12)

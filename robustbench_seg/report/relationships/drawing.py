@@ -1,14 +1,19 @@
-"""What the figures of relationships share: colours by group, and names that fit."""
+"""What the figures of relationships share: one per matrix, colours by group, and names that fit."""
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
+from robustbench_seg.report.figures import FigureFile
 from robustbench_seg.report.names import task_name
-from robustbench_seg.report.relationships.objectives import GEOMETRIC, SEMANTIC, UNGROUPED, group
+from robustbench_seg.report.relationships.matrix import Matrix
+from robustbench_seg.report.relationships.objectives import GEOMETRIC, SEMANTIC, UNGROUPED
+from robustbench_seg.report.section import Drawing, drawn
 
 SHADES = {SEMANTIC: "#e3eff7", GEOMETRIC: "#fdeedd", UNGROUPED: "#f1f1f1"}
 """Backgrounds of the regions of semantic, geometric and other tasks."""
@@ -24,6 +29,14 @@ MISSING = "#777777"
 """The dash that stands for a missing number."""
 
 
+def matrix_figures(
+    kind: str, matrices: Iterable[Matrix], text: str, make: Callable[[Matrix], Figure | None]
+) -> list[list[FigureFile]]:
+    """The figure of each matrix with its title and `text` as caption; no file where `make` draws nothing."""
+    drawings = [Drawing("_".join(one.setting), f"{one.title}. {text}", partial(make, one)) for one in matrices]
+    return drawn(f"relationships_{kind}", drawings)
+
+
 def task_axis(axes: Axes, tasks: Sequence[str]) -> None:
     """Put tasks at 0, 1, ... of the horizontal axis, under their names in short lines."""
     axes.set_xlim(-0.5, len(tasks) - 0.5)
@@ -34,9 +47,3 @@ def task_axis(axes: Axes, tasks: Sequence[str]) -> None:
 def wrapped(task: str) -> str:
     """A task's name in short lines."""
     return textwrap.fill(task_name(task), 13)
-
-
-def shade_regions(axes: Axes, tasks: Sequence[str]) -> None:
-    """A background per group behind tasks that stand at 0, 1, ... on the horizontal axis."""
-    for at, task in enumerate(tasks):
-        axes.axvspan(at - 0.5, at + 0.5, color=SHADES[group(task)], linewidth=0, zorder=0)
