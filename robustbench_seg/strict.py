@@ -106,7 +106,7 @@ def _plain(hint: Any, value: object, where: str) -> Any:
 def _annotated(hint: Any, value: object, where: str) -> Any:
     inner, bounds = get_args(hint)
     number = convert(inner, value, where)
-    if not bounds.low <= number <= bounds.high:
+    if not (bounds.low <= number <= bounds.high and math.isfinite(number)):
         raise fault(where, f"must be {bounds}, not {value!r}")
     return number
 

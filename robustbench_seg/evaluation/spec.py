@@ -47,9 +47,9 @@ class ModelSpec:
             return load_folder(Path(self.folder))
         if self.own is None:
             return MODELS.get(self.name)()
-        from robustbench_seg.models.adapters.checkpoint import load_own
+        from robustbench_seg.models.adapters.checkpoint import load_checkpoint
 
-        return load_own(self.name, **self.own)
+        return load_checkpoint(self.name, **self.own)
 
 
 @dataclass(frozen=True)

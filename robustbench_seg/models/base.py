@@ -37,7 +37,7 @@ class LoadedModel:
     terms: str = ""
 
 
-def frozen(module: nn.Module) -> nn.Module:
+def for_inference(module: nn.Module) -> nn.Module:
     """The module in eval mode, fp32, without parameter gradients."""
     return module.eval().to(torch.float32).requires_grad_(False)
 

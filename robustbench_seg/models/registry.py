@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from robustbench_seg._shipped import shipped
@@ -29,15 +30,20 @@ _NETWORKS = {
 }
 
 
+def card_folders() -> dict[str, Path]:
+    """The folders of the shipped catalogue by model name, sorted; each holds a card and weights."""
+    return {card.parent.name: card.parent for card in sorted(shipped("models").glob("*/card.toml"))}
+
+
 def _cards() -> Iterator[Entry]:
-    for card in sorted(shipped("models").glob("*/card.toml")):
-        yield Entry(card.parent.name, "catalogue", summary_of(card), partial(_opener, card.parent.name))
+    for name, folder in card_folders().items():
+        yield Entry(name, "catalogue", summary_of(folder / "card.toml"), partial(_opener, folder))
 
 
-def _opener(name: str) -> Callable[[], LoadedModel]:
+def _opener(folder: Path) -> Callable[[], LoadedModel]:
     # By its path, so that listing imports no torch.
-    load: Callable[[str], LoadedModel] = lazy("robustbench_seg.models.catalogue.index:load")()
-    return partial(load, name)
+    load: Callable[[Path], LoadedModel] = lazy("robustbench_seg.models.catalogue.card:load_folder")()
+    return partial(load, folder)
 
 
 NETWORKS: Registry[type[NetworkParameters]] = Registry("network", "networks", lambda: built_in(_NETWORKS))

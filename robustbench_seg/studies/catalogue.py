@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from robustbench_seg.models.catalogue.index import card, folders, load
+from robustbench_seg.models.catalogue.card import load_folder, read_card
 from robustbench_seg.models.cost import ModelCost, measure_cost
+from robustbench_seg.models.registry import card_folders
 from robustbench_seg.report.cells import DASH, Cell, Line, Table
 from robustbench_seg.report.delta import Against, delta_mtl
 from robustbench_seg.report.names import task_name
@@ -65,13 +66,13 @@ class Together:
 
 def measure(names: Iterable[str], device: str) -> dict[str, Measured]:
     """Those of `names` that the catalogue has."""
-    found = {}
-    for name in (name for name in dict.fromkeys(names) if name in folders()):
-        own = card(name)
-        values = {task: own.metrics[task][TASKS.get(task).curve] for task in own.tasks}
-        module = load(name).module.to(device)
-        found[name] = Measured(name, values, own.training.steps, measure_cost(module, own.evaluation.size, device))
-    return found
+    folders, measured = card_folders(), {}
+    for name in (name for name in dict.fromkeys(names) if name in folders):
+        card = read_card(folders[name])
+        values = {task: card.metrics[task][TASKS.get(task).curve] for task in card.tasks}
+        cost = measure_cost(load_folder(folders[name]).module.to(device), card.evaluation.size, device)
+        measured[name] = Measured(name, values, card.training.steps, cost)
+    return measured
 
 
 def together(found: Mapping[str, Measured], names: Sequence[str]) -> Together:

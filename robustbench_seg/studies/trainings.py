@@ -11,7 +11,7 @@ from robustbench_seg._shipped import shipped
 from robustbench_seg.evaluation.run import make_folder
 from robustbench_seg.evaluation.spec import ModelSpec
 from robustbench_seg.models.catalogue.card import CARD
-from robustbench_seg.models.catalogue.index import folders
+from robustbench_seg.models.registry import card_folders
 from robustbench_seg.report.cells import Line, Table, text_cells
 from robustbench_seg.training.recipe import Recipe, read_recipe, varied
 from robustbench_seg.training.run import run_recipe
@@ -56,7 +56,7 @@ def _recipe(name: str) -> Recipe:
 
 def obtain(training: Training, work: Path, device: str, announce: Announce, root: str | None = None) -> ModelSpec:
     """The model: shipped, trained before into `work`, or trained now (continuing where it stopped)."""
-    if training.name in folders():
+    if training.name in card_folders():
         return ModelSpec(training.name)
     folder = work / "models" / training.name
     if not (folder / CARD).is_file():

@@ -14,7 +14,7 @@ import numpy as np
 from robustbench_seg.attacks.objectives.base import Role
 from robustbench_seg.evaluation.config import resolve_device
 from robustbench_seg.evaluation.spec import DataSpec, ModelSpec
-from robustbench_seg.models.catalogue.index import folders
+from robustbench_seg.models.registry import card_folders
 from robustbench_seg.protocol import PROTOCOLS
 from robustbench_seg.report.cells import DASH, Cell, Line, Table, text_cells
 from robustbench_seg.report.comparison import Comparison, Estimate, Scale
@@ -74,7 +74,7 @@ def main(out: Path, limit: int | None, device: str, workers: int, pictures: bool
     Given again it resumes, and rebuilds the pages.
     """
     options = Options(out, resolve_device(device), workers, limit, click.echo)
-    names = [name for name in ATTACKED if name in folders()]
+    names = [name for name in ATTACKED if name in card_folders()]
     runs = [Run(evaluated(experiment(name), [ModelSpec(name)], out / name, options).folder, pictures) for name in names]
     write_relationships(runs, out)
     paper = read_paper(__file__)

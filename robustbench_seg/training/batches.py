@@ -26,7 +26,7 @@ Item = tuple[Tensor, dict[str, Any]]
 
 @dataclass
 class Source:
-    """A data set as tensors at `size` (H,W; empty is its own), kept in memory where `cache` says so.
+    """A data set as tensors at `size` (H,W; None is that of the data), kept in memory where `cache` says so.
 
     `tasks` are those whose labels are read.
     """
@@ -34,7 +34,7 @@ class Source:
     dataset: Dataset
     tasks: tuple[str, ...]
     cache: bool = False
-    size: tuple[int, ...] = ()
+    size: tuple[int, int] | None = None
     _kept: dict[int, Item] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
@@ -58,7 +58,7 @@ class Source:
             return self._kept[index]
         item = _tensors(self.dataset[index], self.rules)
         if self.size:
-            item = resized(*item, (self.size[0], self.size[1]), self.rules)
+            item = resized(*item, self.size, self.rules)
         if self.cache:
             self._kept[index] = item
         return item

@@ -28,7 +28,7 @@ from robustbench_seg.training.batches import Source
 from robustbench_seg.training.curves import CURVES, write_curves
 from robustbench_seg.training.loop import BEST, LOG, build_module
 from robustbench_seg.training.method import VideoSets
-from robustbench_seg.training.recipe import DataRecipe, Recipe, VideoRecipe
+from robustbench_seg.training.recipe import DataRecipe, Recipe
 from robustbench_seg.training.state import read_state
 from robustbench_seg.training.validate import Check, Scores, validate
 
@@ -48,12 +48,13 @@ def export(
     measured on `val_set` too where that has depth.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    chosen, place = recipe.architecture, torch.device(device)
     module = build_module(recipe, len(val_set.classes))
     best = read_state(out / BEST)
     module.load_state_dict(best["module"])
     sha256 = save_weights(module, folder / WEIGHTS)
     fit(module, read_safetensors(folder / WEIGHTS, sha256), str(folder / WEIGHTS))
-    module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    module.to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
     tasks = tuple(task for task in recipe.outputs if task in val_set.tasks)
     check = Check(Source(val_set, tasks, size=recipe.data.size), median_scaling=recipe.video is not None)
     card = Card(
@@ -64,24 +65,19 @@ def export(
         tasks=recipe.outputs,
         parameter_count=sum(parameter.numel() for parameter in module.parameters()),
         sha256=sha256,
-        architecture=_architecture(recipe),
+        architecture=ArchitectureCard(chosen.name, chosen.normalization, chosen.parameters),
         classes=classes_table(val_set.classes),
         training=_training(recipe, val_set, int(best["step"])),
         evaluation=_evaluation(recipe.data, val_set),
-        metrics=_rounded(validate(module, check, torch.device(device))),
+        metrics=_rounded(validate(module, check, place)),
         median_scaling=check.median_scaling,
-        video=_video(recipe, video, module, torch.device(device)),
+        video=_video(recipe, video, module, place),
     )
     shutil.copyfile(out / LOG, folder / LOG)
     write_curves(folder / LOG, folder / CURVES, folder.name)
     # Last: a folder with a card is whole.
     write_card(card, folder)
     return card
-
-
-def _architecture(recipe: Recipe) -> ArchitectureCard:
-    chosen = recipe.architecture
-    return ArchitectureCard(chosen.name, chosen.normalization, chosen.parameters)
 
 
 def _training(recipe: Recipe, val_set: Dataset, step: int) -> TrainingCard:
@@ -99,7 +95,7 @@ def _training(recipe: Recipe, val_set: Dataset, step: int) -> TrainingCard:
     )
 
 
-def _evaluation(data: DataRecipe | VideoRecipe, val_set: Dataset) -> EvaluationCard:
+def _evaluation(data: DataRecipe, val_set: Dataset) -> EvaluationCard:
     height, width = data.size or val_set[0].image.shape[:2]
     return EvaluationCard(data.dataset, data.val, len(val_set), (int(height), int(width)))
 
@@ -117,7 +113,7 @@ def _video(recipe: Recipe, sets: VideoSets | None, module: nn.Module, device: to
 
 
 def _rounded(scores: Scores) -> dict[str, dict[str, float]]:
-    """Four decimals; a metric without data is left out."""
+    """Four decimals; a metric without data is dropped."""
     return {
         task: {key: round(value, 4) for key, value in values.items() if not math.isnan(value)}
         for task, values in scores.items()

@@ -7,7 +7,6 @@ import dataclasses
 import hashlib
 import json
 import math
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from robustbench_seg.data.base import Dataset
 from robustbench_seg.errors import InputError
 from robustbench_seg.models.blocks.normalization import Normalization
 from robustbench_seg.models.networks.base import NetworkRequest
-from robustbench_seg.models.networks.build import build
+from robustbench_seg.models.networks.build import build, check_forward
 from robustbench_seg.registry import unknown
 from robustbench_seg.tasks.base import LossSettings, Task
 from robustbench_seg.tasks.dense import dense_tasks
@@ -37,7 +36,7 @@ from robustbench_seg.training.supervised import Supervised
 from robustbench_seg.training.validate import Check, Scores, validate
 
 Progress = Callable[[int, int, float], None]
-"""Called after every step with (steps done, steps, loss)."""
+"""What is called after every step with (steps done, steps, loss)."""
 
 STATE, BEST, LOG = "state.pt", "best.pt", "log.csv"
 
@@ -99,12 +98,17 @@ def train(
     return Outcome(module.eval(), state.best_step, math.nan if state.best is None else state.best)
 
 
-def build_module(recipe: Recipe, num_classes: int, where: str = "recipe") -> nn.Module:
-    """The recipe's network with fresh weights from its seed, its encoder initialised as the recipe says."""
+def build_module(recipe: Recipe, num_classes: int) -> nn.Module:
+    """The recipe's network with fresh weights from its seed, its encoder initialised as the recipe says.
+
+    InputError where it cannot be built, or cannot take an image.
+    """
     torch.manual_seed(recipe.seed)
-    chosen = recipe.architecture
+    chosen, where = recipe.architecture, f"recipe {recipe.name}"
     request = NetworkRequest(recipe.outputs, num_classes, Normalization.parse(chosen.normalization))
     module = build(chosen.name, chosen.parameters, request, where)
+    check_forward(module, where)
+    module.train()
     if chosen.init:
         load_encoder(module.get_submodule("encoder"), chosen.init)
     return module
@@ -195,4 +199,4 @@ def _write_log(path: Path, rows: list[Row]) -> None:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows({key: f"{value:.6g}" for key, value in row.items()} for row in rows)
-    os.replace(partial, path)  # noqa: PTH105 - the atomic rename is what matters here
+    partial.replace(path)

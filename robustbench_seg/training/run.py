@@ -36,7 +36,7 @@ def run_recipe(
     return export(recipe, val_set, work, out, video=video, device=device)
 
 
-def open_data(recipe: DataRecipe | VideoRecipe, split: str, root: str | None = None, **options: object) -> Dataset:
+def open_data(recipe: DataRecipe, split: str, root: str | None = None, **options: object) -> Dataset:
     """A split of the recipe's data set, made at the recipe's size where the data set can be.
 
     `options` are passed where the data set has them.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ def write_atomically(path: Path, value: object) -> None:
     """`torch.save`, so that a reader sees the old file or the whole new one."""
     partial = path.with_suffix(".partial")
     torch.save(value, partial)
-    os.replace(partial, path)  # noqa: PTH105 - the atomic rename is what matters here
+    partial.replace(path)
 
 
 class Average:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,12 +12,25 @@ from torch import Tensor, nn
 from robustbench_seg.tasks.base import LossSettings
 from robustbench_seg.tasks.registry import TASKS
 from robustbench_seg.training.batches import Source, training_batch
-from robustbench_seg.training.losses import BALANCES
 from robustbench_seg.training.optimiser import Rates, encoder_parameters
 from robustbench_seg.training.recipe import Recipe
 
 DEEP = "deep"
 """The output under which a network in training lists what it predicts on the way, each level at its own size."""
+
+
+def weighted_sum(losses: Mapping[str, Tensor]) -> Tensor:
+    """The plain sum of losses that carry their weights already."""
+    return torch.stack(list(losses.values())).sum()
+
+
+def geometric_mean(losses: Mapping[str, Tensor]) -> Tensor:
+    """The geometric loss strategy (Chennupati 2019; UniNet 2021, eq. 1): exp of the mean logarithm."""
+    return torch.stack(list(losses.values())).clamp(min=1e-8).log().mean().exp()
+
+
+BALANCES: Mapping[str, Callable[[Mapping[str, Tensor]], Tensor]] = {"sum": weighted_sum, "geometric": geometric_mean}
+"""How the losses of several tasks become one, by the recipe's `balance`."""
 
 
 @dataclass(frozen=True)

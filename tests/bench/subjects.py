@@ -18,7 +18,7 @@ from torch import Tensor
 from robustbench_seg.classes import VOID
 from robustbench_seg.data.base import Dataset
 from robustbench_seg.evaluation.spec import DataSpec, ModelSpec
-from robustbench_seg.models.adapters.checkpoint import load_own
+from robustbench_seg.models.adapters.checkpoint import load_checkpoint
 from tests.bench.benchmark import NotMeasuredError
 from tests.bench.process import ROOT
 
@@ -78,7 +78,7 @@ def resnet18(dataset: Dataset, folder: Path, training: Training, device: str = "
 
 
 def _trained(factory: str, dataset: Dataset, training: Training, device: str) -> dict[str, Tensor]:
-    module = load_own(factory, classes=dataset.classes).module.train().requires_grad_(True).to(device)
+    module = load_checkpoint(factory, classes=dataset.classes).module.train().requires_grad_(True).to(device)
     optimiser = torch.optim.AdamW(module.parameters(), training.learning_rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, training.learning_rate, training.steps + 1)
     for images, labels in _crops(dataset, training):

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from robustbench_seg import evaluate
 from robustbench_seg.classes import CITYSCAPES19
-from robustbench_seg.models.base import LoadedModel, frozen
+from robustbench_seg.models.base import LoadedModel, for_inference
 from robustbench_seg.models.blocks.normalization import PRESETS
 from robustbench_seg.models.catalogue.card import load_folder
 from robustbench_seg.models.networks.base import NetworkRequest
@@ -76,7 +76,7 @@ def untrained(tasks=FIVE, source=None) -> nn.Module:
 
 
 def loaded(net: nn.Module, tasks=FIVE, name="nano") -> LoadedModel:
-    return LoadedModel(name, frozen(net), tasks, CITYSCAPES19, False, "0" * 64, "test")
+    return LoadedModel(name, for_inference(net), tasks, CITYSCAPES19, False, "0" * 64, "test")
 
 
 @pytest.fixture(scope="module")

@@ -32,6 +32,6 @@ def test_cost_leaves_the_model_as_it_was():
 
 @pytest.mark.parametrize("size", [(75, 101), (96, 192)])
 def test_catalogue_models_can_be_counted(size):
-    from robustbench_seg.models.catalogue.index import load
+    from robustbench_seg.models.registry import MODELS
 
-    assert count_macs(load("street-multi").module, size) > 1e7
+    assert count_macs(MODELS.get("street-multi")().module, size) > 1e7

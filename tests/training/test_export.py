@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from robustbench_seg.data.registry import DATASETS
-from robustbench_seg.models.catalogue import index as catalogue
-from robustbench_seg.models.catalogue.card import WEIGHTS
+from robustbench_seg.models.catalogue.card import WEIGHTS, load_folder, read_card
 from robustbench_seg.registry import Entry
 from robustbench_seg.training.batches import Source
 from robustbench_seg.training.curves import write_curves
@@ -23,9 +22,9 @@ def test_the_card_measures_the_rounded_weights(tmp_path, recipe, toy, make_toy):
     train(recipe, toy, val, tmp_path / "run")
     folder = tmp_path / "models" / "tiny"
     card = export(recipe, val, tmp_path / "run", folder)
-    model = catalogue.load("tiny", folder.parent)
+    model = load_folder(folder)
     measured = validate(model.module, Check(Source(val, ("semantic", "depth"))), torch.device("cpu"))
-    assert card == catalogue.card("tiny", folder.parent)
+    assert card == read_card(folder)
     assert card.metrics["semantic"]["miou"] == pytest.approx(measured["semantic"]["miou"], abs=1e-4)
     assert card.metrics["depth"]["delta1"] == pytest.approx(measured["depth"]["delta1"], abs=1e-4)
     assert card.sha256 == hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
@@ -50,7 +49,7 @@ def registered(monkeypatch, make_toy):
 
 def test_run_recipe(tmp_path, recipe, registered):
     card = run_recipe(recipe, tmp_path / "run", tmp_path / "tiny")
-    assert catalogue.load("tiny", tmp_path).sha256 == card.sha256
+    assert load_folder(tmp_path / "tiny").sha256 == card.sha256
 
 
 def test_data_is_made_at_the_recipes_size(recipe, registered):

@@ -96,3 +96,10 @@ def test_divergence_is_an_error(tmp_path, recipe, toy):
     optimiser = replace(recipe.optimiser, encoder_lr=1e30, decoder_lr=1e30)
     with pytest.raises(InputError, match="lower the recipe's learning rates"):
         train(replace(recipe, optimiser=optimiser), toy, toy, tmp_path)
+
+
+def test_a_network_that_takes_no_image_is_refused_before_it_trains(recipe, toy, tmp_path):
+    encoder = recipe.architecture.parameters["encoder_args"] | {"output_stride": 8}
+    changed = replace(recipe.architecture, parameters=recipe.architecture.parameters | {"encoder_args": encoder})
+    with pytest.raises(InputError, match="recipe tiny: the network cannot take an image"):
+        train(replace(recipe, architecture=changed), toy, toy, tmp_path)

@@ -33,7 +33,7 @@ def test_paper_scale_overrides(recipe_file):
         ("ema = 0.5", "ema = 1.0", "ema"),
         ("[optimiser]", '[optimiser]\nname = "sgd"', "one of adam, adamw"),
         ("[augment]", "[augments]", "did you mean augment"),
-        ("batch = 2", "batch = 2\ncrop = [64]", "height, width"),
+        ("batch = 2", "batch = 2\ncrop = [64]", "crop: must have 2 entries"),
     ],
 )
 def test_bad_recipe(recipe_file, old, new, message):

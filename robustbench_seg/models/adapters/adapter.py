@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -64,9 +65,7 @@ class InputSpec:
     def normalization(self) -> Normalization:
         """The normalisation of an unscaled RGB image that amounts to this."""
         given = Normalization.parse(self.normalize)
-        if self.normalize == "none":
-            return Normalization(given.mean, _times(given.std, 1 / self.scale))
-        if self.normalize in PRESETS:
+        if self.normalize in PRESETS and self.normalize != "none":
             return given
         return Normalization(_times(given.mean, 1 / self.scale), _times(given.std, 1 / self.scale))
 
@@ -94,11 +93,11 @@ class Adapter(nn.Module):
         return {task.key: self._output(raw, task, spec, images.shape) for task, spec in self.outputs}
 
     def _output(self, raw: object, task: DenseTask, spec: OutputSpec, shape: Sequence[int]) -> Tensor:
-        name, found = task.name, select(raw, spec)
-        if not isinstance(found, Tensor):
-            raise InputError(f"output for {name}: {_kind(found)} instead of a tensor; name one with {name}=KEY")
+        name, value = task.name, select(raw, spec)
+        if not isinstance(value, Tensor):
+            raise InputError(f"output for {name}: {_kind(value)} instead of a tensor; name one with {name}=KEY")
         try:
-            output = task.output(found, shape, None)
+            output = task.output(value, shape, None)
         except InputError as error:
             raise InputError(f"{error} (or name another with {name}=KEY)") from None
         if task.planes is None and output.shape[1] != self.num_classes:
@@ -115,22 +114,15 @@ def select(raw: object, spec: OutputSpec) -> object:
     if isinstance(raw, Tensor) and spec.key is None:
         return raw
     for key in keys:
-        found, value = _lookup(raw, key)
-        if found:
-            return value
+        with contextlib.suppress(AttributeError, LookupError):
+            return _entry(raw, key)
     raise InputError(f"output for {spec.task}: no {spec.key or 'obvious entry'} in {_kind(raw)}; use {spec.task}=KEY")
 
 
-def _lookup(raw: object, key: str) -> tuple[bool, object]:
+def _entry(raw: object, key: str) -> object:
     if isinstance(raw, Mapping):
-        return key in raw, raw.get(key)
-    if isinstance(raw, Sequence) and key.lstrip("-").isdigit():
-        index = int(key)
-        inside = -len(raw) <= index < len(raw)
-        return inside, raw[index] if inside else None
-    missing = object()
-    value = getattr(raw, key, missing)
-    return value is not missing, value
+        return raw[key]
+    return raw[int(key)] if isinstance(raw, Sequence) and key.lstrip("-").isdigit() else getattr(raw, key)
 
 
 def _kind(raw: object) -> str:
@@ -148,9 +140,9 @@ def _times(values: tuple[float, float, float], by: float) -> tuple[float, float,
 
 
 def probe(adapter: nn.Module, size: tuple[int, int] = (128, 192)) -> None:
-    """Runs one grey image, so that outputs that do not fit are found before a run starts.
+    """Runs one grey image, so that outputs that do not fit show before a run starts.
 
-    What else the network raises is left to the run: it may only take images of another size.
+    Whatever else the network raises only shows in the run: it may take images of another size alone.
     """
     try:
         with torch.no_grad():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from torch import Tensor, nn
@@ -14,7 +13,7 @@ from robustbench_seg.data.classfile import load_classes
 from robustbench_seg.errors import InputError, UsageError
 from robustbench_seg.models.adapters.adapter import Adapter, InputSpec, OutputSpec, probe
 from robustbench_seg.models.adapters.factory import make
-from robustbench_seg.models.base import DEFAULT_TASK, LoadedModel, frozen
+from robustbench_seg.models.base import DEFAULT_TASK, LoadedModel, for_inference
 from robustbench_seg.models.catalogue.weights import digest, fit, read_pickle, read_safetensors
 
 State = dict[str, Tensor]
@@ -25,23 +24,7 @@ _PREFIXES = ("module.", "model.", "_orig_mod.", "net.", "network.")
 _TRAINING_ONLY = ("aux_classifier.", "auxiliary_head.", "auxlayer.")
 
 
-@dataclass(frozen=True)
-class Checkpoint:
-    """How to load and call a custom network.
-
-    Without `outputs` it is taken for a segmentation network. `median_scaling` None means: where depth is inverse,
-    because disparity and inverse depth are mostly relative.
-    """
-
-    factory: str
-    weights: Path | None = None
-    input: InputSpec = field(default_factory=InputSpec)
-    outputs: tuple[OutputSpec, ...] = (OutputSpec(DEFAULT_TASK),)
-    classes: ClassSet = CITYSCAPES19
-    median_scaling: bool | None = None
-
-
-def load_own(
+def load_checkpoint(
     factory: str,
     *,
     weights: str | Path | None = None,
@@ -51,53 +34,41 @@ def load_own(
     classes: str | ClassSet = CITYSCAPES19,
     outputs: Sequence[str] = (),
     median_scaling: bool | None = None,
-    name: str | None = None,
 ) -> LoadedModel:
-    """`load_checkpoint` from the plain values of a command line; `classes` is a known set or a classes file."""
-    return load_checkpoint(
-        Checkpoint(
-            factory,
-            None if weights is None else Path(weights),
-            InputSpec(normalize, input_scale, channel_order),
-            tuple(OutputSpec.parse(text) for text in outputs) or (OutputSpec(DEFAULT_TASK),),
-            load_classes(classes) if isinstance(classes, str) else classes,
-            median_scaling,
-        ),
-        name,
-    )
+    """The wrapped network in eval mode and fp32; every way it can fail is one error line.
 
-
-def load_checkpoint(checkpoint: Checkpoint, name: str | None = None) -> LoadedModel:
-    """The wrapped network in eval mode and fp32; every way it can fail is one error line."""
-    tasks = tuple(spec.task for spec in checkpoint.outputs)
-    if len(set(tasks)) < len(tasks) or not tasks:
-        raise UsageError(f"outputs {', '.join(tasks) or 'none'}: name each task once, at least one")
-    net = make(checkpoint.factory, len(checkpoint.classes))
-    if checkpoint.weights is not None:
-        state = read_state(checkpoint.weights)
-        fit(net, matched(state, net), str(checkpoint.weights))
-    adapter = frozen(Adapter(net, checkpoint.input, checkpoint.outputs, len(checkpoint.classes)))
+    `classes` is a known set or a classes file; without `outputs` it is taken for a segmentation network.
+    `median_scaling` None means: where depth is inverse, because disparity and inverse depth are mostly relative.
+    """
+    specs = tuple(OutputSpec.parse(text) for text in outputs) or (OutputSpec(DEFAULT_TASK),)
+    tasks = tuple(spec.task for spec in specs)
+    if len(set(tasks)) < len(tasks):
+        raise UsageError(f"outputs {', '.join(tasks)}: name each task once")
+    spec, class_set = InputSpec(normalize, input_scale, channel_order), classes
+    if isinstance(class_set, str):
+        class_set = load_classes(class_set)
+    net = make(factory, len(class_set))
+    if weights is not None:
+        fit(net, matched(read_state(Path(weights)), net), str(weights))
+    adapter = for_inference(Adapter(net, spec, specs, len(class_set)))
     probe(adapter)
-    inverse = any(spec.inverse for spec in checkpoint.outputs)
+    # With other options or code it is another model.
+    how = (spec, specs, (class_set.names, class_set.maps), median_scaling, digest(net), _code(factory))
     return LoadedModel(
-        name=name or checkpoint.factory,
+        name=factory,
         module=adapter,
         tasks=tasks,
-        classes=checkpoint.classes,
-        median_scaling=inverse if checkpoint.median_scaling is None else checkpoint.median_scaling,
-        sha256=_identity(checkpoint, net),
-        origin=checkpoint.factory if checkpoint.weights is None else f"{checkpoint.factory} + {checkpoint.weights}",
-        summary="own checkpoint" if checkpoint.weights is not None else "own network, weights of its factory",
+        classes=class_set,
+        median_scaling=any(spec.inverse for spec in specs) if median_scaling is None else median_scaling,
+        sha256=hashlib.sha256(repr(how).encode()).hexdigest(),
+        origin=factory if weights is None else f"{factory} + {weights}",
+        summary="custom network, weights of its factory" if weights is None else "custom checkpoint",
     )
 
 
-def _identity(checkpoint: Checkpoint, net: nn.Module) -> str:
-    """A digest of the weights and of how the network is called: with other options it is another model."""
-    source = Path(checkpoint.factory.rpartition(":")[0])
-    code = source.read_bytes() if source.suffix == ".py" else b""
-    classes = (checkpoint.classes.names, checkpoint.classes.maps)
-    how = (checkpoint.input, checkpoint.outputs, classes, checkpoint.median_scaling, digest(net), code)
-    return hashlib.sha256(repr(how).encode()).hexdigest()
+def _code(factory: str) -> bytes:
+    source = Path(factory.rpartition(":")[0])
+    return source.read_bytes() if source.suffix == ".py" else b""
 
 
 def read_state(path: Path) -> State:

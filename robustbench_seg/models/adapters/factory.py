@@ -6,7 +6,6 @@ import importlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 
 import torchvision.models
 from torch import nn
@@ -15,7 +14,6 @@ from robustbench_seg.errors import InputError, RobustsegError, UsageError
 from robustbench_seg.registry import one_line, run_file, unknown
 
 FORMS = "FILE.py:factory, package.module:factory or torchvision:NAME"
-_TORCHVISION = "torchvision"
 
 
 def make(spec: str, num_classes: int) -> nn.Module:
@@ -23,9 +21,9 @@ def make(spec: str, num_classes: int) -> nn.Module:
     source, _, name = spec.rpartition(":")
     if not source or not name:
         raise UsageError(f"model {spec!r}: use {FORMS}")
-    if source == _TORCHVISION:
+    if source == "torchvision":
         return _torchvision(name, num_classes)
-    module = _file(Path(source), spec) if source.endswith(".py") else _module(source, spec)
+    module = _imported(source, spec)
     if not hasattr(module, name):
         public = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
         raise UsageError(f"model {spec!r}: {unknown('factory', name, public)} in {source}")
@@ -54,19 +52,14 @@ def _call(target: object, spec: str) -> object:
     return _guarded(target, f"model {spec!r}: the factory failed")
 
 
-def _file(path: Path, spec: str) -> ModuleType:
+def _imported(source: str, spec: str) -> object:
+    if not source.endswith(".py"):
+        what = f"model {spec!r}: importing {source} failed"
+        return _guarded(lambda: importlib.import_module(source), what, Path.cwd())
+    path = Path(source)
     if not path.is_file():
         raise InputError(f"model {spec!r}: no such file {path}")
-    module = _guarded(lambda: run_file(path, "model"), f"model {spec!r}", path.resolve().parent)
-    assert isinstance(module, ModuleType)
-    return module
-
-
-def _module(name: str, spec: str) -> ModuleType:
-    what = f"model {spec!r}: importing {name} failed"
-    module = _guarded(lambda: importlib.import_module(name), what, Path.cwd())
-    assert isinstance(module, ModuleType)
-    return module
+    return _guarded(lambda: run_file(path, "model"), f"model {spec!r}", path.resolve().parent)
 
 
 def _guarded(run: Callable[[], object], what: str, folder: Path | None = None) -> object:

@@ -1,12 +1,10 @@
-"""Attention blocks shared by the multi-task networks: gated messages between tasks, residual blocks."""
+"""Gated messages between tasks (PAD-Net, Xu 2018), which MTI-Net sends at every scale."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 from torch import Tensor, nn
-from torchvision.models.resnet import BasicBlock
-from torchvision.ops import SqueezeExcitation
 
 
 class GatedMessage(nn.Sequential):
@@ -30,24 +28,10 @@ class Distillation(nn.Module):
         )
 
     def forward(self, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """A map (N,width,h,w) a target, of a map of the same shape a source."""
+        """One map (N,width,h,w) per target, of one map of the same shape per source."""
         distilled = {}
         for target, messages in self.messages.items():
             distilled[target] = features[target]
             for source, message in messages.items():  # type: ignore[operator]
                 distilled[target] = distilled[target] + message(features[source])
         return distilled
-
-
-def residual_block(inputs: int, width: int) -> nn.Module:
-    """ResNet's basic block, its shortcut projected where the number of channels changes."""
-    same = inputs == width
-    shortcut = None if same else nn.Sequential(nn.Conv2d(inputs, width, 1, bias=False), nn.BatchNorm2d(width))
-    block: nn.Module = BasicBlock(inputs, width, downsample=shortcut)
-    return block
-
-
-def squeeze_excitation(width: int) -> nn.Module:
-    """Channel attention (Hu 2018) with its reduction by 16, at least four channels."""
-    block: nn.Module = SqueezeExcitation(width, max(4, width // 16))
-    return block

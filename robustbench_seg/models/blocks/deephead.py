@@ -27,17 +27,17 @@ class Fuse(nn.Module):
         """The map (N,width,h,w) at the size of the first level."""
         size = features[0].shape[-2:]
         maps = [resize(reduce(x), size) for reduce, x in zip(self.reduce, features, strict=True)]
-        summed = maps[0]
-        for x in maps[1:]:
-            summed = summed + x
-        return F.relu(self.norm(summed))
+        return F.relu(self.norm(sum(maps[1:], maps[0])))
 
 
-class LightHead(nn.Sequential):
-    """A task's decoder in the multi-task baseline: all levels fused, then the prediction."""
-
-    def __init__(self, channels: Sequence[int], width: int, task: DenseTask, num_classes: int) -> None:
-        super().__init__(Fuse(channels, width), predictor(width, task, num_classes))
+def light_heads(tasks: Mapping[str, DenseTask], channels: Sequence[int], width: int, num_classes: int) -> nn.ModuleDict:
+    """A task's decoder in the multi-task baseline, by task: all levels fused, then the prediction."""
+    return nn.ModuleDict(
+        {
+            name: nn.Sequential(Fuse(channels, width), predictor(width, task, num_classes))
+            for name, task in tasks.items()
+        }
+    )
 
 
 def predictor(width: int, task: DenseTask, num_classes: int) -> nn.Conv2d:
@@ -52,15 +52,15 @@ def finished(tasks: Mapping[str, DenseTask], raw: Mapping[str, Tensor], images: 
 
 
 def coarse(tasks: Mapping[str, DenseTask], raw: Mapping[str, Tensor], images: Tensor) -> dict[str, Tensor]:
-    """The same at the maps' own resolution, for losses of what is predicted on the way.
+    """The same at the resolution of the maps, for losses of intermediate predictions.
 
     Upsampling four scales of four tasks costs more than the network does.
     """
-    full, size, found = padded_size(images), images.shape[-2:], {}
+    full, size, outputs = padded_size(images), images.shape[-2:], {}
     for name, x in raw.items():
         height, width = (-(-length * n // m) for length, n, m in zip(x.shape[-2:], size, full, strict=True))
-        found[name] = tasks[name].activate(x[..., :height, :width])
-    return found
+        outputs[name] = tasks[name].activate(x[..., :height, :width])
+    return outputs
 
 
 def chosen_tasks(tasks: Sequence[str], extra: Sequence[str] = ()) -> dict[str, DenseTask]:

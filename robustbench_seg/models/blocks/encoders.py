@@ -20,7 +20,7 @@ _Count = Annotated[int, Range(1, 4096)]
 
 @dataclass(frozen=True)
 class EncoderArgs:
-    """What a card may hand to timm; None is timm's own value.
+    """What a card may pass to timm; None is timm's default.
 
     Others (checkpoint_path, pretrained_cfg) would make it fetch or open files, or have no effect on features
     (drop_rate).

@@ -6,26 +6,16 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torchvision.ops import Conv2dNormActivation
 
 from robustbench_seg.models.blocks.resize import resize
-
-
-class ConvBNReLU(nn.Sequential):
-    """Convolution without bias, BatchNorm, ReLU."""
-
-    def __init__(self, inputs: int, outputs: int, kernel: int, groups: int = 1) -> None:
-        super().__init__(
-            nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, groups=groups, bias=False),
-            nn.BatchNorm2d(outputs),
-            nn.ReLU(inplace=True),
-        )
 
 
 class FPNDecoder(nn.Module):
     """Top-down pyramid (Lin 2017) whose levels are smoothed, brought to the finest one and summed (Kirillov 2019).
 
     The smoothing is depthwise-separable. The coarsest level also gets the image's mean feature (ParseNet 2015),
-    which tells classes apart that look alike locally.
+    which distinguishes classes that look alike locally.
     """
 
     def __init__(self, channels: Sequence[int], width: int) -> None:
@@ -36,9 +26,10 @@ class FPNDecoder(nn.Module):
             nn.Conv2d(channels[-1], width, 1), nn.ReLU(inplace=True), nn.Conv2d(width, width, 1)
         )
         self.smooth = nn.ModuleList(
-            nn.Sequential(ConvBNReLU(width, width, 3, groups=width), ConvBNReLU(width, width, 1)) for _ in channels
+            nn.Sequential(Conv2dNormActivation(width, width, 3, groups=width), Conv2dNormActivation(width, width, 1))
+            for _ in channels
         )
-        self.fuse = ConvBNReLU(width, width, 3)
+        self.fuse = Conv2dNormActivation(width, width, 3)
         self.out_channels = width
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:

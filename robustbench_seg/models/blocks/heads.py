@@ -29,7 +29,7 @@ class DenseHead(nn.Module):
 class DepthHead(nn.Module):
     """Bounded inverse depth: 1/depth = 0.01 + 9.99 sigmoid, so depth lies in [0.1, 100] m (Klingner 2020)."""
 
-    def __init__(self, inputs: int, kernel: int = 3) -> None:
+    def __init__(self, inputs: int, kernel: int) -> None:
         super().__init__()
         self.conv = nn.Conv2d(inputs, 1, kernel, padding=kernel // 2)
         # Starts near 10 m; at sigmoid(0) the first prediction would be 0.2 m everywhere.
@@ -45,6 +45,6 @@ def inverse_depth(logits: Tensor) -> Tensor:
     return 1 / MAX_DEPTH + (1 / MIN_DEPTH - 1 / MAX_DEPTH) * torch.sigmoid(logits)
 
 
-def make_head(task: DenseTask, inputs: int, num_classes: int, kernel: int = 3) -> nn.Module:
+def make_head(task: DenseTask, inputs: int, num_classes: int, kernel: int) -> nn.Module:
     """The head of a task: Klingner's for depth, a plain one for every other."""
     return DepthHead(inputs, kernel) if isinstance(task, Depth) else DenseHead(task, inputs, num_classes, kernel)

@@ -13,7 +13,7 @@ from torch import nn
 from robustbench_seg.classes import CLASS_SETS, ClassSet
 from robustbench_seg.data.classfile import ClassesTable
 from robustbench_seg.errors import InputError, RobustsegError
-from robustbench_seg.models.base import LoadedModel, frozen
+from robustbench_seg.models.base import LoadedModel, for_inference
 from robustbench_seg.models.blocks.normalization import Normalization
 from robustbench_seg.models.catalogue.toml_writer import dumps
 from robustbench_seg.models.catalogue.weights import fit, read_safetensors
@@ -118,7 +118,7 @@ def read_card(folder: Path) -> Card:
 
 
 def write_card(card: Card, folder: Path) -> None:
-    """Writes the card into a model's folder."""
+    """Writes the card into the folder of its model."""
     (folder / CARD).write_text(dumps(asdict(card)), encoding="utf-8")
 
 
@@ -151,27 +151,22 @@ def build_from(card: Card, path: Path, largest: int) -> nn.Module:
     return module
 
 
-def _terms(card: Card) -> str:
-    """What all of the training data allows."""
-    found = [card.training.terms, *([card.video.terms] if card.video else [])]
-    return "; ".join(dict.fromkeys(found))
-
-
 def load_folder(folder: Path) -> LoadedModel:
     """The model in a folder with a card and weights; nothing in either is executed."""
     card, weights = read_card(folder), folder / WEIGHTS
+    terms = dict.fromkeys(source.terms for source in (card.training, card.video) if source)
     state = read_safetensors(weights, card.sha256)
     module = build_from(card, folder / CARD, sum(value.numel() for value in state.values()))
     fit(module, state, str(weights))
     return LoadedModel(
         name=card.name,
         # Channels-last weights make convolutions a third faster on a CPU, whatever the images' layout.
-        module=frozen(module).to(memory_format=torch.channels_last),
+        module=for_inference(module).to(memory_format=torch.channels_last),
         tasks=card.tasks,
         classes=classes_of(card, folder / CARD),
         median_scaling=card.median_scaling,
         sha256=card.sha256,
         origin="catalogue",
         summary=card.summary,
-        terms=_terms(card),
+        terms="; ".join(terms),
     )

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import pickle
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from robustbench_seg.errors import InputError
+from robustbench_seg.registry import one_line
 
 # A variance below 6e-8 is 0 in fp16 and above 65504 is infinite; statistics are few, so they stay whole.
 _KEPT_FP32 = ("running_mean", "running_var")
@@ -30,7 +30,7 @@ def save_weights(module: nn.Module, path: Path) -> str:
     data = save(rounded(module))
     partial = path.with_suffix(".partial")
     partial.write_bytes(data)
-    os.replace(partial, path)  # noqa: PTH105 - the atomic rename is what matters here
+    partial.replace(path)
     return hashlib.sha256(data).hexdigest()
 
 
@@ -40,9 +40,9 @@ def read_safetensors(path: Path, sha256: str | None = None) -> dict[str, Tensor]
         data = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot read weights: {error.strerror}") from None
-    found = hashlib.sha256(data).hexdigest()
-    if sha256 is not None and found != sha256:
-        raise InputError(f"{path}: sha256 is {found[:12]}…, the card says {sha256[:12]}…; fetch the file again")
+    actual = hashlib.sha256(data).hexdigest()
+    if sha256 is not None and actual != sha256:
+        raise InputError(f"{path}: sha256 is {actual[:12]}…, the card says {sha256[:12]}…; fetch the file again")
     try:
         return load(data)
     except (SafetensorError, ValueError, KeyError) as error:
@@ -57,11 +57,11 @@ def read_pickle(path: Path) -> Any:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise InputError(
-            f"{path}: refused, it is not a plain state dict ({_first_line(error)}); loading it could run code. "
+            f"{path}: refused, it is not a plain state dict ({_reason(error)}); loading it could run code. "
             "Save model.state_dict() as safetensors or with torch.save"
         ) from None
     except Exception as error:  # what a damaged file raises depends on the byte that is wrong
-        raise InputError(f"{path}: unreadable, it is damaged or no torch file ({_first_line(error)})") from None
+        raise InputError(f"{path}: unreadable, it is damaged or no torch file ({_reason(error)})") from None
 
 
 def fit(module: nn.Module, state: Mapping[str, Tensor], where: str) -> None:
@@ -76,10 +76,10 @@ def fit(module: nn.Module, state: Mapping[str, Tensor], where: str) -> None:
         if key in state and state[key].shape != value.shape
     ]
     infinite = [key for key, value in state.items() if not torch.isfinite(value).all()]
-    problems = {"missing": missing, "unexpected": unexpected, "of another shape": shapes, "not finite": infinite}
-    found = [f"{len(keys)} {kind} ({_first(keys)})" for kind, keys in problems.items() if keys]
-    if found:
-        raise InputError(f"{where}: weights do not fit the network: {'; '.join(found)}")
+    kinds = {"missing": missing, "unexpected": unexpected, "of another shape": shapes, "not finite": infinite}
+    problems = [f"{len(keys)} {kind} ({_first(keys)})" for kind, keys in kinds.items() if keys]
+    if problems:
+        raise InputError(f"{where}: weights do not fit the network: {'; '.join(problems)}")
     module.load_state_dict(dict(state), strict=False)
 
 
@@ -98,11 +98,9 @@ def _round(key: str, value: Tensor) -> Tensor:
     return value.half()
 
 
-def _first(keys: Iterable[str], count: int = 3) -> str:
-    listed = list(keys)
-    return ", ".join(listed[:count]) + (", …" if len(listed) > count else "")
+def _first(keys: Sequence[str]) -> str:
+    return ", ".join(keys[:3]) + (", …" if len(keys) > 3 else "")
 
 
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0][:160]}" if lines else type(error).__name__
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {one_line(error)[:160]}"

@@ -43,7 +43,7 @@ class NetworkParameters(ABC):
 
 @dataclass(frozen=True)
 class EncoderParameters(NetworkParameters):
-    """Parameters of the networks on a timm encoder: its name and what else timm takes (`encoders.EncoderArgs`)."""
+    """Parameters of the networks on a timm encoder: its name and its `encoders.EncoderArgs`."""
 
     encoder: str = "dla34"
     encoder_args: dict[str, Any] = field(default_factory=dict)
@@ -51,3 +51,11 @@ class EncoderParameters(NetworkParameters):
     def image_encoder(self, request: NetworkRequest, skip_finest: int = 0) -> ImageEncoder:
         """A fresh encoder without its `skip_finest` finest levels."""
         return ImageEncoder(self.encoder, self.encoder_args, request.normalization, skip_finest)
+
+
+@dataclass(frozen=True)
+class LightParameters(EncoderParameters):
+    """`width` of the task heads, which use every encoder level but the `skip_finest` finest (1: they predict at /4)."""
+
+    width: Width = 256
+    skip_finest: Skipped = 1

@@ -10,11 +10,11 @@ from timm.models import FeatureListNet
 from torch import Tensor, nn
 
 from robustbench_seg.errors import InputError
-from robustbench_seg.models.blocks.deephead import LightHead, chosen_tasks, finished
+from robustbench_seg.models.blocks.deephead import chosen_tasks, finished, light_heads
 from robustbench_seg.models.blocks.encoders import Encoder
 from robustbench_seg.models.blocks.normalization import Normalize
 from robustbench_seg.models.blocks.resize import padded
-from robustbench_seg.models.networks.base import EncoderParameters, NetworkRequest, Skipped, Width
+from robustbench_seg.models.networks.base import LightParameters, NetworkRequest
 
 OWN = 0.9
 """What a task first keeps of its own features; the others share the rest equally."""
@@ -38,11 +38,8 @@ class CrossStitch(nn.Module):
 
 
 @dataclass(frozen=True)
-class CrossStitchParameters(EncoderParameters):
-    """`width` of the heads; all encoder levels but the `skip_finest` finest are stitched."""
-
-    width: Width = 256
-    skip_finest: Skipped = 1
+class CrossStitchParameters(LightParameters):
+    """An encoder and a light head per task; the levels that the heads use are stitched."""
 
     def build(self, request: NetworkRequest) -> nn.Module:
         """The network of these parameters."""
@@ -63,9 +60,9 @@ class CrossStitchNet(nn.Module):
         self.skip_finest = parameters.skip_finest
         first = encoders[next(iter(tasks))]
         self.stages = stages(first, parameters.encoder)
-        used, width, num_classes = first.channels[self.skip_finest :], parameters.width, request.num_classes
+        used = first.channels[self.skip_finest :]
         self.stitches = nn.ModuleList(CrossStitch(len(tasks), c) for c in used)
-        self.heads = nn.ModuleDict({name: LightHead(used, width, task, num_classes) for name, task in tasks.items()})
+        self.heads = light_heads(tasks, used, parameters.width, request.num_classes)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """One output per task."""
@@ -95,18 +92,15 @@ class CrossStitchNet(nn.Module):
 
 
 def stages(encoder: Encoder, name: str) -> tuple[tuple[str, ...], ...]:
-    """The names of the encoder's parts that lead from each level to the next.
-
-    InputError where the parts are not run one after the other, with the encoder's `name`.
-    """
+    """The names of the encoder's parts between each level and the next; InputError where they form no chain."""
     body = encoder.body
     if type(body) is not FeatureListNet:
         raise InputError(f"encoder {name!r} cannot be run stage by stage; use one such as resnet18 or dla34")
-    found: list[tuple[str, ...]] = []
+    groups: list[tuple[str, ...]] = []
     parts: list[str] = []
     for part in body:
         parts.append(part)
         if part in body.return_layers:
-            found.append(tuple(parts))
+            groups.append(tuple(parts))
             parts = []
-    return tuple(found)
+    return tuple(groups)

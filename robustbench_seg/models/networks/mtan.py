@@ -9,11 +9,11 @@ from itertools import pairwise
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torchvision.ops import Conv2dNormActivation
 
-from robustbench_seg.models.blocks.deephead import LightHead, chosen_tasks, finished
-from robustbench_seg.models.blocks.fpn import ConvBNReLU
-from robustbench_seg.models.networks.base import EncoderParameters, NetworkRequest, Skipped, Width
-from robustbench_seg.models.networks.uninet import Bottleneck
+from robustbench_seg.models.blocks.bottleneck import Bottleneck
+from robustbench_seg.models.blocks.deephead import chosen_tasks, finished, light_heads
+from robustbench_seg.models.networks.base import LightParameters, NetworkRequest
 
 
 class AttentionMask(nn.Sequential):
@@ -22,7 +22,7 @@ class AttentionMask(nn.Sequential):
     def __init__(self, inputs: int, channels: int) -> None:
         inner = max(4, channels // 4)
         super().__init__(
-            ConvBNReLU(inputs, inner, 1),
+            Conv2dNormActivation(inputs, inner, 1),
             nn.Conv2d(inner, channels, 1, bias=False),
             nn.BatchNorm2d(channels),
             nn.Sigmoid(),
@@ -46,11 +46,8 @@ class StageAttention(nn.ModuleList):
 
 
 @dataclass(frozen=True)
-class MTANParameters(EncoderParameters):
-    """`width` of the heads; every encoder level but the `skip_finest` finest is attended to."""
-
-    width: Width = 256
-    skip_finest: Skipped = 1
+class MTANParameters(LightParameters):
+    """A light head per task on the levels it attends to."""
 
     def build(self, request: NetworkRequest) -> nn.Module:
         """The network of these parameters."""
@@ -68,12 +65,10 @@ class MTAN(nn.Module):
         super().__init__()
         self.tasks = chosen_tasks(request.tasks)
         self.encoder = parameters.image_encoder(request, parameters.skip_finest)
-        used, width, num_classes = self.encoder.channels, parameters.width, request.num_classes
+        used = self.encoder.channels
         self.refine = nn.ModuleList(Bottleneck(fine, coarse, max(4, coarse // 4)) for fine, coarse in pairwise(used))
         self.attention = nn.ModuleDict({name: StageAttention(used) for name in self.tasks})
-        self.heads = nn.ModuleDict(
-            {name: LightHead(used, width, task, num_classes) for name, task in self.tasks.items()}
-        )
+        self.heads = light_heads(self.tasks, used, parameters.width, request.num_classes)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """One output per task."""

@@ -8,9 +8,18 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torchvision.models.resnet import BasicBlock
+from torchvision.ops import SqueezeExcitation
 
-from robustbench_seg.models.blocks.attention import Distillation, residual_block, squeeze_excitation
-from robustbench_seg.models.blocks.deephead import LightHead, chosen_tasks, coarse, finished, predictor, with_auxiliary
+from robustbench_seg.models.blocks.attention import Distillation
+from robustbench_seg.models.blocks.deephead import (
+    chosen_tasks,
+    coarse,
+    finished,
+    light_heads,
+    predictor,
+    with_auxiliary,
+)
 from robustbench_seg.models.blocks.instance_head import INSTANCE_TASKS, InstanceParameters, instance_head
 from robustbench_seg.models.blocks.resize import resize
 from robustbench_seg.models.networks.base import EncoderParameters, NetworkRequest, Skipped, Width
@@ -30,12 +39,12 @@ class InitialTasks(nn.Module):
         )
 
     def forward(self, level: Tensor, propagated: Mapping[str, Tensor] | None) -> TaskMaps:
-        """A map (N,width,h,w) per task, of the encoder's level and what the next coarser scale hands on."""
+        """A map (N,width,h,w) per task, of the encoder's level and what the next coarser scale passes to it."""
         return {task: refine(_joined(level, propagated, task)) for task, refine in self.refine.items()}
 
 
 class FeaturePropagation(nn.Module):
-    """What a scale hands on to the next finer one (MTI-Net, section 3.3).
+    """What a scale passes to the next finer one (MTI-Net, section 3.3).
 
     The tasks' maps are mixed; a softmax over tasks weighs them into a shared map; each task takes its channels of
     that by squeeze-and-excitation and adds its own map.
@@ -47,7 +56,8 @@ class FeaturePropagation(nn.Module):
         inner = max(4, total // 4)
         self.mix = nn.Sequential(residual_block(total, inner), residual_block(inner, inner), nn.Conv2d(inner, total, 1))
         self.reduce = residual_block(total, width)
-        self.excite = nn.ModuleDict({task: squeeze_excitation(width) for task in tasks})
+        # The reduction by 16 of Hu 2018.
+        self.excite = nn.ModuleDict({task: SqueezeExcitation(width, max(4, width // 16)) for task in tasks})
 
     def forward(self, maps: Mapping[str, Tensor]) -> TaskMaps:
         """A map (N,width,h,w) per task."""
@@ -55,6 +65,14 @@ class FeaturePropagation(nn.Module):
         weights = self.mix(stacked).unflatten(1, (len(self.tasks), -1)).softmax(1).flatten(1, 2)
         shared = self.reduce(weights * stacked)
         return {task: excite(shared) + maps[task] for task, excite in self.excite.items()}
+
+
+def residual_block(inputs: int, width: int) -> nn.Module:
+    """ResNet's basic block, its shortcut projected where the number of channels changes."""
+    same = inputs == width
+    shortcut = None if same else nn.Sequential(nn.Conv2d(inputs, width, 1, bias=False), nn.BatchNorm2d(width))
+    block: nn.Module = BasicBlock(inputs, width, downsample=shortcut)
+    return block
 
 
 class ScaleMaps(NamedTuple):
@@ -132,9 +150,7 @@ class MTINet(nn.Module):
             Scale(c + h, w, tuple(dense), sources, num_classes, finest=i == 0)
             for i, (c, h, w) in enumerate(zip(self.encoder.channels, handed, widths, strict=True))
         )
-        self.heads = nn.ModuleDict(
-            {name: LightHead(widths, parameters.head, task, num_classes) for name, task in dense.items()}
-        )
+        self.heads = light_heads(dense, widths, parameters.head, num_classes)
         self.instances = instance_head(self.encoder, parameters.instances, request.tasks, num_classes)
 
     def forward(self, images: Tensor) -> dict[str, Any]:
@@ -151,10 +167,10 @@ class MTINet(nn.Module):
 
     def _scales(self, features: Sequence[Tensor]) -> list[ScaleMaps]:
         """The scales' maps, fine to coarse; made coarse to fine."""
-        found: list[ScaleMaps] = []
+        maps: list[ScaleMaps] = []
         for scale, level in zip(list(self.scales)[::-1], features[::-1], strict=True):
-            found.insert(0, scale(level, found[0].propagated if found else None))
-        return found
+            maps.insert(0, scale(level, maps[0].propagated if maps else None))
+        return maps
 
 
 def _joined(level: Tensor, propagated: Mapping[str, Tensor] | None, task: str) -> Tensor:

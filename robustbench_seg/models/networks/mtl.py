@@ -10,16 +10,13 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from robustbench_seg.models.blocks.deephead import LightHead, chosen_tasks, finished
-from robustbench_seg.models.networks.base import EncoderParameters, NetworkRequest, Skipped, Width
+from robustbench_seg.models.blocks.deephead import chosen_tasks, finished, light_heads
+from robustbench_seg.models.networks.base import LightParameters, NetworkRequest
 
 
 @dataclass(frozen=True)
-class MTLParameters(EncoderParameters):
-    """`width` of the heads, which use every encoder level but the `skip_finest` finest (1: they predict at /4)."""
-
-    width: Width = 256
-    skip_finest: Skipped = 1
+class MTLParameters(LightParameters):
+    """A light head per task on one encoder."""
 
     def build(self, request: NetworkRequest) -> nn.Module:
         """The network of these parameters."""
@@ -33,10 +30,7 @@ class MTLNet(nn.Module):
         super().__init__()
         self.encoder = parameters.image_encoder(request, parameters.skip_finest)
         self.tasks = chosen_tasks(request.tasks)
-        used, width = self.encoder.channels, parameters.width
-        self.heads = nn.ModuleDict(
-            {name: LightHead(used, width, task, request.num_classes) for name, task in self.tasks.items()}
-        )
+        self.heads = light_heads(self.tasks, self.encoder.channels, parameters.width, request.num_classes)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """One output per task."""

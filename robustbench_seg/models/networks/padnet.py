@@ -8,20 +8,18 @@ from typing import Any
 from torch import Tensor, nn
 
 from robustbench_seg.models.blocks.attention import Distillation
+from robustbench_seg.models.blocks.bottleneck import Bottleneck
 from robustbench_seg.models.blocks.deephead import Fuse, chosen_tasks, coarse, finished, predictor, with_auxiliary
-from robustbench_seg.models.networks.base import EncoderParameters, NetworkRequest, Skipped, Width
-from robustbench_seg.models.networks.uninet import Bottleneck
+from robustbench_seg.models.networks.base import LightParameters, NetworkRequest
 
 
 @dataclass(frozen=True)
-class PadNetParameters(EncoderParameters):
+class PadNetParameters(LightParameters):
     """`width` of every map, at the encoder's finest level but `skip_finest`.
 
     `auxiliary` tasks are predicted first, to help the others, and not at the end.
     """
 
-    width: Width = 256
-    skip_finest: Skipped = 1
     auxiliary: tuple[str, ...] = ()
 
     def build(self, request: NetworkRequest) -> nn.Module:
@@ -47,10 +45,7 @@ class PadNet(nn.Module):
         self.predict = nn.ModuleDict({name: predictor(width, task, num_classes) for name, task in sources.items()})
         self.distil = Distillation(tuple(dense), tuple(sources), width)
         self.heads = nn.ModuleDict(
-            {
-                name: nn.Sequential(_refinement(width), predictor(width, task, num_classes))
-                for name, task in dense.items()
-            }
+            {name: nn.Sequential(_refinement(width), predictor(width, dense[name], num_classes)) for name in dense}
         )
 
     def forward(self, images: Tensor) -> dict[str, Any]:

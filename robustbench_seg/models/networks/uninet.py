@@ -10,9 +10,10 @@ import torch
 import torch.nn.functional as F
 from timm.models.vovnet import OsaStage
 from torch import Tensor, nn
+from torchvision.ops import Conv2dNormActivation
 
+from robustbench_seg.models.blocks.bottleneck import Bottleneck
 from robustbench_seg.models.blocks.deephead import chosen_tasks
-from robustbench_seg.models.blocks.fpn import ConvBNReLU
 from robustbench_seg.models.blocks.instance_head import INSTANCE_TASKS, InstanceParameters, instance_head
 from robustbench_seg.models.blocks.resize import padded_size, resize
 from robustbench_seg.models.networks.base import EncoderParameters, NetworkRequest, Skipped, Width
@@ -60,26 +61,11 @@ class ExtraStages(nn.ModuleList):
         """One level per stage, each at half the size of the one before."""
         levels = [x]
         for stage in self:
-            levels.append(stage(levels[-1]))
+            x = levels[-1]
+            # A stage can halve no single row or column.
+            fill = (0, int(x.shape[-1] == 1), 0, int(x.shape[-2] == 1))
+            levels.append(stage(F.pad(x, fill, mode="replicate") if any(fill) else x))
         return levels[1:]
-
-
-class Bottleneck(nn.Module):
-    """1x1, 3x3, 1x1 convolutions with a residual connection, as in ResNet-50."""
-
-    def __init__(self, inputs: int, width: int, inner: int) -> None:
-        super().__init__()
-        self.body = nn.Sequential(
-            ConvBNReLU(inputs, inner, 1),
-            ConvBNReLU(inner, inner, 3),
-            nn.Conv2d(inner, width, 1, bias=False),
-            nn.BatchNorm2d(width),
-        )
-        self.skip = nn.Sequential(nn.Conv2d(inputs, width, 1, bias=False), nn.BatchNorm2d(width))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """The map (N,width,h,w)."""
-        return F.relu(self.body(x) + self.skip(x))
 
 
 class SharedDecoder(nn.Module):
@@ -104,8 +90,8 @@ class PixelHead(nn.Module):
 
     def __init__(self, levels: int, width: int, head: int, outputs: int, kernel: int) -> None:
         super().__init__()
-        self.reduce = nn.ModuleList(ConvBNReLU(width, head, 1) for _ in range(levels))
-        self.fuse = ConvBNReLU(levels * head, head, 1)
+        self.reduce = nn.ModuleList(Conv2dNormActivation(width, head, 1) for _ in range(levels))
+        self.fuse = Conv2dNormActivation(levels * head, head, 1)
         self.last = nn.Conv2d(head, outputs, kernel, padding=kernel // 2)
 
     def forward(self, maps: Sequence[Tensor], size: tuple[int, int]) -> Tensor:

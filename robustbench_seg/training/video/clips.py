@@ -36,16 +36,16 @@ class Clips:
     intrinsics: Tensor
 
     def to(self, device: torch.device) -> Clips:
-        """The same elsewhere."""
+        """The same clips on another device."""
         return Clips(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
 
 
 @dataclass
 class ClipSource:
-    """The frames of a data set with neighbours, at `size` (H,W; empty is its own), kept in memory where asked."""
+    """The frames of a data set with neighbours, at `size` (H,W; None is theirs), kept in memory where asked."""
 
     dataset: Dataset
-    size: tuple[int, ...] = ()
+    size: tuple[int, int] | None = None
     cache: bool = True
     _kept: dict[int, Frames] = field(default_factory=dict, repr=False)
 
@@ -67,10 +67,10 @@ class ClipSource:
         before, after = self.dataset.neighbours(index)
         now = self.dataset[index]
         images = [torch.from_numpy(np.array(sample.image)).permute(2, 0, 1) for sample in (before, now, after)]
-        shape = images[1].shape[-2:]
-        size = (self.size[0], self.size[1]) if self.size else (shape[0], shape[1])
+        height, width = images[1].shape[-2:]
+        size = self.size or (height, width)
         small = [resized(image, {}, size, {})[0] for image in images]
-        return torch.stack(small), scaled_intrinsics(_intrinsics(now), (shape[0], shape[1]), size)
+        return torch.stack(small), scaled_intrinsics(_intrinsics(now), (height, width), size)
 
 
 def clip_batch(source: ClipSource, recipe: VideoRecipe, augment: AugmentRecipe, step: int, seed: int) -> Clips:

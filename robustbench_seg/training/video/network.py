@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from robustbench_seg.errors import InputError
-from robustbench_seg.models.blocks.gradient_scale import scale_gradient
 from robustbench_seg.models.blocks.heads import DepthHead, inverse_depth
 from robustbench_seg.models.blocks.multitask import MultiTaskNet
 from robustbench_seg.models.blocks.pose import PoseNet
@@ -81,3 +80,12 @@ class JointNet(nn.Module):
         first, second = torch.cat([clips.before, clips.now]), torch.cat([clips.now, clips.after])
         motion = self.pose(first, second)
         return rigid(motion[:count], inverse=True), rigid(motion[count:])
+
+
+def scale_gradient(features: Iterable[Tensor], factor: float) -> list[Tensor]:
+    """The same features; what flows back into each is multiplied by `factor` (Klingner 2020, eq. 5)."""
+    scaled = [x.view_as(x) for x in features]
+    for x in scaled:
+        if x.requires_grad:
+            x.register_hook(lambda gradient: gradient * factor)  # type: ignore[no-untyped-call]
+    return scaled

@@ -10,7 +10,7 @@ from torch import nn
 
 from robustbench_seg.classes import CAMVID11
 from robustbench_seg.errors import InputError, RobustsegError, UsageError
-from robustbench_seg.models.adapters.checkpoint import load_own
+from robustbench_seg.models.adapters.checkpoint import load_checkpoint
 
 CODE = """
 import torch
@@ -77,7 +77,7 @@ def _keys(prefix):
 )
 def test_wrappings_and_prefixes(code, tmp_path, content):
     torch.save(content, tmp_path / "w.pth")
-    model = load_own(f"{code}:Net", weights=tmp_path / "w.pth", classes="camvid11")
+    model = load_checkpoint(f"{code}:Net", weights=tmp_path / "w.pth", classes="camvid11")
     torch.testing.assert_close(model.module.net.body.weight, _state()["weight"])
     assert not model.module.training
     assert model.tasks == ("semantic",)
@@ -87,7 +87,7 @@ def test_wrappings_and_prefixes(code, tmp_path, content):
 
 def test_safetensors_in_half_precision(code, tmp_path):
     save_file({key: value.half() for key, value in _keys("").items()}, tmp_path / "w.safetensors")
-    model = load_own(f"{code}:Net", weights=tmp_path / "w.safetensors", classes="camvid11")
+    model = load_checkpoint(f"{code}:Net", weights=tmp_path / "w.safetensors", classes="camvid11")
     assert model.module.net.body.weight.dtype == torch.float32
     assert model.module(torch.rand(1, 3, 9, 7))["semantic"].shape == (1, 11, 9, 7)
 
@@ -105,7 +105,7 @@ def test_pickle_with_code_is_refused_and_not_run(code, tmp_path, save):
     marker = tmp_path / "executed"
     save({"body.weight": _Evil(marker)}, tmp_path / "w.pt")
     with pytest.raises(InputError, match=r"refused|unreadable") as caught:
-        load_own(f"{code}:Net", weights=tmp_path / "w.pt", classes="camvid11")
+        load_checkpoint(f"{code}:Net", weights=tmp_path / "w.pt", classes="camvid11")
     assert not marker.exists()
     assert "\n" not in str(caught.value)
 
@@ -114,7 +114,7 @@ def test_pickle_with_code_is_refused_and_not_run(code, tmp_path, save):
 def test_damaged_pickle(code, tmp_path, data):
     (tmp_path / "w.pth").write_bytes(data)
     with pytest.raises(InputError, match=r"w\.pth") as caught:
-        load_own(f"{code}:Net", weights=tmp_path / "w.pth", classes="camvid11")
+        load_checkpoint(f"{code}:Net", weights=tmp_path / "w.pth", classes="camvid11")
     assert "\n" not in str(caught.value)
 
 
@@ -122,13 +122,13 @@ def test_what_is_no_state_dict(code, tmp_path):
     for value in ({"epoch": 3}, [torch.zeros(1)], {}):
         torch.save(value, tmp_path / "w.pth")
         with pytest.raises(InputError, match="holds no state dict"):
-            load_own(f"{code}:Net", weights=tmp_path / "w.pth")
+            load_checkpoint(f"{code}:Net", weights=tmp_path / "w.pth")
 
 
 def test_keys_that_do_not_fit_are_listed(code, tmp_path):
     torch.save({"body.weight": torch.zeros(19, 3, 3, 3), "head.bias": torch.zeros(1)}, tmp_path / "w.pth")
     with pytest.raises(InputError) as caught:
-        load_own(f"{code}:Net", weights=tmp_path / "w.pth")
+        load_checkpoint(f"{code}:Net", weights=tmp_path / "w.pth")
     for part in ("1 missing (body.bias)", "1 unexpected (head.bias)", "(19, 3, 3, 3) for (11, 3, 3, 3)"):
         assert part in str(caught.value)
 
@@ -156,51 +156,53 @@ def test_factories_that_fail(code, spec, error, message):
     (code.parent / "syntax.py").write_text("def Net(:\n")
     (code.parent / "exits.py").write_text("raise SystemExit(1)\n")
     with pytest.raises(error, match=message) as caught:
-        load_own(spec.format(folder=code.parent))
+        load_checkpoint(spec.format(folder=code.parent))
     assert "\n" not in str(caught.value)
 
 
 def test_an_instance_and_an_importable_factory(code, monkeypatch):
     monkeypatch.chdir(code.parent)
-    assert load_own(f"{code}:instance", classes="camvid11").module.net.body.out_channels == 11
-    assert load_own("checkpointnet:Net", classes=CAMVID11).module.net.body.out_channels == 11
+    assert load_checkpoint(f"{code}:instance", classes="camvid11").module.net.body.out_channels == 11
+    assert load_checkpoint("checkpointnet:Net", classes=CAMVID11).module.net.body.out_channels == 11
 
 
 def test_class_count_is_named(code):
     with pytest.raises(InputError, match="11 channels, but the class set has 19"):
-        load_own(f"{code}:Net")
+        load_checkpoint(f"{code}:Net")
 
 
 def test_a_network_of_one_size_is_left_to_the_run(code):
     code.write_text(CODE.replace("return {", "assert x.shape[-1] == 8, 'only 8'\n        return {"))
-    model = load_own(f"{code}:Net", classes="camvid11")
+    model = load_checkpoint(f"{code}:Net", classes="camvid11")
     assert model.module(torch.rand(1, 3, 8, 8))["semantic"].shape == (1, 11, 8, 8)
 
 
 def test_torchvision_takes_the_class_count():
-    model = load_own("torchvision:lraspp_mobilenet_v3_large", classes="camvid11")
+    model = load_checkpoint("torchvision:lraspp_mobilenet_v3_large", classes="camvid11")
     assert model.module(torch.rand(1, 3, 40, 56))["semantic"].shape == (1, 11, 40, 56)
 
 
 def test_relative_depth_is_median_scaled_by_default(code):
     code.write_text(CODE.replace("self.body(x)}", "self.body(x)[:, :1]}"))
     net = f"{code}:Net"
-    assert load_own(net, outputs=["depth=out:inverse"]).median_scaling
-    assert not load_own(net, outputs=["depth=out"]).median_scaling
-    assert not load_own(net, outputs=["depth=out:inverse"], median_scaling=False).median_scaling
+    assert load_checkpoint(net, outputs=["depth=out:inverse"]).median_scaling
+    assert not load_checkpoint(net, outputs=["depth=out"]).median_scaling
+    assert not load_checkpoint(net, outputs=["depth=out:inverse"], median_scaling=False).median_scaling
 
 
 def test_another_normalisation_is_another_model(code):
-    plain, other = (load_own(f"{code}:instance", normalize=n, classes="camvid11").sha256 for n in ("imagenet", "half"))
+    plain, other = (
+        load_checkpoint(f"{code}:instance", normalize=n, classes="camvid11").sha256 for n in ("imagenet", "half")
+    )
     assert plain != other
-    assert plain == load_own(f"{code}:instance", classes="camvid11").sha256
+    assert plain == load_checkpoint(f"{code}:instance", classes="camvid11").sha256
 
 
 def test_options_that_contradict(code):
     with pytest.raises(UsageError, match="each task once"):
-        load_own(f"{code}:Net", outputs=["semantic=0", "semantic=1"])
+        load_checkpoint(f"{code}:Net", outputs=["semantic=0", "semantic=1"])
     with pytest.raises(RobustsegError, match="camvid11"):
-        load_own(f"{code}:Net", classes="camvid12")
+        load_checkpoint(f"{code}:Net", classes="camvid12")
 
 
 def test_a_net_that_caches_a_tensor_at_its_first_call_still_has_gradients(tmp_path):
@@ -213,7 +215,7 @@ def test_a_net_that_caches_a_tensor_at_its_first_call_still_has_gradients(tmp_pa
         "            self.grid = x.new_ones(1, 11, 1, 1) * 2\n"
         "        return x.mean(1, keepdim=True) * self.grid\n"
     )
-    module = load_own(f"{tmp_path}/lazynet.py:Lazy", classes=CAMVID11).module
+    module = load_checkpoint(f"{tmp_path}/lazynet.py:Lazy", classes=CAMVID11).module
     images = torch.rand(1, 3, 64, 64, requires_grad=True)
     module(images)["semantic"].sum().backward()
     assert images.grad is not None

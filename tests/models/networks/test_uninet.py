@@ -58,6 +58,11 @@ def test_any_size(size):
     assert dense.finite().all()
 
 
+def test_levels_far_beyond_the_encoder_take_a_small_image_too():
+    outputs = net(("semantic",), 7, decoder={**NANO["decoder"], "extra": 3})(images(1, (40, 200)))
+    assert outputs["semantic"].shape == (1, 7, 40, 200)
+
+
 @pytest.mark.parametrize(
     ("tasks", "keys", "parts"),
     [

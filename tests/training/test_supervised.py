@@ -12,8 +12,7 @@ from robustbench_seg.errors import InputError
 from robustbench_seg.tasks.base import LossSettings
 from robustbench_seg.tasks.edges import Edges
 from robustbench_seg.training.batches import Source
-from robustbench_seg.training.losses import BALANCES, geometric_mean, weighted_sum
-from robustbench_seg.training.supervised import DEEP, Supervised
+from robustbench_seg.training.supervised import BALANCES, DEEP, Supervised, geometric_mean, weighted_sum
 
 PLAIN = LossSettings()
 
