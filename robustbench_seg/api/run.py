@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from robustbench_seg.report.figures import FigureFile, figures
+from robustbench_seg.report.figures import figures
 from robustbench_seg.report.pictures import data_uri
 from robustbench_seg.report.relationships.effects import COLUMNS
 from robustbench_seg.report.relationships.page import page
 from robustbench_seg.report.relationships.study import opened_study
+from robustbench_seg.report.section import FigureFile
 from robustbench_seg.report.views import views
 from robustbench_seg.results import run as results
 from robustbench_seg.results.rows import table
@@ -39,7 +40,7 @@ class Run(results.Run):
 
     def plot(self) -> Figures:
         """The Q curves: the retained share of each task's metric over ε and over the signal-to-noise ratio."""
-        return Figures(figures(views(self.rows)))
+        return Figures(file for files in figures(views(self.rows)) for file in files)
 
     def relationships(self, epsilon: float | None = None) -> Relationships:
         """What attacking one task does to the others, with the figures at `epsilon` (units of 1/255) first.

@@ -34,12 +34,14 @@ class Perturbation(ABC):
     target untouched, puts every result into its budget and the valid range, and leaves the model as it found it.
 
     `title` is what pages call it (its name in the registry where empty), `title_with_epsilon` what they add where it is
-    run with an epsilon. `norms` lists the budgets it can run in, the default first. `default_objectives` are the
-    objectives of a bare use (`each task` is one run per task; empty for noise). All this is read without torch.
+    run with an epsilon. `strength` orders attacks by the harm they must do at equal epsilon (None: not comparable).
+    `norms` lists the budgets it can run in, the default first. `default_objectives` are the objectives of a bare use
+    (`each task` is one run per task; empty for noise). All this is read without torch.
     """
 
     title: ClassVar[str] = ""
     title_with_epsilon: ClassVar[str] = ""
+    strength: ClassVar[int | None] = None
     norms: ClassVar[tuple[str, ...]] = ("linf", "rms")
     default_objectives: ClassVar[tuple[str, ...]] = (EACH_TASK,)
 

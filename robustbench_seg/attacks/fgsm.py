@@ -22,6 +22,7 @@ class FGSM(Perturbation):
     """x + epsilon * sign(gradient), clipped to the valid range."""
 
     title: ClassVar[str] = "FGSM"
+    strength: ClassVar[int | None] = 1
 
     def run(self, context: AttackContext, budget: Budget) -> Tensor:
         """One step; the gradient at the clean images is shared by the whole grid."""

@@ -25,6 +25,7 @@ class Noise(Perturbation):
     """Randomness without a model: one draw an image serves every epsilon and every model."""
 
     norms: ClassVar[tuple[str, ...]] = ("rms",)
+    strength: ClassVar[int | None] = 0
     default_objectives: ClassVar[tuple[str, ...]] = ()
 
 

@@ -38,6 +38,7 @@ class PGD(IterativeAttack):
     """
 
     title: ClassVar[str] = "PGD"
+    strength: ClassVar[int | None] = 2
 
     steps: int = 0
     alpha: float = 1.0
@@ -107,4 +108,5 @@ class Hide(PGD):
     """Category hiding: PGD towards the clean prediction with a class filled in by its surroundings."""
 
     title: ClassVar[str] = "Hiding"
+    strength: ClassVar[int | None] = None
     default_objectives: ClassVar[tuple[str, ...]] = ("hide:person",)

@@ -52,3 +52,8 @@ def attack_title(name: str) -> str:
 def title_with_epsilon(name: str) -> str:
     """What pages add to the title where the attack is run with an epsilon; empty for most."""
     return ATTACKS.get(name).title_with_epsilon if name in ATTACKS else ""
+
+
+def attack_strength(name: str) -> int | None:
+    """Where an attack stands in the order of harm at equal epsilon; None where it declares nothing."""
+    return ATTACKS.get(name).strength if name in ATTACKS else None

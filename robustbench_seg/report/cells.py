@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from robustbench_seg.report.names import metric_text
@@ -14,7 +13,7 @@ NOT_RUN = "not in the protocol"
 
 @dataclass(frozen=True)
 class Cell:
-    """What stands in one field: the number, lines under it, and how much is left (0..1) for its shade."""
+    """What stands in one field: the number, lines under it, and the retained share (0..1) for its shade."""
 
     main: str
     small: tuple[str, ...] = ()
@@ -92,8 +91,3 @@ def _reason(row: Row | None) -> str:
     if not row.n_images:
         return "no image has it"
     return "" if row.value is not None else "no value"
-
-
-def joined(parts: Sequence[str]) -> str:
-    """The parts that are not empty, with commas."""
-    return ", ".join(part for part in parts if part)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from functools import partial
 
-from robustbench_seg.report.canvas import png
+from matplotlib.figure import Figure
+
 from robustbench_seg.report.cells import DASH, Cell, Line, Table
 from robustbench_seg.report.curves import AXES, NOTHING, Panel, Plot, Point
 from robustbench_seg.report.curves import Line as Curve
 from robustbench_seg.report.draw import figure
-from robustbench_seg.report.figures import FigureFile, file_stems
-from robustbench_seg.report.material import Material
-from robustbench_seg.report.names import epsilon_text, metric_name, metric_of, norm_name
-from robustbench_seg.report.section import Part, Section
-from robustbench_seg.report.style import Look, looks
+from robustbench_seg.report.names import metric_name, metric_of
+from robustbench_seg.report.section import Drawing, Material, Part, Section, drawn
+from robustbench_seg.report.style import looks
+from robustbench_seg.report.tables import by_epsilon
 from robustbench_seg.report.views import View
 from robustbench_seg.results.differences import Difference
 from robustbench_seg.results.keys import CLEAN
@@ -35,6 +36,10 @@ _CHANCE = (
     "A verdict is higher or lower, in plain numbers, where every interval there is excludes 0. Where nothing differs, "
     "one in twenty intervals still does: differences.csv has {}, so single ones mean little."
 )
+_FIGURE = (
+    "Q of the second model minus that of the first, over the requested ε; above 0 the second retains more. Bands are "
+    "95 % intervals from resampling the images, bars those from trainings with other seeds."
+)
 
 
 def section(material: Material) -> Sequence[Section]:
@@ -42,69 +47,64 @@ def section(material: Material) -> Sequence[Section]:
     compared = material.compared
     if compared is None or not compared.differences:
         return []
-    stems = file_stems([f"{view.dataset}_{view.task}" for view in material.views])
-    parts = [_part(view, stem, compared.differences) for view, stem in zip(material.views, stems, strict=True)]
+    shown = [(view, _of(view, compared.differences)) for view in material.views]
+    drawings = [
+        Drawing(f"{view.dataset}_{view.task}", f"{_title(view)}: {_FIGURE}", partial(_figure, view, mine))
+        for view, mine in shown
+    ]
+    parts = [
+        Part(view.title, files, _tables(view, mine))
+        for (view, mine), files in zip(shown, drawn("d", drawings), strict=True)
+        if mine
+    ]
     several = [f"{group.name}: {', '.join(group.models)}" for group in compared.groups if len(group.models) > 1]
     intro = (_READING, _SEEDS if several else _ONCE, _CHANCE.format(len(compared.differences)))
-    shown = [part for part in parts if part.tables]
-    return [Section("differences", "Differences", "Paired differences", intro, shown, (*several, *compared.notes))]
+    return [Section("differences", "Differences", "Paired differences", intro, parts, (*several, *compared.notes))]
 
 
-def _part(view: View, stem: str, differences: Sequence[Difference]) -> Part:
-    mine = [one for one in differences if (one.dataset, one.task, one.metric) == (view.dataset, view.task, view.metric)]
-    pairs = [[one for one in mine if one.pair == name] for name in unique([one.pair for one in mine])]
-    tables = [_clean_table(view, mine), *(_ratio_table(view, pair) for pair in pairs)]
-    return Part(
-        view.title, _figures(view, stem, [one for one in mine if one.quantity == RATIO]), [one for one in tables if one]
-    )
+def _of(view: View, differences: Sequence[Difference]) -> list[Difference]:
+    place = (view.dataset, view.task, view.metric)
+    return [each for each in differences if (each.dataset, each.task, each.metric) == place]
 
 
-def _clean_table(view: View, differences: Sequence[Difference]) -> Table | None:
+def _tables(view: View, differences: Sequence[Difference]) -> list[Table]:
+    ratios = [each for each in differences if each.quantity == RATIO]
+    pairs = [[each for each in ratios if each.pair == pair] for pair in unique([each.pair for each in ratios])]
+    clean = [each for each in differences if each.attack == CLEAN]
+    return [*([_clean_table(view, clean)] if clean else []), *(_ratio_table(view, pair) for pair in pairs)]
+
+
+def _clean_table(view: View, differences: Sequence[Difference]) -> Table:
     """One row per pair: both values on clean images, their difference and the verdict."""
     lines = [
-        Line(one.pair, "", (Cell(f"{one.a:.3f}"), Cell(f"{one.b:.3f}"), _amount(one), Cell(one.verdict)))
-        for one in differences
-        if one.attack == CLEAN
+        Line(each.pair, "", (Cell(f"{each.a:.3f}"), Cell(f"{each.b:.3f}"), _amount(each), Cell(each.verdict)))
+        for each in differences
     ]
     metric = metric_of(view.task, view.metric)
     unit = f" ({metric.unit})" if metric.unit else ""
     caption = f"{metric.title} on clean images{unit}, {view.dataset}"
-    return Table(caption, "B − A", ("A", "B", "difference", "verdict"), tuple(lines)) if lines else None
+    return Table(caption, "B − A", ("A", "B", "difference", "verdict"), tuple(lines))
 
 
-def _ratio_table(view: View, pair: Sequence[Difference]) -> Table | None:
-    """ΔQ of one pair by perturbation and epsilon; attacks on the task and noise come first."""
-    ratios = [one for one in pair if one.quantity == RATIO]
-    if not ratios:
-        return None
-    epsilons = sorted({one.epsilon for one in ratios}, key=lambda epsilon: (epsilon is None, epsilon))
-    found = {(one.series, one.epsilon): one for one in ratios}
-    ordered = sorted({one.series: one for one in ratios}.values(), key=lambda one: not one.is_own)
-    lines = [
-        Line(
-            view.labels[one.series],
-            norm_name(one.norm),
-            tuple(_verdict(found.get((one.series, epsilon))) for epsilon in epsilons),
-        )
-        for one in ordered
-    ]
-    a, b = max(one.seeds_a for one in ratios), max(one.seeds_b for one in ratios)
+def _ratio_table(view: View, pair: Sequence[Difference]) -> Table:
+    """ΔQ of one pair by perturbation and epsilon."""
+    a, b = max(each.seeds_a for each in pair), max(each.seeds_b for each in pair)
     trainings = f", means over {b} and {a} trainings" if max(a, b) > 1 else ""
-    caption = f"{ratios[0].pair} on {view.dataset}: ΔQ of {metric_name(view.task, view.metric)}{trainings}"
-    return Table(caption, "ε in units of 1/255", tuple(map(epsilon_text, epsilons)), tuple(lines))
+    caption = f"{pair[0].pair} on {view.dataset}: ΔQ of {metric_name(view.task, view.metric)}{trainings}"
+    return by_epsilon(caption, pair, view.labels, _with_verdict)
 
 
-def _verdict(one: Difference | None) -> Cell:
-    if one is None:
+def _with_verdict(difference: Difference | None) -> Cell:
+    if difference is None:
         return Cell(DASH)
-    cell = _amount(one)
-    return Cell(cell.main, (*cell.small, one.verdict))
+    cell = _amount(difference)
+    return Cell(cell.main, (*cell.small, difference.verdict))
 
 
-def _amount(one: Difference) -> Cell:
+def _amount(difference: Difference) -> Cell:
     """The difference with the intervals that are there: `images [−0.012, +0.034]`."""
-    bounds = [f"{name} [{_signed(low)}, {_signed(high)}]" for name, (low, high) in one.intervals.items()]
-    return Cell(_signed(one.difference), tuple(bounds) or ("no interval",))
+    bounds = [f"{name} [{_signed(low)}, {_signed(high)}]" for name, (low, high) in difference.intervals.items()]
+    return Cell(_signed(difference.difference), tuple(bounds) or ("no interval",))
 
 
 def _signed(value: float) -> str:
@@ -113,38 +113,27 @@ def _signed(value: float) -> str:
     return shown.replace("-", "−") if value else "0"
 
 
-def _figures(view: View, stem: str, ratios: Sequence[Difference]) -> list[FigureFile]:
-    drawn = [one for one in ratios if one.is_own and one.epsilon]
-    if not drawn:
-        return []
-    plot = _plot(view, drawn, looks(unique([one.pair for one in ratios])))
-    caption = (
-        f"{plot.title}: Q of the second model minus that of the first, over the requested ε; above 0 the second "
-        "retains more. Bands are 95 % intervals from resampling the images, bars those from trainings with other seeds."
-    )
-    return [FigureFile(f"d_{stem}.png", (view.dataset, view.task), caption, png(lambda: figure(plot)) or b"")]
+def _title(view: View) -> str:
+    return f"{view.title}, differences of Q"
 
 
-def _plot(view: View, differences: Sequence[Difference], styles: Mapping[str, Look]) -> Plot:
-    """One line per pair of groups, one panel per perturbation of the task."""
-    panels = [
-        Panel(view.labels[series], _lines([one for one in differences if one.series == series], styles))
-        for series in dict.fromkeys(one.series for one in differences)
-    ]
-    name = metric_name(view.task, view.metric)
-    return Plot(f"{view.title}, differences of Q", f"ΔQ (B − A) of {name}", panels, styles, AXES[0], neutral=0.0)
+def _figure(view: View, differences: Sequence[Difference]) -> Figure | None:
+    """One line per pair of groups, one panel per perturbation of the task; None where there is none over epsilon."""
+    ratios = [each for each in differences if each.quantity == RATIO]
+    styles = looks(unique([each.pair for each in ratios]))
+    panels: dict[str, list[Curve]] = {}
+    for series in dict.fromkeys(each.series for each in ratios if each.is_own and each.epsilon):
+        for at, (pair, look) in enumerate(styles.items()):
+            shift = 2.0 ** (_APART * (at - (len(styles) - 1) / 2))
+            mine = [each for each in ratios if (each.series, each.pair) == (series, pair) and each.epsilon]
+            points = sorted(_point(each, shift) for each in mine)
+            panels.setdefault(view.labels[series], []).append(Curve(points, look))
+    quantity = f"ΔQ (B − A) of {metric_name(view.task, view.metric)}"
+    shown = [Panel(title, lines) for title, lines in panels.items()]
+    return figure(Plot(_title(view), quantity, shown, styles, AXES[0], neutral=0.0)) if shown else None
 
 
-def _lines(differences: Sequence[Difference], styles: Mapping[str, Look]) -> list[Curve]:
-    lines = []
-    for at, (name, look) in enumerate(styles.items()):
-        shift = 2.0 ** (_APART * (at - (len(styles) - 1) / 2))
-        mine = sorted((one for one in differences if one.pair == name), key=lambda one: one.epsilon or math.nan)
-        lines.append(Curve([_point(one, shift) for one in mine], look))
-    return lines
-
-
-def _point(one: Difference, shift: float) -> Point:
-    bounds = one.intervals
-    at = (one.epsilon or math.nan) * shift
-    return Point(at, one.difference, bounds.get("images", NOTHING), bounds.get("seeds", NOTHING))
+def _point(difference: Difference, shift: float) -> Point:
+    bounds = difference.intervals
+    at = (difference.epsilon or math.nan) * shift
+    return Point(at, difference.difference, bounds.get("images", NOTHING), bounds.get("seeds", NOTHING))

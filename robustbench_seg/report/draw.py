@@ -32,12 +32,16 @@ def figure(plot: Plot) -> Figure:
     rows = math.ceil(len(plot.panels) / columns)
     canvas = titled(plot.title)
     grid = canvas.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-    for axes, panel in zip(grid.flat, plot.panels, strict=False):
+    shown, empty = grid.flat[: len(plot.panels)], grid.flat[len(plot.panels) :]
+    for axes, panel in zip(shown, plot.panels, strict=True):
         _draw_panel(axes, panel, plot.neutral, _LONGEST_TITLE // columns)
-    for axes in list(grid.flat)[len(plot.panels) :]:
+    for axes in shown[-columns:]:
+        axes.xaxis.set_tick_params(labelbottom=True)
+        axes.set_xlabel(plot.axis.label)
+    for axes in empty:
         axes.remove()
     _scale(grid[0, 0], plot)
-    _label(canvas, grid, plot)
+    canvas.supylabel(plot.quantity, fontsize=9)
     below = _legend(canvas, plot, is_beside=columns < _COLUMNS)
     canvas.set_size_inches(WIDTH, (_TALL if rows == 1 else _LOW) * rows + 0.9 + below)
     return canvas
@@ -96,9 +100,8 @@ def _draw_line(axes: Axes, line: Line, band: float) -> None:
     padded = np.pad(y, 1, constant_values=np.nan)
     alone = np.isnan(padded[:-2]) & np.isnan(padded[2:])
     axes.vlines(x[alone], low[alone], high[alone], color=colour, linewidth=1.2, zorder=2)
-    for end in np.array([point.bar for point in line.points]).reshape(-1, 2).T:
-        axes.plot(x, end, color=colour, linestyle="", marker="_", markersize=6, zorder=2)
-        axes.vlines(x, y, end, color=colour, linewidth=1.2, zorder=2)
+    bars = np.array([point.bar for point in line.points]).reshape(-1, 2).T
+    axes.errorbar(x, y, np.abs(bars - y), color=colour, linestyle="", linewidth=1.2, capsize=3, zorder=2)
     for point in (point for point in line.points if point.has_failed):
         (cross,) = axes.plot(point.x, 0, color=colour, linestyle="", marker="x", markersize=6, clip_on=False)
         cross.set_in_layout(False)
@@ -129,13 +132,3 @@ def _scale_snr(axes: Axes, low: float, high: float) -> None:
 
 
 _SCALES = {"epsilon": scale_epsilon, "snr": _scale_snr}
-
-
-def _label(canvas: Figure, grid: np.ndarray, plot: Plot) -> None:
-    """The quantity once, the axis under the lowest panel of every column."""
-    canvas.supylabel(plot.quantity, fontsize=9)
-    for column in grid.T:
-        shown = [axes for axes in column if axes.figure is not None]
-        if shown:
-            shown[-1].xaxis.set_tick_params(labelbottom=True)
-            shown[-1].set_xlabel(plot.axis.label)

@@ -5,18 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from robustbench_seg.report.cells import Cell, Line, Table
-from robustbench_seg.report.material import Material
+from robustbench_seg.attacks.registry import attack_strength
+from robustbench_seg.report.cells import DASH, Line, Table, text_cells
 from robustbench_seg.report.names import metric_name, metric_text, perturbation_name, strength
-from robustbench_seg.report.section import Part, Section
+from robustbench_seg.report.section import Material, Part, Section
 from robustbench_seg.report.views import View
 from robustbench_seg.results.intervals import OPEN, UNKNOWN
 from robustbench_seg.results.keys import attack_name
-from robustbench_seg.results.rows import Row, Series
-
-_NOISES = ("gaussian", "salt_and_pepper")
-_ATTACKS = ("pgd", "fgsm", "dag")
-"""What a headline is about, the preferred first; others count where none of these ran."""
+from robustbench_seg.results.rows import Row
 
 _HEADS = ("metric", "under", "clean", "perturbed", "change", "95 % interval", "verdict")
 _CAPTION = "Change of the retained performance Q from 1 (unharmed), in percentage points"
@@ -25,36 +21,28 @@ _READING = "Where models are compared, the paired differences decide, which robu
 
 def section(material: Material) -> Sequence[Section]:
     """One row per model and quoted perturbation."""
-    lines = [_line(view, row) for view in material.views for row in quoted(view)]
+    lines = tuple(_line(view, row) for view in material.views for row in quoted(view))
     if not lines:
         return [Section("results", "Results", "Results", ["No perturbed cell has a value yet."])]
-    return [
-        Section(
-            "results", "Results", "Results", [_READING], [Part(tables=[Table(_CAPTION, "model", _HEADS, tuple(lines))])]
-        )
-    ]
+    parts = [Part(tables=[Table(_CAPTION, "model", _HEADS, lines)])]
+    return [Section("results", "Results", "Results", [_READING], parts)]
 
 
 def quoted(view: View) -> list[Row]:
-    """Each model under one noise and one attack, at the epsilon nearest to 1 that they share, or at their own."""
+    """Each model under the strongest noise and attack, at the epsilon nearest to 1 they share, or each at its own."""
     rows = [r for r in view.perturbed if r.is_own and r.epsilon != 0 and not r.failed and r.ratio is not None]
-    noises = _ranked([row for row in rows if not row.objective], _NOISES)
-    attacks = _ranked([row for row in rows if row.objective], _ATTACKS)
-    grids = {
-        series[0]: {row.epsilon for row in rows if row.series == series[0]} for series in (noises, attacks) if series
-    }
+    kinds = ([row for row in rows if not row.objective], [row for row in rows if row.objective])
+    chosen = [max(kind, key=_strength).series for kind in kinds if kind]
+    grids = {series: {row.epsilon for row in rows if row.series == series} for series in chosen}
     shared = set.intersection(*grids.values()) if grids else set()
     places = [(series, _nearest_to_one(shared or grid)) for series, grid in grids.items()]
-    found = {(row.model, row.series, row.epsilon): row for row in rows}
-    return [row for model in view.models for place in places if (row := found.get((model, *place)))]
+    by_place = {(row.model, row.series, row.epsilon): row for row in rows}
+    return [row for model in view.models for place in places if (row := by_place.get((model, *place)))]
 
 
-def _ranked(rows: Sequence[Row], order: Sequence[str]) -> list[Series]:
-    def rank(row: Row) -> int:
-        name = attack_name(row.attack)
-        return order.index(name) if name in order else len(order)
-
-    return [row.series for row in sorted(rows, key=rank)]
+def _strength(row: Row) -> int:
+    declared = attack_strength(attack_name(row.attack))
+    return -1 if declared is None else declared
 
 
 def _nearest_to_one(grid: set[float | None]) -> float | None:
@@ -63,19 +51,16 @@ def _nearest_to_one(grid: set[float | None]) -> float | None:
 
 
 def _line(view: View, row: Row) -> Line:
-    values = [Cell("–" if v is None else metric_text(row.task, row.metric, v)) for v in (row.clean, row.value)]
-    under = f"{perturbation_name(row.attack, row.objective, row.norm)} {strength(row.epsilon)}"
     has_interval = row.ratio_low is not None
-    interval = f"[{_points(row.low)}, {_points(row.high)}]" if has_interval else "none"
-    cells = (
-        Cell(f"{view.title}: {metric_name(row.task, row.metric)}"),
-        Cell(under),
-        *values,
-        Cell(_points(row.ratio or 0.0)),
-        Cell(interval),
-        Cell(_verdict(row) if has_interval else UNKNOWN),
+    texts = (
+        f"{view.title}: {metric_name(row.task, row.metric)}",
+        f"{perturbation_name(row.attack, row.objective, row.norm)} {strength(row.epsilon)}",
+        *(DASH if v is None else metric_text(row.task, row.metric, v) for v in (row.clean, row.value)),
+        _points(row.ratio or 0.0),
+        f"[{_points(row.low)}, {_points(row.high)}]" if has_interval else "none",
+        _verdict(row) if has_interval else UNKNOWN,
     )
-    return Line(row.model, "", cells)
+    return Line(row.model, "", text_cells(*texts))
 
 
 def _points(ratio: float) -> str:

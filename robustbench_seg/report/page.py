@@ -6,12 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from robustbench_seg.report import differences, headline, sections
-from robustbench_seg.report.cells import joined
-from robustbench_seg.report.figures import FigureFile
-from robustbench_seg.report.finding import ICONS, LEVELS, WORDS
-from robustbench_seg.report.material import Material
 from robustbench_seg.report.rendering import environment
-from robustbench_seg.report.section import Section
+from robustbench_seg.report.sanity import LEVELS
+from robustbench_seg.report.section import FigureFile, Material, Section
 
 SECTIONS: Sequence[Callable[[Material], Sequence[Section]]] = (
     headline.section,
@@ -29,28 +26,19 @@ SECTIONS: Sequence[Callable[[Material], Sequence[Section]]] = (
 
 def page(material: Material, title: str) -> tuple[str, list[FigureFile]]:
     """The page as HTML, and the figures that stand in it."""
-    found = [section for make in SECTIONS for section in make(material)]
-    levels = [finding.level for section in found for finding in section.findings]
-    html = (
-        environment()
-        .get_template("report.html.j2")
-        .render(
-            title=title,
-            facts=_facts(material.run.info),
-            counts={level: levels.count(level) for level in LEVELS},
-            icons=ICONS,
-            words=WORDS,
-            sections=found,
-        )
-    )
-    return html, [file for section in found for part in section.parts for file in part.figures]
+    shown = [section for make in SECTIONS for section in make(material)]
+    levels = [finding.level for section in shown for finding in section.findings]
+    badges = [(level, *LEVELS[level], levels.count(level)) for level in LEVELS if level != "note"]
+    template = environment().get_template("report.html.j2")
+    html = template.render(title=title, facts=_facts(material.run.info), badges=badges, sections=shown)
+    return html, [file for section in shown for part in section.parts for file in part.figures]
 
 
 def _facts(info: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What the head of the page says about a run; nothing where run.json does not know."""
     protocol = info.get("protocol", {})
     datasets = [
-        f"{data['name']} ({joined([data.get('split') or '', str(data['n_images']) + ' images'])})"
+        f"{data['name']} ({', '.join(filter(None, (data.get('split'), str(data['n_images']) + ' images')))})"
         for data in info.get("datasets", [])
     ]
     commit = str(info.get("commit", ""))[:10]

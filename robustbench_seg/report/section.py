@@ -1,18 +1,43 @@
-"""Sections of a page: a title, a few words, and parts with figures and tables."""
+"""What a page is made of: the run behind it, and sections with a title, a few words, figures and tables."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
 from robustbench_seg.report.canvas import png
 from robustbench_seg.report.cells import Table
-from robustbench_seg.report.figures import FigureFile, file_stems
-from robustbench_seg.report.finding import Finding
 from robustbench_seg.report.pictures import PictureSet
+from robustbench_seg.report.sanity import Finding
+from robustbench_seg.report.views import View, views
+from robustbench_seg.results.differences import Comparison
+from robustbench_seg.results.run import RunLike
+
+
+@dataclass(frozen=True)
+class Material:
+    """A run, or several as one; `compared` where models of several runs are."""
+
+    run: RunLike
+    compared: Comparison | None = None
+
+    @cached_property
+    def views(self) -> Sequence[View]:
+        """What is shown together, by data set and task."""
+        return views(self.run.rows)
+
+
+class FigureFile(NamedTuple):
+    """A figure: the name of its file, its caption, and the PNG."""
+
+    name: str
+    caption: str
+    png: bytes
 
 
 @dataclass(frozen=True)
@@ -46,7 +71,7 @@ class Section:
 
 
 class Drawing(NamedTuple):
-    """A figure to be drawn: what tells its file apart, its caption, and what makes it (None: nothing to draw)."""
+    """A figure to be drawn: what distinguishes its file, its caption, and what makes it (None: nothing to draw)."""
 
     name: str
     caption: str
@@ -55,9 +80,15 @@ class Drawing(NamedTuple):
 
 def drawn(kind: str, drawings: Sequence[Drawing]) -> list[list[FigureFile]]:
     """The file of each drawing, no file where there is nothing to draw."""
-    files = []
-    for stem, drawing in zip(file_stems([one.name for one in drawings]), drawings, strict=True):
-        picture = png(drawing.make)
-        name = f"{kind}_{stem}.png"
-        files.append([FigureFile(name, ("", ""), drawing.caption, picture)] if picture else [])
-    return files
+    stems = _stems([drawing.name for drawing in drawings])
+    files = [
+        FigureFile(f"{kind}_{stem}.png", drawing.caption, png(drawing.make) or b"")
+        for stem, drawing in zip(stems, drawings, strict=True)
+    ]
+    return [[file] if file.png else [] for file in files]
+
+
+def _stems(names: Sequence[str]) -> list[str]:
+    """File names for names, distinct even where they differ in special characters only."""
+    plain = [re.sub(r"[^A-Za-z0-9.-]+", "_", name).strip("._") or "figure" for name in names]
+    return [stem if plain.count(stem) == 1 else f"{stem}_{i}" for i, stem in enumerate(plain)]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from robustbench_seg.report.costs import cost_tables
-from robustbench_seg.report.material import Material
+from robustbench_seg.report.figures import figures
 from robustbench_seg.report.pictures import gallery
 from robustbench_seg.report.sanity import verdict
-from robustbench_seg.report.section import Part, Section
-from robustbench_seg.report.tables import hidden_classes, other_pivots, per_class, pivot, targets
+from robustbench_seg.report.section import FigureFile, Material, Part, Section
+from robustbench_seg.report.tables import cost_tables, hidden_classes, other_pivots, per_class, pivot, targets
+from robustbench_seg.report.views import View
 
 _Q = (
     "Q is the retained performance, the share of the clean metric under a perturbation: 1 is unharmed, 0 is all lost "
@@ -45,22 +45,19 @@ def sanity(material: Material) -> Sequence[Section]:
 
 def tasks(material: Material) -> Sequence[Section]:
     """One section per task and data set: its curves, then Q by perturbation and strength, other metrics, classes."""
-    found = []
-    for index, view in enumerate(material.views):
-        rows = [row for row in material.run.class_rows if row.metric == view.metric]
-        classes = [one for model in view.models if (one := per_class(view, rows, model))]
-        parts = [
-            Part(
-                "Q by perturbation and strength",
-                [file for file in material.figures if file.place == (view.dataset, view.task)],
-                [pivot(view, model) for model in view.models],
-            ),
-            Part("Other metrics of this task", tables=other_pivots(material.run.rows, view), is_open=False),
-            Part("Class by class", tables=classes, is_open=index == 0),
-        ]
-        shown = [part for part in parts if part.tables]
-        found.append(Section(f"task-{index}", view.title, view.title, [_CELLS], shown))
-    return found
+    shown = enumerate(zip(material.views, figures(material.views), strict=True))
+    return [_task(material, index, view, files) for index, (view, files) in shown]
+
+
+def _task(material: Material, index: int, view: View, files: Sequence[FigureFile]) -> Section:
+    rows = [row for row in material.run.class_rows if row.metric == view.metric]
+    classes = [table for model in view.models if (table := per_class(view, rows, model))]
+    parts = [
+        Part("Q by perturbation and strength", files, [pivot(view, model) for model in view.models]),
+        Part("Other metrics of this task", tables=other_pivots(material.run.rows, view), is_open=False),
+        Part("Class by class", tables=classes, is_open=index == 0),
+    ]
+    return Section(f"task-{index}", view.title, view.title, [_CELLS], [part for part in parts if part.tables])
 
 
 def targeted(material: Material) -> Sequence[Section]:

@@ -1,11 +1,12 @@
-"""The tables of results: Q by perturbation and radius, what targeted attacks reached, hidden classes, classes."""
+"""The tables of a run: numbers by perturbation and epsilon, what targeted attacks reached, classes, costs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from robustbench_seg.classes import canonical
-from robustbench_seg.report.cells import Cell, Line, Table, ratio_cell, share_cell, value_cell
+from robustbench_seg.report.cells import DASH, Cell, Line, Table, ratio_cell, share_cell, text_cells, value_cell
 from robustbench_seg.report.names import (
     class_metric_name,
     epsilon_text,
@@ -16,21 +17,39 @@ from robustbench_seg.report.names import (
     strength,
     task_name,
 )
-from robustbench_seg.report.views import View, shared_epsilons, view
+from robustbench_seg.report.views import View, view
+from robustbench_seg.results.differences import Difference
 from robustbench_seg.results.keys import CLEAN
-from robustbench_seg.results.rows import OUTCOMES, Row, unique
+from robustbench_seg.results.rows import OUTCOMES, CostRow, Row, Series, unique
+
+_COSTS = ("epsilons", "forwards", "backwards", "seconds", "peak memory (MB)")
+
+_Measured = TypeVar("_Measured", Row, Difference)
+
+
+def by_epsilon(
+    caption: str,
+    measured: Sequence[_Measured],
+    labels: Mapping[Series, str],
+    cell: Callable[[_Measured | None], Cell],
+) -> Table:
+    """One row per perturbation and one column per epsilon; noise and attacks on the task come first."""
+    epsilons = sorted({each.epsilon for each in measured}, key=lambda epsilon: (epsilon is None, epsilon))
+    places = {(each.series, each.epsilon): each for each in measured}
+    ordered = sorted({each.series: each for each in measured}.values(), key=lambda each: not each.is_own)
+    lines = [
+        Line(
+            labels[each.series],
+            norm_name(each.norm),
+            tuple(cell(places.get((each.series, epsilon))) for epsilon in epsilons),
+        )
+        for each in ordered
+    ]
+    return Table(caption, "ε in units of 1/255", tuple(map(epsilon_text, epsilons)), tuple(lines))
 
 
 def pivot(view: View, model: str, cell: Callable[[Row | None], Cell] = ratio_cell) -> Table:
-    """One model's perturbations by radius; noise and attacks on the task come first."""
-    mine = [row for row in view.perturbed if row.model == model]
-    epsilons = sorted({row.epsilon for row in view.perturbed}, key=lambda e: (e is None, e))
-    found = {(row.series, row.epsilon): row for row in mine}
-    ordered = sorted({row.series: row for row in mine}.values(), key=lambda row: not row.is_own)
-    lines = [
-        Line(view.labels[row.series], _norm(row), tuple(cell(found.get((row.series, e))) for e in epsilons))
-        for row in ordered
-    ]
+    """One model's perturbations by epsilon."""
     clean = view.clean(model)
     value = (
         ""
@@ -38,47 +57,40 @@ def pivot(view: View, model: str, cell: Callable[[Row | None], Cell] = ratio_cel
         else f", {metric_text(view.task, view.metric, clean.value)} on clean images"
     )
     caption = f"{model} on {view.dataset}: {metric_name(view.task, view.metric)} of {task_name(view.task)}{value}"
-    return Table(caption, "ε in units of 1/255", tuple(map(epsilon_text, epsilons)), tuple(lines))
+    return by_epsilon(caption, [row for row in view.perturbed if row.model == model], view.labels, cell)
 
 
 def other_pivots(rows: Sequence[Row], shown: View) -> list[Table]:
-    """The task's other metrics, a table a metric and model."""
+    """The task's other metrics, one table per metric and model."""
     mine = [row for row in rows if (row.dataset, row.task) == (shown.dataset, shown.task)]
     metrics = unique([row.metric for row in mine if row.metric not in (shown.metric, *OUTCOMES)])
     views = [view(mine, shown.dataset, shown.task, metric) for metric in metrics]
-    return [pivot(one, model, value_cell) for one in views for model in one.models]
+    return [pivot(other, model, value_cell) for other in views for model in other.models]
 
 
 def targets(rows: Sequence[Row]) -> Table | None:
     """What targeted attacks (DAG) reached: the share of targets that changed, and that became the rival."""
-    cells: dict[tuple[object, ...], dict[str, Row]] = {}
+    cells: dict[object, dict[str, Row]] = {}
     for row in rows:
         if row.metric in OUTCOMES:
-            cells.setdefault((row.model, row.dataset, *row.series, row.epsilon), {})[row.metric] = row
-    lines = []
-    for found in cells.values():
-        row = next(iter(found.values()))
-        shares = tuple(share_cell(found.get(metric)) for metric in OUTCOMES)
-        lines.append(_cell_line(row, (*shares, Cell(str(row.n_images)))))
+            cells.setdefault(row.key, {})[row.metric] = row
+    lines = [_cell_line(shares, [share_cell(shares.get(metric)) for metric in OUTCOMES]) for shares in cells.values()]
     caption = "Share of the targets that left their class, and that reached the class they were pushed to"
     return Table(caption, "attack", ("changed", "reached", "images"), tuple(lines)) if lines else None
 
 
 def hidden_classes(class_rows: Sequence[Row]) -> Table | None:
-    """What is left of a hidden class: its own metric, clean and attacked, in every task measured."""
-    cells: dict[tuple[object, ...], dict[tuple[str, str], Row]] = {}
+    """What became of a hidden class: its metric, clean and attacked, in every task measured."""
+    cells: dict[object, dict[tuple[str, str], Row]] = {}
     for row in class_rows:
         kind, _, rest = row.objective.partition(":")
         if kind == "hide" and canonical(rest.partition("@")[0]) == canonical(row.label):
-            cells.setdefault((row.model, row.dataset, *row.series, row.epsilon), {})[row.task, row.metric] = row
-    metrics = list(dict.fromkeys(metric for found in cells.values() for metric in found))
+            cells.setdefault(row.key, {})[row.task, row.metric] = row
+    metrics = list(dict.fromkeys(metric for measured in cells.values() for metric in measured))
     lines = []
-    for found in cells.values():
-        row = next(iter(found.values()))
-        values = [
-            cell for metric in metrics for cell in (_clean_cell(found.get(metric)), value_cell(found.get(metric)))
-        ]
-        lines.append(_cell_line(row, (*values, Cell(str(row.n_images)))))
+    for measured in cells.values():
+        rows = [measured.get(metric) for metric in metrics]
+        lines.append(_cell_line(measured, [cell for row in rows for cell in (_clean_cell(row), value_cell(row))]))
     heads = (*[text for _ in metrics for text in ("clean", "attacked")], "images")
     groups = (*[(f"{class_metric_name(task, metric)} of {task_name(task)}", 2) for task, metric in metrics], ("", 1))
     caption = "The hidden class alone, over the images whose clean prediction has it"
@@ -86,14 +98,15 @@ def hidden_classes(class_rows: Sequence[Row]) -> Table | None:
 
 
 def per_class(view: View, class_rows: Sequence[Row], model: str) -> Table | None:
-    """Every class on clean images and under each perturbation of the task at a middle radius."""
-    mine = [row for row in class_rows if _place(row) == (model, view.dataset, view.task, view.metric)]
+    """Every class on clean images and under each perturbation of the task at a middle epsilon."""
+    place = (model, view.dataset, view.task, view.metric)
+    mine = [row for row in class_rows if (row.model, row.dataset, row.task, row.metric) == place]
     own = [row for row in mine if row.attack != CLEAN and row.is_own]
     chosen = _middle(own)
     clean = {row.label: row for row in mine if row.attack == CLEAN}
-    found = {(row.series, row.epsilon, row.label): row for row in own}
+    places = {(row.series, row.epsilon, row.label): row for row in own}
     lines = [
-        Line(label, "", (_value(clean.get(label)), *[value_cell(found.get((*key, label))) for key in chosen]))
+        Line(label, "", (_clean_cell(clean.get(label)), *[value_cell(places.get((*key, label))) for key in chosen]))
         for label in unique([row.label for row in mine])
     ]
     heads = ("clean", *[f"{view.labels[series]} {strength(epsilon)}" for series, epsilon in chosen])
@@ -101,12 +114,21 @@ def per_class(view: View, class_rows: Sequence[Row], model: str) -> Table | None
     return Table(caption, "class", heads, tuple(lines)) if lines and chosen else None
 
 
-def _middle(rows: Sequence[Row]) -> list[tuple[tuple[str, str, str], float | None]]:
-    """One radius for each series: the middle of those all share, else the middle of its own."""
-    grids: dict[tuple[str, str, str], set[float]] = {}
+def cost_tables(costs: Sequence[CostRow]) -> list[Table]:
+    """Costs by perturbation, summed over its epsilons: one table per model and data set, with a line for the whole."""
+    places: dict[tuple[str, str], dict[Series, list[CostRow]]] = {}
+    for cost in costs:
+        places.setdefault((cost.model, cost.dataset), {}).setdefault(cost.series, []).append(cost)
+    return [_cost_table(f"Cost of {model} on {dataset}", series) for (model, dataset), series in places.items()]
+
+
+def _middle(rows: Sequence[Row]) -> list[tuple[Series, float | None]]:
+    """One epsilon for each series: the middle of those all share, else the middle of those it ran at."""
+    grids: dict[Series, set[float]] = {}
     for row in rows:
         grids.setdefault(row.series, set()).update([row.epsilon] if row.epsilon else [])
-    shared = shared_epsilons(rows)
+    bounded = [grid for grid in grids.values() if grid]
+    shared = sorted(set.intersection(*bounded)) if bounded else []
     return [(series, _central(shared or sorted(grid)) if grid else None) for series, grid in grids.items()]
 
 
@@ -114,22 +136,29 @@ def _central(values: Sequence[float]) -> float:
     return values[(len(values) - 1) // 2]
 
 
-def _cell_line(row: Row, cells: tuple[Cell, ...]) -> Line:
+def _cell_line(rows: Mapping[Any, Row], cells: Sequence[Cell]) -> Line:
+    """The line of one cell: the model, the attack, the cells, and over how many images."""
+    row = next(iter(rows.values()))
     attack = f"{full_name(row.attack, row.objective)} {strength(row.epsilon)}"
-    return Line(f"{row.model} on {row.dataset}", attack, cells)
+    return Line(f"{row.model} on {row.dataset}", attack, (*cells, Cell(str(row.n_images))))
 
 
 def _clean_cell(row: Row | None) -> Cell:
-    return Cell("–") if row is None or row.clean is None else Cell(metric_text(row.task, row.metric, row.clean))
+    return Cell(DASH if row is None or row.clean is None else metric_text(row.task, row.metric, row.clean))
 
 
-def _value(row: Row | None) -> Cell:
-    return Cell("–") if row is None or row.value is None else Cell(metric_text(row.task, row.metric, row.value))
+def _cost_table(caption: str, series: dict[Series, list[CostRow]]) -> Table:
+    lines = [
+        Line(full_name(attack, objective), norm_name(norm), _cost_cells(costs))
+        for (attack, objective, norm), costs in series.items()
+    ]
+    whole = Line("total", "", _cost_cells([cost for costs in series.values() for cost in costs]))
+    return Table(caption, "perturbation", _COSTS, (*lines, whole))
 
 
-def _norm(row: Row) -> str:
-    return norm_name(row.norm)
-
-
-def _place(row: Row) -> tuple[str, str, str, str]:
-    return row.model, row.dataset, row.task, row.metric
+def _cost_cells(costs: Sequence[CostRow]) -> tuple[Cell, ...]:
+    forwards, backwards = sum(cost.forwards for cost in costs), sum(cost.backwards for cost in costs)
+    memory = max(cost.peak_memory_mb or 0.0 for cost in costs)
+    shown = f"{memory:,.0f}" if memory > 0 else DASH
+    seconds = sum(cost.seconds for cost in costs)
+    return text_cells(str(len(costs)), f"{forwards:,}", f"{backwards:,}", f"{seconds:,.1f}", shown)

@@ -6,8 +6,9 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from robustbench_seg.report.cells import DASH
-from robustbench_seg.report.names import epsilon_text, metric_name, metric_text
+from robustbench_seg.report.cells import DASH, Cell
+from robustbench_seg.report.names import metric_name, metric_text
+from robustbench_seg.report.tables import pivot
 from robustbench_seg.report.views import View, views
 from robustbench_seg.results.rows import Row
 from robustbench_seg.results.run import RunLike
@@ -30,18 +31,15 @@ def terminal_tables(run: RunLike) -> list[Table]:
 
 
 def _table(view: View, model: str) -> Table:
-    mine = [row for row in view.perturbed if row.model == model]
-    epsilons = sorted({row.epsilon for row in mine}, key=lambda epsilon: (epsilon is None, epsilon))
-    title, heads = _title(view, model), [epsilon_text(epsilon) for epsilon in epsilons]
+    shown, title = pivot(view, model, _cell), _title(view, model)
     table = Table(title=title, box=box.SIMPLE_HEAD, collapse_padding=True)
     table.title_justify = table.caption_justify = "left"
-    taken = sum(2 + max(_NUMBER, len(head)) for head in heads)
+    taken = sum(2 + max(_NUMBER, len(head)) for head in shown.heads)
     table.add_column("Q", overflow="fold", min_width=max(1, min(title.cell_len, _TERMINAL) - taken))
-    for head in heads:
+    for head in shown.heads:
         table.add_column(head, justify="right", no_wrap=True)
-    found = {(row.series, row.epsilon): row for row in mine}
-    for row in sorted({row.series: row for row in mine}.values(), key=lambda row: not row.is_own):
-        table.add_row(Text(view.labels[row.series]), *[_cell(found.get((row.series, e))) for e in epsilons])
+    for line in shown.lines:
+        table.add_row(Text(line.label), *(Text(cell.main, style=_style(cell.shade)) for cell in line.cells))
     return table
 
 
@@ -53,11 +51,13 @@ def _title(view: View, model: str) -> Text:
     )
 
 
-def _cell(row: Row | None) -> Text:
+def _cell(row: Row | None) -> Cell:
     if row is None:
-        return Text("")
+        return Cell("")
     if row.failed:
-        return Text("failed", style="red")
-    if row.ratio is None:
-        return Text(DASH)
-    return Text(f"{row.ratio:.2f}", style=next((style for bound, style in _SHADES if row.ratio >= bound), ""))
+        return Cell("failed", shade=0.0)
+    return Cell(DASH) if row.ratio is None else Cell(f"{row.ratio:.2f}", shade=row.ratio)
+
+
+def _style(ratio: float | None) -> str:
+    return "" if ratio is None else next((style for bound, style in _SHADES if ratio >= bound), "")

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from robustbench_seg.report.names import curve_metric, labels, task_name
 from robustbench_seg.results.keys import CLEAN
-from robustbench_seg.results.rows import OUTCOMES, Row, unique
+from robustbench_seg.results.rows import OUTCOMES, Row, Series, unique
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,8 @@ class View:
     @property
     def title(self) -> str:
         """The task and the data set."""
-        return f"{task_name(self.task)[:1].upper()}{task_name(self.task)[1:]} on {self.dataset}"
+        name = task_name(self.task)
+        return f"{name[:1].upper()}{name[1:]} on {self.dataset}"
 
     @property
     def models(self) -> list[str]:
@@ -52,7 +53,7 @@ class View:
         return [row for row in self.rows if row.attack != CLEAN]
 
     @cached_property
-    def labels(self) -> dict[tuple[str, str, str], str]:
+    def labels(self) -> dict[Series, str]:
         """A distinct name for every series."""
         return labels(self.rows)
 
@@ -62,7 +63,7 @@ class View:
 
     def curves(self, own: bool) -> list[Curve]:
         """The curves of attacks on this task and of noise (`own`), or of attacks on something else."""
-        grouped: dict[tuple[str, tuple[str, str, str]], list[Row]] = {}
+        grouped: dict[tuple[str, Series], list[Row]] = {}
         for row in self.perturbed:
             if row.is_own == own and row.epsilon != 0:
                 grouped.setdefault((row.model, row.series), []).append(row)
@@ -74,26 +75,18 @@ class View:
 
 def views(rows: Sequence[Row]) -> list[View]:
     """One view per data set and task, of the task's curve metric."""
-    found = []
-    for dataset in unique([row.dataset for row in rows]):
-        here = [row for row in rows if row.dataset == dataset]
-        for task in unique([row.task for row in here if row.metric not in OUTCOMES]):
-            metrics = unique([row.metric for row in here if row.task == task and row.metric not in OUTCOMES])
-            metric = curve_metric(task)
-            found.append(view(here, dataset, task, metric if metric in metrics else metrics[0]))
-    return found
+    metrics: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        if row.metric not in OUTCOMES:
+            metrics.setdefault((row.dataset, row.task), []).append(row.metric)
+    datasets = unique([row.dataset for row in rows])
+    return [
+        view(rows, dataset, task, curve_metric(task) if curve_metric(task) in known else known[0])
+        for (dataset, task), known in sorted(metrics.items(), key=lambda item: datasets.index(item[0][0]))
+    ]
 
 
 def view(rows: Sequence[Row], dataset: str, task: str, metric: str) -> View:
     """The view of one metric."""
     chosen = [row for row in rows if (row.dataset, row.task, row.metric) == (dataset, task, metric)]
     return View(dataset, task, metric, tuple(chosen))
-
-
-def shared_epsilons(rows: Sequence[Row]) -> list[float]:
-    """The positive epsilons that every bounded series has, ascending."""
-    grids: dict[tuple[str, str, str], set[float]] = {}
-    for row in rows:
-        if row.epsilon:
-            grids.setdefault(row.series, set()).add(row.epsilon)
-    return sorted(set.intersection(*grids.values())) if grids else []

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from robustbench_seg.errors import InputError, UsageError
-from robustbench_seg.report.figures import FigureFile
-from robustbench_seg.report.material import Material
 from robustbench_seg.report.page import page
+from robustbench_seg.report.section import FigureFile, Material
 from robustbench_seg.results.differences import compare, differences_table
 from robustbench_seg.results.files import write_bytes, write_table, write_text
 from robustbench_seg.results.groups import parse_groups
@@ -19,7 +18,8 @@ from robustbench_seg.results.run import Run, RunLike
 
 def write_report(run: RunLike, out: Path | None = None) -> Path:
     """Write figures/*.png and report.html into `out` (default: the run's folder); the path of the page."""
-    return _write(Material(run), out or run.folder, "report.html", f"Robustness report: {run.folder.resolve().name}")
+    title = f"Robustness report: {run.folder.resolve().name}"
+    return write_page(*page(Material(run), title), (out or run.folder) / "report.html")
 
 
 def write_comparison(runs: Sequence[Run], out: Path, groups: Sequence[str] = ()) -> Path:
@@ -33,31 +33,22 @@ def write_comparison(runs: Sequence[Run], out: Path, groups: Sequence[str] = ())
     merged = merge(runs, out)
     compared = compare(runs, parse_groups(groups, unique([row.model for row in merged.rows])))
     count = f"{len(runs)} run" + ("s" if len(runs) > 1 else "")
-    path = _write(Material(merged, compared), out, "comparison.html", f"Robustness comparison of {count}")
+    title = f"Robustness comparison of {count}"
+    path = write_page(*page(Material(merged, compared), title), out / "comparison.html")
     write_table(comparison_table(runs), out / "comparison.csv")
     if compared.differences:
         write_table(differences_table(compared.differences), out / "differences.csv")
     return path
 
 
-def _write(material: Material, out: Path, name: str, title: str) -> Path:
-    html, figures = page(material, title)
-    folder = made_folder(out / "figures")
-    for figure in figures:
-        write_png(figure, folder)
-    write_text(html, out / name)
-    return out / name
-
-
-def made_folder(folder: Path) -> Path:
-    """The folder, created; InputError where it cannot be."""
+def write_page(html: str, figures: Sequence[FigureFile], path: Path) -> Path:
+    """Write a page, and its figures into the folder `figures` beside it; InputError where it cannot be."""
+    folder = path.parent / "figures"
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"folder '{folder}' cannot be made: {error.strerror}; give another -o") from error
-    return folder
-
-
-def write_png(figure: FigureFile, folder: Path) -> None:
-    """Write one figure into the folder; InputError where it cannot be."""
-    write_bytes(figure.png, folder / figure.name)
+    for figure in figures:
+        write_bytes(figure.png, folder / figure.name)
+    write_text(html, path)
+    return path

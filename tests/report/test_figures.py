@@ -22,7 +22,7 @@ def test_which_figures_two_models_have(run: FakeRun) -> None:
 
 
 def test_one_single_task_model_needs_no_comparison(tmp_path) -> None:
-    made = figures(views(fake_run(tmp_path, MODELS[:1], with_panels=False).rows))
+    (made,) = figures(views(fake_run(tmp_path, MODELS[:1], with_panels=False).rows))
     assert [figure.name for figure in made] == ["q_street_semantic_epsilon.png", "q_street_semantic_snr.png"]
 
 
@@ -30,7 +30,9 @@ def test_file_names_stay_distinct_and_in_their_folder(run: FakeRun) -> None:
     noise = "task == 'semantic' and attack in ('clean', 'gaussian') and model == 'street-multitask'"
     table = run.summary.query(noise)
     both = [table.assign(dataset=name) for name in ("../a/b", "../a b", "c")]
-    names = [f.name for part in [views([r for t in both for r in read_rows(t)])] for f in figures(part)]
+    names = [
+        f.name for part in [views([r for t in both for r in read_rows(t)])] for files in figures(part) for f in files
+    ]
     assert len(names) == len(set(names)) == 6
     assert not any("/" in name or " " in name for name in names)
 

@@ -4,7 +4,7 @@ import pytest
 
 from robustbench_seg.report.cells import Line
 from robustbench_seg.report.headline import quoted, section
-from robustbench_seg.report.material import Material
+from robustbench_seg.report.section import Material
 from robustbench_seg.report.views import View, views
 from tests.report.fake_run import FakeRun
 

@@ -9,8 +9,8 @@ from robustbench_seg.errors import UsageError
 from robustbench_seg.report.relationships.effects import COLUMNS
 from robustbench_seg.report.relationships.page import page
 from robustbench_seg.report.relationships.study import opened_study
-from robustbench_seg.report.write import made_folder, write_png
-from robustbench_seg.results.files import write_table, write_text
+from robustbench_seg.report.write import write_page
+from robustbench_seg.results.files import write_table
 from robustbench_seg.results.merge import run_names
 from robustbench_seg.results.rows import table
 from robustbench_seg.results.run import Run
@@ -28,9 +28,6 @@ def write_relationships(runs: Sequence[Run], out: Path | None = None, reference:
     folder = out or runs[0].folder
     with opened_study(runs, folder, reference) as found:
         html, figures = page(found, f"Task relationships: {', '.join(run_names([run.folder for run in runs]))}")
-    pictures = made_folder(folder / "figures")
-    for figure in figures:
-        write_png(figure, pictures)
+    path = write_page(html, figures, folder / "relationships.html")
     write_table(table(found.effects, COLUMNS), folder / "relationships.csv")
-    write_text(html, folder / "relationships.html")
-    return folder / "relationships.html"
+    return path
