@@ -7,15 +7,14 @@ from tests.report.html_text import Page, parse
 
 @pytest.fixture(scope="session")
 def run(tmp_path_factory: pytest.TempPathFactory) -> FakeRun:
-    """The made-up run, its report written once."""
-    made = fake_run(tmp_path_factory.mktemp("runs") / "demo")
-    write_report(made)
-    return made
+    """The made-up run."""
+    return fake_run(tmp_path_factory.mktemp("runs") / "demo")
 
 
 @pytest.fixture(scope="session")
 def html(run: FakeRun) -> str:
-    return (run.folder / "report.html").read_text(encoding="utf-8")
+    """The report of the made-up run, written once."""
+    return write_report(run).read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="session")

@@ -12,11 +12,37 @@ import numpy as np
 from robustbench_seg.results.keys import AttackConfiguration
 from robustbench_seg.results.manifest import PairManifest, RunManifest
 from robustbench_seg.results.records import CellResult, ImageResult, SweepResult, pack
+from robustbench_seg.results.rows import Row
 from robustbench_seg.results.run import Run, write_tables
 from robustbench_seg.results.store import Store
 
 Cells = Mapping[float, Sequence[float | None]]
-"""The value of each image by radius (0: clean); None where the image failed."""
+"""The value of each image by epsilon (0: clean); None where the image failed."""
+
+
+ROW = Row(
+    model="m",
+    dataset="d",
+    attack="pgd",
+    objective="depth",
+    norm="linf",
+    epsilon=1 / 3,
+    task="depth",
+    metric="rmse",
+    direction="lower",
+    value=4.0,
+    clean=2.0,
+    ratio=0.5,
+    ratio_low=None,
+    ratio_high=None,
+    snr_db=None,
+    rms=1.0,
+    linf=1.0,
+    n_images=8,
+    n_unchanged=0,
+    status="ok",
+)
+"""One row of a summary."""
 
 
 def _depth(error: float) -> dict[str, np.ndarray]:

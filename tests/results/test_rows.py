@@ -5,29 +5,7 @@ import pytest
 
 from robustbench_seg.results.keys import CellKey
 from robustbench_seg.results.rows import CLASSES, COSTS, SUMMARY, CostRow, Row, aim, read_costs, read_rows, table
-
-ROW = Row(
-    model="m",
-    dataset="d",
-    attack="pgd",
-    objective="depth",
-    norm="linf",
-    epsilon=1 / 3,
-    task="depth",
-    metric="rmse",
-    direction="lower",
-    value=4.0,
-    clean=2.0,
-    ratio=0.5,
-    ratio_low=None,
-    ratio_high=None,
-    snr_db=None,
-    rms=1.0,
-    linf=1.0,
-    n_images=8,
-    n_unchanged=0,
-    status="ok",
-)
+from tests.results.stored_runs import ROW
 
 
 @pytest.mark.parametrize("row", [ROW, replace(ROW, epsilon=None, ratio=None, status="failed")])

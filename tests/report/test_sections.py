@@ -1,0 +1,42 @@
+"""Sections of a page: what each holds, and that none is empty."""
+
+from dataclasses import replace
+
+import pytest
+
+from robustbench_seg.report import sections
+from robustbench_seg.report.section import Material
+from tests.report.fake_run import FakeRun
+
+
+@pytest.fixture(scope="module")
+def material(run: FakeRun) -> Material:
+    return Material(run)
+
+
+def test_how_intervals_were_made_is_said_or_admitted_unknown(material: Material, run: FakeRun) -> None:
+    assert sections.reading(material)[0].intro[-1] == "On street: bootstrap over 40 groups, 1000 resamples."
+    unknown = replace(run, info={})
+    assert sections.reading(Material(unknown))[0].intro[-1] == "run.json does not say how the intervals were made."
+
+
+def test_every_task_has_its_curves_tables_and_classes(material: Material, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("robustbench_seg.report.section.png", lambda make: b"a PNG")
+    semantic, depth = sections.tasks(material)
+    assert (semantic.title, depth.title) == ("Semantic segmentation on street", "Depth on street")
+    assert [len(part.tables) for part in semantic.parts] == [2, 2, 2]
+    assert [len(part.figures) for part in depth.parts] == [3, 0, 0]
+    assert [part.is_open for part in semantic.parts] == [True, False, True]
+
+
+def test_a_section_with_nothing_to_show_is_missing(run: FakeRun) -> None:
+    bare = replace(run, summary=run.summary[:0], classes=run.classes[:0], costs=run.costs[:0], pictures=[])
+    for make in (sections.tasks, sections.targeted, sections.pictures, sections.costs):
+        assert make(Material(bare)) == []
+
+
+def test_provenance_is_all_of_run_json(material: Material, run: FakeRun) -> None:
+    (section,) = sections.provenance(material)
+    plain = section.trees["the run"]
+    assert isinstance(plain, dict)
+    assert {**plain, **{key: value for key, value in section.trees.items() if key != "the run"}} == run.info
