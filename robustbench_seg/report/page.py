@@ -8,7 +8,7 @@ from typing import Any
 from robustbench_seg.report import differences, headline, sections
 from robustbench_seg.report.rendering import environment
 from robustbench_seg.report.sanity import LEVELS
-from robustbench_seg.report.section import FigureFile, Material, Section
+from robustbench_seg.report.section import FigureFile, Material, Section, lightened
 
 SECTIONS: Sequence[Callable[[Material], Sequence[Section]]] = (
     headline.section,
@@ -30,7 +30,7 @@ def page(material: Material, title: str) -> tuple[str, list[FigureFile]]:
     levels = [finding.level for section in shown for finding in section.findings]
     badges = [(level, *LEVELS[level], levels.count(level)) for level in LEVELS if level != "note"]
     template = environment().get_template("report.html.j2")
-    html = template.render(title=title, facts=_facts(material.run.info), badges=badges, sections=shown)
+    html = template.render(title=title, facts=_facts(material.run.info), badges=badges, sections=lightened(shown))
     return html, [file for section in shown for part in section.parts for file in part.figures]
 
 

@@ -14,7 +14,7 @@ from robustbench_seg.results.rows import unique
 from robustbench_seg.results.run import Panel
 
 MOST_BYTES = 1_200_000
-"""What they may weigh together, as they stand in the HTML: with its figures a page stays within 3 MB of pictures."""
+"""What they may weigh together, as they stand in the HTML; with `section.FIGURE_BYTES` a page keeps within 3 MB."""
 
 _PREDICTION = "prediction:"
 _LABEL = "label:"

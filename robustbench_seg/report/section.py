@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
-from robustbench_seg.report.canvas import png
+from robustbench_seg.report.canvas import packed, png
 from robustbench_seg.report.cells import Table
 from robustbench_seg.report.pictures import PictureSet
 from robustbench_seg.report.sanity import Finding
 from robustbench_seg.report.views import View, views
 from robustbench_seg.results.differences import Comparison
 from robustbench_seg.results.run import RunLike
+
+FIGURE_BYTES = 1_800_000
+"""What the figures of a page may weigh together, as they stand in the HTML."""
+_SMALLER = 0.8
 
 
 @dataclass(frozen=True)
@@ -92,3 +96,20 @@ def _stems(names: Sequence[str]) -> list[str]:
     """File names for names, distinct even where they differ in special characters only."""
     plain = [re.sub(r"[^A-Za-z0-9.-]+", "_", name).strip("._") or "figure" for name in names]
     return [stem if plain.count(stem) == 1 else f"{stem}_{i}" for i, stem in enumerate(plain)]
+
+
+def lightened(sections: Sequence[Section], most_bytes: int = FIGURE_BYTES) -> list[Section]:
+    """The sections for a page: where their figures are too heavy together, all are scaled down by one factor.
+
+    Their files keep their size.
+    """
+    pngs = {file.png: file.png for section in sections for part in section.parts for file in part.figures}
+    scale = 1.0
+    while 4 * sum(map(len, pngs.values())) > 3 * most_bytes:
+        scale *= _SMALLER
+        pngs = {png: packed(png, scale) for png in pngs}
+    return [replace(section, parts=[_with_pngs(part, pngs) for part in section.parts]) for section in sections]
+
+
+def _with_pngs(part: Part, pngs: Mapping[bytes, bytes]) -> Part:
+    return replace(part, figures=[file._replace(png=pngs[file.png]) for file in part.figures])

@@ -12,8 +12,9 @@ import click
 
 from robustbench_seg.evaluation.run import make_folder
 from robustbench_seg.report.rendering import environment
-from robustbench_seg.report.section import Section
-from robustbench_seg.results.files import write_bytes, write_table, write_text
+from robustbench_seg.report.section import Section, lightened
+from robustbench_seg.report.write import write_page as save_page
+from robustbench_seg.results.files import write_table, write_text
 from robustbench_seg.results.merge import merge
 from robustbench_seg.results.rows import CLASSES, COSTS, SUMMARY, table
 from robustbench_seg.results.run import Run
@@ -51,22 +52,20 @@ def write_page(
 
     `words` are the page's: `title` and `differs`, a list of what differs from the paper.
     """
-    make_folder(out / "figures")
-    for figure in (figure for section in sections for part in section.parts for figure in part.figures):
-        write_bytes(figure.png, out / "figures" / figure.name)
+    make_folder(out)
     page = (
         environment(Path(__file__).parent)
         .get_template("study.html.j2")
         .render(
             words=words,
-            sections=sections,
+            sections=lightened(sections),
             command=f"python -m robustbench_seg.studies.{name}",
             made=max(str(run.info.get("created", "")) for run in runs),
             linked=(out / "relationships.html").is_file(),
         )
     )
-    write_text(page, out / "study.html")
-    return out / "study.html"
+    figures = [figure for section in sections for part in section.parts for figure in part.figures]
+    return save_page(page, figures, out / "study.html")
 
 
 def write_run(out: Path, name: str, runs: Sequence[Run]) -> None:

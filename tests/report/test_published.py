@@ -1,6 +1,7 @@
 """The published runs: their tables follow the schema and belong to the models that ship."""
 
 import json
+import re
 import tomllib
 from pathlib import Path
 
@@ -33,6 +34,11 @@ def test_pages_are_whole_and_hold_no_machine(page):
     assert "://" not in text.replace("http://www.w3.org", "")
     assert "/root" not in text
     assert "/work" not in text
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPORTS)))
+def test_pages_hold_at_most_three_megabytes_of_pictures(page):
+    assert sum(map(len, re.findall(r"data:image/[^\"]*", page.read_text()))) <= 3_000_000
 
 
 @pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.name)

@@ -21,10 +21,10 @@ _READING = (
     "compares two of them; the difference is in percentage points, and its sign is 0 where the 95 % interval holds 0."
 )
 _METHOD = (
-    "paired: both sides on the same bootstrap samples of the images, from the run's store. unpaired: the run has no "
-    "store; the bounds of single cells are averaged within a mean, as if all cells rose and fell together, and added "
-    "in quadrature between the two, as if they were independent. Both steps err towards too wide an interval "
-    "(conservative)."
+    "A paired interval has both sides on the same bootstrap samples of the images, from the run's store. Without a "
+    "store it is unpaired: the bounds of single cells are averaged within a mean, as if all cells rose and fell "
+    "together, and added in quadrature between the two, as if they were independent; both err towards too wide an "
+    "interval (conservative)."
 )
 
 

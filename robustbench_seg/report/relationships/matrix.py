@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from robustbench_seg.attacks.budgets import BUDGETS
 from robustbench_seg.attacks.objectives.base import Role
-from robustbench_seg.attacks.registry import ATTACKS
+from robustbench_seg.attacks.registry import attack_strength
 from robustbench_seg.report.names import attack_title, norm_name, strength
 from robustbench_seg.report.relationships.objectives import described, ordered_objectives, ordered_tasks
 from robustbench_seg.results.keys import attack_name
@@ -141,7 +141,7 @@ def sweeps(placed: Iterable[tuple[str, Place, Row]], reference: float = REFERENC
 def objective_sweeps(effects: Sequence[Row], reference: float = REFERENCE) -> list[Sweep]:
     """The sweeps over objectives that are rows of a matrix, without ε = 0.
 
-    Of each model and data set the attack on most tasks comes first, of several the one with most gradient steps.
+    Of each model and data set the attack on most tasks comes first, of several the strongest.
     """
     made = sweeps(
         (
@@ -176,9 +176,11 @@ def foremost(ordered: Sequence[Sweep]) -> list[Matrix]:
 
 
 def _order(sweep: Sweep) -> tuple[int, int, int]:
-    """Tasks attacked, then gradient steps as the attack declares them, both descending, then the norm."""
-    name = attack_name(sweep.setting.attack)
-    epsilons = [math.inf if matrix.epsilon is None else matrix.epsilon for matrix in sweep.matrices]
-    gradients = ATTACKS.get(name)().num_gradients(epsilons) if name in ATTACKS else 0
+    """Tasks attacked, then the strength that the attack declares, both descending, then the norm."""
+    strength = attack_strength(attack_name(sweep.setting.attack))
     norms = [*BUDGETS, sweep.setting.norm]
-    return -len(sweep.chosen.attacked_tasks), -gradients, norms.index(sweep.setting.norm)
+    return (
+        -len(sweep.chosen.attacked_tasks),
+        0 if strength is None else -1 - strength,
+        norms.index(sweep.setting.norm),
+    )

@@ -11,8 +11,7 @@ from robustbench_seg.report.relationships import agreement, bars, findings, grap
 from robustbench_seg.report.relationships.objectives import SIDE_NAMES, SIDES, group
 from robustbench_seg.report.relationships.study import Study
 from robustbench_seg.report.rendering import environment
-from robustbench_seg.report.section import FigureFile, Part, Section
-from robustbench_seg.results.rows import unique
+from robustbench_seg.report.section import FigureFile, Part, Section, lightened
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -52,7 +51,7 @@ def page(study: Study, title: str) -> tuple[str, list[FigureFile]]:
             intervals=study.info.get("intervals", {}),
             notes=[*study.notes, *study.info.get("notes", [])],
             tasks=_tasks(study),
-            sections=sections,
+            sections=lightened(sections),
         )
     )
     return html, [figure for section in sections for part in section.parts for figure in part.figures]
@@ -60,14 +59,8 @@ def page(study: Study, title: str) -> tuple[str, list[FigureFile]]:
 
 def _tasks(study: Study) -> list[tuple[str, str]]:
     """The measured tasks of each group, in words."""
-    rows = {row.task: row for row in study.effects}
-    found = []
-    for side in SIDES:
-        names = [
-            f"{task_name(task)} ({metric_name(task, row.metric)}, {row.direction} is better)"
-            for task, row in rows.items()
-            if group(task) == side
-        ]
-        if names:
-            found.append((SIDE_NAMES[side], ", ".join(unique(names))))
-    return found
+    names: dict[str, dict[str, None]] = {side: {} for side in SIDES}
+    for row in study.effects:
+        text = f"{task_name(row.task)} ({metric_name(row.task, row.metric)}, {row.direction} is better)"
+        names[group(row.task)][text] = None
+    return [(SIDE_NAMES[side], ", ".join(texts)) for side, texts in names.items() if texts]

@@ -26,8 +26,8 @@ def write_relationships(runs: Sequence[Run], out: Path | None = None, reference:
     if not runs:
         raise UsageError("no run to relate tasks in; give at least one run folder")
     folder = out or runs[0].folder
-    with opened_study(runs, folder, reference) as found:
-        html, figures = page(found, f"Task relationships: {', '.join(run_names([run.folder for run in runs]))}")
-    path = write_page(html, figures, folder / "relationships.html")
-    write_table(table(found.effects, COLUMNS), folder / "relationships.csv")
+    title = f"Task relationships: {', '.join(run_names([run.folder for run in runs]))}"
+    with opened_study(runs, folder, reference) as study:
+        path = write_page(*page(study, title), folder / "relationships.html")
+    write_table(table(study.effects, COLUMNS), folder / "relationships.csv")
     return path
