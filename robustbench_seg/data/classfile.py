@@ -88,7 +88,7 @@ def _check_names(path: Path, names: tuple[str, ...]) -> None:
         if not name:
             raise bad_file(path, "lists a class without a name", "give every class a name")
         if lower[index] in lower[:index]:
-            raise bad_file(path, f"lists class '{name}' twice", "give every class its own name")
+            raise bad_file(path, f"lists class '{name}' twice", "give every class another name")
 
 
 def _check_palette(path: Path, palette: tuple[Colour, ...], count: int) -> None:
@@ -96,7 +96,7 @@ def _check_palette(path: Path, palette: tuple[Colour, ...], count: int) -> None:
         raise bad_file(path, f"palette has {len(palette)} colours for {count} classes", "give one [r, g, b] per class")
     for index, colour in enumerate(palette):
         if colour in palette[:index]:
-            raise bad_file(path, f"palette holds {list(colour)} twice", "give every class its own colour")
+            raise bad_file(path, f"palette holds {list(colour)} twice", "give every class another colour")
 
 
 def _map(path: Path, other: str, entries: Mapping[str, str], classes: ClassSet) -> dict[str, str]:

@@ -103,7 +103,7 @@ def _split_folder(root: Path, split: str | None) -> Path:
 
 
 def _semantic(config: Path, table: FolderTable, folder: Path, name: str) -> tuple[ClassSet, dict[str, LabelFiles]]:
-    """The classes and the label files; without a labels folder classes may be left out."""
+    """The classes and the label files; without a labels folder classes may be missing."""
     if not folder.is_dir() and table.classes is None:
         return ClassSet(name, (), ()), {}
     classes = table.class_set(config, name)

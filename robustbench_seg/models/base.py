@@ -44,7 +44,7 @@ def for_inference(module: nn.Module) -> nn.Module:
 
 @runtime_checkable
 class Restrictable(Protocol):
-    """A network that can leave out the heads of tasks that nobody asks for."""
+    """A network that can drop the heads of tasks that nobody asks for."""
 
     def restricted(self, tasks: Sequence[str]) -> nn.Module:
         """The same network, sharing its weights, with these tasks alone."""

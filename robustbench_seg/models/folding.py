@@ -16,7 +16,7 @@ _REST: dict[type[nn.Module], Callable[[Any], nn.Module]] = {
     nn.BatchNorm2d: lambda norm: nn.Identity(),
     BatchNormAct2d: lambda norm: nn.Sequential(norm.drop, norm.act),
 }
-"""What is left of a normalisation once it is folded, by its exact type: others may do more than normalise."""
+"""What replaces a normalisation once it is folded, by its exact type: others may do more than normalise."""
 
 _METADATA = (Tensor.size, Tensor.dim)
 _TOLERANCE = 1e-3
@@ -42,7 +42,7 @@ def same_outputs(first: nn.Module, second: nn.Module, images: Tensor) -> bool:
     All of the first module's come before the second's: what one of them keeps from call to call shows.
     """
     with torch.no_grad():
-        seen = [[list(_tensors(one(x.clone()))) for x in (images, images.flip(-1))] for one in (first, second)]
+        seen = [[list(_tensors(net(x.clone()))) for x in (images, images.flip(-1))] for net in (first, second)]
     return all(len(a) == len(b) and all(map(_close, a, b)) for a, b in zip(*seen, strict=True))
 
 
@@ -54,15 +54,10 @@ def _close(a: Tensor, b: Tensor) -> bool:
 
 
 def _fold(root: nn.Module, convolution: str, norm: str) -> None:
-    found: Any = root.get_submodule(norm)
+    after: Any = root.get_submodule(norm)
     before: Any = root.get_submodule(convolution)
-    _replace(root, convolution, fuse_conv_bn_eval(before, found))
-    _replace(root, norm, _REST[type(found)](found))
-
-
-def _replace(root: nn.Module, name: str, module: nn.Module) -> None:
-    parent, _, attribute = name.rpartition(".")
-    setattr(root.get_submodule(parent), attribute, module)
+    root.set_submodule(convolution, fuse_conv_bn_eval(before, after))
+    root.set_submodule(norm, _REST[type(after)](after))
 
 
 class _Uses(TorchFunctionMode):
@@ -79,9 +74,9 @@ class _Uses(TorchFunctionMode):
         result = func(*args, **(kwargs or {}))
         # Shape, device and the like are read from any tensor.
         if isinstance(result, Tensor) or (func not in _METADATA and getattr(func, "__name__", "") != "__get__"):
-            found = list(_tensors([args, kwargs]))
-            self._alive += found
-            self.count.update(map(id, found))
+            given = list(_tensors([args, kwargs]))
+            self._alive += given
+            self.count.update(map(id, given))
         return result
 
 

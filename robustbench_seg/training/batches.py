@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from robustbench_seg.data.base import Dataset, Sample
+from robustbench_seg.data.base import Dataset
 from robustbench_seg.errors import InputError
 from robustbench_seg.tasks.base import Task
 from robustbench_seg.tasks.registry import load_tasks
@@ -56,7 +56,9 @@ class Source:
         """Image (3,H,W) uint8 and labels as the rules read them."""
         if index in self._kept:
             return self._kept[index]
-        item = _tensors(self.dataset[index], self.rules)
+        sample = self.dataset[index]
+        image = torch.from_numpy(np.array(sample.image)).permute(2, 0, 1).contiguous()
+        item = image, {key: rule.read(sample.labels[key]) for key, rule in self.rules.items()}
         if self.size:
             item = resized(*item, self.size, self.rules)
         if self.cache:
@@ -81,7 +83,8 @@ class Source:
 def indices(count: int, batch: int, step: int, seed: int) -> list[int]:
     """Which items make up batch `step`: epochs of fresh permutations, laid end to end."""
     positions = range(step * batch, (step + 1) * batch)
-    orders = {epoch: _order(count, epoch, seed) for epoch in {p // count for p in positions}}
+    epochs = {p // count for p in positions}
+    orders = {epoch: np.random.default_rng((seed, epoch)).permutation(count) for epoch in epochs}
     return [int(orders[p // count][p % count]) for p in positions]
 
 
@@ -98,15 +101,6 @@ def _augmented(source: Source, recipe: Recipe, index: int, step: int, i: int) ->
     generator = item_generator(recipe.seed, step, i)
     image, labels = augment(image.float() / 255, labels, source.rules, recipe.augment, (height, width), generator)
     return image, source.finished(labels)
-
-
-def _order(count: int, epoch: int, seed: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    return np.random.default_rng((seed, epoch)).permutation(count)
-
-
-def _tensors(sample: Sample, rules: Mapping[str, LabelRule]) -> Item:
-    image = torch.from_numpy(np.array(sample.image)).permute(2, 0, 1).contiguous()
-    return image, {key: rule.read(sample.labels[key]) for key, rule in rules.items()}
 
 
 def resized(image: Tensor, labels: Mapping[str, Any], size: tuple[int, int], rules: Mapping[str, LabelRule]) -> Item:

@@ -13,7 +13,7 @@ from robustbench_seg.models.catalogue.weights import read_pickle
 
 
 def locate(init: str) -> Path:
-    """The file of `PATH` or `DISTRIBUTION:FILE`; the latter is found through the package's own record."""
+    """The file of `PATH` or `DISTRIBUTION:FILE`, which is looked up in the package's record of installed files."""
     distribution, _, name = init.rpartition(":")
     if not distribution:
         path = Path(init)
@@ -34,7 +34,7 @@ def load_encoder(encoder: nn.Module, init: str) -> None:
     """Fills the encoder with a state dict of the same network whose keys may differ (torchvision's and timm's do).
 
     Both list the same tensors in the order of the network, so they are paired by order; kind and shape are
-    checked, and what follows the encoder's last tensor (the classifier) is left out.
+    checked, and what follows the encoder's last tensor (the classifier) is ignored.
     """
     path = locate(init)
     own = _order(encoder.state_dict())

@@ -20,7 +20,7 @@ from robustbench_seg.models.blocks.normalization import Normalization
 from robustbench_seg.models.networks.base import NetworkRequest
 from robustbench_seg.models.networks.build import build, check_forward
 from robustbench_seg.registry import unknown
-from robustbench_seg.tasks.base import LossSettings, Task
+from robustbench_seg.tasks.base import LossSettings
 from robustbench_seg.tasks.dense import dense_tasks
 from robustbench_seg.tasks.registry import TASKS
 from robustbench_seg.tasks.semantic import Semantic, class_weights
@@ -179,18 +179,12 @@ def _measure(run: Run, state: State, loss: float) -> None:
     row |= {f"{task}_{metric}": value for task, values in scores.items() for metric, value in values.items()}
     state.log.append(row)
     task = run.train.made[next(iter(run.recipe.tasks))]
-    score = scores[task.name][task.curve]
-    if _better(task, score, state.best):
+    score, sign = scores[task.name][task.curve], 1 if task.metric(task.curve).higher_is_better else -1
+    if state.best is None or sign * score > sign * state.best:
         state.best, state.best_step = score, state.step
         write_atomically(run.out / BEST, {"step": state.step, "module": detached(network)})
     _write_log(run.out / LOG, state.log)
     state.save(run.out / STATE)
-
-
-def _better(task: Task, score: float, best: float | None) -> bool:
-    if best is None:
-        return True
-    return score > best if task.metric(task.curve).higher_is_better else score < best
 
 
 def _write_log(path: Path, rows: list[Row]) -> None:

@@ -17,7 +17,7 @@ Row = dict[str, float]
 
 
 def write_atomically(path: Path, value: object) -> None:
-    """`torch.save`, so that a reader sees the old file or the whole new one."""
+    """Saves with torch so that a reader sees the old file or the whole new one."""
     partial = path.with_suffix(".partial")
     torch.save(value, partial)
     partial.replace(path)

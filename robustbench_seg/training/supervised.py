@@ -9,14 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from robustbench_seg.models.blocks.deephead import DEEP
 from robustbench_seg.tasks.base import LossSettings
 from robustbench_seg.tasks.registry import TASKS
 from robustbench_seg.training.batches import Source, training_batch
 from robustbench_seg.training.optimiser import Rates, encoder_parameters
 from robustbench_seg.training.recipe import Recipe
-
-DEEP = "deep"
-"""The output under which a network in training lists what it predicts on the way, each level at its own size."""
 
 
 def weighted_sum(losses: Mapping[str, Tensor]) -> Tensor:
@@ -66,7 +64,7 @@ class Supervised:
         return images.to(self.device, memory_format=torch.channels_last), placed
 
     def compared(self, outputs: Mapping[str, Any], labels: Mapping[str, Any]) -> Tensor:
-        """The balanced losses of the final outputs, and the weighted sum of those on the way, averaged over levels."""
+        """The balanced losses of the final outputs plus the weighted sum of intermediate ones, averaged over levels."""
         recipe = self.recipe
         final = {name: value for task in recipe.tasks for name, value in self._weighted(task, outputs, labels).items()}
         loss = BALANCES[recipe.balance](final) if final else torch.zeros((), device=self.device, requires_grad=True)
@@ -75,8 +73,8 @@ class Supervised:
             for task, output in level.items():
                 size = (output.shape[-2], output.shape[-1])
                 made = TASKS.get(task)()
-                own = {made.key: made.label_rule.resize(labels[made.key], size)}
-                loss = loss + sum(self._weighted(task, level, own).values()) / len(levels)
+                resized = {made.key: made.label_rule.resize(labels[made.key], size)}
+                loss = loss + sum(self._weighted(task, level, resized).values()) / len(levels)
         return loss
 
     def _weighted(self, task: str, outputs: Mapping[str, Any], labels: Mapping[str, Any]) -> dict[str, Tensor]:

@@ -59,12 +59,14 @@ def test_training_learns(tmp_path, recipe, toy, make_toy):
     assert not outcome.module.training
 
 
-def test_best_is_not_the_last_where_it_gets_worse(tmp_path, recipe, toy):
+def test_best_is_not_the_last_where_it_gets_worse_and_a_finished_run_trains_no_more(tmp_path, recipe, toy):
     outcome = train(recipe, toy, toy, tmp_path)
     rows = _rows(tmp_path)
     best = max(rows, key=lambda row: float(row["semantic_miou"]))
     assert outcome.step == int(best["step"])
     assert read_state(tmp_path / BEST)["step"] == outcome.step
+    finished = train(recipe, toy, toy, tmp_path, progress=_stop_at(1))
+    assert _equal(outcome.module.state_dict(), finished.module.state_dict())
 
 
 def test_depth_first_chooses_the_lowest_error(tmp_path, recipe, toy):
@@ -78,12 +80,6 @@ def test_another_recipe_is_refused(tmp_path, recipe, toy):
     train(replace(recipe, steps=2), toy, toy, tmp_path)
     with pytest.raises(InputError, match="another recipe or data set"):
         train(replace(recipe, steps=4), toy, toy, tmp_path)
-
-
-def test_finished_run_is_left_as_it_is(tmp_path, recipe, toy):
-    first = train(recipe, toy, toy, tmp_path)
-    again = train(recipe, toy, toy, tmp_path, progress=_stop_at(1))
-    assert _equal(first.module.state_dict(), again.module.state_dict())
 
 
 def test_damaged_state(tmp_path, recipe, toy):

@@ -9,10 +9,11 @@ import torch
 import torch.nn.functional as F
 
 from robustbench_seg.errors import InputError
+from robustbench_seg.models.blocks.deephead import DEEP
 from robustbench_seg.tasks.base import LossSettings
 from robustbench_seg.tasks.edges import Edges
 from robustbench_seg.training.batches import Source
-from robustbench_seg.training.supervised import BALANCES, DEEP, Supervised, geometric_mean, weighted_sum
+from robustbench_seg.training.supervised import BALANCES, Supervised, geometric_mean, weighted_sum
 
 PLAIN = LossSettings()
 

@@ -1,4 +1,4 @@
-"""What the dense multi-task networks share: the outputs of a task, the light head, the checks of what is asked for."""
+"""What the dense multi-task networks share: light heads, the outputs of a task, the checks of the tasks asked for."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from torch import Tensor, nn
 from robustbench_seg.errors import InputError
 from robustbench_seg.models.blocks.resize import padded_size, resize
 from robustbench_seg.tasks.dense import DenseTask, dense_tasks
+
+DEEP = "deep"
+"""The output under which a network in training lists its intermediate predictions, each level at its resolution."""
 
 
 class Fuse(nn.Module):

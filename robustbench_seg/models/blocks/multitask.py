@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
@@ -14,6 +15,9 @@ from robustbench_seg.models.blocks.heads import make_head
 from robustbench_seg.models.blocks.resize import padded_size
 from robustbench_seg.models.blocks.udecoder import UDecoder
 
+if TYPE_CHECKING:
+    from robustbench_seg.models.networks.base import NetworkRequest
+
 Decoder = FPNDecoder | UDecoder
 
 
@@ -21,23 +25,17 @@ class MultiTaskNet(nn.Module):
     """Images (N,3,H,W) in [0,1] of any size to one output per task at that size."""
 
     def __init__(
-        self,
-        encoder: ImageEncoder,
-        decoder: Callable[[], Decoder],
-        tasks: Sequence[str],
-        num_classes: int,
-        head_kernel: int,
+        self, encoder: ImageEncoder, decoder: Callable[[], Decoder], request: NetworkRequest, kernel: int
     ) -> None:
-        """`decoder` makes a fresh decoder for each task; it has `out_channels`."""
+        """`decoder` makes a fresh decoder for each task; `kernel` is that of the heads."""
         super().__init__()
-        chosen = chosen_tasks(tasks)
+        tasks = chosen_tasks(request.tasks)
+        decoders = {name: decoder() for name in tasks}
         self.encoder = encoder
-        decoders = {name: decoder() for name in chosen}
-        heads = {
-            name: make_head(chosen[name], d.out_channels, num_classes, head_kernel) for name, d in decoders.items()
-        }
         self.decoders = nn.ModuleDict(decoders)
-        self.heads = nn.ModuleDict(heads)
+        self.heads = nn.ModuleDict(
+            {name: make_head(tasks[name], d.out_channels, request.num_classes, kernel) for name, d in decoders.items()}
+        )
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """One output per task."""

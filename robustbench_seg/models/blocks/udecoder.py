@@ -19,7 +19,7 @@ class ConvELU(nn.Sequential):
 
 
 class UDecoder(nn.Module):
-    """From features at /2../32 to a map at full resolution, one stage a level.
+    """From features at /2../32 to a map at full resolution, one stage per level.
 
     A stage is conv-ELU, nearest x2, concatenation with the skip (none at full resolution), conv-ELU.
     The paper's `widths`, coarse to fine, are 256, 128, 64, 32, 16. With four of them it stops at /2.

@@ -122,11 +122,6 @@ def write_card(card: Card, folder: Path) -> None:
     (folder / CARD).write_text(dumps(asdict(card)), encoding="utf-8")
 
 
-def classes_of(card: Card, path: Path) -> ClassSet:
-    """The class set that the card of file `path` describes."""
-    return card.classes.class_set(path, card.name)
-
-
 def classes_table(classes: ClassSet) -> ClassesTable:
     """The `[classes]` table of a set: the name alone where it is a built-in one."""
     if CLASS_SETS.get(classes.name) == classes:
@@ -135,9 +130,9 @@ def classes_table(classes: ClassSet) -> ClassesTable:
     return ClassesTable(classes.name, classes.names, classes.palette, maps)
 
 
-def build_from(card: Card, path: Path, largest: int) -> nn.Module:
+def _build(card: Card, classes: ClassSet, path: Path, largest: int) -> nn.Module:
     """The network of the card of file `path`, which may have `largest` parameters, without its weights."""
-    where, chosen, classes = f"{path}: architecture", card.architecture, classes_of(card, path)
+    where, chosen = f"{path}: architecture", card.architecture
     try:
         normalization = Normalization.parse(chosen.normalization)
     except RobustsegError as error:
@@ -155,15 +150,16 @@ def load_folder(folder: Path) -> LoadedModel:
     """The model in a folder with a card and weights; nothing in either is executed."""
     card, weights = read_card(folder), folder / WEIGHTS
     terms = dict.fromkeys(source.terms for source in (card.training, card.video) if source)
+    classes = card.classes.class_set(folder / CARD, card.name)
     state = read_safetensors(weights, card.sha256)
-    module = build_from(card, folder / CARD, sum(value.numel() for value in state.values()))
+    module = _build(card, classes, folder / CARD, sum(value.numel() for value in state.values()))
     fit(module, state, str(weights))
     return LoadedModel(
         name=card.name,
         # Channels-last weights make convolutions a third faster on a CPU, whatever the images' layout.
         module=for_inference(module).to(memory_format=torch.channels_last),
         tasks=card.tasks,
-        classes=classes_of(card, folder / CARD),
+        classes=classes,
         median_scaling=card.median_scaling,
         sha256=card.sha256,
         origin="catalogue",

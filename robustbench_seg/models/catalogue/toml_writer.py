@@ -8,21 +8,18 @@ from typing import Any
 
 
 def dumps(table: Mapping[str, Any]) -> str:
-    """TOML text of nested mappings of str, bool, int, float and sequences; empty mappings and None are left out."""
+    """TOML text of nested mappings of str, bool, int, float and sequences; empty mappings and None are dropped."""
     return "\n".join(_table(table, ())).strip() + "\n"
 
 
 def _table(table: Mapping[str, Any], path: tuple[str, ...]) -> list[str]:
-    plain = [f"{_key(key)} = {_value(value)}" for key, value in table.items() if _is_plain(value)]
+    scalars = {key: value for key, value in table.items() if value is not None and not isinstance(value, Mapping)}
+    plain = [f"{_key(key)} = {_value(value)}" for key, value in scalars.items()]
     lines = [f"\n[{'.'.join(map(_key, path))}]", *plain] if path and plain else plain
     for key, value in table.items():
         if isinstance(value, Mapping):
             lines += _table(value, (*path, key))
     return lines
-
-
-def _is_plain(value: object) -> bool:
-    return value is not None and not isinstance(value, Mapping)
 
 
 def _key(key: str) -> str:

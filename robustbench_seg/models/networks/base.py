@@ -16,14 +16,14 @@ from robustbench_seg.strict import Range
 Width = Annotated[int, Range(1, 65_536)]
 """A number of channels."""
 Skipped = Annotated[int, Range(0, 8)]
-"""How many of the encoder's finest levels are left out."""
+"""How many of the encoder's finest levels are not used."""
 Kernel = Literal[1, 3, 5, 7]
 """A kernel's side in pixels, odd so that the map keeps its size."""
 
 
 @dataclass(frozen=True)
 class NetworkRequest:
-    """What every network needs besides its own parameters."""
+    """What every network needs besides its parameters."""
 
     tasks: Sequence[str]
     num_classes: int

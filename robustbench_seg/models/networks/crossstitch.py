@@ -17,7 +17,7 @@ from robustbench_seg.models.blocks.resize import padded
 from robustbench_seg.models.networks.base import LightParameters, NetworkRequest
 
 OWN = 0.9
-"""What a task first keeps of its own features; the others share the rest equally."""
+"""The first weight of a task's features in its mixture; the other tasks share the rest equally."""
 
 
 class CrossStitch(nn.Module):

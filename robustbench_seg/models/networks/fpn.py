@@ -13,7 +13,7 @@ from robustbench_seg.models.networks.base import EncoderParameters, Kernel, Netw
 
 @dataclass(frozen=True)
 class FPNParameters(EncoderParameters):
-    """A feature pyramid of `width` channels per task; `skip_finest` encoder levels are left out."""
+    """A feature pyramid of `width` channels per task; `skip_finest` encoder levels are not used."""
 
     encoder: str = "mobilenetv2_100"
     width: Width = 96
@@ -23,10 +23,4 @@ class FPNParameters(EncoderParameters):
     def build(self, request: NetworkRequest) -> nn.Module:
         """The network of these parameters."""
         encoder = self.image_encoder(request, self.skip_finest)
-        return MultiTaskNet(
-            encoder,
-            lambda: FPNDecoder(encoder.channels, self.width),
-            request.tasks,
-            request.num_classes,
-            self.head_kernel,
-        )
+        return MultiTaskNet(encoder, lambda: FPNDecoder(encoder.channels, self.width), request, self.head_kernel)

@@ -22,10 +22,4 @@ class KlingnerParameters(EncoderParameters):
     def build(self, request: NetworkRequest) -> nn.Module:
         """The network of these parameters."""
         encoder = self.image_encoder(request)
-        return MultiTaskNet(
-            encoder,
-            lambda: UDecoder(encoder.channels, self.widths),
-            request.tasks,
-            request.num_classes,
-            self.head_kernel,
-        )
+        return MultiTaskNet(encoder, lambda: UDecoder(encoder.channels, self.widths), request, self.head_kernel)

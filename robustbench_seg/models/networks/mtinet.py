@@ -13,6 +13,7 @@ from torchvision.ops import SqueezeExcitation
 
 from robustbench_seg.models.blocks.attention import Distillation
 from robustbench_seg.models.blocks.deephead import (
+    DEEP,
     chosen_tasks,
     coarse,
     finished,
@@ -145,10 +146,10 @@ class MTINet(nn.Module):
         dense = chosen_tasks(request.tasks, INSTANCE_TASKS)
         self.tasks = sources = with_auxiliary(dense, parameters.auxiliary)
         self.encoder = parameters.image_encoder(request, parameters.skip_finest)
-        handed = (*widths[1:], 0)
+        propagated = (*widths[1:], 0)
         self.scales = nn.ModuleList(
-            Scale(c + h, w, tuple(dense), sources, num_classes, finest=i == 0)
-            for i, (c, h, w) in enumerate(zip(self.encoder.channels, handed, widths, strict=True))
+            Scale(c + p, w, tuple(dense), sources, num_classes, finest=i == 0)
+            for i, (c, p, w) in enumerate(zip(self.encoder.channels, propagated, widths, strict=True))
         )
         self.heads = light_heads(dense, widths, parameters.head, num_classes)
         self.instances = instance_head(self.encoder, parameters.instances, request.tasks, num_classes)
@@ -162,7 +163,7 @@ class MTINet(nn.Module):
         if self.instances is not None:
             outputs[InstancesTask.key] = self.instances(features[1:4], (images.shape[-2], images.shape[-1]))
         if self.training:
-            outputs["deep"] = tuple(coarse(self.tasks, maps.first, images) for maps in scales)
+            outputs[DEEP] = tuple(coarse(self.tasks, maps.first, images) for maps in scales)
         return outputs
 
     def _scales(self, features: Sequence[Tensor]) -> list[ScaleMaps]:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from robustbench_seg.models.blocks.attention import Distillation
 from robustbench_seg.models.blocks.bottleneck import Bottleneck
-from robustbench_seg.models.blocks.deephead import Fuse, chosen_tasks, coarse, finished, predictor, with_auxiliary
+from robustbench_seg.models.blocks.deephead import DEEP, Fuse, chosen_tasks, coarse, finished, predictor, with_auxiliary
 from robustbench_seg.models.networks.base import LightParameters, NetworkRequest
 
 
@@ -57,7 +57,7 @@ class PadNet(nn.Module):
         outputs: dict[str, Any] = dict(finished(self.tasks, raw, images))
         if self.training:
             first = {task: predict(initial[task]) for task, predict in self.predict.items()}
-            outputs["deep"] = (coarse(self.tasks, first, images),)
+            outputs[DEEP] = (coarse(self.tasks, first, images),)
         return outputs
 
 

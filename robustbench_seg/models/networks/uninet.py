@@ -27,7 +27,7 @@ class DecoderParameters:
     """`width` of the decoder, `bottleneck` of its residual blocks, `head` channels per level in the pixel heads.
 
     `extra` stages of `extra_width` go beyond the encoder, each at half the size of the one before; `skip_finest`
-    encoder levels are left out (1: the decoder ends at /4).
+    encoder levels are not used (1: the decoder ends at /4).
     """
 
     width: Width = 256
@@ -112,8 +112,7 @@ class UniNet(nn.Module):
         super().__init__()
         chosen, num_classes = parameters.decoder, request.num_classes
         self.encoder = parameters.image_encoder(request, chosen.skip_finest)
-        own = self.encoder.channels
-        channels = (*own, *[chosen.extra_width] * chosen.extra)
+        channels = (*self.encoder.channels, *[chosen.extra_width] * chosen.extra)
         levels = len(channels) - 1
         self.tasks = chosen_tasks(request.tasks, INSTANCE_TASKS)
         pixel = {
@@ -121,7 +120,7 @@ class UniNet(nn.Module):
             for name, task in self.tasks.items()
         }
         # Instances are found in the encoder's levels: without a pixel task nothing looks further.
-        self.extra = ExtraStages(own[-1], chosen.extra_width, chosen.extra if pixel else 0)
+        self.extra = ExtraStages(self.encoder.channels[-1], chosen.extra_width, chosen.extra if pixel else 0)
         self.decoder = SharedDecoder(channels, chosen.width, chosen.bottleneck) if pixel else None
         self.heads = nn.ModuleDict(pixel)
         self.instances = instance_head(self.encoder, parameters.instances, request.tasks, num_classes)
@@ -129,8 +128,8 @@ class UniNet(nn.Module):
     def forward(self, images: Tensor) -> dict[str, Any]:
         """One output per key."""
         height, width = images.shape[-2:]
-        own = self.encoder(images)
-        features = [*own, *self.extra(own[-1])]
+        features = self.encoder(images)
+        features += self.extra(features[-1])
         outputs: dict[str, Any] = {}
         if self.decoder is not None:
             maps, size = self.decoder(features), padded_size(images)
