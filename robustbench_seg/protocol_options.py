@@ -19,10 +19,8 @@ def from_options(attacks: Sequence[str], epsilons: Sequence[tuple[float, ...]]) 
     """
     if epsilons and len(epsilons) not in (1, len(attacks)):
         raise UsageError(f"{len(epsilons)} -e for {len(attacks)} -a; give one -e for all or one each")
-    if len(epsilons) == len(attacks):
-        grids = list(epsilons)
-    else:
-        grids = [epsilons[0] if epsilons else _default_grid(name) for name in attacks]
+    each = [*epsilons] * len(attacks) if len(epsilons) == 1 else epsilons
+    grids = each or [_default_grid(name) for name in attacks]
     return Protocol("custom", tuple(AttackPlan(name, grid) for name, grid in zip(attacks, grids, strict=True)))
 
 
@@ -36,9 +34,9 @@ def narrow(protocol: Protocol, attacks: Sequence[str], epsilons: Sequence[float]
         _refuse_unknown(f"protocol '{protocol.name}'", name, protocol)
     # A variant asked for by its label keeps it, also where the others are gone.
     kept = [
-        plan if plan.name in attacks or not attacks else told
-        for plan, told in _with_variants(protocol)
-        if not attacks or plan.name in attacks or told.label in attacks
+        plan if plan.name in attacks or not attacks else labelled
+        for plan, labelled in _labelled(protocol)
+        if not attacks or plan.name in attacks or labelled.label in attacks
     ]
     for epsilon in epsilons:
         if not any(epsilon in plan.epsilons for plan in kept):
@@ -46,11 +44,8 @@ def narrow(protocol: Protocol, attacks: Sequence[str], epsilons: Sequence[float]
             listed = ", ".join(f"{e:g}" for e in have) or "none"
             raise UsageError(f"protocol '{protocol.name}' has no epsilon {epsilon:g}; it has {listed}")
     if epsilons:
-        kept = [
-            dataclasses.replace(plan, epsilons=tuple(e for e in plan.epsilons if e in epsilons))
-            for plan in kept
-            if any(e in plan.epsilons for e in epsilons)
-        ]
+        grids = [tuple(epsilon for epsilon in plan.epsilons if epsilon in epsilons) for plan in kept]
+        kept = [dataclasses.replace(plan, epsilons=grid) for plan, grid in zip(kept, grids, strict=True) if grid]
     return dataclasses.replace(protocol, attacks=tuple(kept))
 
 
@@ -60,11 +55,11 @@ def override(protocol: Protocol, settings: Sequence[tuple[str, str, Any]]) -> Pr
     `norm` and `objectives` count as parameters.
     """
     plans = list(protocol.attacks)
-    known = _with_variants(protocol)
+    known = _labelled(protocol)
     for attack, key, value in settings:
         _refuse_unknown(f"--set {attack}.{key}: the protocol", attack, protocol)
-        for i, (plan, told) in enumerate(known):
-            if attack in (plan.name, told.label):
+        for i, (plan, labelled) in enumerate(known):
+            if attack in (plan.name, labelled.label):
                 plans[i] = _override_one(plans[i], key, value)
     return dataclasses.replace(protocol, attacks=tuple(plans))
 
@@ -77,7 +72,7 @@ def _override_one(plan: AttackPlan, key: str, value: Any) -> AttackPlan:
     return dataclasses.replace(plan, params={**plan.params, key: value})
 
 
-def tell_apart(protocol: Protocol) -> Protocol:
+def with_variants(protocol: Protocol) -> Protocol:
     """The protocol with a variant wherever cells of one attack would coincide that differ in its parameters alone.
 
     The variant is the parameters given that differ, as in `steps=40`, unless the protocol names one.
@@ -86,12 +81,12 @@ def tell_apart(protocol: Protocol) -> Protocol:
     return dataclasses.replace(protocol, attacks=plans)
 
 
-def _with_variants(protocol: Protocol) -> list[tuple[AttackPlan, AttackPlan]]:
-    return list(zip(protocol.attacks, tell_apart(protocol).attacks, strict=True))
+def _labelled(protocol: Protocol) -> list[tuple[AttackPlan, AttackPlan]]:
+    return list(zip(protocol.attacks, with_variants(protocol).attacks, strict=True))
 
 
 def _refuse_unknown(where: str, attack: str, protocol: Protocol) -> None:
-    known = sorted({name for plan, told in _with_variants(protocol) for name in (plan.name, told.label)})
+    known = sorted({name for plan, labelled in _labelled(protocol) for name in (plan.name, labelled.label)})
     if attack not in known:
         raise UsageError(f"{where} has no attack '{attack}'; it has {', '.join(known)}")
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from pathlib import Path
 
 import pytest
@@ -14,13 +13,12 @@ from robustbench_seg.protocol import (
     PROTOCOLS,
     AttackPlan,
     Protocol,
-    check_epsilon,
     read_protocol,
 )
-from robustbench_seg.protocol_options import from_options, narrow, override, tell_apart
+from robustbench_seg.protocol_options import from_options, narrow, override, with_variants
 
 KLINGNER = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
-FAMILIES = ["gaussian", "salt_and_pepper", "fgsm", "pgd", "dag", "hide"]
+ATTACKS_IN_ORDER = ["gaussian", "salt_and_pepper", "fgsm", "pgd", "dag", "hide"]
 
 
 def grids(protocol: Protocol) -> dict[str, tuple[float, ...]]:
@@ -65,15 +63,15 @@ def test_uninets_grid():
     assert (hide_equal_snr.norm, hide_equal_snr.params) == ("rms", hide.params)
 
 
-def test_quick_has_all_families_at_a_few_strengths():
+def test_quick_has_all_attacks_at_a_few_strengths():
     found = grids(PROTOCOLS.get("quick"))
-    assert list(found) == FAMILIES
+    assert list(found) == ATTACKS_IN_ORDER
     assert all(2 <= len(epsilons) <= 3 for epsilons in found.values())
 
 
 def test_snr_equal_is_on_spheres():
     protocol = PROTOCOLS.get("snr-equal")
-    assert list(grids(protocol)) == FAMILIES
+    assert list(grids(protocol)) == ATTACKS_IN_ORDER
     assert len(set(grids(protocol).values())) == 1
     for plan in protocol.attacks:
         assert (plan.norm or ATTACKS.get(plan.name).norms[0]) == "rms"
@@ -129,54 +127,31 @@ ATTACK = '[[attack]]\nname = "pgd"\n'
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", r"has no \[\[attack\]\] table"),
-        ('attack = "pgd"\n', r"has no \[\[attack\]\] table"),
-        ('attack = ["pgd"]\n', r"has no \[\[attack\]\] table"),
-        ('[attack]\nname = "pgd"\n', r"has no \[\[attack\]\] table"),
-        ("name = \n", "is not TOML: Invalid value"),
-        (b'name = "\xff"\n', "is not TOML: 'utf-8' codec"),
-        (ATTACK + ATTACK + "[[attack]]\nepsilons = [1]\n", r"\[\[attack\]\] 3 has no name"),
-        ("[[attack]]\nname = 3\n", r"\[\[attack\]\] 1: name = 3 must be a string"),
-        ("name = 3\n" + ATTACK, "name = 3 must be a string"),
+        ("", r"no \[\[attack\]\] table; write one per attack"),
+        ('attack = "pgd"\n', "attack: must be a list, not 'pgd'"),
+        ('attack = ["pgd"]\n', r"attack\[0\]: must be a table, not 'pgd'"),
+        ("name = \n", "not valid TOML: Invalid value"),
+        (ATTACK + ATTACK + "[[attack]]\nepsilons = [1]\n", r"attack\[2\]: missing key 'name'"),
+        ("name = 3\n" + ATTACK, "name: must be str, not 3"),
         ('sumary = "x"\n' + ATTACK, "unknown key 'sumary'; did you mean summary?"),
-        (ATTACK + "epsilon = [1]\n", r"\[\[attack\]\] 1: unknown key 'epsilon'; did you mean epsilons"),
-        (ATTACK + "epsilons = 1\n", "epsilons = 1 must be a list of numbers"),
-        (ATTACK + 'epsilons = ["1"]\n', "epsilon '1' must be a number from 0 to 255"),
-        (ATTACK + "epsilons = [1, -2]\n", "epsilon -2 must be a number"),
-        (ATTACK + "epsilons = [256]\n", "epsilon 256 must be a number"),
-        (ATTACK + "epsilons = [nan]\n", "epsilon nan must be a number"),
-        (ATTACK + "epsilons = [inf]\n", "epsilon inf must be a number"),
-        (ATTACK + "epsilons = [true]\n", "epsilon True must be a number"),
-        (ATTACK + 'objectives = "semantic"\n', "objectives = 'semantic' must be a list of names"),
-        (ATTACK + "objectives = [1]\n", r"objectives = \[1\] must be a list of names"),
-        (ATTACK + "norm = 2\n", "norm = 2 must be a string"),
-        (ATTACK + 'params = "steps=1"\n', "params must be a table"),
+        (ATTACK + "epsilon = [1]\n", r"attack\[0\]: unknown key 'epsilon'; did you mean epsilons"),
+        (ATTACK + "epsilons = 1\n", "epsilons: must be a list, not 1"),
+        (ATTACK + 'epsilons = ["1"]\n', r"epsilons\[0\]: must be float, not '1'"),
+        (ATTACK + "epsilons = [1, -2]\n", r"epsilons\[1\]: must be from 0 to 255, not -2"),
+        (ATTACK + "epsilons = [256]\n", "must be from 0 to 255, not 256"),
+        (ATTACK + "epsilons = [nan]\n", "must be from 0 to 255, not nan"),
+        (ATTACK + "epsilons = [inf]\n", "must be from 0 to 255, not inf"),
+        (ATTACK + "epsilons = [true]\n", "must be float, not True"),
+        (ATTACK + 'objectives = "semantic"\n', "objectives: must be a list, not 'semantic'"),
+        (ATTACK + 'params = "steps=1"\n', "params: must be a table, not 'steps=1'"),
     ],
 )
 def test_a_bad_file_is_refused_in_one_line(written, text, message):
     file = written(text)
     with pytest.raises(InputError, match=message) as caught:
         read_protocol(file)
-    assert str(caught.value).startswith(f"protocol '{file}'")
+    assert str(caught.value).startswith(f"{file}: ")
     assert "\n" not in str(caught.value)
-
-
-def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(InputError, match=r"protocol '.*nowhere.toml' cannot be read: No such file"):
-        read_protocol(tmp_path / "nowhere.toml")
-    with pytest.raises(InputError, match="cannot be read: Is a directory"):
-        read_protocol(tmp_path)
-
-
-@pytest.mark.parametrize("value", [0, 1, 0.25, 255])
-def test_a_radius_is_a_number_of_grey_values(value):
-    assert check_epsilon(value, "here") == value
-
-
-@pytest.mark.parametrize("value", [-0.001, 255.5, math.nan, math.inf, "1", None, True])
-def test_other_radii_are_refused(value):
-    with pytest.raises(InputError, match=r"^here: epsilon .* must be a number from 0 to 255 \(in units of 1/255\)$"):
-        check_epsilon(value, "here")
 
 
 # options
@@ -270,7 +245,7 @@ def test_overriding_an_attack_that_is_not_there_is_refused():
 
 
 def labels(*plans: AttackPlan) -> list[str]:
-    return [plan.label for plan in tell_apart(Protocol("p", plans)).attacks]
+    return [plan.label for plan in with_variants(Protocol("p", plans)).attacks]
 
 
 def test_variants_are_the_parameters_that_differ():
@@ -308,13 +283,13 @@ def test_what_has_no_cell_in_common_or_no_other_parameter_needs_no_variant(other
 
 @pytest.mark.parametrize("name", PROTOCOLS.names())
 def test_shipped_protocols_have_no_variants(name):
-    assert all(plan.label == plan.name for plan in tell_apart(PROTOCOLS.get(name)).attacks)
+    assert all(plan.label == plan.name for plan in with_variants(PROTOCOLS.get(name)).attacks)
 
 
 def test_a_file_may_name_a_variant(written):
     text = '[[attack]]\nname = "pgd"\nvariant = "40 steps"\n'
     assert read_protocol(written(text)).attacks[0].label == "pgd[40 steps]"
-    with pytest.raises(InputError, match=r"variant = .* must have no brackets"):
+    with pytest.raises(InputError, match=r"a variant must have no brackets"):
         read_protocol(written(text.replace("40 steps", "[40]")))
 
 
@@ -334,7 +309,7 @@ def test_options_name_all_variants_or_one():
     assert (kept.label, kept.params) == ("pgd[steps=40]", {"steps": 40})
     everywhere = override(TWICE, [("pgd", "alpha", 2)]).attacks
     assert [plan.params.get("alpha") for plan in everywhere] == [2, 2, None]
-    one = tell_apart(override(TWICE, [("pgd[steps=40]", "alpha", 2)]))
+    one = with_variants(override(TWICE, [("pgd[steps=40]", "alpha", 2)]))
     assert [plan.label for plan in one.attacks] == ["pgd[steps=10]", "pgd[steps=40, alpha=2]", "fgsm"]
     with pytest.raises(
         UsageError, match=r"has no attack 'pgd\[steps=4\]'; it has fgsm, pgd, pgd\[steps=10\], pgd\[steps=40\]"

@@ -7,7 +7,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import ClassVar, Self
 
 from robustbench_seg.attacks.budgets import BUDGETS, Budget
 from robustbench_seg.attacks.context import AttackContext, is_finite
@@ -15,14 +15,8 @@ from robustbench_seg.attacks.objectives.base import AdversarialLoss, CleanRefere
 from robustbench_seg.attacks.objectives.parse import parse_objective
 from robustbench_seg.attacks.objectives.task_loss import EACH_TASK
 from robustbench_seg.errors import UsageError
-from robustbench_seg.lazy import lazy_module
+from robustbench_seg.lazy import Tensor, torch
 from robustbench_seg.tasks.base import Task
-
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
-else:
-    torch = lazy_module("torch")
 
 
 @dataclass(frozen=True)

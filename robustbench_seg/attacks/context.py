@@ -9,16 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from robustbench_seg.attacks.objectives.base import AdversarialLoss
-from robustbench_seg.lazy import lazy_module
+from robustbench_seg.lazy import Tensor, torch
 from robustbench_seg.randomness import generator
 
 if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
-
     from robustbench_seg.attacks.target_model import ForwardPass, TargetModel
-else:
-    torch = lazy_module("torch")
 
 
 def is_finite(x: Tensor) -> bool:

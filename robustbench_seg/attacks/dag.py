@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from robustbench_seg.attacks.budgets import GREY, Budget, max_normalised
 from robustbench_seg.attacks.iterative import IterativeAttack
@@ -12,10 +12,8 @@ from robustbench_seg.attacks.objectives.base import AdversarialLoss, CleanRefere
 from robustbench_seg.attacks.objectives.margins import AnyWrong, ClassChange, changeable
 from robustbench_seg.attacks.objectives.task_loss import TaskLoss
 from robustbench_seg.errors import UsageError
+from robustbench_seg.lazy import Tensor
 from robustbench_seg.tasks.base import Task
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 @dataclass(frozen=True)

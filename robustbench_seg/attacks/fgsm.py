@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from robustbench_seg.attacks.base import Perturbation
 from robustbench_seg.attacks.budgets import GREY, Budget
 from robustbench_seg.attacks.context import AttackContext
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from robustbench_seg.lazy import Tensor
 
 SIGN_STEP = "one step along the sign of the clean gradient, onto the ball"
 """What names such perturbations (`cache_key`)."""

@@ -5,18 +5,11 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from robustbench_seg.attacks.base import Perturbation
 from robustbench_seg.attacks.budgets import Budget
 from robustbench_seg.attacks.context import AttackContext
-from robustbench_seg.lazy import lazy_module
-
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
-else:
-    torch = lazy_module("torch")
+from robustbench_seg.lazy import Tensor, torch
 
 _ROUNDING = 2e-5
 """Of an image's values in float32, a step, in units of 1/255."""

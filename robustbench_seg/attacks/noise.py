@@ -4,20 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from robustbench_seg.attacks.base import Perturbation
 from robustbench_seg.attacks.budgets import GREY, Budget
 from robustbench_seg.attacks.context import AttackContext
-from robustbench_seg.lazy import lazy_module
-
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
-else:
-    torch = lazy_module("torch")
+from robustbench_seg.lazy import Tensor, torch
 
 
 @dataclass(frozen=True)

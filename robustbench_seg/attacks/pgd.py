@@ -5,20 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from robustbench_seg.attacks.budgets import GREY, Budget
 from robustbench_seg.attacks.context import AttackContext
 from robustbench_seg.attacks.fgsm import SIGN_STEP
 from robustbench_seg.attacks.iterative import IterativeAttack, random_unit
 from robustbench_seg.errors import UsageError
-from robustbench_seg.lazy import lazy_module
-
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
-else:
-    torch = lazy_module("torch")
+from robustbench_seg.lazy import Tensor, torch
 
 
 def kurakin_steps(epsilon: float) -> int:

@@ -11,7 +11,8 @@ from typing import Any
 import click
 
 from robustbench_seg.errors import InputError, UsageError
-from robustbench_seg.protocol import check_epsilon
+from robustbench_seg.protocol import Epsilon
+from robustbench_seg.strict import convert
 
 _SETTING = re.compile(r"(?P<attack>[^.=\[]+(\[[^\]]*\])?)\.(?P<key>[^.=]+)=(?P<value>.*)", re.DOTALL)
 
@@ -41,11 +42,11 @@ def load_plugins(plugins: Sequence[str], runs: Sequence[Path] = ()) -> None:
 def parse_epsilons(text: str) -> tuple[float, ...]:
     """`.25,1,4` as epsilons in units of 1/255; UsageError naming the value."""
     try:
-        return tuple(check_epsilon(float(part), "-e") for part in text.split(","))
+        return tuple(convert(Epsilon, float(part), f"-e {text}") for part in text.split(","))
     except ValueError:
         raise UsageError(f"-e {text}: write numbers (in units of 1/255) with commas, as in -e 0.5,1,2") from None
     except InputError as error:
-        raise UsageError(str(error)) from None
+        raise UsageError(f"{error} (in units of 1/255)") from None
 
 
 def parse_setting(text: str) -> tuple[str, str, Any]:

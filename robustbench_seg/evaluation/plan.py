@@ -16,7 +16,7 @@ from robustbench_seg.data.base import Dataset
 from robustbench_seg.errors import UsageError
 from robustbench_seg.models.base import LoadedModel
 from robustbench_seg.protocol import AttackPlan, Protocol
-from robustbench_seg.protocol_options import tell_apart
+from robustbench_seg.protocol_options import with_variants
 from robustbench_seg.results.keys import CLEAN, AttackConfiguration
 from robustbench_seg.tasks.base import Task
 from robustbench_seg.tasks.registry import load_tasks
@@ -107,7 +107,7 @@ def plan_pair(
                 f"{where}: the data set has no class for the model's {', '.join(unused)}; they are not predicted"
             )
     configurations = [AttackConfiguration(CLEAN, "", "", (0.0,))]
-    for attack_plan in tell_apart(protocol).attacks:
+    for attack_plan in with_variants(protocol).attacks:
         found, left_out = _configurations(where, attack_plan, tasks, alignment)
         configurations += found
         notes += left_out

@@ -6,16 +6,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from robustbench_seg.classes import ClassSet
 from robustbench_seg.errors import UsageError
+from robustbench_seg.lazy import Tensor
 from robustbench_seg.tasks.base import Labels, Outputs, Task
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 Tasks = Mapping[str, Task]
 """The tasks at hand by name."""

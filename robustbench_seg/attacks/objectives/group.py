@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, get_args
+from typing import get_args
 
 from robustbench_seg.attacks.objectives.base import Description, Objective, Role, Tasks
 from robustbench_seg.attacks.objectives.raw_loss import RawLosses, summed
 from robustbench_seg.errors import UsageError
-from robustbench_seg.lazy import lazy_module
+from robustbench_seg.lazy import Tensor, torch
 from robustbench_seg.registry import unknown
 from robustbench_seg.tasks.base import Group
 from robustbench_seg.tasks.registry import TASKS, ordered_names
-
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
-else:
-    torch = lazy_module("torch")
 
 ALL = "all"
 GROUPS = (ALL, *get_args(Group))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from robustbench_seg.attacks.objectives.base import (
     AdversarialLoss,
     CleanReference,
@@ -14,17 +12,10 @@ from robustbench_seg.attacks.objectives.base import (
 )
 from robustbench_seg.classes import ClassSet
 from robustbench_seg.errors import UsageError
-from robustbench_seg.lazy import lazy_module
+from robustbench_seg.lazy import Tensor, torch
 from robustbench_seg.tasks.base import Task
 from robustbench_seg.tasks.dense import DenseTask, dense_tasks
 from robustbench_seg.tasks.semantic import Semantic
-
-if TYPE_CHECKING:
-    import torch
-    from scipy import ndimage
-    from torch import Tensor
-else:
-    torch, ndimage = lazy_module("torch"), lazy_module("scipy.ndimage")
 
 
 class Hide(Objective):
@@ -74,6 +65,8 @@ def fill_from_nearest(values: Tensor, mask: Tensor) -> Tensor:
 
     An image that is all mask stays as it is.
     """
+    from scipy import ndimage
+
     filled = values.clone()
     for i, hidden in enumerate(mask.cpu().numpy()):
         if hidden.any() and not hidden.all():

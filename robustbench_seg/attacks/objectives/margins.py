@@ -4,22 +4,15 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from robustbench_seg.attacks.objectives.base import AdversarialLoss, CleanReference, Objective
 from robustbench_seg.attacks.objectives.task_loss import TaskLoss
 from robustbench_seg.classes import VOID
-from robustbench_seg.lazy import lazy_module
+from robustbench_seg.lazy import Tensor, torch
 from robustbench_seg.tasks.base import ClassLogits, Outputs, Task
 from robustbench_seg.tasks.registry import TASKS, ordered_names
-
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
-else:
-    torch = lazy_module("torch")
 
 
 def changeable() -> list[str]:

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from robustbench_seg.attacks.objectives.base import AdversarialLoss, CleanReference, Description, Objective, Role, Tasks
 from robustbench_seg.errors import UsageError
-from robustbench_seg.lazy import lazy_module
+from robustbench_seg.lazy import Tensor, torch
 from robustbench_seg.registry import unknown
 from robustbench_seg.tasks.base import Outputs, Task
 from robustbench_seg.tasks.base import RawLoss as Declared
 from robustbench_seg.tasks.registry import TASKS, ordered_names
-
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
-else:
-    torch = lazy_module("torch")
 
 Combine = Callable[["Tensor", "Tensor"], "Tensor"]
 

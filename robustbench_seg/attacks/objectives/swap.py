@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from robustbench_seg.attacks.objectives.base import (
     AdversarialLoss,
     CleanReference,
@@ -15,13 +13,8 @@ from robustbench_seg.attacks.objectives.base import (
 from robustbench_seg.attacks.objectives.margins import ClassChange, changeable, logits_of, margin_loss
 from robustbench_seg.classes import ClassSet, canonical
 from robustbench_seg.errors import UsageError
-from robustbench_seg.lazy import lazy_module
+from robustbench_seg.lazy import torch
 from robustbench_seg.tasks.base import Task
-
-if TYPE_CHECKING:
-    import torch
-else:
-    torch = lazy_module("torch")
 
 
 class Swap(ClassChange):
