@@ -175,19 +175,12 @@ def _scale_one(image: Tensor, direction: Tensor, epsilon: float) -> Tensor:
     room = torch.where(direction > 0, 1 - image, image)
     energy = image.numel() * (epsilon / GREY) ** 2
     scale, count = 0.0, -1
-    while True:
-        clipped = size * scale > room
-        now = int(clipped.sum())
-        if now == count:
-            break
+    clipped = room < 0
+    while (now := int(clipped.sum())) != count:
         count = now
-        spent = float(_energy(room[clipped]))
-        free = float(_energy(size[~clipped]))
-        if free == 0:
-            break
-        if energy <= spent:
+        spent, free = float(_energy(room[clipped])), float(_energy(size[~clipped]))
+        if free == 0 or energy <= spent:
             break
         scale = max(scale, ((energy - spent) / free) ** 0.5)
-    if scale == 0:
-        return image.clone()
-    return (image + direction * scale).clamp(0, 1)
+        clipped = size * scale > room
+    return (image + direction * scale).clamp(0, 1) if scale > 0 else image.clone()

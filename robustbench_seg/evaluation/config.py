@@ -17,7 +17,9 @@ from robustbench_seg.protocol import Protocol
 class EvaluationConfig:
     """A whole evaluation, as asked for. `batch_size` 0 chooses one; `workers` 0 is one per core (one on a GPU).
 
-    `timeout` is in seconds per work item (a batch of images), 0 for none; `engine` one of engines.registry.ENGINES.
+    `timeout` is in seconds per work item (a batch of images), 0 for none; `engine` one of engines.base.ENGINES.
+    `in_process` keeps the work in threads of this process, for what another one could not see: objects in memory,
+    attacks registered from Python, scripts that must not be imported twice.
     """
 
     models: Sequence[ModelSpec | InMemory]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from torch import Tensor
+
 from robustbench_seg.attacks.target_model import TargetModel
 from robustbench_seg.classes import ClassSet
 from robustbench_seg.data.base import Dataset
@@ -44,5 +46,16 @@ class WorkerContext:
     @cached_property
     def first(self) -> Batch:
         """The first image that can be read."""
-        (batch,) = collate([first_sample(self.dataset)], self.tasks, self.pair.alignment, self.execution.device)
+        return self.first_images(1)
+
+    def first_images(self, count: int) -> Batch:
+        """Return the first image that can be read, `count` times."""
+        samples = [first_sample(self.dataset)] * count
+        (batch,) = collate(samples, self.tasks, self.pair.alignment, self.execution.device)
         return batch
+
+    def gradient(self, batch: Batch) -> Tensor:
+        """Return a gradient (N,3,H,W) as attacks take them: of the first task's loss."""
+        task = next(iter(self.tasks.values()))
+        label = batch.labels[task.key]
+        return self.target_model.gradient(batch.images, lambda outputs: task.loss(outputs[task.key], label))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -58,14 +57,8 @@ def _kept_bytes(context: WorkerContext) -> int:
         storages[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    def same(tensor: Any) -> Any:
-        return tensor
-
-    task, batch = next(iter(context.tasks.values())), context.first
-    with torch.autograd.graph.saved_tensors_hooks(seen, same):
-        context.target_model.gradient(
-            batch.images, lambda outputs: task.loss(outputs[task.key], batch.labels[task.key])
-        )
+    with context.execution.uncompiled(), torch.autograd.graph.saved_tensors_hooks(seen, lambda tensor: tensor):
+        context.gradient(context.first)
     parameters = {tensor.untyped_storage().data_ptr() for tensor in context.target_model.module.parameters()}
     return sum(size for pointer, size in storages.items() if pointer not in parameters)
 

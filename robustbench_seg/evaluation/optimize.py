@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -32,12 +33,14 @@ class Execution:
         turns its input round.
         """
         module = module.to(self.device)
-        optimized, folded = (None, False) if self.plain else self._optimized(module, images)
-        if optimized is not None:
-            module = optimized
+        optimized, folded = (module, False) if self.plain else self._optimized(module, images)
         if self.compile:
-            self._compile(module)
-        return module, folded
+            self._compile(optimized)
+        return optimized, folded
+
+    def uncompiled(self) -> AbstractContextManager[object]:
+        """Models run as they are within the block: what is compiled first is for the sizes of the work."""
+        return torch.compiler.set_stance("force_eager") if self.compile else nullcontext()
 
     def _compile(self, module: nn.Module) -> None:
         # Several gradients are taken through one forward.
@@ -49,16 +52,16 @@ class Execution:
             torch._inductor.config.layout_optimization = False
         module.compile()
 
-    def _optimized(self, module: nn.Module, images: Tensor) -> tuple[nn.Module | None, bool]:
-        """Return a faster copy and whether BatchNorm was folded; no copy where it cannot be made or gives another."""
+    def _optimized(self, module: nn.Module, images: Tensor) -> tuple[nn.Module, bool]:
+        """Return a faster copy and whether BatchNorm was folded; the module where no copy gives the same outputs."""
         with frozen(module):
             try:
                 copied = copy.deepcopy(module)
                 folded = fold(copied, images)
                 copied = copied.to(memory_format=self._memory_format())
-                return (copied, folded > 0) if same_outputs(module, copied, images) else (None, False)
+                return (copied, folded > 0) if same_outputs(module, copied, images) else (module, False)
             except Exception:  # a network may keep beside its weights what cannot be copied
-                return None, False
+                return module, False
 
     def _memory_format(self) -> torch.memory_format:
         """Channels last on a CPU and for half precision; cuDNN's fp32 kernels want channels first."""

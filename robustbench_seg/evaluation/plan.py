@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -160,16 +161,12 @@ def _cannot(objective: Objective, tasks: Mapping[str, Task], alignment: Alignmen
 
 
 def _refuse_duplicates(protocol: Protocol, configurations: Sequence[AttackConfiguration]) -> None:
-    seen: set[tuple[object, ...]] = set()
-    for configuration in configurations:
-        for epsilon in configuration.epsilons:
-            key = (configuration.label, configuration.objective, configuration.norm, epsilon)
-            if key in seen:
-                raise UsageError(
-                    f"protocol '{protocol.name}' asks twice for {configuration.label} {configuration.objective} at "
-                    f"epsilon {epsilon} ({configuration.norm}); keep one"
-                )
-            seen.add(key)
+    cells = Counter((c.label, c.objective, c.norm, epsilon) for c in configurations for epsilon in c.epsilons)
+    for (label, objective, norm, epsilon), count in cells.items():
+        if count > 1:
+            raise UsageError(
+                f"protocol '{protocol.name}' asks twice for {label} {objective} at epsilon {epsilon} ({norm}); keep one"
+            )
 
 
 def identity(

@@ -18,7 +18,7 @@ from robustbench_seg.data.base import Dataset
 from robustbench_seg.errors import InputError, RobustsegError, UsageError
 from robustbench_seg.evaluation.batch import first_sample
 from robustbench_seg.evaluation.config import EvaluationConfig, resolve_device
-from robustbench_seg.evaluation.engines.registry import engine_of
+from robustbench_seg.evaluation.engines.base import engine_of
 from robustbench_seg.evaluation.job import Job, Pictures
 from robustbench_seg.evaluation.memory import images_that_fit
 from robustbench_seg.evaluation.optimize import Execution
@@ -44,7 +44,7 @@ class PreparedEvaluation:
         self.engine = engine_of(config)
         self.device = resolve_device(config.device)
         self.execution = Execution(self.device, config.precision, config.compile, config.plain)
-        self.workplace = Workplace(config.models, config.datasets, self.execution, config.seed)
+        self.workplace = Workplace(config, self.execution)
         self.models: list[LoadedModel] = [self.workplace.model(i) for i in range(len(config.models))]
         self.datasets: list[Dataset] = [self.workplace.dataset(i) for i in range(len(config.datasets))]
         _refuse_twice("model", [model.name for model in self.models])
@@ -73,7 +73,7 @@ class PreparedEvaluation:
         return self.config.workers or (1 if self.device != "cpu" else len(os.sched_getaffinity(0)))
 
     def preflight(self) -> dict[int, tuple[float, float]]:
-        """Run forward and gradient once per pair, on its first image; return the seconds of each by pair.
+        """Run forward and gradient once per pair, on its first image; return an image's seconds of each, by pair.
 
         Raises InputError where a model does not give what its tasks need, before any work is done.
         """
@@ -90,18 +90,9 @@ class PreparedEvaluation:
 
     def job(self, folder: Path) -> Job:
         """Return what the engine needs."""
-        config = self.config
-        n = min(pair.n_images for pair in self.plan.pairs)
-        return Job(
-            config.models,
-            config.datasets,
-            self.plan,
-            self.execution,
-            Pictures(tuple(sorted({0, n // 2})), folder / "images" if config.save_images else None),
-            config.plugins,
-            config.in_process,
-            config.timeout or None,
-        )
+        middle = min(pair.n_images for pair in self.plan.pairs) // 2
+        pictures = Pictures(tuple(sorted({0, middle})), folder / "images" if self.config.save_images else None)
+        return Job(self.config, self.plan, self.execution, pictures)
 
     @property
     def manifest(self) -> RunManifest:
@@ -142,16 +133,14 @@ class PreparedEvaluation:
         try:
             with self._with_threads():
                 context = self.workplace.context(pair)
-                batch, target_model, task = context.first, context.target_model, next(iter(context.tasks.values()))
-                forward = partial(target_model.outputs, batch.images)
-                gradient = partial(
-                    target_model.gradient,
-                    batch.images,
-                    lambda outputs: task.loss(outputs[task.key], batch.labels[task.key]),
-                )
-                with target_model.frozen():
+                # Compiled code is for the sizes it has seen: the first it sees must be those of the work.
+                count = min(self.plan.batch_size, pair.n_images) if self.config.compile else 1
+                batch = context.first_images(count)
+                forward = partial(context.target_model.outputs, batch.images)
+                gradient = partial(context.gradient, batch)
+                with context.target_model.frozen():
                     forward()
-                    return seconds(forward, self.device), seconds(gradient, self.device)
+                    return seconds(forward, self.device) / count, seconds(gradient, self.device) / count
         except RobustsegError:
             raise
         except (Exception, SystemExit) as error:

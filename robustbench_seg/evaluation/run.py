@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,11 +22,10 @@ from robustbench_seg.results.tables import Tables
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is: work items done of all, and what it has cost so far in seconds."""
+    """How far a run is: shards done of all."""
 
     done: int
     total: int
-    seconds: float
 
 
 def run_evaluation(
@@ -65,10 +63,9 @@ def _run_evaluation(prepared: PreparedEvaluation, folder: Path, on_progress: Cal
 def _progressing(
     prepared: PreparedEvaluation, folder: Path, work_items: Sequence[WorkItem], on_progress: Callable[[Progress], None]
 ) -> Iterator[list[SweepResult]]:
-    start = time.perf_counter()
     total = sum(-(-pair.n_images // prepared.plan.batch_size) for pair in prepared.plan.pairs)
     done = total - len(work_items)
-    on_progress(Progress(done, total, 0.0))
+    on_progress(Progress(done, total))
     if not work_items:
         return
     left = Counter({(work_item.pair, work_item.shard): len(work_item.configurations) for work_item in work_items})
@@ -77,7 +74,7 @@ def _progressing(
         yield results
         left.subtract((result.pair, result.shard) for result in results)
         done = total - sum(configurations > 0 for configurations in left.values())
-        on_progress(Progress(done, total, time.perf_counter() - start))
+        on_progress(Progress(done, total))
 
 
 def sweep(folder: Path) -> None:

@@ -31,12 +31,12 @@ class Worker:
     """Does the work items of a job, one at a time. `name` is `host:pid`; `workplace` is what is loaded already."""
 
     def __init__(self, job: Job, workplace: Workplace | None = None) -> None:
-        for plugin in job.plugins:
+        for plugin in job.config.plugins:
             load_plugin(plugin)
         torch.set_num_threads(job.plan.threads)
         self.name = f"{socket.gethostname()}:{os.getpid()}"
         self._job = job
-        self._workplace = workplace or Workplace(job.models, job.datasets, job.execution, job.plan.seed)
+        self._workplace = workplace or Workplace(job.config, job.execution)
         self._reading: dict[WorkItem, Future[Images]] = {}
         self._begun: set[WorkItem] = set()
         self._reader = ThreadPoolExecutor(1)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from robustbench_seg.evaluation.config import EvaluationConfig
-from robustbench_seg.evaluation.engines.registry import ENGINES
+from robustbench_seg.evaluation.engines.base import ENGINES
 from robustbench_seg.evaluation.prepare import PreparedEvaluation
 from robustbench_seg.evaluation.run import Progress, run_evaluation
 from robustbench_seg.evaluation.spec import DataSpec

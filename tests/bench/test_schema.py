@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from robustbench_seg.errors import InputError, UsageError
-from robustbench_seg.evaluation.engines.registry import ENGINES
+from robustbench_seg.evaluation.engines.base import ENGINES
 from tests.bench.gpu import GPU
 from tests.bench.grid import Grid, GridHalf, GridResNet18
 from tests.bench.images import Images

@@ -1,9 +1,10 @@
-"""Kernels at work in a whole run; what is folded is tested with the models."""
+"""Compiled models in a whole run; what is folded is tested with the models."""
 
 import shutil
 
 import pytest
 
+from robustbench_seg.evaluation.optimize import Execution
 from robustbench_seg.protocol import AttackPlan, Protocol
 
 FEW = Protocol("few", (AttackPlan("fgsm", (1.0, 4.0)),))
@@ -22,3 +23,19 @@ def test_a_compiled_model_gives_the_same(run_in, tmp_path, monkeypatch):
     columns = ["attack", "objective", "epsilon", "metric"]
     assert compiled[columns].equals(eager[columns])
     assert compiled["value"].to_numpy() == pytest.approx(eager["value"].to_numpy(), abs=2e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")
+@pytest.mark.parametrize("batch_size", [3, 0])
+def test_what_is_compiled_first_is_a_whole_batch(run_in, tmp_path, monkeypatch, batch_size):
+    seen = []
+
+    def backend(graph, inputs):
+        seen.extend(len(value) for value in inputs if value.shape[1:] == (3, 24, 32))
+        return graph.forward
+
+    monkeypatch.setattr(Execution, "_compile", lambda self, module: module.compile(backend=backend))
+    run = run_in(tmp_path / "run", "street-single", protocol=FEW, limit=3, batch_size=batch_size, compile=True)
+    assert set(run.summary["status"]) == {"ok"}
+    assert set(seen) == {3}

@@ -29,7 +29,7 @@ def run_local(job: Job, work_items: Sequence[WorkItem], workers: int, here: Work
 
     Workers are threads where the job stays in this process, and for a single one without a time limit; else processes.
     """
-    if job.in_process or (workers == 1 and job.timeout is None):
+    if job.config.in_process or (workers == 1 and job.timeout is None):
         # One of them takes what is loaded here; a model serves one worker at a time.
         start: Callable[[], Handle] = partial(_Thread, job, chain([here], repeat(None)))
     else:
@@ -66,7 +66,7 @@ class _Thread:
 
 
 class _Process:
-    """A worker in a process of its own."""
+    """A worker in its own process."""
 
     def __init__(self, job: Job) -> None:
         warm_up()
@@ -106,7 +106,7 @@ def _work(work_item: WorkItem) -> Results:
 
 
 def _watch_parent() -> None:
-    """A worker whose parent was killed must not go on."""
+    """End with a parent that was killed."""
     threading.Thread(target=_die_with, args=(parent_process(),), daemon=True).start()
 
 

@@ -6,10 +6,12 @@ from concurrent.futures import BrokenExecutor, Future
 import pytest
 
 from robustbench_seg.errors import InputError
+from robustbench_seg.evaluation.config import EvaluationConfig
 from robustbench_seg.evaluation.engines.scheduler import TRIES, schedule
 from robustbench_seg.evaluation.job import Job
 from robustbench_seg.evaluation.optimize import Execution
 from robustbench_seg.evaluation.plan import Pair, Plan, WorkItem
+from robustbench_seg.protocol import Protocol
 from robustbench_seg.results.keys import AttackConfiguration
 from robustbench_seg.results.records import CellResult, ImageResult, SweepResult
 
@@ -19,7 +21,8 @@ WORK_ITEMS = [WorkItem(0, shard, range(3 * shard, 3 * shard + 3), (0, 1, 2)) for
 
 
 def job(timeout=None):
-    return Job([], [], Plan((PAIR,), 3, 0, 1, "fp32"), Execution(), timeout=timeout)
+    config = EvaluationConfig([], [], Protocol("none", ()), timeout=timeout or 0)
+    return Job(config, Plan((PAIR,), 3, 0, 1, "fp32"), Execution())
 
 
 def results(work_item, worker):
