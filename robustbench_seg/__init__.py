@@ -33,23 +33,8 @@ _LAZY = {
     "load_model": "api.models",
 }
 
-__all__ = [
-    "ATTACKS",
-    "DATASETS",
-    "MODELS",
-    "OBJECTIVES",
-    "PROTOCOLS",
-    "TASKS",
-    "Attacked",
-    "Dataset",
-    "Objective",
-    "Perturbation",
-    "Run",
-    "Task",
-    "attack",
-    "evaluate",
-    "load_model",
-]
+__all__ = ["ATTACKS", "DATASETS", "MODELS", "OBJECTIVES", "PROTOCOLS", "TASKS"]
+__all__ += ["Attacked", "Dataset", "Objective", "Perturbation", "Run", "Task", "attack", "evaluate", "load_model"]
 
 
 def __getattr__(name: str) -> Any:

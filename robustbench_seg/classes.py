@@ -42,7 +42,7 @@ def canonical(name: str) -> str:
 class ClassSet:
     """An ordered set of class names; ids are positions.
 
-    `palette` holds one RGB triple (0..255) a class. `maps` holds declared maps from other sets:
+    `palette` holds one RGB triple (0..255) per class. `maps` holds declared maps from other sets:
     `maps[other][name of a class there] = name of a class here`.
     """
 
@@ -62,13 +62,10 @@ class ClassSet:
 
     def find(self, name: str) -> int | None:
         """The id of a class by name, else by alias; None where the set lacks it."""
-        wanted = canonical(name)
         if name in self.names:
             return self.names.index(name)
-        for index, own in enumerate(self.names):
-            if canonical(own) == wanted:
-                return index
-        return None
+        spelled = [canonical(own) for own in self.names]
+        return spelled.index(canonical(name)) if canonical(name) in spelled else None
 
 
 @dataclass(frozen=True)
@@ -86,17 +83,14 @@ class Alignment:
     missing: tuple[str, ...] = ()
     channels: int | None = None
 
-    @property
-    def is_identity(self) -> bool:
-        """Whether the logits need no merging: every channel is a class of its own, in order, and none is left over."""
-        complete = self.channels in (None, len(self.logit_members))
-        return complete and all(members == (i,) for i, members in enumerate(self.logit_members))
-
     def keeps(self, channels: int) -> bool:
-        """Whether logits of so many channels need no merging; InputError where the model should have others."""
+        """Whether logits of so many channels need no merging: each is one class, in order.
+
+        InputError where the model should have another number.
+        """
         if self.channels not in (None, channels):
             raise InputError(f"the model gives {channels} channels for {self.channels} classes; see --classes")
-        return self.is_identity
+        return self.logit_members == tuple((i,) for i in range(channels))
 
 
 def align(model: ClassSet, data: ClassSet) -> Alignment:
@@ -186,28 +180,21 @@ _C11 = {
     "pedestrian": (64, 64, 0),
     "bicyclist": (0, 128, 192),
 }
-_C19_TO_C11 = {
-    "road": "road",
-    "sidewalk": "pavement",
-    "building": "building",
-    "wall": "building",
-    "fence": "fence",
-    "pole": "pole",
-    "traffic light": "sign",
-    "traffic sign": "sign",
-    "vegetation": "tree",
-    "terrain": "tree",
-    "sky": "sky",
-    "person": "pedestrian",
-    "rider": "bicyclist",
-    "motorcycle": "bicyclist",
-    "bicycle": "bicyclist",
-    "car": "car",
-    "truck": "car",
-    "bus": "car",
-    "train": "car",
+_C11_OF_C19 = {
+    "sky": ("sky",),
+    "building": ("building", "wall"),
+    "pole": ("pole",),
+    "road": ("road",),
+    "pavement": ("sidewalk",),
+    "tree": ("vegetation", "terrain"),
+    "sign": ("traffic sign", "traffic light"),
+    "fence": ("fence",),
+    "car": ("car", "truck", "bus", "train"),
+    "pedestrian": ("person",),
+    "bicyclist": ("rider", "motorcycle", "bicycle"),
 }
 
 CITYSCAPES19 = ClassSet("cityscapes19", tuple(_C19), tuple(_C19.values()))
-CAMVID11 = ClassSet("camvid11", tuple(_C11), tuple(_C11.values()), {"cityscapes19": _C19_TO_C11})
+_C19_TO_C11 = {member: name for name, members in _C11_OF_C19.items() for member in members}
+CAMVID11 = ClassSet("camvid11", tuple(_C11), tuple(_C11.values()), {CITYSCAPES19.name: _C19_TO_C11})
 CLASS_SETS = {classes.name: classes for classes in (CITYSCAPES19, CAMVID11)}

@@ -17,6 +17,7 @@ import tomllib
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -83,19 +84,15 @@ class Registry(Generic[T]):
             raise UsageError(unknown(self.kind, name, known, f"robustseg list {self.plural}"))
         return known[name]
 
-    def names(self) -> list[str]:
-        """All names, sorted."""
-        return sorted(self._all())
-
     def entries(self) -> list[Entry]:
         """All entries, sorted by name."""
-        return [entry for _, entry in sorted(self._all().items())]
+        return [self._all()[name] for name in self]
 
     def __contains__(self, name: object) -> bool:
         return name in self._all()
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.names())
+        return iter(sorted(self._all()))
 
     def _all(self) -> dict[str, Entry]:
         if self._entries is None:
@@ -112,10 +109,10 @@ class Registry(Generic[T]):
 
 def unknown(kind: str, name: str, known: Iterable[str], where: str = "") -> str:
     """The one line for a name nobody knows: the nearest names, or where to look."""
-    near = difflib.get_close_matches(name, list(known), n=2, cutoff=0.6)
-    hint = (
-        f"did you mean {' or '.join(near)}?" if near else (f"see `{where}`" if where else f"known: {', '.join(known)}")
-    )
+    if near := difflib.get_close_matches(name, list(known), n=2, cutoff=0.6):
+        hint = f"did you mean {' or '.join(near)}?"
+    else:
+        hint = f"see `{where}`" if where else f"known: {', '.join(known)}"
     return f"unknown {kind} '{name}'; {hint}"
 
 
@@ -152,7 +149,7 @@ def load_plugin(path: str | Path) -> None:
 
 
 def run_file(path: Path, what: str) -> object:
-    """Import a Python file as a module of its own, once; errors name the file and line."""
+    """Import a Python file as a module, once; errors name the file and line."""
     name = f"_robustseg_{what}_{path.stem}_{abs(hash(str(path.resolve())))}"
     if name in sys.modules:
         return sys.modules[name]
@@ -191,15 +188,12 @@ def _registering(origin: str) -> Iterator[None]:
 def _entry_points(group: str) -> Iterator[Entry]:
     for point in importlib.metadata.entry_points(group=group):
         owner = f"{point.dist.name} {point.dist.version}" if point.dist else "entry point"
-        yield Entry(point.name, owner, point.value, _point_loader(point, owner), announced=point.module)
+        yield Entry(point.name, owner, point.value, partial(_load_point, point, owner), announced=point.module)
 
 
-def _point_loader(point: importlib.metadata.EntryPoint, owner: str) -> Callable[[], object]:
-    def load() -> object:
-        try:
-            with _registering(owner):
-                return point.load()
-        except Exception as error:
-            raise InputError(f"entry point '{point.name}' of {owner} fails to load: {one_line(error)}") from error
-
-    return load
+def _load_point(point: importlib.metadata.EntryPoint, owner: str) -> object:
+    try:
+        with _registering(owner):
+            return point.load()
+    except Exception as error:
+        raise InputError(f"entry point '{point.name}' of {owner} fails to load: {one_line(error)}") from error

@@ -56,7 +56,7 @@ def test_a_set_checks_its_size():
 @pytest.mark.parametrize("classes", [CAMVID11, CITYSCAPES19, made("aliases", "rider", "cyclist", "person")])
 def test_identity(classes):
     alignment = align(classes, classes)
-    assert alignment.is_identity
+    assert alignment.keeps(alignment.channels)
     assert alignment.classes == classes
     assert alignment.missing == ()
     count = len(classes)
@@ -71,7 +71,7 @@ def test_alias_permutation():
     alignment = align(model, data)
     assert alignment.logit_members == ((1,), (2,), (0,))
     assert alignment.label_map[:4].tolist() == [0, 1, 2, VOID]
-    assert not alignment.is_identity
+    assert not alignment.keeps(alignment.channels)
     assert alignment.classes == data
 
 
@@ -88,14 +88,14 @@ def test_nineteen_classes_on_eleven():
     assert found == README
     assert alignment.classes == CAMVID11
     assert alignment.missing == ()
-    assert not alignment.is_identity
+    assert not alignment.keeps(alignment.channels)
     assert alignment.label_map[:12].tolist() == [*range(11), VOID]
     assert alignment.channels == 19
 
 
 def test_eleven_classes_on_nineteen():
     alignment = align(CAMVID11, CITYSCAPES19)
-    assert alignment.is_identity
+    assert alignment.keeps(alignment.channels)
     assert alignment.classes == CAMVID11
     assert alignment.missing == ()
     by_name = {CITYSCAPES19.names[i]: int(alignment.label_map[i]) for i in range(19)}
@@ -116,7 +116,7 @@ def test_classes_the_model_lacks_are_void():
 def test_channels_left_over_are_not_an_identity():
     alignment = align(made("model", "sky", "road", "boat"), made("data", "sky", "road"))
     assert alignment.logit_members == ((0,), (1,))
-    assert not alignment.is_identity
+    assert not alignment.keeps(alignment.channels)
 
 
 def test_a_declared_map_goes_before_equal_names():

@@ -77,7 +77,7 @@ def test_snr_equal_is_on_spheres():
         assert (plan.norm or ATTACKS.get(plan.name).norms[0]) == "rms"
 
 
-@pytest.mark.parametrize("name", PROTOCOLS.names())
+@pytest.mark.parametrize("name", list(PROTOCOLS))
 def test_every_shipped_protocol_can_be_run(name):
     protocol = PROTOCOLS.get(name)
     assert protocol.name == name
@@ -92,7 +92,7 @@ def test_every_shipped_protocol_can_be_run(name):
 
 
 def test_every_file_of_the_folder_is_listed():
-    assert [file.stem for file in sorted(shipped("attacks").glob("*.toml"))] == PROTOCOLS.names()
+    assert [file.stem for file in sorted(shipped("attacks").glob("*.toml"))] == list(PROTOCOLS)
 
 
 # files
@@ -281,7 +281,7 @@ def test_what_has_no_cell_in_common_or_no_other_parameter_needs_no_variant(other
     assert labels(own, other) == ["pgd", other.name]
 
 
-@pytest.mark.parametrize("name", PROTOCOLS.names())
+@pytest.mark.parametrize("name", list(PROTOCOLS))
 def test_shipped_protocols_have_no_variants(name):
     assert all(plan.label == plan.name for plan in with_variants(PROTOCOLS.get(name)).attacks)
 

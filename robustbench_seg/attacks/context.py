@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -51,7 +51,7 @@ class AttackContext:
 
     @property
     def attackable(self) -> Tensor:
-        """The images (N,) bool that have something to pursue."""
+        """Which images (N,) bool have a target."""
         if self._adversarial_loss is None:
             return torch.ones(len(self.images), dtype=torch.bool, device=self.images.device)
         # A copy: an attack may write into it.
@@ -79,8 +79,14 @@ class AttackContext:
         return loss
 
     def generators(self, *purpose: str) -> list[np.random.Generator]:
-        """One random stream an image, the same whatever the batch, the order, the model and epsilon."""
+        """One random stream per image, the same whatever the batch, the order, the model and epsilon."""
         return [generator(self.seed, image, *purpose) for image in self.ids]
+
+    def drawn(self, purpose: str, draw: Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]) -> Tensor:
+        """Random values (N,3,H,W): `draw(stream, shape)` of each image's stream for that purpose."""
+        shape = tuple(self.images.shape[1:])
+        draws = [torch.from_numpy(draw(stream, shape)) for stream in self.generators(purpose)]
+        return torch.stack(draws).to(self.images.device)
 
     @contextlib.contextmanager
     def frozen(self) -> Iterator[None]:

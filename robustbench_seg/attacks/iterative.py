@@ -6,6 +6,8 @@ from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from robustbench_seg.attacks.base import Perturbation
 from robustbench_seg.attacks.budgets import Budget
 from robustbench_seg.attacks.context import AttackContext
@@ -143,7 +145,5 @@ class IterativeAttack(Perturbation):
 
 
 def random_unit(context: AttackContext, purpose: str) -> Tensor:
-    """One uniform draw in [-1,1] a value, (N,3,H,W): the same for every epsilon."""
-    shape = context.images.shape[1:]
-    draws = [g.random(shape, dtype="float32") * 2 - 1 for g in context.generators(purpose)]
-    return torch.stack([torch.from_numpy(d) for d in draws]).to(context.images.device)
+    """Uniform values in [-1,1], (N,3,H,W): the same for every epsilon."""
+    return context.drawn(purpose, lambda draw, shape: draw.random(shape, np.float32) * 2 - 1)

@@ -16,11 +16,16 @@ from robustbench_seg.lazy import Tensor, torch
 
 @dataclass(frozen=True)
 class Noise(Perturbation):
-    """Randomness without a model: one draw an image serves every epsilon and every model."""
+    """Randomness without a model: one draw per image serves every epsilon and every model."""
 
     norms: ClassVar[tuple[str, ...]] = ("rms",)
     strength: ClassVar[int | None] = 0
     default_objectives: ClassVar[tuple[str, ...]] = ()
+
+    def run(self, context: AttackContext, budget: Budget) -> Tensor:
+        """Noisy images; the budget scales their noise onto its sphere."""
+        ((_, noisy),) = self.run_epsilons(context, [budget])
+        return noisy
 
 
 @dataclass(frozen=True)
@@ -29,24 +34,15 @@ class Gaussian(Noise):
 
     title: ClassVar[str] = "Gaussian noise"
 
-    def run(self, context: AttackContext, budget: Budget) -> Tensor:
-        """The unit draw added to the images; the budget scales it onto its sphere."""
-        return context.images + self._unit(context)
-
     def run_epsilons(self, context: AttackContext, budgets: Sequence[Budget]) -> Iterator[tuple[Budget, Tensor]]:
         """One draw for the whole grid."""
-        noisy = context.images + self._unit(context)
+        noisy = context.images + context.drawn("gaussian", lambda draw, shape: draw.standard_normal(shape, np.float32))
         yield from ((budget, noisy) for budget in budgets)
-
-    def _unit(self, context: AttackContext) -> Tensor:
-        shape = context.images.shape[1:]
-        draws = [g.standard_normal(shape, dtype="float32") for g in context.generators("gaussian")]
-        return torch.stack([torch.from_numpy(d) for d in draws]).to(context.images.device)
 
 
 @dataclass(frozen=True)
 class SaltAndPepper(Noise):
-    """Whole pixels set to black or white, in an order drawn once an image.
+    """Whole pixels set to black or white, in an order drawn once per image.
 
     The shortest prefix whose energy reaches epsilon^2 * 3HW is taken, its last pixel moved only part of the way: the
     RMS is exact at every size, and a larger epsilon contains a smaller one.
@@ -54,13 +50,8 @@ class SaltAndPepper(Noise):
 
     title: ClassVar[str] = "Salt-and-pepper noise"
 
-    def run(self, context: AttackContext, budget: Budget) -> Tensor:
-        """Salted images, image by image on the CPU."""
-        ((_, salted),) = self.run_epsilons(context, [budget])
-        return salted
-
     def run_epsilons(self, context: AttackContext, budgets: Sequence[Budget]) -> Iterator[tuple[Budget, Tensor]]:
-        """One order of pixels and colours an image for the whole grid."""
+        """One order of pixels and colours per image for the whole grid."""
         streams = context.generators("salt_and_pepper")
         salts = [_Salt(image.cpu().numpy(), draw) for image, draw in zip(context.images, streams, strict=True)]
         for budget in budgets:

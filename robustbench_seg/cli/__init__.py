@@ -100,8 +100,6 @@ def _run() -> int:
         code = _fail(str(error), error.exit_code)
     except click.exceptions.Exit as error:
         code = error.exit_code
-    except click.UsageError as error:
-        code = _fail(error.format_message(), 2)
     except click.ClickException as error:
         code = _fail(error.format_message(), error.exit_code)
     except (KeyboardInterrupt, click.Abort):

@@ -17,14 +17,18 @@ from robustbench_seg.evaluation.engines.start_method import warm_up
 
 if TYPE_CHECKING:
     from robustbench_seg.evaluation.config import EvaluationConfig
-    from robustbench_seg.evaluation.spec import DataSpec, ModelSpec
+    from robustbench_seg.evaluation.spec import ModelSpec
     from robustbench_seg.protocol import Protocol
 
 DEFAULT_MODELS = ("street-single", "street-multi")
 DEFAULT_DATASET = "street"
 DEFAULT_PROTOCOL = "quick"
 _OWN = ("weights", "normalize", "input_scale", "channel_order", "classes", "outputs")
-
+_AS_GIVEN = (
+    *("limit", "seed", "device", "precision", "compile", "plain"),
+    *("engine", "workers", "timeout", "save_images", "plugins"),
+)
+"""Options that are fields of an `EvaluationConfig` as they stand."""
 
 _OWN_OPTIONS = (
     click.option("--weights", type=click.Path(), help="Own model: .safetensors, .pt or .pth (weights only)."),
@@ -79,7 +83,7 @@ def own_options(command: Callable[..., None]) -> Callable[..., None]:
     show_default=True,
     help="Of gradients; scores are always fp32.",
 )
-@click.option("--compile", "compile_model", is_flag=True, help="torch.compile the model; slow to start.")
+@click.option("--compile", is_flag=True, help="torch.compile the model; slow to start.")
 @click.option("--plain", is_flag=True, help="Run the model as it is: no folded BatchNorm, no channels-last layout.")
 @own_options
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
@@ -105,7 +109,7 @@ def evaluate_command(**options: Any) -> None:
     """
     keep_freed_memory()
     load_plugins(options["plugins"])
-    config = build_request(options)
+    config = build_config(options)
     folder = options["out"] or Path(default_folder(config))
     if options["engine"] == "local" and options["workers"] != 1 and not options["dry_run"]:
         warm_up()
@@ -133,28 +137,19 @@ def evaluate_command(**options: Any) -> None:
     click.get_current_context().exit(1 if failed else 0)
 
 
-def build_request(options: dict[str, Any]) -> EvaluationConfig:
-    """The request an option set asks for; UsageError where options do not fit each other."""
+def build_config(options: dict[str, Any]) -> EvaluationConfig:
+    """The evaluation that the options ask for; UsageError where options do not fit each other."""
     from robustbench_seg.evaluation.config import EvaluationConfig
+    from robustbench_seg.evaluation.spec import DataSpec
 
     datasets = options["datasets"] or (DEFAULT_DATASET,)
     return EvaluationConfig(
         models=model_specs(options["models"] or DEFAULT_MODELS, options),
-        datasets=[_data_spec(text, options["split"]) for text in datasets],
+        datasets=[DataSpec.parse(text, options["split"]) for text in datasets],
         protocol=_protocol(options),
         tasks=_tasks(options["tasks"]),
-        limit=options["limit"],
-        seed=options["seed"],
         batch_size=_batch_size(options["batch_size"]),
-        device=options["device"],
-        precision=options["precision"],
-        compile=options["compile_model"],
-        plain=options["plain"],
-        engine=options["engine"],
-        workers=options["workers"],
-        timeout=options["timeout"],
-        save_images=options["save_images"],
-        plugins=options["plugins"],
+        **{name: options[name] for name in _AS_GIVEN},
         given={k: str(v) if isinstance(v, Path) else v for k, v in options.items() if v not in (None, (), False)},
     )
 
@@ -181,12 +176,6 @@ def model_specs(names: Sequence[str], options: dict[str, Any]) -> list[ModelSpec
     if "input_scale" in given:
         given["input_scale"] = int(given["input_scale"])
     return [ModelSpec.parse(name, given if name in own else None) for name in names]
-
-
-def _data_spec(text: str, split: str | None) -> DataSpec:
-    from robustbench_seg.evaluation.spec import DataSpec
-
-    return DataSpec.parse(text, split)
 
 
 def _protocol(options: dict[str, Any]) -> Protocol:

@@ -63,14 +63,13 @@ def _show_model(entry: Entry) -> list[str]:
 
 def _show_attack(entry: Entry) -> list[str]:
     attack: Any = entry.load()
-    lines = [(attack.__doc__ or "").strip(), f"norms: {', '.join(attack.norms)}"]
-    lines += [f"{field.name} = {field.default!r}" for field in dataclasses.fields(attack)]
-    return lines
+    parameters = (f"{field.name} = {field.default!r}" for field in dataclasses.fields(attack))
+    return [*_show_documented(entry), f"norms: {', '.join(attack.norms)}", *parameters]
 
 
 def _show_network(entry: Entry) -> list[str]:
     network: Any = entry.load()
-    return [(network.__doc__ or "").strip(), *(f"{key} = {value!r}" for key, value in vars(network()).items())]
+    return [*_show_documented(entry), *(f"{key} = {value!r}" for key, value in vars(network()).items())]
 
 
 def _show_documented(entry: Entry) -> list[str]:
@@ -91,8 +90,8 @@ def _show_protocol(entry: Entry) -> list[str]:
 def _show_task(entry: Entry) -> list[str]:
     task: Any = entry.load()
     arrows = {True: "higher is better", False: "lower is better", None: "neither is better"}
-    lines = [(task.__doc__ or "").strip(), f"group: {task.group}"]
-    return lines + [f"{m.name} [{m.unit or '1'}]: {arrows[m.higher_is_better]}, {m.pooling}" for m in task.metrics]
+    metrics = (f"{m.name} [{m.unit or '1'}]: {arrows[m.higher_is_better]}, {m.pooling}" for m in task.metrics)
+    return [*_show_documented(entry), f"group: {task.group}", *metrics]
 
 
 _SHOW = {

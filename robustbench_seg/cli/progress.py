@@ -22,7 +22,7 @@ def progress_reporter(quiet: bool) -> Iterator[Callable[[Progress], None]]:
     if quiet:
         yield lambda progress: None
         return
-    with _reporter("evaluating", "units") as report:
+    with _reporter("evaluating", "batches") as report:
         yield lambda progress: report(progress.done, progress.total, "")
 
 

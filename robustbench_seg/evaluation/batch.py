@@ -9,11 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from robustbench_seg.attacks.objectives.base import CleanReference
-from robustbench_seg.classes import Alignment, ClassSet
+from robustbench_seg.classes import Alignment
 from robustbench_seg.data.base import Dataset, Sample
 from robustbench_seg.errors import InputError
-from robustbench_seg.randomness import generator
 from robustbench_seg.tasks.base import Labels, Outputs, Task, rescaled
 from robustbench_seg.tasks.registry import load_tasks
 
@@ -82,22 +80,6 @@ def _labelled(tasks: Mapping[str, Task], sample: Sample) -> dict[str, Task]:
     read = load_tasks(dict.fromkeys(name for task in tasks.values() for name in task.reads)).values()
     found = {task.key: task for task in read if task.key in sample.labels}
     return found | {task.key: task for task in tasks.values()}
-
-
-def reference(
-    batch: Batch,
-    outputs: Outputs,
-    tasks: Mapping[str, Task],
-    classes: ClassSet,
-    median_scaling: bool,
-    seed: int,
-) -> CleanReference:
-    """What objectives may look at for this batch."""
-
-    def generators(purpose: str) -> list[np.random.Generator]:
-        return [generator(seed, image, purpose) for image in batch.ids]
-
-    return CleanReference(outputs, batch.labels, tasks, classes, median_scaling, generators)
 
 
 def measure(

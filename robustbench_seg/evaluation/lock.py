@@ -1,4 +1,4 @@
-"""One writer a run folder: a lock that goes with the process that holds it, however that ends."""
+"""One writer per run folder: a lock that goes with the process that holds it, however that ends."""
 
 from __future__ import annotations
 
@@ -19,23 +19,14 @@ def sole_writer(folder: Path) -> Iterator[None]:
     The lock is SQLite's on an empty file: the same on every platform, and gone with a killed process. The store's
     own would not do, as readers must get at it during a run.
     """
-    with contextlib.closing(_opened(folder / LOCK)) as lock:
+    with contextlib.ExitStack() as stack:
         try:
-            lock.execute("BEGIN EXCLUSIVE")
+            lock = sqlite3.connect(folder / LOCK, timeout=0, isolation_level=None)
+            stack.enter_context(contextlib.closing(lock)).execute("BEGIN EXCLUSIVE")
         except sqlite3.Error as error:
-            if getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_BUSY:
-                raise InputError(
-                    f"'{folder / LOCK}' cannot be used ({error}); delete it, or give another folder with -o"
-                ) from error
-            raise InputError(
-                f"run folder '{folder}' is in use by another evaluation ({error}); wait for it, stop it, "
-                "or give another folder with -o"
-            ) from error
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
+                what = f"run folder '{folder}' is in use by another evaluation ({error}); wait for it, stop it,"
+            else:
+                what = f"'{folder / LOCK}' cannot be used ({error}); delete it,"
+            raise InputError(f"{what} or give another folder with -o") from error
         yield
-
-
-def _opened(path: Path) -> sqlite3.Connection:
-    try:
-        return sqlite3.connect(path, timeout=0, isolation_level=None)
-    except sqlite3.Error as error:
-        raise InputError(f"'{path}' cannot be opened ({error}); give another folder with -o") from error

@@ -35,9 +35,10 @@ class ModelSpec:
         if is_own_model(text):
             return cls(text, own or {})
         if own:
-            raise UsageError(f"model '{text}': {', '.join(own)} is for code of your own (FILE.py:factory)")
-        # A file may lie in a folder, so code was looked for first.
-        return cls(Path(text).name, folder=text) if is_model_folder(text) else cls(text)
+            raise UsageError(f"model '{text}': {', '.join(own)} is for your own code (FILE.py:factory)")
+        # A path; one of a file may have folders too, so code was looked for first.
+        is_folder = "/" in text or "\\" in text
+        return cls(Path(text).name, folder=text) if is_folder else cls(text)
 
     def load(self) -> LoadedModel:
         """Load it; errors are one line."""
@@ -95,13 +96,8 @@ class InMemory:
     copied: bool = False
 
     def load(self) -> Any:
-        """The object itself, or a copy for a worker of its own (models: their state is changed while they run)."""
+        """The object itself, or a copy for each worker (models: their state is changed while they run)."""
         return copy.deepcopy(self.value) if self.copied else self.value
-
-
-def is_model_folder(name: str) -> bool:
-    """Whether a `-m` names a folder rather than an entry of the registry: it is written as a path (DIR/NAME)."""
-    return "/" in name or "\\" in name
 
 
 def is_own_model(name: str) -> bool:

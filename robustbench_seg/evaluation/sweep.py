@@ -12,7 +12,7 @@ from robustbench_seg.attacks.cost import Cost
 from robustbench_seg.attacks.objectives.base import AdversarialLoss, CleanReference
 from robustbench_seg.attacks.target_model import ForwardPass
 from robustbench_seg.evaluation.attack import ConfiguredAttack
-from robustbench_seg.evaluation.batch import Batch, reference
+from robustbench_seg.evaluation.batch import Batch
 from robustbench_seg.evaluation.context import WorkerContext
 from robustbench_seg.evaluation.job import Pictures
 from robustbench_seg.evaluation.memory import is_out_of_memory
@@ -170,9 +170,9 @@ class AttackSweep:
             else:
                 outputs = context.target_model.outputs(self.batch.images)
             self._output_versions = _versions(outputs)
-            self._reference = reference(
-                self.batch, outputs, context.tasks, context.classes, context.model.median_scaling, context.seed
-            )
+            streams = AttackContext(self.batch.images, self.batch.ids, seed=context.seed).generators
+            labels, scaled = self.batch.labels, context.model.median_scaling
+            self._reference = CleanReference(outputs, labels, context.tasks, context.classes, scaled, streams)
         return self._reference
 
 

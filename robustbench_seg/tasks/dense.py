@@ -39,6 +39,10 @@ class DenseTask(Task):
             dense = F.interpolate(dense, tuple(shape[-2:]), mode="bilinear", align_corners=False)
         return dense[:, 0] if self.planes == 1 else dense
 
+    def valid(self, label: Tensor) -> Tensor:
+        """Images with at least one pixel whose label is another than outside of the image."""
+        return (label != self.label_rule.outside).flatten(1).any(1)
+
     def prediction(self, output: Tensor) -> Tensor:
         """The maps (N,...,H,W) of an output in which a region can be replaced by another: what hiding fills in."""
         return output

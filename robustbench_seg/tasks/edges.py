@@ -54,10 +54,6 @@ class Edges(DenseTask):
         cost = F.binary_cross_entropy_with_logits(output, target.sigmoid(), reduction="none")
         return cost.flatten(1).mean(1)
 
-    def valid(self, label: Tensor) -> Tensor:
-        """Images with at least one labelled pixel."""
-        return (label != VOID).flatten(1).any(1)
-
     def statistics(self, outputs: Outputs, labels: Labels, num_classes: int) -> list[Statistics]:
         """`counts` (3,) of each image: edges found, false ones, and missed ones."""
         label = labels[self.key]

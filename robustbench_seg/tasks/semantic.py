@@ -88,10 +88,6 @@ class Semantic(DenseTask):
         """Unweighted cross-entropy, the mean over an image's labelled pixels."""
         return masked_mean(F.cross_entropy(output, label, ignore_index=VOID, reduction="none"), label != VOID)
 
-    def valid(self, label: Tensor) -> Tensor:
-        """Images with at least one labelled pixel."""
-        return (label != VOID).flatten(1).any(1)
-
     def statistics(self, outputs: Outputs, labels: Labels, num_classes: int) -> list[Statistics]:
         """The confusion matrix (C,C) of each image, rows are labels and columns predictions."""
         matrices = confusion(outputs[self.key].argmax(1), labels[self.key], num_classes)

@@ -207,7 +207,7 @@ def case_of():
 
 def all_cases() -> list[Case]:
     cases = []
-    for name in ATTACKS.names():
+    for name in list(ATTACKS):
         attack = ATTACKS.get(name)()
         objectives = [objective.name for objective in attack.objectives(None, TASK_OBJECTS)] or [None]
         cases += [Case(name, norm, objective) for norm in attack.norms for objective in objectives]

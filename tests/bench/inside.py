@@ -13,11 +13,13 @@ from robustbench_seg.attacks.base import Perturbation
 from robustbench_seg.attacks.context import AttackContext
 from robustbench_seg.attacks.objectives.base import CleanReference
 from robustbench_seg.classes import VOID
-from robustbench_seg.evaluation.batch import Batch, collate, reference
+from robustbench_seg.evaluation.batch import Batch, collate
 from robustbench_seg.evaluation.config import EvaluationConfig
 from robustbench_seg.evaluation.context import WorkerContext
+from robustbench_seg.evaluation.job import Pictures
 from robustbench_seg.evaluation.prepare import PreparedEvaluation
 from robustbench_seg.evaluation.spec import DataSpec, InMemory, ModelSpec
+from robustbench_seg.evaluation.sweep import AttackSweep
 from robustbench_seg.protocol import Protocol
 from robustbench_seg.protocol_options import from_options
 from robustbench_seg.tasks.base import masked_mean
@@ -64,8 +66,7 @@ def first_batch(model: ModelSpec | InMemory, dataset: DataSpec | InMemory, image
     size = min(images, prepared.plan.batch_size, len(context.dataset))
     samples = [(i, context.dataset[i]) for i in range(size)]
     (batch,) = collate(samples, context.tasks, context.pair.alignment, prepared.device)
-    outputs = context.target_model.outputs(batch.images)
-    seen = reference(batch, outputs, context.tasks, context.classes, context.model.median_scaling, 0)
+    seen = AttackSweep(context, batch, Pictures()).reference
     return Inside(context, batch, seen, prepared.plan.threads)
 
 

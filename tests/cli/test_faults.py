@@ -35,7 +35,7 @@ ATTACKS = {
     "in_place_unseen": IN_PLACE,
     "in_place_and_raises": "RuntimeError: after the harm",
     "exits": "SystemExit: 0",
-    "skips_radius": "ValueError: a perturbation left out epsilon 4.0",
+    "skips_epsilon": "ValueError: a perturbation left out epsilon 4.0",
 }
 """Attacks that do something wrong, and the error that their images are recorded with."""
 

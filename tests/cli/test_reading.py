@@ -4,7 +4,7 @@ import pytest
 
 from robustbench_seg.registries import REGISTRIES
 
-EVERYTHING = [(plural.removesuffix("s"), name) for plural, registry in REGISTRIES.items() for name in registry.names()]
+EVERYTHING = [(plural.removesuffix("s"), name) for plural, registry in REGISTRIES.items() for name in list(registry)]
 
 
 @pytest.mark.parametrize(("kind", "name"), EVERYTHING)

@@ -18,7 +18,7 @@ print(len(NETWORKS.entries()), len(MODELS.entries()), sorted({"torch", "timm"} &
 """
 
 
-@pytest.mark.parametrize("name", NETWORKS.names())
+@pytest.mark.parametrize("name", list(NETWORKS))
 def test_a_network_is_a_dataclass_of_parameters(name):
     found = NETWORKS.get(name)
     assert issubclass(found, NetworkParameters)
@@ -30,7 +30,7 @@ def test_a_network_is_a_dataclass_of_parameters(name):
 def test_every_network_file_is_listed():
     folder = Path(sys.modules[NetworkParameters.__module__].__file__).parent
     files = {path.stem for path in folder.glob("*.py")} - {"__init__", "base", "build"}
-    assert files == set(NETWORKS.names())
+    assert files == set(NETWORKS)
 
 
 def test_a_second_network_of_a_name_raises():

@@ -147,7 +147,7 @@ def interrupts(context, budget):
     raise KeyboardInterrupt
 
 
-@ATTACKS.register("skips_radius")
+@ATTACKS.register("skips_epsilon")
 @dataclass(frozen=True)
 class SkipsRadius(FGSM):
     """Forgets all but the first radius."""

@@ -58,7 +58,7 @@ def with_gradient(task):
     return dataclasses.replace(OUTPUTS["instances"], **{name: leaf}), leaf
 
 
-@pytest.fixture(params=TASKS.names())
+@pytest.fixture(params=list(TASKS))
 def task(request):
     return TASKS.get(request.param)()
 

@@ -42,7 +42,7 @@ class CleanReference:
 
 @dataclass(frozen=True, eq=False)
 class AdversarialLoss:
-    """A per-image loss (N,) to ascend, and which images (N,) bool are attackable: have something to pursue.
+    """A per-image loss (N,) to ascend, and which images (N,) bool are attackable: have a target.
 
     `skips` says that images without a target have no value in this cell (hiding), rather than staying as they are
     and being counted. `outcome` counts what the attack reached, per image.

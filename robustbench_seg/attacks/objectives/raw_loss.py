@@ -48,21 +48,25 @@ class RawLoss(RawLosses):
     @classmethod
     def parse(cls, argument: str, tasks: Tasks) -> list[Objective]:
         """The loss of that name; UsageError where no task has it."""
-        names = [raw.name for _, raw in declared_losses()]
-        if argument not in names:
-            raise UsageError(unknown("raw loss", argument, sorted(set(names))))
+        _declared(argument)
         parts = [(task, argument) for task in tasks.values() if argument in (raw.name for raw in task.raw_losses)]
         return [cls(f"loss:{argument}", parts, summed)] if parts else []
 
     @classmethod
     def describe(cls, argument: str) -> Description:
         """The loss's title."""
-        found = [(order, *loss) for order, loss in enumerate(declared_losses()) if loss[1].name == argument]
-        if not found:
-            raise UsageError(unknown("raw loss", argument, [raw.name for _, raw in declared_losses()]))
-        order, _, raw = found[0]
-        tasks = tuple(task for _, task, _ in found)
+        declared = _declared(argument)
+        order, _, raw = declared[0]
+        tasks = tuple(task for _, task, _ in declared)
         return Description(f"{raw.title} loss", f"on the {raw.title} loss", Role.RAW, tasks, order=order)
+
+
+def _declared(name: str) -> list[tuple[int, str, Declared]]:
+    """The losses of that name: their place among all, task and declaration; UsageError where there is none."""
+    losses = declared_losses()
+    if all(raw.name != name for _, raw in losses):
+        raise UsageError(unknown("raw loss", name, sorted({raw.name for _, raw in losses})))
+    return [(order, task, raw) for order, (task, raw) in enumerate(losses) if raw.name == name]
 
 
 def declared_losses() -> list[tuple[str, Declared]]:
