@@ -91,28 +91,24 @@ def comparison_table(
     caption: str, comparisons: Sequence[Comparison], heads: tuple[str, str] = ("first", "second")
 ) -> Table:
     """One row per comparison: both numbers, the difference with its intervals, sign and verdict."""
-    lines = [
-        Line(
-            one.subject,
-            one.where,
-            (
-                _number(one.first, one.scale),
-                _number(one.second, one.scale),
-                Cell(one.scale.signed(one.difference), _intervals(one)),
-                Cell(SIGNS[one.sign]),
-                Cell(one.verdict),
-            ),
-        )
-        for one in comparisons
-    ]
+    lines = [Line(compared.subject, compared.where, _cells(compared)) for compared in comparisons]
     return Table(caption, "compared", (*heads, "difference", "sign", "verdict"), tuple(lines))
 
 
+def _cells(compared: Comparison) -> tuple[Cell, ...]:
+    scale = compared.scale
+    notes = [f"{name} {scale.bracket(interval)}" for name, interval in compared.intervals.items()]
+    if compared.margin:
+        notes.append(f"must exceed {scale.text(compared.margin)}")
+    return (
+        _number(compared.first, scale),
+        _number(compared.second, scale),
+        Cell(scale.signed(compared.difference), tuple(notes)),
+        Cell(SIGNS[compared.sign]),
+        Cell(compared.verdict),
+    )
+
+
 def _number(estimate: Estimate, scale: Scale) -> Cell:
-    interval = () if estimate.interval is None else (scale.bracket(estimate.interval),)
-    return Cell(scale.text(estimate.value), (*interval, *([estimate.name] if estimate.name else ())))
-
-
-def _intervals(one: Comparison) -> tuple[str, ...]:
-    margin = (f"must exceed {one.scale.text(one.margin)}",) if one.margin else ()
-    return (*(f"{name} {one.scale.bracket(interval)}" for name, interval in one.intervals.items()), *margin)
+    interval = "" if estimate.interval is None else scale.bracket(estimate.interval)
+    return Cell(scale.text(estimate.value), tuple(filter(None, (interval, estimate.name))))

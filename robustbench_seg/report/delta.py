@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+from statistics import fmean
 from typing import NamedTuple
 
 
@@ -20,7 +20,4 @@ def delta_mtl(tasks: Sequence[Against]) -> float:
 
     Raises ValueError without a task.
     """
-    if not tasks:
-        raise ValueError("no task to compare with its single-task model")
-    gains = [(1 if one.higher_is_better else -1) * (one.value - one.single) / one.single for one in tasks]
-    return 100 * math.fsum(gains) / len(gains)
+    return 100 * fmean((1 if better else -1) * (value - single) / single for value, single, better in tasks)

@@ -22,7 +22,7 @@ def task_name(task: str) -> str:
 def metric_of(task: str, metric: str) -> Metric:
     """What a task declares of a metric; the name alone where it is unknown (a plugin that is missing)."""
     known = TASKS.get(task).metrics if task in TASKS else ()
-    return next((one for one in known if one.name == metric), Metric(metric, metric, None, "", ""))
+    return next((each for each in known if each.name == metric), Metric(metric, metric, None, "", ""))
 
 
 def metric_name(task: str, metric: str) -> str:

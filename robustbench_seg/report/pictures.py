@@ -28,7 +28,7 @@ Uri = str | None
 
 @dataclass(frozen=True)
 class PictureLine:
-    """One perturbation of one image: its caption, input, amplified perturbation and one prediction per task."""
+    """A caption, an input of the model, its amplified perturbation, and one map per task: predictions or labels."""
 
     caption: str
     norm: str
@@ -39,13 +39,10 @@ class PictureLine:
 
 @dataclass(frozen=True)
 class PictureSet:
-    """All pictures of one image under one model: the image, the labels, the clean line and the perturbed ones."""
+    """All pictures of one image under one model: lines of the labels, of the clean image and of each perturbed one."""
 
     model: str
     tasks: tuple[str, ...]
-    image: Uri
-    labels: tuple[Uri, ...]
-    predictions: tuple[Uri, ...]
     lines: tuple[PictureLine, ...]
 
 
@@ -96,14 +93,12 @@ def _picture_set(model: str, panels: Sequence[Panel], light: Mapping[bytes, str]
     keys = unique([key for panel in panels for key in panel.pngs])
     tasks = unique([key.partition(":")[2] for key in keys if key.startswith((_PREDICTION, _LABEL))])
     clean = {key: light[png] for panel in panels if not panel.attack for key, png in panel.pngs.items()}
-    return PictureSet(
-        model,
-        tuple(map(task_name, tasks)),
-        clean.get("image"),
-        _maps(clean, _LABEL, tasks),
-        _maps(clean, _PREDICTION, tasks),
-        tuple(_line(panel, tasks, light) for panel in panels if panel.attack),
+    lines = (
+        PictureLine("ground truth", "", None, None, _maps(clean, _LABEL, tasks)),
+        PictureLine("clean", "", clean.get("image"), None, _maps(clean, _PREDICTION, tasks)),
+        *(_line(panel, tasks, light) for panel in panels if panel.attack),
     )
+    return PictureSet(model, tuple(map(task_name, tasks)), lines)
 
 
 def _line(panel: Panel, tasks: Sequence[str], light: Mapping[bytes, str]) -> PictureLine:

@@ -1,4 +1,4 @@
-"""How figures look: a colour a perturbation, a line and marker a model, and settings that no user file changes."""
+"""How figures look: a colour per perturbation, a line and marker per model, settings that no user file changes."""
 
 from __future__ import annotations
 

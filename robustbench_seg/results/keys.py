@@ -19,9 +19,9 @@ FLOAT = "float"
 class AttackConfiguration:
     """One attack with one objective on one pair of model and data set, over its grid of epsilons.
 
-    `attack` is the name in the registry; `variant` tells two configurations apart that differ in `params` alone.
+    `attack` is the name in the registry; `variant` distinguishes two configurations that differ in `params` alone.
     `epsilons` (units of 1/255) holds None alone where the attack runs unbounded. The clean images are a configuration
-    of their own, with the single epsilon 0.
+    too, with the single epsilon 0.
     """
 
     attack: str
@@ -55,8 +55,8 @@ class CellKey:
 
     `attack` is the label of an attack configuration, `epsilon` in units of 1/255 (None: unbounded). `source` is the
     model the images were made on, empty where it is the scored model itself. `digest` is that of the configuration's
-    parameters, empty where unknown; it is not compared, because within a run the label already tells configurations
-    apart. Across runs a pairing asks for it (see `results.measurements`).
+    parameters, empty where unknown; it is not compared, because within a run the label already distinguishes
+    configurations. Across runs a pairing asks for it (see `results.measurements`).
     """
 
     model: str

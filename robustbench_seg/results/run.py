@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -134,22 +134,14 @@ class Run:
         path = self.folder / name
         try:
             text = path.read_text(encoding="utf-8")
-            found = pd.read_csv(io.StringIO(text), dtype=dict.fromkeys(TEXT, str), converters={"epsilon": _epsilon})
+            frame = pd.read_csv(io.StringIO(text), dtype=dict.fromkeys(TEXT, str), converters={"epsilon": _epsilon})
         except FileNotFoundError as error:
             raise InputError(f"'{self.folder}' has no {name}; is it a run folder? evaluate writes one") from error
         except (ValueError, OSError) as error:
             raise InputError(f"'{path}' is damaged ({error}); {_AGAIN}") from error
-        missing = [column for column in KEYS if column not in found.columns]
-        numbers = [] if found.empty else [column for column in found if column not in TEXT]
-        words = [column for column in numbers if not pd.api.types.is_numeric_dtype(found[column])]
-        reasons = [
-            *(f"no column {column}" for column in missing),
-            *(f"column {column} holds no numbers" for column in words),
-            *(["its last line is cut off"] if not text.endswith("\n") else []),
-        ]
-        if reasons:
-            raise InputError(f"'{path}' is damaged ({reasons[0]}); {_AGAIN}")
-        return found.assign(**{column: found[column].fillna("") for column in TEXT if column in found.columns})
+        if reason := next(_damages(frame, text), ""):
+            raise InputError(f"'{path}' is damaged ({reason}); {_AGAIN}")
+        return frame.fillna(dict.fromkeys(TEXT, ""))
 
 
 def write_tables(store: Store, folder: Path) -> Tables:
@@ -166,6 +158,16 @@ def rebuild(folder: Path, pictures: bool = True) -> Run:
     Run(folder).info  # noqa: B018  (refuses a folder that is not a run before a store is made in it)
     with Store(folder / STORE, create=False) as store:
         return Run(folder, pictures, write_tables(store, folder))
+
+
+def _damages(frame: pd.DataFrame, text: str) -> Iterator[str]:
+    """What is wrong with a table that was read from this text."""
+    yield from (f"no column {column}" for column in KEYS if column not in frame)
+    for column in frame if len(frame) else ():
+        if column not in TEXT and not pd.api.types.is_numeric_dtype(frame[column]):
+            yield f"column {column} holds no numbers"
+    if not text.endswith("\n"):
+        yield "its last line is cut off"
 
 
 def _epsilon(field: str) -> float:

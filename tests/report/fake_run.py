@@ -71,7 +71,7 @@ MODELS = (
 )
 METRICS = {"semantic": ("miou", "pixel_accuracy"), "depth": ("rmse", "abs_rel", "delta1")}
 LOWER = {"rmse", "abs_rel"}
-# attack: objectives, norm, grid, (radius of half the metric, steepness) on the own task and on another one
+# attack: objectives, norm, grid, (budget of half the metric, steepness) on the own task and on another one
 ATTACKS: dict[str, tuple[tuple[str, ...], str, tuple[float | None, ...], tuple[float, float], tuple[float, float]]] = {
     "gaussian": (("",), "rms", GRID, (11, 1.7), (11, 1.7)),
     "salt_and_pepper": (("",), "rms", GRID, (7, 1.6), (7, 1.6)),
@@ -134,14 +134,14 @@ def _cell(
         "norm": norm,
         "epsilon": NAN if epsilon is None else epsilon,
     }
-    radius = 2.3 if epsilon is None else epsilon
-    rms = radius if norm == "rms" else 0.83 * radius
+    budget = 2.3 if epsilon is None else epsilon
+    rms = budget if norm == "rms" else 0.83 * budget
     hiding = attack == "hide"
     failed = (model.name, attack, objective, epsilon) == FAILED
     realised = {
         "snr_db": 20 * math.log10(108.0 / rms),
         "rms": rms,
-        "linf": 11.5 if epsilon is None else (3.9 * radius if norm == "rms" else radius),
+        "linf": 11.5 if epsilon is None else (3.9 * budget if norm == "rms" else budget),
         "n_images": 143 if hiding else N - 3 * failed,
         "n_unchanged": 0,
         "status": "failed" if failed else "ok",
@@ -151,7 +151,7 @@ def _cell(
         aim = objective.partition("@")[2] or objective
         half, power = own if aim in ("", task) else other
         for i, metric in enumerate(METRICS[task]):
-            q = 1 / (1 + (radius / (half * model.strength * (1 + i))) ** power)
+            q = 1 / (1 + (budget / (half * model.strength * (1 + i))) ** power)
             width = 0.012 + 0.16 * q * (1 - q)
             clean = model.clean[metric] * (0.96 if hiding else 1.0)
             rows.append(key | _numbers(task, metric, clean, q, width) | realised)

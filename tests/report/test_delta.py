@@ -30,7 +30,7 @@ def test_published_rows(name):
 
 def test_the_single_models_have_no_gain_and_nothing_is_an_error():
     assert delta_mtl([Against(3.0, 3.0, True), Against(2.0, 2.0, False)]) == 0
-    with pytest.raises(ValueError, match="no task"):
+    with pytest.raises(ValueError, match="at least one"):
         delta_mtl([])
 
 

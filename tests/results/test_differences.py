@@ -47,7 +47,7 @@ def one(found: list[Difference], quantity: str, epsilon: float = 0.0, metric: st
 def test_a_copy_differs_by_nothing(tmp_path: Path) -> None:
     runs = [stored_run(tmp_path / name, {name: model(noise=0.3)}) for name in "ab"]
     found = differences(runs, alone("a", "b"))
-    # Seven depth metrics: the value clean and at two radii, Q at the two.
+    # Seven depth metrics: the value clean and at two epsilons, Q at the two.
     assert len(found) == 7 * 5
     for d in found:
         assert (d.difference, d.image_low, d.image_high) == (0, 0, 0)
