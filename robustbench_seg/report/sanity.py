@@ -12,7 +12,7 @@ from robustbench_seg.report.names import curve_metric, full_name, metric_name, m
 from robustbench_seg.report.views import Curve, View, views
 from robustbench_seg.results.keys import CLEAN, attack_name
 from robustbench_seg.results.rows import Row
-from robustbench_seg.results.run import RunLike
+from robustbench_seg.results.run import Run
 from robustbench_seg.tasks.registry import TASKS
 
 Level = Literal["fail", "warn", "ok", "note"]
@@ -57,7 +57,7 @@ class Evidence:
     classes: Mapping[tuple[str, str], int]
 
 
-def verdict(run: RunLike) -> list[Finding]:
+def verdict(run: Run) -> list[Finding]:
     """All findings, the worst first."""
     cells = {row.key: row for row in run.rows if row.attack != CLEAN}
     labels: dict[tuple[str, str], set[str]] = {}

@@ -16,7 +16,7 @@ from robustbench_seg.report.pictures import PictureSet
 from robustbench_seg.report.sanity import Finding
 from robustbench_seg.report.views import View, views
 from robustbench_seg.results.differences import Comparison
-from robustbench_seg.results.run import RunLike
+from robustbench_seg.results.run import Run
 
 FIGURE_BYTES = 1_800_000
 """What the figures of a page may weigh together, as they stand in the HTML."""
@@ -27,7 +27,7 @@ _SMALLER = 0.8
 class Material:
     """A run, or several as one; `compared` where models of several runs are."""
 
-    run: RunLike
+    run: Run
     compared: Comparison | None = None
 
     @cached_property

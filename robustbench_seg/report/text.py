@@ -11,7 +11,7 @@ from robustbench_seg.report.names import metric_name, metric_text
 from robustbench_seg.report.tables import pivot
 from robustbench_seg.report.views import View, views
 from robustbench_seg.results.rows import Row
-from robustbench_seg.results.run import RunLike
+from robustbench_seg.results.run import Run
 
 _SHADES = ((0.9, "green"), (0.5, "yellow"), (0.0, "red"))
 """The style of a Q at or above a bound."""
@@ -22,7 +22,7 @@ _NUMBER = 4
 """Columns a Q takes."""
 
 
-def terminal_tables(run: RunLike) -> list[Table]:
+def terminal_tables(run: Run) -> list[Table]:
     """Q of every perturbation (rows) at every epsilon (columns), a table for each data set, task and model."""
     tables = [_table(view, model) for view in views(run.rows) for model in view.models]
     if tables:

@@ -13,10 +13,10 @@ from robustbench_seg.results.files import write_bytes, write_table, write_text
 from robustbench_seg.results.groups import parse_groups
 from robustbench_seg.results.merge import comparison_table, merge
 from robustbench_seg.results.rows import unique
-from robustbench_seg.results.run import Run, RunLike
+from robustbench_seg.results.run import Run
 
 
-def write_report(run: RunLike, out: Path | None = None) -> Path:
+def write_report(run: Run, out: Path | None = None) -> Path:
     """Write figures/*.png and report.html into `out` (default: the run's folder); the path of the page."""
     title = f"Robustness report: {run.folder.resolve().name}"
     return write_page(*page(Material(run), title), (out or run.folder) / "report.html")

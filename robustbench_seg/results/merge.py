@@ -4,45 +4,33 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from robustbench_seg.errors import UsageError
-from robustbench_seg.results.rows import SUMMARY, AnyRow, CostRow, Row, table, unique
-from robustbench_seg.results.run import Panel, RunLike
+from robustbench_seg.results.rows import SUMMARY, AnyRow, table, unique
+from robustbench_seg.results.run import Run
+from robustbench_seg.results.tables import Tables
 
 
-@dataclass(frozen=True)
-class MergedRun:
-    """Several runs in the shape of one; pictures stay in each run's own report."""
+def merge(runs: Sequence[Run], folder: Path) -> Run:
+    """One run out of several, for a comparison written to `folder`; UsageError where a run is given twice.
 
-    folder: Path
-    rows: Sequence[Row]
-    class_rows: Sequence[Row]
-    cost_rows: Sequence[CostRow]
-    info: Mapping[str, Any]
-
-    def panels(self) -> Sequence[Panel]:
-        """None: see the single reports."""
-        return []
-
-
-def merge(runs: Sequence[RunLike], folder: Path) -> MergedRun:
-    """One run out of several, for a comparison written to `folder`; UsageError where a run is given twice."""
+    It has no pictures: they stay in each run's own report.
+    """
     named = list(zip(runs, model_names(runs), strict=True))
-    return MergedRun(
-        folder,
+    tables = Tables(
         [row for run, shown in named for row in _renamed(run.rows, shown)],
         [row for run, shown in named for row in _renamed(run.class_rows, shown)],
         [row for run, shown in named for row in _renamed(run.cost_rows, shown)],
-        _info(runs, run_names([run.folder for run in runs])),
     )
+    return Run(folder, False, tables, _info(runs, run_names([run.folder for run in runs])))
 
 
-def model_names(runs: Sequence[RunLike]) -> list[dict[str, str]]:
+def model_names(runs: Sequence[Run]) -> list[dict[str, str]]:
     """The names of the models of each run among all of them: with the run where several runs have the model."""
     names = run_names([run.folder for run in runs])
     models = [unique([row.model for row in run.rows]) for run in runs]
@@ -53,7 +41,7 @@ def model_names(runs: Sequence[RunLike]) -> list[dict[str, str]]:
     ]
 
 
-def comparison_table(runs: Sequence[RunLike]) -> pd.DataFrame:
+def comparison_table(runs: Sequence[Run]) -> pd.DataFrame:
     """The summaries of all runs with a first column `run`."""
     names = run_names([run.folder for run in runs])
     merged = table([row for run in runs for row in run.rows], SUMMARY)
@@ -77,7 +65,7 @@ def _renamed(rows: Sequence[AnyRow], shown: Mapping[str, str]) -> list[AnyRow]:
     return [replace(row, model=shown.get(row.model, row.model)) for row in rows]
 
 
-def _info(runs: Sequence[RunLike], names: Sequence[str]) -> dict[str, Any]:
+def _info(runs: Sequence[Run], names: Sequence[str]) -> dict[str, Any]:
     """What the page says about all runs; each run.json stands whole under `runs`."""
     infos = [run.info for run in runs]
     intervals: dict[str, list[str]] = {}

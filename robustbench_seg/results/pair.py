@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,9 @@ from robustbench_seg.tasks.registry import load_tasks
 
 VALUE, CLEAN_VALUE, RATIO = "value", "clean", "ratio"
 """The quantities: the metric of a cell, that of the same images clean, and the retained performance Q."""
+
+_KEPT = 16
+"""So many values of cells are kept, one for each task."""
 
 
 @dataclass(frozen=True)
@@ -70,9 +73,10 @@ class PairResults:
     def __init__(self, store: Store, manifest: RunManifest, index: int) -> None:
         self.pair: PairManifest = manifest.pairs[index]
         self.store, self.manifest, self._index = store, manifest, index
-        self._cell: tuple[CellKey | None, StoredCell] = (None, StoredCell((), {}))
-        self._kept: dict[tuple[str, tuple[int, ...]], CellValues] = {}
-        self._clean_kept: dict[tuple[str, tuple[int, ...]], tuple[npt.NDArray[np.bool_], Values]] = {}
+        # Cells are asked for one after another, each for all its tasks; most are over the same images as the others.
+        self._stored = lru_cache(maxsize=1)(self._read)
+        self._values = lru_cache(maxsize=_KEPT)(self._compare)
+        self._clean_values = cache(self._compute_clean)
 
     @cached_property
     def tasks(self) -> Mapping[str, Task]:
@@ -122,37 +126,30 @@ class PairResults:
 
     def values(self, key: CellKey, task: Task, images: Sequence[int]) -> CellValues:
         """The numbers of a cell over these images. InputError where the task cannot compute them."""
-        cell = self._stored(key)
-        kept = task.name, tuple(images)
-        if kept not in self._kept:
-            try:
-                scored, clean = self._clean_values(task, images)
-                perturbed = clean if cell is self.clean else self._values(task, cell, images, scored)
-            except RobustsegError:
-                raise
-            except Exception as error:
-                reason = f"{type(error).__name__}: {one_line(error)}"
-                raise InputError(f"task '{task.name}' cannot compute its metrics ({reason}); mend the task") from error
-            self._kept[kept] = CellValues(task, self.pair.classes, scored, perturbed, clean)
-        return self._kept[kept]
+        try:
+            return self._values(key, task.name, tuple(images))
+        except RobustsegError:
+            raise
+        except Exception as error:
+            reason = f"{type(error).__name__}: {one_line(error)}"
+            raise InputError(f"task '{task.name}' cannot compute its metrics ({reason}); mend the task") from error
 
-    def _stored(self, key: CellKey) -> StoredCell:
-        """A cell as stored; the one asked for last is kept, with its values."""
-        if self._cell[0] != key:
-            cell = self.clean if key.is_clean else self.store.cell(self._index, *self.cells[key])
-            self._cell = key, cell
-            self._kept.clear()
-        return self._cell[1]
+    def _read(self, key: CellKey) -> StoredCell:
+        return self.clean if key.is_clean else self.store.cell(self._index, *self.cells[key])
 
-    def _clean_values(self, task: Task, images: Sequence[int]) -> tuple[npt.NDArray[np.bool_], Values]:
-        """The classes in the labels and the clean values. Most cells are over the same images, so they are kept."""
-        kept = task.name, tuple(images)
-        if kept not in self._clean_kept:
-            scored = task.scored([self.clean.statistics[task.name][i] for i in images])
-            self._clean_kept[kept] = scored, self._values(task, self.clean, images, scored)
-        return self._clean_kept[kept]
+    def _compare(self, key: CellKey, name: str, images: tuple[int, ...]) -> CellValues:
+        task = self.tasks[name]
+        scored, clean = self._clean_values(name, images)
+        perturbed = clean if key.is_clean else self._compute(task, self._stored(key), images, scored)
+        return CellValues(task, self.pair.classes, scored, perturbed, clean)
 
-    def _values(self, task: Task, cell: StoredCell, images: Sequence[int], scored: npt.NDArray[np.bool_]) -> Values:
+    def _compute_clean(self, name: str, images: tuple[int, ...]) -> tuple[npt.NDArray[np.bool_], Values]:
+        """The classes in the labels, and the clean values."""
+        task = self.tasks[name]
+        scored = task.scored([self.clean.statistics[name][i] for i in images])
+        return scored, self._compute(task, self.clean, images, scored)
+
+    def _compute(self, task: Task, cell: StoredCell, images: Sequence[int], scored: npt.NDArray[np.bool_]) -> Values:
         statistics: list[Statistics] = [cell.statistics[task.name][i] for i in images]
         weights, _ = self.resampling
         whole = task.values(statistics, np.ones((1, len(images))), scored)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pandas as pd
 
@@ -38,33 +38,18 @@ class Panel:
     pngs: dict[str, bytes]
 
 
-class RunLike(Protocol):
-    """What a report reads: the rows of the three tables, run.json and the pictures, of one run or several merged."""
-
-    @property
-    def folder(self) -> Path: ...  # noqa: D102
-    @property
-    def rows(self) -> Sequence[Row]: ...  # noqa: D102
-    @property
-    def class_rows(self) -> Sequence[Row]: ...  # noqa: D102
-    @property
-    def cost_rows(self) -> Sequence[CostRow]: ...  # noqa: D102
-    @property
-    def info(self) -> Mapping[str, Any]: ...  # noqa: D102
-    def panels(self) -> Sequence[Panel]: ...  # noqa: D102
-
-
 @dataclass(frozen=True)
 class Run:
     """A run folder; `pictures` False leaves its panels out, for data that may not be passed on.
 
-    `tables` are those just made from the store; without them the CSV files are read. Raises InputError naming the
+    `tables` and `known` (run.json) are those just made; without them the files are read. Raises InputError naming the
     file where the folder is not a run or a table is damaged.
     """
 
     folder: Path
     pictures: bool = True
     tables: Tables | None = field(default=None, repr=False, compare=False)
+    known: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
 
     @cached_property
     def rows(self) -> Sequence[Row]:
@@ -101,8 +86,10 @@ class Run:
         return table(self.cost_rows, COSTS)
 
     @cached_property
-    def info(self) -> dict[str, Any]:
+    def info(self) -> Mapping[str, Any]:
         """run.json."""
+        if self.known is not None:
+            return self.known
         path = self.folder / "run.json"
         try:
             info: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))

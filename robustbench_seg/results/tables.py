@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -32,7 +32,7 @@ class Tables:
     summary: Sequence[Row]
     classes: Sequence[Row]
     costs: Sequence[CostRow]
-    intervals: Mapping[str, str]
+    intervals: Mapping[str, str] = field(default_factory=dict)
 
 
 def tabulate(store: Store) -> Tables:
