@@ -15,11 +15,6 @@ Rates = Sequence[tuple[Sequence[nn.Parameter], float]]
 _OPTIMISERS: dict[str, type[torch.optim.Optimizer]] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
 
-def encoder_parameters(network: nn.Module) -> list[nn.Parameter]:
-    """Those of the shared encoder."""
-    return [parameter for name, parameter in network.named_parameters() if name.startswith("encoder.")]
-
-
 def make_optimiser(module: nn.Module, rates: Rates, recipe: OptimiserRecipe) -> torch.optim.Optimizer:
     """The recipe's optimiser; what `rates` does not name learns at `decoder_lr`. Groups keep their rate as `peak`."""
     named = {id(parameter) for parameters, _ in rates for parameter in parameters}

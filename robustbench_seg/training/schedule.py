@@ -22,20 +22,12 @@ def _onecycle(recipe: ScheduleRecipe, done: float) -> float:
     return _cosine(1.0, 1e-3, (done - _WARMUP) / (1 - _WARMUP))
 
 
-def _step(recipe: ScheduleRecipe, done: float) -> float:
-    return 0.1 ** sum(done >= at for at in recipe.at)
-
-
-def _constant(recipe: ScheduleRecipe, done: float) -> float:
-    return 1.0
-
-
 def _cosine(start: float, end: float, done: float) -> float:
     return end + (start - end) * (1 + math.cos(math.pi * done)) / 2
 
 
 _SCHEDULES: dict[str, Callable[[ScheduleRecipe, float], float]] = {
     "onecycle": _onecycle,
-    "step": _step,
-    "constant": _constant,
+    "step": lambda recipe, done: 0.1 ** sum(done >= at for at in recipe.at),
+    "constant": lambda recipe, done: 1.0,
 }

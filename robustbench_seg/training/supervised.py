@@ -13,7 +13,7 @@ from robustbench_seg.models.blocks.deephead import DEEP
 from robustbench_seg.tasks.base import LossSettings
 from robustbench_seg.tasks.registry import TASKS
 from robustbench_seg.training.batches import Source, training_batch
-from robustbench_seg.training.optimiser import Rates, encoder_parameters
+from robustbench_seg.training.optimiser import Rates
 from robustbench_seg.training.recipe import Recipe
 
 
@@ -49,8 +49,9 @@ class Supervised:
         return module
 
     def rates(self, module: nn.Module) -> Rates:
-        """The encoder's learning rate."""
-        return [(encoder_parameters(module), self.recipe.optimiser.encoder_lr)]
+        """The encoder's parameters and learning rate."""
+        encoder = [parameter for name, parameter in module.named_parameters() if name.startswith("encoder.")]
+        return [(encoder, self.recipe.optimiser.encoder_lr)]
 
     def loss(self, module: nn.Module, step: int) -> Tensor:
         """The scalar loss of step `step`."""

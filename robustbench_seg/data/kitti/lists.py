@@ -8,8 +8,8 @@ beside it, the other camera's, is ignored (Godard 2017).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from robustbench_seg.data.files import entries
@@ -89,10 +89,17 @@ def read_list(path: Path) -> list[Frame]:
 
 def locate(root: Path, frames: list[Frame]) -> dict[str, Shot]:
     """The files of every frame by id, from one listing of each folder; InputError where a drive or image is missing."""
-    videos = {folder: _numbered(folder, _IMAGES) for folder in sorted({frame.video(root) for frame in frames})}
-    folders = sorted({frame.scans(root) for frame in frames})
-    scans = {folder: _numbered(folder, _SCANS) if folder.is_dir() else {} for folder in folders}
-    return {frame.id: _shot(root, frame, videos[frame.video(root)], scans[frame.scans(root)]) for frame in frames}
+    numbered, shots = cache(_numbered), {}
+    for frame in frames:
+        folder, scans, number = frame.video(root), frame.scans(root), frame.number
+        images = numbered(folder, _IMAGES)
+        if number not in images:
+            missing = folder / f"{number:010d}.png"
+            fix = "copy the drive, or take the frame off the list"
+            raise bad_file(missing, "is missing (nor is there a .jpg)", fix)
+        scan = numbered(scans, _SCANS).get(number) if scans.is_dir() else None
+        shots[frame.id] = Shot(frame, images[number], images.get(number - 1), images.get(number + 1), scan)
+    return shots
 
 
 def _parse(path: Path, number: int, line: str) -> Frame:
@@ -107,11 +114,3 @@ def _numbered(folder: Path, suffixes: frozenset[str]) -> dict[int, Path]:
     """The files of a folder by number; of two of one number the last suffix counts (.png before .jpg)."""
     paths = (path for path in entries(folder) if path.suffix in suffixes and path.stem.isdecimal())
     return {int(path.stem): path for path in paths}
-
-
-def _shot(root: Path, frame: Frame, video: Mapping[int, Path], scans: Mapping[int, Path]) -> Shot:
-    number = frame.number
-    if number not in video:
-        missing = frame.video(root) / f"{number:010d}.png"
-        raise bad_file(missing, "is missing (nor is there a .jpg)", "copy the drive, or take the frame off the list")
-    return Shot(frame, video[number], video.get(number - 1), video.get(number + 1), scans.get(number))

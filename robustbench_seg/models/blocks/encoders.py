@@ -15,6 +15,8 @@ from robustbench_seg.models.blocks.resize import padded
 from robustbench_seg.registry import one_line, unknown
 from robustbench_seg.strict import Range, from_table
 
+FAULTS = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+"""What torch and timm raise for parameters that fit nothing."""
 _Count = Annotated[int, Range(1, 4096)]
 
 
@@ -50,7 +52,7 @@ class Encoder(nn.Module):
             self.body: nn.Module = timm.create_model(
                 name, pretrained=False, features_only=True, in_chans=in_channels, **given
             )
-        except (AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        except FAULTS as error:
             raise InputError(f"encoder {name!r} cannot be built with {dict(args)}: {one_line(error)}") from None
         info: Any = self.body.feature_info
         self.channels: tuple[int, ...] = tuple(info.channels())

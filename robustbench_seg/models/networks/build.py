@@ -11,13 +11,12 @@ from torch import nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from robustbench_seg.errors import InputError, RobustsegError
+from robustbench_seg.models.blocks.encoders import FAULTS
 from robustbench_seg.models.networks.base import NetworkRequest
 from robustbench_seg.models.registry import NETWORKS
 from robustbench_seg.registry import one_line
 from robustbench_seg.strict import from_table
 
-_FAULTS = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
-"""What torch and timm raise for parameters that fit nothing."""
 _SPARE = 50_000_000
 """Parameters that a network may have while it is built: timm makes classifiers and throws them away."""
 
@@ -28,16 +27,16 @@ def build(name: str, parameters: Mapping[str, Any], request: NetworkRequest, whe
         return from_table(NETWORKS.get(name), parameters, f"[{name}]").build(request)
     except RobustsegError as error:
         raise InputError(f"{where}: {error}") from None
-    except _FAULTS as error:
+    except FAULTS as error:
         raise InputError(f"{where}: {name} cannot be built from {dict(parameters)}: {one_line(error)}") from error
 
 
 def check_forward(module: nn.Module, where: str) -> None:
-    """Runs a small image through a network, which is left in eval mode; InputError where it cannot take one."""
+    """Runs a small image through a network, which stays in eval mode; InputError where it cannot take one."""
     try:
         with torch.no_grad():
             module.eval()(torch.zeros(1, 3, 64, 64))
-    except _FAULTS as error:
+    except FAULTS as error:
         raise InputError(f"{where}: the network cannot take an image: {one_line(error)}") from error
 
 
