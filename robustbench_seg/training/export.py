@@ -27,7 +27,7 @@ from robustbench_seg.tasks.depth import Depth
 from robustbench_seg.training.batches import Source
 from robustbench_seg.training.curves import CURVES, write_curves
 from robustbench_seg.training.loop import BEST, LOG, build_module
-from robustbench_seg.training.method import VideoSets
+from robustbench_seg.training.method import VideoSets, video_checks
 from robustbench_seg.training.recipe import DataRecipe, Recipe
 from robustbench_seg.training.state import read_state
 from robustbench_seg.training.validate import Check, Scores, validate
@@ -105,11 +105,10 @@ def _video(recipe: Recipe, sets: VideoSets | None, module: nn.Module, device: to
     if video is None or sets is None:
         return None
     card = VideoCard(video.dataset, video.train, sets.train.terms, video.batch, video.gradient_scale)
-    if Depth.name not in sets.val.tasks:
-        return card
-    check = Check(Source(sets.val, (Depth.name,), size=video.size), median_scaling=True)
-    metrics = _rounded(validate(module, check, device))
-    return replace(card, evaluation=_evaluation(video, sets.val), metrics=metrics[Depth.name])
+    for check in video_checks(recipe, sets):
+        metrics = _rounded(validate(module, check, device))[Depth.name]
+        card = replace(card, evaluation=_evaluation(video, sets.val), metrics=metrics)
+    return card
 
 
 def _rounded(scores: Scores) -> dict[str, dict[str, float]]:

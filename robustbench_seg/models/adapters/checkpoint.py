@@ -20,7 +20,7 @@ State = dict[str, Tensor]
 
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network")
 _PREFIXES = ("module.", "model.", "_orig_mod.", "net.", "network.")
-# Heads that only serve training; checkpoints hold them, networks for inference leave them out.
+# Heads that only serve training; checkpoints hold them, networks for inference lack them.
 _TRAINING_ONLY = ("aux_classifier.", "auxiliary_head.", "auxlayer.")
 
 
@@ -93,15 +93,15 @@ def unwrapped(loaded: object, where: str) -> State:
 
 def matched(state: State, module: nn.Module) -> State:
     """`state` without wrappers' prefixes, as far as that makes more keys fit, and without training heads."""
-    own = module.state_dict().keys()
+    expected = module.state_dict().keys()
     best = state
     candidates = [state]
     while candidates:
         current = candidates.pop()
-        if len(own & current.keys()) > len(own & best.keys()):
+        if len(expected & current.keys()) > len(expected & best.keys()):
             best = current
         candidates += [_strip(current, p) for p in _PREFIXES if any(key.startswith(p) for key in current)]
-    return {key: v for key, v in best.items() if key in own or not key.startswith(_TRAINING_ONLY)}
+    return {key: v for key, v in best.items() if key in expected or not key.startswith(_TRAINING_ONLY)}
 
 
 def _strip(state: State, prefix: str) -> State:

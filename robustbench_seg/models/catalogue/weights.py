@@ -66,13 +66,13 @@ def read_pickle(path: Path) -> Any:
 
 def fit(module: nn.Module, state: Mapping[str, Tensor], where: str) -> None:
     """Loads `state` into `module`; all missing, unexpected, misshapen or non-finite entries make one error line."""
-    own = module.state_dict()
+    expected = module.state_dict()
     # Batch counters only matter to a momentum of None, and many files lack them.
-    missing = [key for key in own if key not in state and not key.endswith("num_batches_tracked")]
-    unexpected = [key for key in state if key not in own]
+    missing = [key for key in expected if key not in state and not key.endswith("num_batches_tracked")]
+    unexpected = [key for key in state if key not in expected]
     shapes = [
         f"{key} {tuple(state[key].shape)} for {tuple(value.shape)}"
-        for key, value in own.items()
+        for key, value in expected.items()
         if key in state and state[key].shape != value.shape
     ]
     infinite = [key for key, value in state.items() if not torch.isfinite(value).all()]
