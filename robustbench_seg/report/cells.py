@@ -48,33 +48,32 @@ def empty(reason: str) -> Cell:
 
 def ratio_cell(row: Row | None) -> Cell:
     """Q with its interval, and the value it comes from."""
-    reason = _reason(row)
     if row is None or row.value is None:
-        return empty(reason)
+        return empty(_reason(row))
     value = metric_text(row.task, row.metric, row.value)
     if row.ratio is None:
-        return Cell(DASH, (value, reason or "Q undefined"), title="Q undefined")
-    interval = () if row.ratio_low is None else (f"[{row.low:.3f}, {row.high:.3f}]",)
-    partial = (reason,) if reason else ()
-    return Cell(f"{row.ratio:.3f}", (*interval, value, *partial), min(max(row.ratio, 0.0), 1.0))
+        return Cell(DASH, (value, _reason(row) or "Q undefined"), title="Q undefined")
+    interval = "" if row.ratio_low is None else f"[{row.low:.3f}, {row.high:.3f}]"
+    return _filled(row, f"{row.ratio:.3f}", interval, value)
 
 
 def value_cell(row: Row | None) -> Cell:
     """The value, with Q under it."""
-    reason = _reason(row)
     if row is None or row.value is None:
-        return empty(reason)
-    ratio = () if row.ratio is None else (f"Q {row.ratio:.3f}",)
-    shade = None if row.ratio is None else min(max(row.ratio, 0.0), 1.0)
-    return Cell(metric_text(row.task, row.metric, row.value), (*ratio, *((reason,) if reason else ())), shade)
+        return empty(_reason(row))
+    value = metric_text(row.task, row.metric, row.value)
+    return _filled(row, value, "" if row.ratio is None else f"Q {row.ratio:.3f}")
 
 
 def share_cell(row: Row | None) -> Cell:
     """A share of targets in per cent."""
-    reason = _reason(row)
-    if row is None or row.value is None:
-        return empty(reason)
-    return Cell(f"{100 * row.value:.1f} %", (reason,) if reason else ())
+    return empty(_reason(row)) if row is None or row.value is None else _filled(row, f"{100 * row.value:.1f} %")
+
+
+def _filled(row: Row, main: str, *small: str) -> Cell:
+    """A cell shaded by Q; under it also why it is not whole."""
+    shade = None if row.ratio is None else min(max(row.ratio, 0.0), 1.0)
+    return Cell(main, tuple(filter(None, (*small, _reason(row)))), shade)
 
 
 def text_cells(*texts: str) -> tuple[Cell, ...]:

@@ -46,13 +46,12 @@ class FigureFile(NamedTuple):
 
 @dataclass(frozen=True)
 class Part:
-    """Figures and tables under a heading; `folded` tables are folded away as `fold`, as is all if not `is_open`."""
+    """Figures and tables under a heading; `folded` tables, of other ε, are folded away, as is all if not `is_open`."""
 
     title: str = ""
     figures: Sequence[FigureFile] = ()
     tables: Sequence[Table] = ()
     folded: Sequence[Table] = ()
-    fold: str = "At the other ε"
     pictures: Sequence[PictureSet] = ()
     is_open: bool = True
 

@@ -11,7 +11,7 @@ from robustbench_seg.report.section import FigureFile, Material
 from robustbench_seg.results.differences import compare, differences_table
 from robustbench_seg.results.files import write_bytes, write_table, write_text
 from robustbench_seg.results.groups import parse_groups
-from robustbench_seg.results.merge import comparison_table, merge
+from robustbench_seg.results.merge import merge, merged_summary
 from robustbench_seg.results.rows import unique
 from robustbench_seg.results.run import Run
 
@@ -35,7 +35,7 @@ def write_comparison(runs: Sequence[Run], out: Path, groups: Sequence[str] = ())
     count = f"{len(runs)} run" + ("s" if len(runs) > 1 else "")
     title = f"Robustness comparison of {count}"
     path = write_page(*page(Material(merged, compared), title), out / "comparison.html")
-    write_table(comparison_table(runs), out / "comparison.csv")
+    write_table(merged_summary(runs), out / "comparison.csv")
     if compared.differences:
         write_table(differences_table(compared.differences), out / "differences.csv")
     return path

@@ -41,7 +41,7 @@ def model_names(runs: Sequence[Run]) -> list[dict[str, str]]:
     ]
 
 
-def comparison_table(runs: Sequence[Run]) -> pd.DataFrame:
+def merged_summary(runs: Sequence[Run]) -> pd.DataFrame:
     """The summaries of all runs with a first column `run`."""
     names = run_names([run.folder for run in runs])
     merged = table([row for run in runs for row in run.rows], SUMMARY)

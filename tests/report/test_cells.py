@@ -18,7 +18,7 @@ def test_q_with_its_interval_and_value() -> None:
 
 def test_a_value_with_its_q_and_a_share() -> None:
     assert value_cell(WHOLE) == Cell("4.000 m", ("Q 0.500",), 0.5)
-    assert share_cell(replace(ROW, value=0.25)) == Cell("25.0 %")
+    assert share_cell(replace(ROW, value=0.25, ratio=None)) == Cell("25.0 %")
 
 
 @pytest.mark.parametrize("cell", [ratio_cell, value_cell, share_cell])
