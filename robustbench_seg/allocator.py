@@ -21,7 +21,7 @@ def keep_freed_memory() -> None:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):
         return
-    # Threads of their own arenas would get large blocks from the system all the same.
+    # Threads with separate arenas would get large blocks from the system all the same.
     mallopt(_ARENA_MAX, 1)
     mallopt(_TRIM_THRESHOLD, _LARGEST)
     if not mallopt(_MMAP_THRESHOLD, _LARGEST):

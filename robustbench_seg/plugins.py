@@ -28,7 +28,7 @@ def needed(manifest: RunManifest, plugins: Sequence[str]) -> list[dict[str, str]
         "objectives": {kind_of(objective) for objective in objectives},
     }
     files = {f"plugin {Path(plugin).name}": plugin for plugin in plugins}
-    entries = [(kind, REGISTRIES[kind].entry(name)) for kind, found in names.items() for name in sorted(found)]
+    entries = [(kind, REGISTRIES[kind].entry(name)) for kind, used in names.items() for name in sorted(used)]
     return [
         {"kind": kind, "name": entry.name, "origin": entry.origin, "file": files.get(entry.origin, "")}
         for kind, entry in entries

@@ -29,7 +29,7 @@ class Attacked:
 
     `images` (N,3,H,W) are the perturbed ones. `rms` and `linf` (N,) are in units of 1/255, `snr_db` (N,) in dB
     (infinite where nothing moved). `clean_loss` and `loss` (N,) are what the attack ascends, before and after it;
-    `attackable` (N,) says which images had something to attack, `outcome` counts what a targeted attack reached per
+    `attackable` (N,) says which images had a target, `outcome` counts what a targeted attack reached per
     image: `targets`, `targets_changed`, `targets_reached`. Noise ascends nothing: no losses, all images attackable.
     """
 
@@ -111,14 +111,14 @@ def attack(
 def _loss(perturbation: Perturbation, name: str, reference: CleanReference) -> AdversarialLoss:
     objectives = perturbation.objectives([name], reference.tasks)
     if len(objectives) != 1:
-        found = ", ".join(objective.name for objective in objectives) or "none"
-        raise UsageError(f"objective '{name}' of a model with {', '.join(reference.tasks)} is {found}; name one")
+        listed = ", ".join(objective.name for objective in objectives) or "none"
+        raise UsageError(f"objective '{name}' of a model with {', '.join(reference.tasks)} is {listed}; name one")
     return perturbation.adversarial_loss(objectives[0], reference)
 
 
 def _attacked(context: AttackContext, perturbed: Tensor) -> Attacked:
-    found = strength(context.images, perturbed)
-    return Attacked(perturbed, found.rms, found.linf, found.snr_db, context.attackable)
+    size = strength(context.images, perturbed)
+    return Attacked(perturbed, size.rms, size.linf, size.snr_db, context.attackable)
 
 
 def _classes(model: LoadedModel, given: ClassSet | None, outputs: Outputs, tasks: Mapping[str, Task]) -> ClassSet:
@@ -126,5 +126,5 @@ def _classes(model: LoadedModel, given: ClassSet | None, outputs: Outputs, tasks
     if given is not None or model.origin != PLAIN:
         return given or model.classes
     logits = [task.class_logits.of(outputs) for task in tasks.values() if task.class_logits is not None]
-    count = max((found.shape[1] for found in logits), default=0)
+    count = max((values.shape[1] for values in logits), default=0)
     return ClassSet("unnamed", tuple(f"class {i}" for i in range(count)), ((0, 0, 0),) * count)

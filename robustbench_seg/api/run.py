@@ -47,5 +47,5 @@ class Run(results.Run):
 
         Raises UsageError where no model has two tasks measured, or no attack with an objective was run.
         """
-        with opened_study([self], self.folder, epsilon) as found:
-            return Relationships(table(found.effects, COLUMNS), Figures(page(found, "")[1]))
+        with opened_study([self], self.folder, epsilon) as study:
+            return Relationships(table(study.effects, COLUMNS), Figures(page(study, "")[1]))

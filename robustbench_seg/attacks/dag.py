@@ -49,13 +49,12 @@ class DAG(IterativeAttack):
 
     def objectives(self, wanted: Sequence[str] | None, tasks: Mapping[str, Task]) -> list[Objective]:
         """Objectives on class logits; UsageError for another task's loss."""
-        found = super().objectives(wanted, tasks)
-        known = changeable()
-        for objective in found:
-            if not isinstance(objective, ClassChange) and objective.name not in known:
-                listed = ", ".join(known)
+        objectives = super().objectives(wanted, tasks)
+        for objective in objectives:
+            if not isinstance(objective, ClassChange) and objective.name not in changeable():
+                listed = ", ".join(changeable())
                 raise UsageError(f"dag has no objective '{objective.name}': it needs classes to change, as in {listed}")
-        return found
+        return objectives
 
     def adversarial_loss(self, objective: Objective, reference: CleanReference) -> AdversarialLoss:
         """A bare task means: every correct pixel or location to a random wrong class."""

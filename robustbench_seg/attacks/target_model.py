@@ -54,7 +54,7 @@ class TargetModel:
     def forward_pass(self, images: Tensor) -> ForwardPass:
         """One forward whose outputs are scored and whose gradients can be asked for.
 
-        In bf16 and for modules that overwrite what backward needs a gradient takes a forward of its own.
+        In bf16 and for modules that overwrite what backward needs each gradient takes another forward.
         """
         if self.precision != "fp32":
             return ForwardPass(self, images, self.outputs(images))
@@ -104,10 +104,10 @@ class TargetModel:
 
 def _by_key(tasks: Iterable[Task]) -> dict[str, Task]:
     """The first task of each output."""
-    found: dict[str, Task] = {}
+    by_key: dict[str, Task] = {}
     for task in tasks:
-        found.setdefault(task.key, task)
-    return found
+        by_key.setdefault(task.key, task)
+    return by_key
 
 
 class ForwardPass:

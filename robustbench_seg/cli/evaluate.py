@@ -17,6 +17,7 @@ from robustbench_seg.evaluation.engines.start_method import warm_up
 
 if TYPE_CHECKING:
     from robustbench_seg.evaluation.config import EvaluationConfig
+    from robustbench_seg.evaluation.estimate import Estimate
     from robustbench_seg.evaluation.spec import ModelSpec
     from robustbench_seg.protocol import Protocol
 
@@ -91,7 +92,7 @@ def own_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--save-images", is_flag=True, help="Keep every perturbed image as PNG (rounded to 8 bits).")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
 @click.option("--engine", default="local", show_default=True, metavar="local|ray", help="How work is spread.")
-@click.option("--workers", type=click.IntRange(0), default=0, help="Workers (default: one a core, one on a GPU).")
+@click.option("--workers", type=click.IntRange(0), default=0, help="Workers (default: one per core, one on a GPU).")
 @click.option(
     "--timeout",
     type=click.FloatRange(0),
@@ -172,7 +173,7 @@ def model_specs(names: Sequence[str], options: dict[str, Any]) -> list[ModelSpec
     own = [name for name in names if is_own_model(name)]
     if given and (len(names) != 1 or not own):
         listed = ", ".join("--output" if key == "outputs" else f"--{key.replace('_', '-')}" for key in given)
-        raise UsageError(f"{listed}: for exactly one -m of your own (FILE.py:factory), not {', '.join(names)}")
+        raise UsageError(f"{listed}: for exactly one -m of your own code (FILE.py:factory), not {', '.join(names)}")
     if "input_scale" in given:
         given["input_scale"] = int(given["input_scale"])
     return [ModelSpec.parse(name, given if name in own else None) for name in names]
@@ -212,18 +213,18 @@ def _batch_size(text: str) -> int:
     return int(text)
 
 
-def _print_estimate(found: Any, prepared: Any, as_json: bool) -> None:
+def _print_estimate(cost: Estimate, prepared: Any, as_json: bool) -> None:
     import dataclasses
 
     if as_json:
-        click.echo(json.dumps(dataclasses.asdict(found) | {"notes": list(prepared.plan.notes)}))
+        click.echo(json.dumps(dataclasses.asdict(cost) | {"notes": list(prepared.plan.notes)}))
         return
     for note in prepared.plan.notes:
         click.echo(f"note: {note}")
     click.echo(
-        f"{found.cells} cells over {found.images} images: {found.gradients} gradients, "
-        f"{found.forwards} forwards; "
-        f"about {_duration(found.seconds)} with {prepared.workers} worker(s), {found.megabytes:.1f} MB"
+        f"{cost.cells} cells over {cost.images} images: {cost.gradients} gradients, "
+        f"{cost.forwards} forwards; "
+        f"about {_duration(cost.seconds)} with {prepared.workers} worker(s), {cost.megabytes:.1f} MB"
     )
 
 

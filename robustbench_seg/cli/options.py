@@ -54,10 +54,10 @@ def parse_setting(text: str) -> tuple[str, str, Any]:
 
     The value is read as TOML where it is (numbers, true, false), else as text.
     """
-    found = _SETTING.fullmatch(text)
-    if found is None:
+    parts = _SETTING.fullmatch(text)
+    if parts is None:
         raise UsageError(f"--set {text}: write ATTACK.PARAM=VALUE, as in --set pgd.steps=10")
-    attack, key, value = found["attack"], found["key"], found["value"]
+    attack, key, value = parts["attack"], parts["key"], parts["value"]
     try:
         return attack, key, tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:

@@ -24,5 +24,5 @@ def relationships_command(
 
     load_plugins(plugins, runs)
     # A published run has no store any more, and with it no pictures.
-    found = [Run(folder, pictures and (folder / "store.sqlite").is_file()) for folder in runs]
-    click.echo(f"relationships: {write_relationships(found, out, epsilon)}")
+    opened = [Run(folder, pictures and (folder / "store.sqlite").is_file()) for folder in runs]
+    click.echo(f"relationships: {write_relationships(opened, out, epsilon)}")

@@ -68,7 +68,7 @@ class ConfiguredAttack:
         return make_attack(self.configuration.attack, self.configuration.params)
 
     def adversarial_loss(self, reference: CleanReference) -> AdversarialLoss | None:
-        """Return what is pursued on the batch of `reference`; None for noise."""
+        """Return what the attack ascends on the batch of `reference`; None for noise."""
         return None if self._objective is None else self._asked.adversarial_loss(self._objective, reference)
 
     def cell_key(self, epsilon: float | None) -> Hashable | None:
@@ -77,7 +77,7 @@ class ConfiguredAttack:
         return None if name is None else (self.loss_key, name)
 
     def _loss_key(self) -> Hashable:
-        # An attack with adversarial losses of its own may shape them by its parameters; others share the objective's.
+        # An attack that makes its losses itself may shape them by its parameters; others share the objective's.
         kind = type(self._asked)
         shared = kind.adversarial_loss is Perturbation.adversarial_loss and kind.objectives is Perturbation.objectives
         own = "" if shared else (self.configuration.attack, repr(self._asked))

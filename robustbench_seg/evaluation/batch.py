@@ -78,8 +78,8 @@ def _stack(
 def _labelled(tasks: Mapping[str, Task], sample: Sample) -> dict[str, Task]:
     """Whose labels a batch has, by key: the tasks', and what else they look at where the data set has it."""
     read = load_tasks(dict.fromkeys(name for task in tasks.values() for name in task.reads)).values()
-    found = {task.key: task for task in read if task.key in sample.labels}
-    return found | {task.key: task for task in tasks.values()}
+    others = {task.key: task for task in read if task.key in sample.labels}
+    return others | {task.key: task for task in tasks.values()}
 
 
 def measure(

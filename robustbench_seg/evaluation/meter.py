@@ -49,10 +49,9 @@ class Meter:
         try:
             status = (_PROC / "status").read_text(encoding="utf-8")
         except OSError:
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-            return peak / (2**20 if sys.platform == "darwin" else 2**10)
-        found = re.search(r"VmHWM:\s+(\d+) kB", status)
-        return int(found[1]) / 2**10 if found else 0.0
+            return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+        peak_kb = re.search(r"VmHWM:\s+(\d+) kB", status)
+        return int(peak_kb[1]) / 2**10 if peak_kb else 0.0
 
     def _reset_peak(self) -> None:
         if self._device.type == "cuda":

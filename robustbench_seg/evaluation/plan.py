@@ -1,4 +1,4 @@
-"""The plan: every cell (model x data set x attack x objective x epsilon) and every work item of work."""
+"""The plan: every cell (model x data set x attack x objective x epsilon) and every work item."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Plan:
 
 
 def share(work_items: Sequence[WorkItem], workers: int) -> list[WorkItem]:
-    """Return the work items cut so that `workers` can share them: those left over are cut by configuration."""
+    """Return the work items cut so that `workers` can share them: those beyond an even share, by configuration."""
     whole = len(work_items) - len(work_items) % workers
     return [*work_items[:whole], *(piece for work_item in work_items[whole:] for piece in work_item.by_configuration())]
 
@@ -109,8 +109,8 @@ def plan_pair(
             )
     configurations = [AttackConfiguration(CLEAN, "", "", (0.0,))]
     for attack_plan in with_variants(protocol).attacks:
-        found, left_out = _configurations(where, attack_plan, tasks, alignment)
-        configurations += found
+        planned, left_out = _configurations(where, attack_plan, tasks, alignment)
+        configurations += planned
         notes += left_out
     if set(names) != set(model.tasks) and any(
         describe(configuration.objective).role is Role.GROUP for configuration in configurations

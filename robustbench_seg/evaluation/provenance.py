@@ -29,7 +29,7 @@ def provenance(device: str) -> dict[str, Any]:
 
 
 def code(plugins: Sequence[str], attacks: Iterable[type]) -> list[str]:
-    """What a resumed run must go on with: versions, and the files of plugins and of attacks, as `name sha256`.
+    """What a resumed run must have too: versions, and the files of plugins and of attacks, as `name sha256`.
 
     This package's own files are its version's. What a file imports from elsewhere is not seen.
     """

@@ -60,7 +60,7 @@ class Scorer:
     def score(
         self, cell: Cell, images: Tensor, outputs: Outputs, adversarial_loss: AdversarialLoss | None
     ) -> tuple[ImageResult, ...]:
-        """Return one record per image; `outputs` are those of `images` (N,3,H,W), the loss is what was pursued."""
+        """Return one record per image; `outputs` are those of `images` (N,3,H,W), the loss is what was ascended."""
         context, batch = self._context, self._batch
         tables = measure(batch, outputs, context.tasks, len(context.classes), context.model.median_scaling)
         outcome = adversarial_loss.outcome if adversarial_loss is not None else None
@@ -89,8 +89,8 @@ class Scorer:
 
     def _realised(self, images: Tensor) -> list[ImageResult]:
         """RMS, largest change and SNR of each perturbed image."""
-        found = strength(self._batch.images, images)
-        numbers = zip(self._batch.indices, found.rms.tolist(), found.linf.tolist(), found.snr_db.tolist(), strict=True)
+        size = strength(self._batch.images, images)
+        numbers = zip(self._batch.indices, size.rms.tolist(), size.linf.tolist(), size.snr_db.tolist(), strict=True)
         return [
             ImageResult(index, "", rms, linf, snr_db if math.isfinite(snr_db) else None, unchanged=rms == 0)
             for index, rms, linf, snr_db in numbers

@@ -81,6 +81,18 @@ def lines(folder):
     return (folder / "summary.csv").read_text().splitlines()
 
 
+def write_no_page(run):
+    """Stands for `write_report` where no test looks at the page, which takes longer than the run."""
+    page = run.folder / "report.html"
+    page.touch()
+    return page
+
+
+@pytest.fixture
+def pageless(monkeypatch):
+    monkeypatch.setattr("robustbench_seg.report.write.write_report", write_no_page)
+
+
 # attacks
 
 
@@ -130,6 +142,7 @@ def test_no_faulty_attack_reaches_the_next_one(attacked, sound):
     assert kept == lines(sound)
 
 
+@pytest.mark.usefixtures("pageless")
 def test_an_attack_that_puts_the_model_into_training_changes_nothing(quietly, tmp_path):
     values = []
     for attacks in (("-a", "trains"), ()):
@@ -181,7 +194,9 @@ def modelled(quietly, tmp_path_factory):
     """One run of every model that fails on some images, and of a sound one after them."""
     names = [part for name in (*MODELS, "toy-single") for part in ("-m", name)]
     folder = tmp_path_factory.mktemp("modelled") / "run"
-    return failing_run(quietly, folder, *names, "-d", "toy", "-a", "fgsm", "-a", "gaussian")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("robustbench_seg.report.write.write_report", write_no_page)
+        return failing_run(quietly, folder, *names, "-d", "toy", "-a", "fgsm", "-a", "gaussian")
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -200,6 +215,7 @@ def test_a_model_that_breaks_does_not_reach_the_next_one(modelled, sound):
     assert [line for line in lines(modelled[0]) if line.startswith(("model,", "toy-single,"))] == lines(sound)
 
 
+@pytest.mark.usefixtures("pageless")
 @pytest.mark.parametrize("settings", ["norm=rms", "random_start=true", "restarts=2"])
 def test_no_number_comes_from_a_gradient_that_is_not_one(quietly, tmp_path, settings):
     given = [f"pgd.{settings}"] + (["pgd.random_start=true"] if settings == "restarts=2" else [])
@@ -226,6 +242,7 @@ def test_a_model_of_the_wrong_shape_is_refused(robustseg, tmp_path, name, named)
     assert not (tmp_path / "summary.csv").exists()
 
 
+@pytest.mark.usefixtures("pageless")
 def test_a_task_that_cannot_measure_fails_its_images(quietly, tmp_path):
     model = ("-m", "measures-raising", "-d", "measured")
     assert quietly("evaluate", *FAULTY, *model, "-a", "gaussian", *GRID, "-o", tmp_path)[0] == FAILED
@@ -257,6 +274,7 @@ def folder_data(root):
     return ("-m", "toy-single", "-d", f"folder:{root}", "-a", "fgsm", *GRID)
 
 
+@pytest.mark.usefixtures("pageless")
 @pytest.mark.parametrize("name", ["a", "b"])
 def test_a_truncated_image_fails_and_is_tried_again(quietly, tmp_path, name):
     arguments = ("evaluate", *FAULTY, *folder_data(tmp_path / "data"))

@@ -1,1 +1,1 @@
-"""Objectives: what an attack pursues."""
+"""Objectives: what an attack is after."""

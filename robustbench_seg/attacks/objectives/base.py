@@ -1,4 +1,4 @@
-"""Objectives: what an attack pursues. Each makes a per-image adversarial loss of clean outputs and labels."""
+"""Objectives: what an attack is after. Each makes a per-image adversarial loss of clean outputs and labels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hand work items out to workers and get results back, whatever becomes of the workers: one policy for every engine.
+"""Give work items to workers and get results back, whatever becomes of the workers: one policy for every engine.
 
 A worker that dies, or takes longer over a work item than it may, is replaced. The work item it had begun is tried
 again, one configuration at a time, so that one that fails cannot take the others with it; what fails every time is
@@ -117,12 +117,12 @@ class _Slot:
         """Of the tasks done, in order."""
         while self.flying and (future := self.flying[0][1]).done():
             try:
-                found = future.result()
+                results = future.result()
             except BrokenExecutor:
                 return
             self.flying.popleft()
             self.since = time.monotonic()
-            yield found
+            yield results
 
     def lost(self, timeout: float | None) -> str:
         """Why the worker must be replaced; empty where it need not."""

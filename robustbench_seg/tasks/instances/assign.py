@@ -10,8 +10,8 @@ from torch import Tensor
 from robustbench_seg.tasks.instances.dense import Locations
 from robustbench_seg.tasks.instances.truth import InstanceLabels, Instances
 
-RADIUS = 1.5
-"""Strides around a box's centre in which locations are positive."""
+CENTRE_STRIDES = 1.5
+"""How far from a box's centre locations are positive."""
 BACKGROUND, IGNORED = -1, -2
 
 
@@ -59,7 +59,7 @@ def _assign(locations: Locations, truth: Instances) -> Tensor:
     sides = torch.cat([low, high], 2)
     inside = sides.amin(2) > 0
     centre = (truth.boxes[:, :2] + truth.boxes[:, 2:]) / 2
-    near = (points[:, None] - centre[None]).abs().amax(2) < RADIUS * locations.strides[:, None]
+    near = (points[:, None] - centre[None]).abs().amax(2) < CENTRE_STRIDES * locations.strides[:, None]
     reach = sides.amax(2)
     fits = (reach >= locations.ranges[:, :1]) & (reach < locations.ranges[:, 1:])
     area = (truth.boxes[:, 2:] - truth.boxes[:, :2]).prod(1).expand(len(points), -1)
