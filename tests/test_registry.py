@@ -311,7 +311,7 @@ def test_registries_are_found_by_the_words_of_the_command_line():
     assert "street" in DATASETS
 
 
-def test_the_six_families_and_two_tasks_load():
+def test_the_six_attacks_and_two_tasks_load():
     assert set(ATTACKS) >= {"gaussian", "salt_and_pepper", "fgsm", "pgd", "dag", "hide"}
     assert set(TASKS) >= {"semantic", "depth"}
     for found in (*ATTACKS.entries(), *TASKS.entries()):

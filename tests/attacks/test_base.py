@@ -22,7 +22,7 @@ from robustbench_seg.errors import UsageError
 
 KLINGNER = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 ROUNDING = 255 * 2**-24
-"""What storing x in float32 can add to a distance, in grey values."""
+"""What storing x in float32 can add to a distance, in units of 1/255."""
 
 
 def grid(case, epsilons: Sequence[float]) -> Sequence[float]:
@@ -249,7 +249,7 @@ def test_noise_is_the_same_for_every_model(noise_case, world):
 
 
 @pytest.mark.parametrize("epsilons", [KLINGNER, (16.0, 1.0, 3.5, 0.25)], ids=["rising", "mixed"])
-def test_a_grid_gives_what_each_radius_alone_gives(bounded_case, world, epsilons):
+def test_a_grid_gives_what_each_epsilon_alone_gives(bounded_case, world, epsilons):
     attack = bounded_case.attack()
     shared = dict(attack.perturb(world.context(attack, bounded_case.objective), epsilons, bounded_case.norm))
     assert set(shared) == set(epsilons)
@@ -297,13 +297,13 @@ def test_epsilon_zero_costs_nothing(gradient_case, world):
         (DAG(), [4.0], "none", "epsilon 4.0 has no meaning in norm 'none'"),
     ],
 )
-def test_a_wrong_norm_or_radius_is_refused_in_one_line(world, attack, epsilons, norm, message):
+def test_a_wrong_norm_or_epsilon_is_refused_in_one_line(world, attack, epsilons, norm, message):
     with pytest.raises(UsageError, match=message) as caught:
         list(attack.perturb(world.context(FGSM(), "semantic"), epsilons, norm))
     assert "\n" not in str(caught.value)
 
 
-def test_without_a_norm_the_first_that_fits_the_radius_is_used(world):
+def test_without_a_norm_the_first_that_fits_the_epsilon_is_used(world):
     context = world.context(DAG(steps=20), "semantic")
     assert grey(DAG(steps=20)(context, 2.0), world.images).abs().max() <= 2 * (1 + 1e-5) + ROUNDING
     assert grey(DAG(steps=20)(context, math.inf), world.images).abs().max() > 4

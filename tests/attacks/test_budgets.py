@@ -37,7 +37,7 @@ def test_budgets_are_found_by_norm():
     assert list(BUDGETS.items()) == [("linf", LInf), ("rms", Rms), ("none", Unbounded)]
 
 
-def test_rms_is_in_grey_values(direction):
+def test_rms_is_in_units_of_one_255th(direction):
     torch.testing.assert_close(rms(direction).double(), rms_of(direction), rtol=1e-6, atol=0)
     assert rms(torch.full((1, 3, 2, 2), 1 / 255)).item() == pytest.approx(1)
 

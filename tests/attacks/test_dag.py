@@ -109,7 +109,7 @@ def test_an_image_without_targets_is_unchanged(painted):
 
 
 @pytest.mark.parametrize("epsilon", [4.0, 20.0])
-def test_in_a_ball_it_is_the_direction_at_that_radius(painted, epsilon):
+def test_in_a_ball_it_is_the_direction_at_that_epsilon(painted, epsilon):
     world = painted(CLASSES)
     attack = DAG()
     targets = ((CLASSES == PERSON) | (CLASSES == CAR)).expand(3, -1, -1)

@@ -1,4 +1,4 @@
-"""What radii share, counted: a run that shares must cost what `gradients` says and give what each radius gives."""
+"""What epsilons share, counted: a run that shares must cost what `gradients` says and give what each epsilon gives."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STEPS = (1, 1, 2, 3, 5, 10, 20)
 @pytest.mark.parametrize("norm", ["linf", "rms"])
 @pytest.mark.parametrize("first", [FGSM(), PGD()], ids=["fgsm first", "pgd first"])
 def test_the_klingner_grid_of_fgsm_and_pgd_costs_21_gradients(worlds, norm, first):
-    """The longest trajectory has 20; that of radius 8 leaves it one step before its end; FGSM's is the first."""
+    """The longest trajectory has 20; that of epsilon 8 leaves it one step before its end; FGSM's is the first."""
     world = worlds(1)
     context = world.context(PGD(), "semantic")
     for attack in (first, FGSM(), PGD()):
@@ -81,7 +81,7 @@ def test_run_alone_gives_what_the_grid_gives(worlds, attack, norm):
 
 @dataclass(frozen=True)
 class Proportional(PGD):
-    """Steps of a quarter of the radius: nothing can be shared, and `max_displacement` must say so."""
+    """Steps of a quarter of the epsilon: nothing can be shared, and `max_displacement` must say so."""
 
     declared: bool = True
 
@@ -96,7 +96,7 @@ def alone(world, attack, epsilon: float) -> Tensor:
     return attack(world.context(attack, "semantic"), epsilon)
 
 
-def test_steps_that_depend_on_the_radius_share_nothing(worlds):
+def test_steps_that_depend_on_the_epsilon_share_nothing(worlds):
     world = worlds(1)
     attack = Proportional(steps=6)
     context = world.context(attack, "semantic")
@@ -107,7 +107,7 @@ def test_steps_that_depend_on_the_radius_share_nothing(worlds):
         assert torch.equal(results[epsilon], alone(world, attack, epsilon))
 
 
-def test_a_move_that_depends_on_the_radius_must_say_so(worlds):
+def test_a_move_that_depends_on_the_epsilon_must_say_so(worlds):
     world = worlds(1)
     attack = Proportional(steps=6, declared=False)
     with pytest.raises(ValueError, match=r"Proportional\.step depends on epsilon; let `max_displacement` be infinite"):
@@ -133,7 +133,7 @@ def test_a_start_beside_the_clean_images_must_say_so(worlds):
 
 @dataclass(frozen=True)
 class Averaged(PGD):
-    """What a subclass writes in `run` holds for every radius."""
+    """What a subclass writes in `run` holds for every epsilon."""
 
     def run(self, context: AttackContext, budget: Budget) -> Tensor:
         return (context.images + super().run(context, budget)) / 2
@@ -151,7 +151,7 @@ class MixedIn(Half, PGD):
     """A mixin is no `run` of the class itself."""
 
 
-def test_a_run_of_ones_own_is_run_for_every_radius(worlds):
+def test_a_run_of_ones_own_is_run_for_every_epsilon(worlds):
     world = worlds(1)
     for attack in (Averaged(), MixedIn()):
         whole, half = (dict(a.perturb(world.context(a, "semantic"), [2.0, 8.0])) for a in (PGD(), attack))
@@ -169,7 +169,7 @@ class Momentum(PGD):
         return total
 
 
-def test_what_an_attack_keeps_on_itself_does_not_reach_another_radius(worlds):
+def test_what_an_attack_keeps_on_itself_does_not_reach_another_epsilon(worlds):
     world = worlds(2)
     results = dict(Momentum(steps=10).perturb(world.context(PGD(), "semantic"), [2.0, 4.0, 8.0]))
     assert not torch.equal(results[8.0], alone(world, PGD(steps=10), 8.0))
@@ -191,7 +191,7 @@ class Wide(PGD):
 @pytest.mark.parametrize("norm", ["linf", "rms"])
 @pytest.mark.parametrize(("wide", "seen"), [(1, 1), (4, 8)])
 def test_a_move_beyond_reach_is_refused(worlds, norm, wide, seen):
-    """At the first step, or at the last at which the ball of the smallest radius cannot have been touched."""
+    """At the first step, or at the last at which the ball of the smallest epsilon cannot have been touched."""
     world = worlds(2)
     attack = Wide(steps=20, wide=wide)
     with pytest.raises(ValueError, match=rf"Wide moved further than `max_displacement` says in {seen} step\(s\)"):

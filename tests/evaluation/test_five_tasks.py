@@ -159,7 +159,7 @@ def test_every_attack_moves_every_image_that_has_a_target(run, street):
         rows = of(table, attack="pgd", objective=objective)
         assert set(rows.n_unchanged) == {COUNT - moved}
         assert rows.linf.max() <= 1 + 1e-4
-    assert of(table, attack="dag").linf.max() == pytest.approx(1.5, rel=1e-4), "three steps of half a grey value"
+    assert of(table, attack="dag").linf.max() == pytest.approx(1.5, rel=1e-4), "three steps of 0.5 / 255"
 
 
 def _truths(street):

@@ -150,7 +150,7 @@ def interrupts(context, budget):
 @ATTACKS.register("skips_epsilon")
 @dataclass(frozen=True)
 class SkipsRadius(FGSM):
-    """Forgets all but the first radius."""
+    """Forgets all but the first epsilon."""
 
     def run_epsilons(self, context, budgets):
         yield budgets[0], self.run(context, budgets[0])

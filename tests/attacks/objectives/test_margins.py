@@ -223,12 +223,12 @@ def test_what_has_changed_and_what_has_arrived_are_counted(target_model):
     assert counts(elsewhere)["targets_changed"] == [0, 0], "what was no target does not count"
 
 
-def test_in_a_ball_it_is_the_direction_at_that_radius(target_model):
+def test_in_a_ball_it_is_the_direction_at_that_epsilon(target_model):
     images = painted(CELLS)
     x, _ = attacked(DAG(), "swap:person,car@detection", target_model, images, epsilon=4.0, norm="linf")
     assert ((x - images).abs().max() * 255).item() == pytest.approx(4.0, rel=1e-4)
     assert torch.equal(classes_of(target_model, x), classes_of(target_model, images)), (
-        "4 grey values are not the 25.5 it takes"
+        "an epsilon of 4 is not the 25.5 it takes"
     )
 
 
