@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,6 @@ from robustbench_seg.models.catalogue.card import load_folder, read_card
 from robustbench_seg.models.cost import ModelCost, measure_cost
 from robustbench_seg.models.registry import card_folders
 from robustbench_seg.report.cells import DASH, Cell, Line, Table
-from robustbench_seg.report.delta import Against, delta_mtl
 from robustbench_seg.report.names import task_name
 from robustbench_seg.tasks.base import Metric
 from robustbench_seg.tasks.registry import TASKS
@@ -37,22 +37,22 @@ class Together:
     @property
     def name(self) -> str:
         """Their names."""
-        return ", ".join(one.name for one in self.models) or "not trained here"
+        return ", ".join(model.name for model in self.models) or "not trained here"
 
     @property
     def values(self) -> dict[str, float]:
         """Their values by task."""
-        return {task: value for one in self.models for task, value in one.values.items()}
+        return {task: value for model in self.models for task, value in model.values.items()}
 
     @property
     def steps(self) -> str:
         """How long they were trained."""
-        return ", ".join(dict.fromkeys(str(one.steps) for one in self.models)) or DASH
+        return ", ".join(dict.fromkeys(str(model.steps) for model in self.models)) or DASH
 
     @property
     def costs(self) -> dict[str, float | None]:
         """GMAC, millions of parameters, images per second one after the other, joules; None where one lacks."""
-        costs = [one.cost for one in self.models]
+        costs = [model.cost for model in self.models]
         if len(costs) < self.wanted:
             return dict.fromkeys(("gmac", "parameters", "speed", "joules"))
         joules = [cost.joules for cost in costs if cost.joules is not None]
@@ -75,27 +75,27 @@ def measure(names: Iterable[str], device: str) -> dict[str, Measured]:
     return measured
 
 
-def together(found: Mapping[str, Measured], names: Sequence[str]) -> Together:
+def together(measured: Mapping[str, Measured], names: Sequence[str]) -> Together:
     """The models of a row that there are."""
-    return Together([found[name] for name in names if name in found], len(names))
+    return Together([measured[name] for name in names if name in measured], len(names))
 
 
-def models_table(found: Mapping[str, Measured], tasks: Sequence[str]) -> pd.DataFrame:
+def models_table(measured: Mapping[str, Measured], tasks: Sequence[str]) -> pd.DataFrame:
     """models.csv: one row per model."""
     rows = [
         {
-            "model": one.name,
-            **{f"{task}_{TASKS.get(task).curve}": one.values.get(task) for task in tasks},
-            "steps": one.steps,
-            "gmac": one.cost.macs / 1e9,
-            "parameters": one.cost.parameters,
-            "images_per_second": one.cost.images_per_second,
-            "joules": one.cost.joules,
-            "height": one.cost.size[0],
-            "width": one.cost.size[1],
-            "device": one.cost.device,
+            "model": model.name,
+            **{f"{task}_{TASKS.get(task).curve}": model.values.get(task) for task in tasks},
+            "steps": model.steps,
+            "gmac": model.cost.macs / 1e9,
+            "parameters": model.cost.parameters,
+            "images_per_second": model.cost.images_per_second,
+            "joules": model.cost.joules,
+            "height": model.cost.size[0],
+            "width": model.cost.size[1],
+            "device": model.cost.device,
         }
-        for one in found.values()
+        for model in measured.values()
     ]
     return pd.DataFrame(rows)
 
@@ -106,13 +106,16 @@ def curve_metric(task: str) -> Metric:
 
 
 def delta(values: Mapping[str, float], alone: Mapping[str, float]) -> float | None:
-    """The multi-task gain over the tasks that have a single-task model; None where there are none."""
-    compared = [
-        Against(value, alone[task], bool(curve_metric(task).higher_is_better))
+    """The mean relative gain in per cent over the tasks that have a single-task model; positive is better.
+
+    As Δ_MTL of Vandenhende 2020 and UniNet 2021, table 1; None where no task has one.
+    """
+    gains = [
+        (1 if curve_metric(task).higher_is_better else -1) * (value - alone[task]) / alone[task]
         for task, value in values.items()
         if task in alone
     ]
-    return delta_mtl(compared) if compared else None
+    return 100 * math.fsum(gains) / len(gains) if gains else None
 
 
 def beside(value: float | None, form: str, published: str) -> Cell:

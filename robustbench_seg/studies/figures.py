@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from matplotlib import colormaps
@@ -28,22 +28,19 @@ def gain_figure(grouped: Grouped, panels: Mapping[str, str], published: Mapping[
     `panels` are titles by data set, `published` the paper's numbers by group in the order of the panels, in per cent.
     """
     canvas = titled(f"Clean metric against {grouped.first}")
-    grid = canvas.subplots(1, len(panels), sharey=True, squeeze=False)[0]
-    for at, (axes, (dataset, title)) in enumerate(zip(grid, panels.items(), strict=True)):
-        known = [(float(group), one) for group in grouped.others if (one := grouped.difference(group, Place(dataset)))]
-        _zero(axes)
-        axes.plot(
-            [x for x, _ in known], [100 * one.difference for _, one in known], color=_OURS, marker="o", label="ours"
-        )
-        for x, one in known:
-            for low, high in [one.intervals["images"]] if "images" in one.intervals else []:
+    grid = _row(canvas, panels.values(), "λ", "points of mIoU")
+    for at, (axes, dataset) in enumerate(zip(grid, panels, strict=True)):
+        gains = [
+            (float(group), each) for group in grouped.others if (each := grouped.difference(group, Place(dataset)))
+        ]
+        points = [(x, 100 * each.difference) for x, each in gains]
+        axes.plot(*zip(*points, strict=True), color=_OURS, marker="o", label="ours")
+        for x, each in gains:
+            for low, high in [each.intervals["images"]] if "images" in each.intervals else []:
                 axes.vlines(x, 100 * low, 100 * high, color=_OURS, linewidth=1.2)
         single = published[grouped.first][at]
         crosses = [(float(group), row[at] - single) for group, row in published.items() if group != grouped.first]
         axes.plot(*zip(*crosses, strict=True), color=_PAPER, marker="x", linestyle=(0, (4, 1.6)), label="paper")
-        axes.set_title(title, pad=7)
-        axes.set_xlabel("λ")
-    grid[0].set_ylabel("points of mIoU")
     grid[0].legend(loc="best")
     canvas.set_size_inches(WIDTH, 3.6)
     return canvas
@@ -90,28 +87,31 @@ def difference_figure(
 ) -> Figure:
     """Q over ε minus that of the first group, a panel per data set, a colour per group; what is clear has a ring."""
     canvas = titled(f"Q under {full_name(attack, '')}, minus that of {grouped.first}")
-    grid = canvas.subplots(1, len(datasets), sharex=True, sharey=True, squeeze=False)[0]
+    grid = _row(canvas, datasets, _EPSILON, "ΔQ (points)")
     for axes, dataset in zip(grid, datasets, strict=True):
-        _zero(axes)
         for at, group in enumerate(grouped.others):
-            colour = colormaps["viridis"](at / max(len(grouped.others) - 0.5, 1))
-            places = [Place(dataset, attack, epsilon) for epsilon in epsilons]
-            known = [
-                (place.epsilon, one) for place in places if (one := grouped.comparison(group, place, seeds)) is not None
-            ]
-            x, y = [epsilon for epsilon, _ in known], [100 * one.difference for _, one in known]
-            axes.plot(x, y, color=colour, marker=".", label=name(group))
-            for epsilon, one in known if known else ():
-                if one.sign:
-                    axes.plot(epsilon, 100 * one.difference, color=colour, marker="o", mfc="none", markersize=8)
-        axes.set_title(dataset, pad=7)
-        axes.set_xlabel(_EPSILON)
+            each = [(x, grouped.comparison(group, Place(dataset, attack, x), seeds)) for x in epsilons]
+            points = [(x, 100 * known.difference, known.sign) for x, known in each if known]
+            style: dict[str, Any] = {"color": colormaps["viridis"](at / max(len(grouped.others) - 0.5, 1))}
+            axes.plot([x for x, *_ in points], [y for _, y, _ in points], marker=".", label=name(group), **style)
+            clear = [(x, y) for x, y, sign in points if sign]
+            axes.plot([x for x, _ in clear], [y for _, y in clear], "o", mfc="none", markersize=8, **style)
         scale_epsilon(axes, epsilons[0], epsilons[-1])
-    grid[0].set_ylabel("ΔQ (points)")
     handles, names = grid[0].get_legend_handles_labels()
     canvas.legend(handles, names, loc="outside right upper")
     canvas.set_size_inches(WIDTH, 3.8)
     return canvas
+
+
+def _row(canvas: Figure, titles: Collection[str], x: str, y: str) -> Sequence[Axes]:
+    """Panels side by side with one vertical axis, a line where nothing differs."""
+    grid: Sequence[Axes] = canvas.subplots(1, len(titles), sharex=True, sharey=True, squeeze=False)[0]
+    for axes, title in zip(grid, titles, strict=True):
+        axes.axhline(0, color=_PAPER, linewidth=0.9, linestyle=(0, (1, 2)))
+        axes.set_title(title, pad=7)
+        axes.set_xlabel(x)
+    grid[0].set_ylabel(y)
+    return grid
 
 
 def _ratio_curve(axes: Axes, grouped: Grouped, group: str, places: Sequence[Place], ink: str) -> None:
@@ -122,10 +122,6 @@ def _ratio_curve(axes: Axes, grouped: Grouped, group: str, places: Sequence[Plac
     for model in grouped.groups[group]:
         alone = Grouped(grouped.run, {group: [model]}, grouped.metric)
         axes.plot(x, [alone.mean(group, place) for place in places], color=ink, linewidth=0.6, alpha=0.8)
-
-
-def _zero(axes: Axes) -> None:
-    axes.axhline(0, color=_PAPER, linewidth=0.9, linestyle=(0, (1, 2)))
 
 
 def _line(axes: Axes, colour: str, line: str, marker: str) -> Any:

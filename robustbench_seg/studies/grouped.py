@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -35,6 +36,17 @@ class Place(NamedTuple):
     def how(self) -> str:
         """Attack and ε."""
         return f"{full_name(self.attack, '')} {strength(self.epsilon)}"
+
+
+def claimed(claim: Mapping[str, Any], epsilons: Sequence[float]) -> list[tuple[str, Place]]:
+    """The (group, place) of every number that a finding in a study's TOML file is about.
+
+    `claim` has `groups`, `datasets`, and `attacks` (none: clean) at its own `epsilons` or else at these.
+    """
+    cells = itertools.product(claim.get("attacks", ()), claim.get("epsilons", epsilons))
+    places = [(dataset, *cell) for cell in cells for dataset in claim["datasets"]]
+    clean = [(dataset, CLEAN, 0.0) for dataset in claim["datasets"]]
+    return [(group, Place(*place)) for group in claim["groups"] for place in places or clean]
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 import torch
@@ -28,7 +29,7 @@ from robustbench_seg.results.files import write_table
 from robustbench_seg.studies.experiments import Experiment, Options
 from robustbench_seg.studies.figures import difference_figure, gain_figure, ratio_figure
 from robustbench_seg.studies.findings import Finding, findings_section
-from robustbench_seg.studies.grouped import Grouped, Place
+from robustbench_seg.studies.grouped import Grouped, Place, claimed
 from robustbench_seg.studies.page import read_paper, study_options, write_page, write_run
 from robustbench_seg.studies.tables import group_lines
 from robustbench_seg.studies.trainings import Training, training_table
@@ -39,7 +40,6 @@ SINGLE, MULTI, MEAN_MAP = "single task", "0.1", "mean depth map"
 LAMBDAS = (MULTI, "0.2", "0.3", "0.5", "0.6", "0.9", "1.0")
 HELPFUL = (MULTI, "0.2")
 """λ for which the paper's network gained on the domain of the video (table 2)."""
-FIGURE_6 = (MULTI, "0.3", "0.6")
 SEEDS = (None, 1, 2)
 """The recipe's own, which is 0, and two more."""
 SHORT = 600
@@ -82,16 +82,16 @@ DEPTH = Experiment(
 def main(out: Path, work: Path, camvid: str | None, limit: int | None, device: str, workers: int) -> None:
     """Train what is not shipped, perturb all, and write page, figures and tables into OUT. Given again it resumes."""
     results = gather(Options(work, resolve_device(device), workers, limit, click.echo), camvid)
-    parts = results.all
-    runs = [one.run for one in parts]
+    parts = [grouped for grouped in results if grouped]
+    runs = [grouped.run for grouped in parts]
     write_run(out, NAME, runs)
-    write_table(differences_table([d for one in parts for d in one.all_differences]), out / "differences.csv")
+    differences = [difference for grouped in parts for difference in grouped.all_differences]
+    write_table(differences_table(differences), out / "differences.csv")
     paper = read_paper(__file__)
     click.echo(f"study: {write_page(out, NAME, paper['page'], sections(results, paper), runs)}")
 
 
-@dataclass(frozen=True)
-class Results:
+class Results(NamedTuple):
     """The runs of the study; `real` is missing without CamVid."""
 
     full: Grouped
@@ -99,22 +99,13 @@ class Results:
     depth: Grouped
     real: Grouped | None
 
-    @property
-    def all(self) -> list[Grouped]:
-        """Those that there are."""
-        return [one for one in (self.full, self.short, self.depth, self.real) if one is not None]
-
 
 def gather(options: Options, camvid: str | None) -> Results:
     """Trains and evaluates what is missing."""
     mean_map = InMemory(MEAN_MAP, mean_depth_map(DataSpec(FILMED, split="train").load()))
     real = replace(REAL_DATA, datasets=[DataSpec("camvid", camvid, "val")]).results(options, camvid) if camvid else None
-    return Results(
-        FULL_LENGTH.results(options),
-        OVER_LAMBDA.results(options),
-        replace(DEPTH, others={MEAN_MAP: mean_map}).results(options),
-        real,
-    )
+    depth = replace(DEPTH, others={MEAN_MAP: mean_map})
+    return Results(FULL_LENGTH.results(options), OVER_LAMBDA.results(options), depth.results(options), real)
 
 
 def shown(kind: str) -> str:
@@ -122,100 +113,80 @@ def shown(kind: str) -> str:
     return kind if kind in (SINGLE, MEAN_MAP) else f"λ = {kind}"
 
 
-def findings(full: Grouped, short: Grouped) -> list[Finding]:
+def findings(full: Grouped, short: Grouped, paper: Mapping[str, Any]) -> list[Finding]:
     """Every finding with a number here that bears on it."""
-    clean = [Place(domain) for domain in DOMAINS]
-    strong = [Place(domain, noise, e) for noise in NOISES for domain in DOMAINS for e in EPSILONS if e >= 2]
-    attacked = [Place(domain, a, e) for a in ATTACKS for domain in DOMAINS for e in EPSILONS if not is_repeated(a, e)]
-    fgsm = {domain: [Place(domain, "fgsm", e) for e in EPSILONS] for domain in DOMAINS}
-    asked: Sequence[tuple[str, Grouped, Sequence[tuple[str, Place]]]] = (
-        (
-            "Multi-task training with λ = 0.1 improves clean mIoU, where segmentation is learnt and where depth is",
-            full,
-            [(MULTI, place) for place in clean],
-        ),
-        (
-            "Where segmentation is learnt, every λ from 0.1 improves clean mIoU",
-            short,
-            [(kind, clean[0]) for kind in short.others],
-        ),
-        (
-            "Where depth is learnt, λ = 0.1 and 0.2 improve clean mIoU (and 0.5 and 0.9, unlike them, harm it)",
-            short,
-            [(kind, clean[1]) for kind in HELPFUL],
-        ),
-        ("Under noise, λ = 0.1 retains more from ε = 2", full, [(MULTI, place) for place in strong]),
-        ("Under FGSM and PGD, λ = 0.1 retains more at every ε", full, [(MULTI, place) for place in attacked]),
-        (
-            "Where segmentation is learnt, λ = 0.1, 0.3 and 0.6 alike retain more under FGSM",
-            short,
-            [(kind, place) for kind in FIGURE_6 for place in fgsm[LABELLED]],
-        ),
-        ("Where depth is learnt, λ = 0.1 does so too", short, [(MULTI, place) for place in fgsm[FILMED]]),
-    )
-    return [Finding(text, run.comparisons(cells, full if run is short else None)) for text, run, cells in asked]
+    runs = {"full": (full, None), "short": (short, full)}
+    every = []
+    for claim in paper["findings"]:
+        grouped, seeds = runs[claim["run"]]
+        cells = [(group, place) for group, place in claimed(claim, EPSILONS) if not is_fgsm(place)]
+        every.append(Finding(claim["text"], grouped.comparisons(cells, seeds)))
+    return every
 
 
-def is_repeated(attack: str, epsilon: float) -> bool:
+def is_fgsm(place: Place) -> bool:
     """Whether this is FGSM again: PGD of one step."""
-    return attack == "pgd" and kurakin_steps(epsilon) == 1
+    return place.attack == "pgd" and kurakin_steps(place.epsilon or 0.0) == 1
 
 
 def sections(results: Results, paper: Mapping[str, Any]) -> list[Section]:
     """The sections of the page."""
     full, short, words = results.full, results.short, paper["page"]
     images = max(row.n_images for row in full.rows.values())
-    found = [
-        findings_section([words["holds"].format(images=images), words["judged"]], findings(full, short)),
+    parts = [
+        findings_section([words["holds"].format(images=images), words["judged"]], findings(full, short, paper)),
         Section("tables", "Tables", "The paper's tables, ours beside the published numbers", [words["tables"]],
                 [Part(tables=[table_2(full, short, paper), *tables_q(full, paper)])]),
         Section("figures", "Figures", "Figures", [], [Part(figures=files) for files in figures(full, short, paper)]),
     ]  # fmt: skip
     if results.real:
-        found.append(Section("camvid", "Real data", "Real data", [words["real"]], [Part(tables=[real(results.real)])]))
+        parts.append(Section("camvid", "Real data", "Real data", [words["real"]], [Part(tables=[real(results.real)])]))
     trained = [*FULL_LENGTH.trainings, *OVER_LAMBDA.trainings, *(REAL_DATA.trainings if results.real else ())]
     tables = [depth_table(results.depth), training_table(trained)]
-    return [*found, Section("depth", "Depth", "Depth learnt from video", [words["depth"]], [Part(tables=tables)])]
+    return [*parts, Section("depth", "Depth", "Depth learnt from video", [words["depth"]], [Part(tables=tables)])]
 
 
 def table_2(full: Grouped, short: Grouped, paper: Mapping[str, Any]) -> Table:
     """Clean mIoU on both domains."""
     places = [Place(domain) for domain in DOMAINS]
-    lines = [*group_lines(full, places, shown, "full length"), *group_lines(short, places, shown, f"{SHORT} steps")]
-    lines += [Line(shown(kind), "paper", text_cells(*(f"{value:.1f}" for value in row)))
-              for kind, row in paper["miou"].items()]  # fmt: skip
-    heads = ("street (Cityscapes)", "street-b (KITTI)")
-    return Table("Table 2: clean mIoU in per cent, where segmentation is learnt and where depth is", "", heads,
-                 tuple(lines))  # fmt: skip
+    ours = [*group_lines(full, places, shown, "full length"), *group_lines(short, places, shown, f"{SHORT} steps")]
+    theirs = [_published(kind, "paper", row) for kind, row in paper["miou"].items()]
+    caption = "Table 2: clean mIoU in per cent, where segmentation is learnt and where depth is"
+    return Table(caption, "", ("street (Cityscapes)", "street-b (KITTI)"), (*ours, *theirs))
 
 
 def tables_q(full: Grouped, paper: Mapping[str, Any]) -> list[Table]:
     """Tables 3 and 4 on the domain of the labels, and the same of what the paper only draws."""
     numbers = {(LABELLED, "gaussian"): "Table 3: ", (LABELLED, "fgsm"): "Table 4: "}
+    heads = tuple(f"ε = {epsilon:g}" for epsilon in EPSILONS)
     tables = []
-    for domain, attack in [(domain, attack) for domain in DOMAINS for attack in (*NOISES, *ATTACKS)]:
-        lines = group_lines(full, [Place(domain, attack, epsilon) for epsilon in EPSILONS], shown)
-        for kind, row in paper["ratio"].get(attack, {}).items() if (domain, attack) in numbers else ():
-            lines.append(Line(shown(kind), "paper, Cityscapes", text_cells(*(f"{value:.1f}" for value in row))))
+    for domain, attack in itertools.product(DOMAINS, (*NOISES, *ATTACKS)):
+        ours = group_lines(full, [Place(domain, attack, epsilon) for epsilon in EPSILONS], shown)
+        rows = paper["ratio"].get(attack, {}) if domain == LABELLED else {}
+        theirs = [_published(kind, "paper, Cityscapes", row) for kind, row in rows.items()]
         caption = f"{numbers.get((domain, attack), '')}{full_name(attack, '')} on {domain}"
-        tables.append(Table(caption, "Q in per cent", tuple(f"ε = {e:g}" for e in EPSILONS), tuple(lines)))
+        tables.append(Table(caption, "Q in per cent", heads, (*ours, *theirs)))
     return tables
 
 
-def real(found: Grouped) -> Table:
+def _published(kind: str, tag: str, row: Sequence[float]) -> Line:
+    return Line(shown(kind), tag, text_cells(*(f"{value:.1f}" for value in row)))
+
+
+def real(grouped: Grouped) -> Table:
     """The real-data variant: clean mIoU and Q."""
     places = [Place("camvid"), *(Place("camvid", a, e) for a in REAL_DATA.attacks for e in REAL_DATA.epsilons)]
-    frames = max((row.n_images for row in found.rows.values()), default=0)
+    frames = max((row.n_images for row in grouped.rows.values()), default=0)
     caption = f"Real data: segmentation of CamVid val ({frames} frames), depth from video of street-b, in per cent"
     heads = ("clean mIoU", *(f"ε = {place.epsilon:g}" for place in places[1:]))
     spans = (("", 1), *((f"{full_name(attack, '')}, Q", len(REAL_DATA.epsilons)) for attack in REAL_DATA.attacks))
-    return Table(caption, "", heads, tuple(group_lines(found, places, shown, "1 seed")), spans)
+    return Table(caption, "", heads, tuple(group_lines(grouped, places, shown, "1 seed")), spans)
 
 
-def depth_table(depth: Grouped, domain: str = FILMED) -> Table:
+def depth_table(depth: Grouped) -> Table:
     """AbsRel of depth learnt from video beside that of the mean depth map."""
-    caption = f"Depth on {domain} val after median scaling: AbsRel, lower is better"
-    return Table(caption, "", ("AbsRel",), tuple(group_lines(depth, [Place(domain)], shown, "", Scale())))
+    caption = f"Depth on {FILMED} val after median scaling: AbsRel, lower is better"
+    return Table(caption, "", ("AbsRel",), tuple(group_lines(depth, [Place(FILMED)], shown, "", Scale())))
 
 
 def figures(full: Grouped, short: Grouped, paper: Mapping[str, Any]) -> list[Any]:
@@ -249,13 +220,11 @@ def mean_depth_map(dataset: Dataset) -> LoadedModel:
 
     Like depth learnt from video it is scaled to each label's median.
     """
-    total = count = torch.zeros(())
-    for index in range(len(dataset)):
-        depth = torch.as_tensor(dataset[index].labels["depth"], dtype=torch.float64)
-        valid = (depth > MIN_DEPTH) & (depth < MAX_DEPTH)
-        total, count = total + depth * valid, count + valid
+    depths = torch.stack([torch.as_tensor(dataset[i].labels["depth"]).double() for i in range(len(dataset))])
+    valid = (depths > MIN_DEPTH) & (depths < MAX_DEPTH)
     # Where nothing was ever valid there is the sky.
-    module = _Constant(torch.where(count > 0, total / count.clamp(min=1), torch.full_like(total, MAX_DEPTH)).float())
+    mean = depths.where(valid, torch.nan).nanmean(0).nan_to_num(MAX_DEPTH)
+    module = _Constant(mean.float())
     return LoadedModel(MEAN_MAP, module.eval(), ("depth",), CITYSCAPES19, True, digest(module), "study")
 
 

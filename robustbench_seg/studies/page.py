@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,12 +33,7 @@ def study_options(name: str) -> Callable[[_Command], _Command]:
         click.option("--workers", type=int, default=0, help="0: one per core."),
     )
 
-    def decorate(command: _Command) -> _Command:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
+    return lambda command: reduce(lambda made, option: option(made), reversed(options), command)
 
 
 def read_paper(module: str) -> Mapping[str, Any]:

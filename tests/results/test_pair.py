@@ -60,3 +60,22 @@ def test_q_is_inverted_where_lower_is_better() -> None:
     assert ratio(Semantic().metric("miou"), two, four) == 0.5
     assert ratio(Depth().metric("rmse"), four, two) == 0.5
     assert np.isnan(ratio(Semantic().metric("miou"), two, nothing))
+
+
+# UniNet 2021, table 3: clean, hidden in segmentation, hidden in depth, and the published ratios.
+TABLE_3 = {
+    "detection": (True, 35.23, 8.95, 13.85, 0.25, 0.39),
+    "instance": (True, 16.46, 2.83, 5.38, 0.17, 0.33),
+    "semantic": (True, 77.75, 10.39, 49.31, 0.13, 0.63),
+    "depth": (False, 5.02, 9.15, 35.20, 0.55, 0.14),
+    "instance_depth": (False, 0.16, 0.29, 1.05, 0.54, 0.15),
+}
+
+
+@pytest.mark.parametrize("task", TABLE_3)
+def test_published_ratios_invert_where_lower_is_better(task):
+    higher, clean, *attacked, first, second = TABLE_3[task]
+    metric = Metric("value", "Value", higher, "", "")
+    shown = ratio(metric, np.array(attacked), np.full(2, clean))
+    # The published values are rounded; .16 / .29 is .55 of rounded values.
+    np.testing.assert_allclose(shown, [first, second], atol=0.012)

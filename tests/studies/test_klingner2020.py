@@ -22,9 +22,9 @@ TRAININGS = (study.FULL_LENGTH, study.OVER_LAMBDA, study.REAL_DATA)
 
 
 def test_a_finding_holds_only_where_the_intervals_say_so(better, same):
-    found = study.findings(better, better)
+    found = study.findings(better, better, PAPER)
     assert found[0].verdict == HOLDS
-    assert study.findings(same, same)[0].verdict == UNDECIDED
+    assert study.findings(same, same, PAPER)[0].verdict == UNDECIDED
     under = next(one for one in found if one.text.startswith("Under FGSM"))
     assert len(under.comparisons) == len(EPSILONS)
     assert all(one.sign == 1 for one in under.comparisons)
@@ -32,12 +32,12 @@ def test_a_finding_holds_only_where_the_intervals_say_so(better, same):
 
 def test_harm_counts_against(tmp_path):
     worse = grouped_run(tmp_path / "run", (SINGLE, MULTI), {SINGLE: 0.9, MULTI: 0.8}, dict.fromkeys((SINGLE, MULTI), 1))
-    assert study.findings(worse, worse)[0].comparisons[0].sign == -1
+    assert study.findings(worse, worse, PAPER)[0].comparisons[0].sign == -1
 
 
 def test_pgd_of_one_step_counts_once():
-    assert [e for e in EPSILONS if study.is_repeated("pgd", e)] == [0.25, 0.5]
-    assert not any(study.is_repeated("fgsm", e) for e in EPSILONS)
+    assert [e for e in EPSILONS if study.is_fgsm(study.Place("street", "pgd", e))] == [0.25, 0.5]
+    assert not any(study.is_fgsm(study.Place("street", "fgsm", e)) for e in EPSILONS)
 
 
 def test_tables_show_ours_and_the_papers(better):

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import pytest
 
 from robustbench_seg.models.cost import ModelCost
 from robustbench_seg.report.relationships.contrasts import group_losses, own_losses
 from robustbench_seg.report.relationships.matrix import Matrix, Setting, Sweep
 from robustbench_seg.results.rows import Row
 from robustbench_seg.studies import uninet2021 as study
-from robustbench_seg.studies.catalogue import Measured, delta, task_sets_table, together
+from robustbench_seg.studies.catalogue import Measured, task_sets_table, together
 from robustbench_seg.studies.findings import HOLDS, Finding
 from robustbench_seg.studies.page import read_paper
 
@@ -141,13 +140,6 @@ FOUND = {
         measured("street-uninet", semantic=0.6, depth=6.0, detection=0.3, instance=0.2, instance_depth=3.0),
     )
 }
-
-
-def test_gain_against_single_tasks():
-    alone = {"semantic": 0.6, "depth": 5.0}
-    assert delta({"semantic": 0.66, "depth": 4.5}, alone) == pytest.approx(10.0)
-    assert delta({"semantic": 0.6, "depth": 6.0}, alone) == pytest.approx(-10.0)
-    assert delta({"detection": 0.3}, alone) is None
 
 
 def test_table_1_sums_the_costs_of_single_tasks():
