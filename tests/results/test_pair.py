@@ -10,6 +10,7 @@ from robustbench_seg.results.keys import CellKey
 from robustbench_seg.results.pair import CLEAN_VALUE, VALUE, pairs_of, ratio
 from robustbench_seg.results.run import STORE
 from robustbench_seg.results.store import Store
+from robustbench_seg.tasks.base import Metric
 from robustbench_seg.tasks.depth import Depth
 from robustbench_seg.tasks.semantic import Semantic
 from tests.results.stored_runs import stored_run
