@@ -120,7 +120,8 @@ def findings(full: Grouped, short: Grouped, paper: Mapping[str, Any]) -> list[Fi
     for claim in paper["findings"]:
         grouped, seeds = runs[claim["run"]]
         cells = [(group, place) for group, place in claimed(claim, EPSILONS) if not is_fgsm(place)]
-        every.append(Finding(claim["text"], grouped.comparisons(cells, seeds)))
+        comparisons = grouped.comparisons(cells, seeds)
+        every.append(Finding(claim["text"], [replace(each, subject=shown(each.subject)) for each in comparisons]))
     return every
 
 
