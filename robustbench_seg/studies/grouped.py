@@ -63,8 +63,8 @@ class Grouped:
     @cached_property
     def rows(self) -> Mapping[tuple[str, Place], Row]:
         """The metric's rows by model and place."""
-        found = [row for row in self.run.rows if row.metric == self.metric]
-        return {(row.model, Place(row.dataset, row.attack, row.epsilon)): row for row in found}
+        rows = [row for row in self.run.rows if row.metric == self.metric]
+        return {(row.model, Place(row.dataset, row.attack, row.epsilon)): row for row in rows}
 
     @property
     def first(self) -> str:
@@ -77,7 +77,7 @@ class Grouped:
         return list(self.groups)[1:]
 
     def each(self, group: str, place: Place) -> list[float]:
-        """The number of each training of a group; those that the run lacks are left out."""
+        """The number of each training of a group; those that the run lacks are skipped."""
         numbers = [row.value if place.attack == CLEAN else row.ratio for row in self._rows(group, place)]
         return [number for number in numbers if number is not None]
 
@@ -87,8 +87,8 @@ class Grouped:
 
     def interval(self, group: str, place: Place) -> tuple[float, float]:
         """The interval of Q from images, its ends averaged over trainings; NaN without one."""
-        found = self._rows(group, place) if place.attack != CLEAN else []
-        return _mean([row.low for row in found]), _mean([row.high for row in found])
+        rows = self._rows(group, place) if place.attack != CLEAN else []
+        return _mean([row.low for row in rows]), _mean([row.high for row in rows])
 
     def spread(self, place: Place) -> float:
         """The largest difference between two trainings of one group; 0 without two."""
@@ -121,13 +121,13 @@ class Grouped:
         Where a group was trained once, its interval says nothing about another training: such a difference counts only
         beyond what `seeds`, a run with several trainings of one recipe, shows between two of them in the same cell.
         """
-        found = self.difference(group, place)
-        if found is None:
+        difference = self.difference(group, place)
+        if difference is None:
             return None
-        sides = Estimate("", found.b), Estimate(found.first, found.a)
+        sides = Estimate("", difference.b), Estimate(difference.first, difference.a)
         margin = 0.0 if seeds is None else seeds.spread(place)
         verdicts = "higher", "lower"
-        return Comparison(group, place.title, *sides, found.intervals, verdicts, margin, expected, scale)
+        return Comparison(group, place.title, *sides, difference.intervals, verdicts, margin, expected, scale)
 
     def comparisons(self, cells: Iterable[tuple[str, Place]], seeds: Grouped | None = None) -> list[Comparison]:
         """The comparison of every (group, place) that was measured."""

@@ -78,7 +78,7 @@ DEPTH = Experiment(
 @study_options(NAME)
 @click.option("--work", type=click.Path(path_type=Path), default=Path(f"runs/{NAME}"), show_default=True,
               help="Checkpoints, models and runs; what is there is not done again.")  # fmt: skip
-@click.option("--camvid", metavar="ROOT", help="CamVid's folder; without it the real-data variant is left out.")
+@click.option("--camvid", metavar="ROOT", help="CamVid's folder; without it the real-data variant is skipped.")
 def main(out: Path, work: Path, camvid: str | None, limit: int | None, device: str, workers: int) -> None:
     """Train what is not shipped, perturb all, and write page, figures and tables into OUT. Given again it resumes."""
     results = gather(Options(work, resolve_device(device), workers, limit, click.echo), camvid)

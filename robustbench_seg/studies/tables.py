@@ -40,8 +40,8 @@ def _number(grouped: Grouped, group: str, place: Place, scale: Scale) -> Cell:
     return Cell(scale.number(value), (scale.bracket(interval),), min(max(value, 0.0), 1.0))
 
 
-def _difference(found: Difference | None, scale: Scale) -> Cell:
-    if found is None:
+def _difference(difference: Difference | None, scale: Scale) -> Cell:
+    if difference is None:
         return Cell(DASH)
-    intervals = tuple(f"{name} {scale.bracket(interval)}" for name, interval in found.intervals.items())
-    return Cell(scale.signed(found.difference), intervals)
+    intervals = tuple(f"{name} {scale.bracket(interval)}" for name, interval in difference.intervals.items())
+    return Cell(scale.signed(difference.difference), intervals)

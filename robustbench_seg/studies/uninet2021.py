@@ -79,10 +79,10 @@ def main(out: Path, limit: int | None, device: str, workers: int, pictures: bool
     write_relationships(runs, out)
     paper = read_paper(__file__)
     rows = [*paper["ours1"].values(), *paper["ours2"].values(), ATTACKED]
-    found = measure([name for row in rows for name in row], options.device)
-    write_table(models_table(found, TASKS), out / "models.csv")
+    measured = measure([name for row in rows for name in row], options.device)
+    write_table(models_table(measured, TASKS), out / "models.csv")
     with opened_study(runs, out) as study:
-        page = write_page(out, NAME, paper["page"], sections(study, found, paper), runs)
+        page = write_page(out, NAME, paper["page"], sections(study, measured, paper), runs)
     click.echo(f"study: {page}")
 
 
@@ -91,18 +91,18 @@ def experiment(model: str) -> Experiment:
     return Experiment(model, NAME, {}, [DataSpec("street")], (), "")
 
 
-def sections(study: Study, found: Mapping[str, Measured], paper: Mapping[str, Any]) -> list[Section]:
+def sections(study: Study, measured: Mapping[str, Measured], paper: Mapping[str, Any]) -> list[Section]:
     """The sections of the page."""
     words = paper["page"]
-    counts = [one.cost.parameters / 1e6 for one in found.values()] or [0.0]
+    counts = [model.cost.parameters / 1e6 for model in measured.values()] or [0.0]
     hide = next(plan.params for plan in PROTOCOLS.get(NAME).attacks if plan.name == "hide")
     facts = {
         "images": max((row.n_images for row in study.effects), default=0),
         "sizes": f"{min(counts):.2f} to {max(counts):.2f}",
-        "device": next(iter(found.values())).cost.device if found else "",
+        "device": next(iter(measured.values())).cost.device if measured else "",
         **hide,
     }
-    rows = [{row: together(found, names) for row, names in paper[table].items()} for table in ("ours1", "ours2")]
+    rows = [{row: together(measured, names) for row, names in paper[table].items()} for table in ("ours1", "ours2")]
     caption = "Table 2: UniNet by tasks trained together (the paper gives AP and mIoU in per cent)"
     tables = [
         table_1(rows[0], paper["table1"]),
@@ -156,10 +156,9 @@ def table_3(hiding: Matrix, published: Mapping[str, Sequence[float]]) -> Table:
 
 def _with_interval(row: Row | None) -> str:
     """Q of a cell, with its interval where it has one."""
-    if row is None:
-        return DASH
-    interval = "" if row.ratio_low is None else f" [{row.low:.2f}, {row.high:.2f}]"
-    return f"{row.ratio:.2f}{interval}"
+    if row is None or row.ratio_low is None:
+        return DASH if row is None else f"{row.ratio:.2f}"
+    return f"{row.ratio:.2f} [{row.low:.2f}, {row.high:.2f}]"
 
 
 def findings(study: Study) -> list[Finding]:
@@ -228,8 +227,8 @@ def _rho_interval(pairs: Sequence[tuple[Row, Row]], samples: Samples) -> Interva
     count = min(map(len, known))
     columns = np.array([sample[:count] for sample in known])
     whole = columns[:, np.isfinite(columns).all(0)].T
-    found = [spearman(column[::2].tolist(), column[1::2].tolist()) for column in whole]
-    return interval_of(np.array([rho for rho in found if rho is not None]))
+    rhos = [spearman(column[::2].tolist(), column[1::2].tolist()) for column in whole]
+    return interval_of(np.array([rho for rho in rhos if rho is not None]))
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ def test_heat_map_has_every_number_once_and_dashes_for_missing(tmp_path: Path) -
     assert shown.count("–") == 1
 
 
-def test_bars_have_a_panel_a_kind_of_loss_and_heights_of_the_matrix(tmp_path: Path) -> None:
+def test_bars_have_one_panel_per_kind_of_loss_and_heights_of_the_matrix(tmp_path: Path) -> None:
     matrix = chosen(tmp_path, Model("uninet"))
     with settings():
         figure = bars_figure(matrix)

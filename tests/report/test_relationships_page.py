@@ -76,7 +76,7 @@ def test_the_page_shows_the_numbers_of_the_table(page: Page, table: pd.DataFrame
     assert shown[0] == ["", "semantic tasks", "geometric tasks"]
 
 
-def test_every_radius_is_on_the_page(page: Page) -> None:
+def test_every_epsilon_is_on_the_page(page: Page) -> None:
     for epsilon in ("0.5", "1", "2"):
         assert f"uninet on street, PGD (RMS) at ε = {epsilon}" in page.tables
 
@@ -163,7 +163,7 @@ def test_an_ungrouped_task_has_its_own_column(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_models_of_one_name_are_told_apart_by_run(tmp_path: Path) -> None:
+def test_models_of_one_name_are_named_with_their_run(tmp_path: Path) -> None:
     runs = [small(tmp_path / name) for name in ("first", "second")]
     path = write_relationships(runs, tmp_path / "out")
     assert path == tmp_path / "out" / "relationships.html"

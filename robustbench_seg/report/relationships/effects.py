@@ -24,11 +24,11 @@ def place(row: Row) -> Place:
 
 def measured_tasks(rows: Sequence[Row]) -> dict[Place, list[str]]:
     """The tasks measured of each model on each data set."""
-    found: dict[Place, list[str]] = {}
+    tasks: dict[Place, list[str]] = {}
     for row in rows:
         if row.metric not in OUTCOMES:
-            found.setdefault(place(row), []).append(row.task)
-    return {where: unique(tasks) for where, tasks in found.items()}
+            tasks.setdefault(place(row), []).append(row.task)
+    return {where: unique(names) for where, names in tasks.items()}
 
 
 def effects_of(rows: Sequence[Row]) -> list[Row]:

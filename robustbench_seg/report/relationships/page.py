@@ -37,7 +37,7 @@ SECTIONS: Sequence[Callable[[Study], Section | None]] = (
     agreement.norm_section,
     agreement.section,
 )
-"""The sections of the page in their order; one that has nothing to show is left out."""
+"""The sections of the page in their order; one that has nothing to show is skipped."""
 
 
 def page(study: Study, title: str) -> tuple[str, list[FigureFile]]:
