@@ -17,6 +17,8 @@ from tests.report.fake_five_tasks import Model, five_tasks
 from tests.report.fake_run import FakeRun
 from tests.report.html_text import Page, parse
 
+pytestmark = pytest.mark.slow
+
 PAIR = Model("pair", ("semantic", "depth"))
 SOLO = Model("solo", ("semantic",))
 
@@ -148,7 +150,6 @@ def test_missing_cells_are_dashes(tmp_path: Path) -> None:
     assert numbers(line[2])
 
 
-@pytest.mark.slow
 def test_an_ungrouped_task_has_its_own_column(tmp_path: Path) -> None:
     made = small(tmp_path, Model("novel", ("semantic", "depth", "gaze"), {("gaze", "gaze"): 0.5}))
     write_relationships([made])
@@ -162,7 +163,6 @@ def test_an_ungrouped_task_has_its_own_column(tmp_path: Path) -> None:
     assert "other tasks: gaze" in shown.text
 
 
-@pytest.mark.slow
 def test_models_of_one_name_are_named_with_their_run(tmp_path: Path) -> None:
     runs = [small(tmp_path / name) for name in ("first", "second")]
     path = write_relationships(runs, tmp_path / "out")
@@ -212,7 +212,6 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
     assert call(tmp_path / "missing")[0] == 3
 
 
-@pytest.mark.slow
 def test_it_needs_no_torch_and_no_pyplot() -> None:
     code = "import sys, robustbench_seg.report.relationships.write, robustbench_seg.cli.relationships; "
     code += "print([m for m in ('torch', 'matplotlib.pyplot') if m in sys.modules])"
