@@ -8,6 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+
+from robustbench_seg.attacks.budgets import BUDGETS
+from robustbench_seg.attacks.registry import ATTACKS
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "attacks" / "README.md"
@@ -37,6 +41,28 @@ def test_the_readme_example_is_ten_lines_of_method():
     code = re.search(r"def run.*?```", README.read_text(), re.DOTALL)
     assert code is not None
     assert len(code[0].strip().splitlines()) <= 10
+
+
+def test_its_gradients_are_foretold(monkeypatch):
+    code = re.search(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    assert code is not None
+    monkeypatch.setattr(ATTACKS, "_entries", None)
+    names = {}
+    exec(code[1], names)
+    attack = names["MomentumFGSM"]()
+
+    class Counting:
+        images = torch.full((1, 3, 4, 5), 0.5)
+        gradients = 0
+
+        def gradient(self, x):
+            self.gradients += 1
+            return torch.ones_like(x)
+
+    for epsilon in (0.25, 4.0, 16.0):
+        context = Counting()
+        attack.run(context, BUDGETS["linf"](context.images, epsilon))
+        assert attack.num_gradients([0.0, epsilon]) == context.gradients > 0
 
 
 @pytest.mark.slow

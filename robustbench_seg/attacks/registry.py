@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ ATTACKS: Registry[type[Perturbation]] = Registry("attack", "attacks", lambda: bu
 def make_attack(name: str, params: Mapping[str, Any]) -> Perturbation:
     """The attack with its parameters set; UsageError where a parameter is unknown or of the wrong type."""
     attack = ATTACKS.get(name)
-    known = {field: getattr(attack, field) for field in attack.__dataclass_fields__}
+    known = {field.name: field.default for field in dataclasses.fields(attack)}
     for key in params:
         if key not in known:
             listed = unknown(f"parameter of {attack.__name__}", key, known)

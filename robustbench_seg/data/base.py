@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from robustbench_seg.classes import ClassSet
+from robustbench_seg.errors import InputError
 
 Array = npt.NDArray[np.generic]
 
@@ -22,7 +23,8 @@ class Sample:
     `image` is (H,W,3) uint8 RGB. `labels` holds, by key: `semantic` (H,W) uint8 with void 255; `depth` (H,W)
     float32 metres with invalid 0; `normals` (3,H,W) float32 unit vectors in the camera frame with
     invalid 0; `edges` (H,W) uint8 in {0,1} with void 255; `instances`, a mapping of `boxes` (K,4) float32 xyxy px,
-    `labels` (K,) int64, `masks` (K,H,W) bool and `depth` (K,) float32 median metres.
+    `labels` (K,) int64, `masks` (K,H,W) bool and `depth` (K,) float32 median metres; any other task's label under that
+    task's `key`.
     `camera` holds what video methods need: `intrinsics` (3,3) and `pose` (4,4), camera to world.
     """
 
@@ -57,6 +59,16 @@ class Dataset(ABC):
     @abstractmethod
     def fingerprint(self) -> str:
         """A hex digest of what the data is (file names, sizes and contents, or the generator's parameters)."""
+
+
+def label_of(dataset: Dataset, sample: Sample, task: str, key: str) -> object:
+    """The label of a task whose key is `key`; InputError where the sample has none."""
+    if key not in sample.labels:
+        raise InputError(
+            f"data set {dataset.name} lists task '{task}' but sample '{sample.id}' has no label '{key}'; "
+            f"put labels['{key}'] into its Sample, or take the task out of {type(dataset).__name__}.tasks"
+        )
+    return sample.labels[key]
 
 
 @runtime_checkable

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from robustbench_seg.classes import Alignment
-from robustbench_seg.data.base import Dataset, Sample
+from robustbench_seg.data.base import Dataset, Sample, label_of
 from robustbench_seg.errors import InputError
 from robustbench_seg.tasks.base import Labels, Outputs, Task, rescaled
 from robustbench_seg.tasks.registry import load_tasks
@@ -50,21 +50,34 @@ def first_sample(dataset: Dataset) -> tuple[int, Sample]:
 
 
 def collate(
-    samples: Sequence[tuple[int, Sample]], tasks: Mapping[str, Task], alignment: Alignment | None, device: str
+    dataset: Dataset,
+    samples: Sequence[tuple[int, Sample]],
+    tasks: Mapping[str, Task],
+    alignment: Alignment | None,
+    device: str,
 ) -> list[Batch]:
-    """Batches of equal image size, in the order of the samples; labels renumbered into the pair's classes."""
+    """Batches of equal image size, in the order of the samples; labels renumbered into the pair's classes.
+
+    InputError where a sample has no label of one of the tasks.
+    """
     by_size: dict[tuple[int, ...], list[tuple[int, Sample]]] = {}
     for index, sample in samples:
         by_size.setdefault(sample.image.shape, []).append((index, sample))
-    return [_stack(group, tasks, alignment, device) for group in by_size.values()]
+    return [_stack(dataset, group, tasks, alignment, device) for group in by_size.values()]
 
 
 def _stack(
-    samples: Sequence[tuple[int, Sample]], tasks: Mapping[str, Task], alignment: Alignment | None, device: str
+    dataset: Dataset,
+    samples: Sequence[tuple[int, Sample]],
+    tasks: Mapping[str, Task],
+    alignment: Alignment | None,
+    device: str,
 ) -> Batch:
     images = np.stack([sample.image for _, sample in samples])
     labels = {
-        key: task.batch_labels([sample.labels[key] for _, sample in samples], alignment).to(device)
+        key: task.batch_labels([label_of(dataset, sample, task.name, key) for _, sample in samples], alignment).to(
+            device
+        )
         for key, task in _labelled(tasks, samples[0][1]).items()
     }
     return Batch(

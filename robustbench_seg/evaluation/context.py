@@ -51,7 +51,7 @@ class WorkerContext:
     def first_images(self, count: int) -> Batch:
         """Return the first image that can be read, `count` times."""
         samples = [first_sample(self.dataset)] * count
-        (batch,) = collate(samples, self.tasks, self.pair.alignment, self.execution.device)
+        (batch,) = collate(self.dataset, samples, self.tasks, self.pair.alignment, self.execution.device)
         return batch
 
     def gradient(self, batch: Batch) -> Tensor:

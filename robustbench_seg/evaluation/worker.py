@@ -84,7 +84,7 @@ def work_on(
     context: WorkerContext, work_item: WorkItem, images: Images, pictures: Pictures, worker: str = ""
 ) -> list[SweepResult]:
     """Return every configuration still to do of a work item; the model's state is as before when it ends or raises."""
-    batches = collate(images.samples, context.tasks, context.pair.alignment, context.execution.device)
+    batches = collate(context.dataset, images.samples, context.tasks, context.pair.alignment, context.execution.device)
     before = _state(context.target_model.module)
     results = []
     with context.target_model.frozen():

@@ -20,11 +20,14 @@ import numpy as np
 import numpy.typing as npt
 
 from robustbench_seg.data.base import Sample
+from robustbench_seg.errors import InputError
 
 Packed = dict[str, npt.NDArray[np.generic]]
 
 _UNREADABLE = (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError)
 _STEPS = np.float32(32767)
+_LABELS = ("semantic", "depth", "normals", "edges", "instances")
+"""What `pack` and `unpack` know."""
 
 
 def default_folder() -> Path | None:
@@ -44,22 +47,23 @@ def default_folder() -> Path | None:
 
 @dataclass(frozen=True)
 class Cache:
-    """Packed arrays by name in a folder; without a folder nothing is kept."""
+    """Samples by name in a folder, as packed arrays; without a folder nothing is kept."""
 
     folder: Path | None
 
-    def get(self, name: str, make: Callable[[], Packed]) -> Packed:
-        """The arrays kept under `name`, else made and kept."""
+    def get(self, name: str, make: Callable[[], Packed]) -> Sample:
+        """The sample kept under `name`, else made and kept."""
         if self.folder is None:
-            return make()
+            return unpack(name, make())
         path = self.folder / f"{name}.npz"
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-                return {key: stored[key] for key in stored.files}
+                # Unpacked in here: a file of before a label was added lacks its array.
+                return unpack(name, {key: stored[key] for key in stored.files})
         except _UNREADABLE:
             made = make()
             _write(path, made)
-            return made
+            return unpack(name, made)
 
 
 def _write(path: Path, arrays: Packed) -> None:
@@ -77,7 +81,16 @@ def _write(path: Path, arrays: Packed) -> None:
 
 
 def pack(image: npt.NDArray[np.uint8], labels: Mapping[str, Any], camera: Mapping[str, Any]) -> Packed:
-    """A sample as few bytes: normals in steps of 1/32767, edges and masks as bits."""
+    """A sample as few bytes: normals in steps of 1/32767, edges and masks as bits.
+
+    InputError for a label that has no packing, which would be lost.
+    """
+    for key in labels:
+        if key not in _LABELS:
+            raise InputError(
+                f"street has no packing for label '{key}'; add it to pack and unpack in street/cache.py "
+                "and raise VERSION in street/dataset.py"
+            )
     things = labels["instances"]
     return {
         "image": image,

@@ -9,7 +9,7 @@ from robustbench_seg.classes import CITYSCAPES19
 from robustbench_seg.data.base import Dataset, Sample
 from robustbench_seg.errors import UsageError
 from robustbench_seg.registry import unknown
-from robustbench_seg.street.cache import Cache, Packed, default_folder, pack, unpack
+from robustbench_seg.street.cache import Cache, Packed, default_folder, pack
 from robustbench_seg.street.domains import DOMAINS
 from robustbench_seg.street.labels import labels_of
 from robustbench_seg.street.render import render
@@ -73,7 +73,7 @@ class Street(Dataset):
         if offset not in _OFFSETS:
             raise UsageError(f"no frame at offset {offset}; give -1, 0 or 1")
         name = self.ids[index] + _OFFSETS[offset]
-        return unpack(name, self._cache.get(name, lambda: self._render(index % len(self), offset)))
+        return self._cache.get(name, lambda: self._render(index % len(self), offset))
 
     def neighbours(self, index: int) -> tuple[Sample, Sample]:
         """The previous and the next frame, each with its pose."""

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from robustbench_seg.data.base import Dataset
+from robustbench_seg.data.base import Dataset, label_of
 from robustbench_seg.errors import InputError
 from robustbench_seg.tasks.base import Task
 from robustbench_seg.tasks.registry import load_tasks
@@ -58,7 +58,9 @@ class Source:
             return self._kept[index]
         sample = self.dataset[index]
         image = torch.from_numpy(np.array(sample.image)).permute(2, 0, 1).contiguous()
-        item = image, {key: rule.read(sample.labels[key]) for key, rule in self.rules.items()}
+        keys = {name: task.key for name, task in self.made.items()}
+        labels = {key: label_of(self.dataset, sample, name, key) for name, key in keys.items()}
+        item = image, {key: self.rules[key].read(label) for key, label in labels.items()}
         if self.size:
             item = resized(*item, self.size, self.rules)
         if self.cache:

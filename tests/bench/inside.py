@@ -65,7 +65,7 @@ def first_batch(model: ModelSpec | InMemory, dataset: DataSpec | InMemory, image
     prepared, context = open_pair(model, dataset, images, **options)  # type: ignore[arg-type]
     size = min(images, prepared.plan.batch_size, len(context.dataset))
     samples = [(i, context.dataset[i]) for i in range(size)]
-    (batch,) = collate(samples, context.tasks, context.pair.alignment, prepared.device)
+    (batch,) = collate(context.dataset, samples, context.tasks, context.pair.alignment, prepared.device)
     seen = AttackSweep(context, batch, Pictures()).reference
     return Inside(context, batch, seen, prepared.plan.threads)
 

@@ -75,6 +75,11 @@ CASES = {
     "attack the protocol lacks": (("evaluate", *TOY, "-p", "klingner2020", "-a", "dag"), USAGE, "dag"),
     "epsilon the protocol lacks": (("evaluate", *TOY, "-p", "klingner2020", "-e", "3"), USAGE, "3"),
     "unknown parameter": (("evaluate", *TOY, "-a", "pgd", "--set", "pgd.stepps=3"), USAGE, "stepps"),
+    "declaration as a parameter": (
+        ("evaluate", *TOY, "-a", "pgd", "--set", "pgd.title=X"),
+        USAGE,
+        "unknown parameter of PGD 'title'; known: steps, alpha, random_start, restarts",
+    ),
     "parameter of wrong type": (("evaluate", *TOY, "-a", "pgd", "--set", "pgd.steps=many"), USAGE, "many"),
     "parameter out of range": (("evaluate", *TOY, "-a", "pgd", "--set", "pgd.alpha=-1"), USAGE, "-1"),
     "malformed setting": (("evaluate", *TOY, "--set", "steps=3"), USAGE, "steps=3"),

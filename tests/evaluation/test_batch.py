@@ -21,7 +21,7 @@ def samples():
 
 
 def test_images_of_one_size_make_a_batch(samples):
-    batches = collate(samples, TASKS, None, "cpu")
+    batches = collate(DATASETS.get("toy")(), samples, TASKS, None, "cpu")
     assert [batch.indices for batch in batches] == [(0, 1, 3), (2,)]
     assert [tuple(batch.images.shape) for batch in batches] == [(3, 3, 24, 32), (1, 3, 24, 64)]
     assert batches[0].images.max() <= 1
@@ -29,11 +29,21 @@ def test_images_of_one_size_make_a_batch(samples):
 
 
 def test_halves_hold_every_image_once(samples):
-    batch, _ = collate(samples, TASKS, None, "cpu")
+    batch, _ = collate(DATASETS.get("toy")(), samples, TASKS, None, "cpu")
     first, second = batch.halves()
     assert first.ids + second.ids == batch.ids
     assert len(first) + len(second) == len(batch) == 3
     assert (second.labels["semantic"] == batch.labels["semantic"][1:]).all()
+
+
+def test_a_sample_without_the_label_of_a_task_is_one_line(samples):
+    normals = load_tasks(["normals"])
+    with pytest.raises(InputError) as caught:
+        collate(DATASETS.get("toy")(), samples, normals, None, "cpu")
+    assert str(caught.value) == (
+        "data set toy lists task 'normals' but sample 'toy-00' has no label 'normals'; "
+        "put labels['normals'] into its Sample, or take the task out of Toy.tasks"
+    )
 
 
 def test_the_first_image_that_can_be_read():

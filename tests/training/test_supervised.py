@@ -23,6 +23,12 @@ def test_task_without_labels(toy):
         Source(toy, ("normals",))
 
 
+def test_a_sample_without_a_label_its_data_set_lists(toy):
+    toy.tasks = (*toy.tasks, "normals")
+    with pytest.raises(InputError, match=r"put labels\['normals'\] into its Sample"):
+        Source(toy, ("normals",))[0]
+
+
 # balances
 
 
