@@ -167,13 +167,18 @@ def run_file(path: Path, what: str) -> object:
         del sys.modules[name]
         frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == spec.origin]
         line = f" line {frames[-1].lineno}" if frames else ""
-        raise InputError(f"{what} '{path}'{line}: {type(error).__name__}: {one_line(error)}") from error
+        raise InputError(f"{what} '{path}'{line}: {described(error)}") from error
     return module
 
 
 def one_line(error: BaseException) -> str:
     """An exception's text without line breaks."""
     return " ".join(str(error).split())
+
+
+def described(error: BaseException) -> str:
+    """An exception in one line: its type and its text, which alone may be no more than a key."""
+    return f"{type(error).__name__}: {one_line(error)}"
 
 
 @contextlib.contextmanager

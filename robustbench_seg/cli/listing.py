@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -73,7 +74,7 @@ def _show_network(entry: Entry) -> list[str]:
 
 
 def _show_documented(entry: Entry) -> list[str]:
-    return [(getattr(entry.load(), "__doc__", "") or "").strip()]
+    return [inspect.cleandoc(getattr(entry.load(), "__doc__", "") or "")]
 
 
 def _show_protocol(entry: Entry) -> list[str]:

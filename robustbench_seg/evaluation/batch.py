@@ -12,6 +12,7 @@ from torch import Tensor
 from robustbench_seg.classes import Alignment
 from robustbench_seg.data.base import Dataset, Sample, label_of
 from robustbench_seg.errors import InputError
+from robustbench_seg.registry import described
 from robustbench_seg.tasks.base import Labels, Outputs, Task, rescaled
 from robustbench_seg.tasks.registry import load_tasks
 
@@ -46,7 +47,8 @@ def first_sample(dataset: Dataset) -> tuple[int, Sample]:
             return index, dataset[index]
         except (Exception, SystemExit) as error:
             problem = problem or error
-    raise InputError(f"data set '{dataset.name}' has no image that can be read: {problem}") from problem
+    reason = described(problem) if problem else "it is empty"
+    raise InputError(f"data set '{dataset.name}' has no image that can be read: {reason}") from problem
 
 
 def collate(

@@ -13,7 +13,7 @@ from robustbench_seg.errors import InputError
 from robustbench_seg.models.base import LoadedModel
 from robustbench_seg.models.cost import measure_cost
 from robustbench_seg.models.freezing import frozen
-from robustbench_seg.registry import one_line
+from robustbench_seg.registry import described
 from robustbench_seg.tasks.base import Outputs
 from robustbench_seg.tasks.instances.dense import DenseInstances
 from robustbench_seg.tasks.registry import load_tasks
@@ -36,7 +36,7 @@ def check_model(model: LoadedModel, size: tuple[int, int], device: str) -> Itera
     except InputError:
         raise
     except Exception as error:
-        raise InputError(f"model '{model.name}' fails on a {_SIZE} image: {one_line(error)[:300]}") from error
+        raise InputError(f"model '{model.name}' fails on a {_SIZE} image: {described(error)[:300]}") from error
     for key, output in outputs.items():
         if not bool(finite(output).all()):
             raise InputError(f"model '{model.name}': output '{key}' is not finite; check --normalize and --weights")

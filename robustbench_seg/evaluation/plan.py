@@ -92,7 +92,12 @@ def plan_pair(
     """One pair's attack configurations, and notes on what is left out; no pair where nothing can be measured."""
     where = f"{model.name} on {dataset.name}"
     names = [t for t in model.tasks if t in dataset.tasks and (wanted is None or t in wanted)]
-    notes = [f"{where}: no labels for {t}, left out" for t in model.tasks if t not in dataset.tasks]
+    notes = [
+        f"{where}: no labels for {t}, left out; {dataset.name} has labels for {', '.join(dataset.tasks)}: "
+        "choose another -d, or a data set whose `tasks` include it"
+        for t in model.tasks
+        if t not in dataset.tasks
+    ]
     if not names:
         return None, [*notes, f"{where}: no task in common, left out"]
     tasks = load_tasks(names)

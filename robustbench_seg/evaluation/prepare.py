@@ -27,7 +27,7 @@ from robustbench_seg.evaluation.provenance import code
 from robustbench_seg.evaluation.workplace import Workplace
 from robustbench_seg.models.base import LoadedModel
 from robustbench_seg.models.cost import seconds
-from robustbench_seg.registry import one_line
+from robustbench_seg.registry import described
 from robustbench_seg.results.manifest import PairManifest, RunManifest
 from robustbench_seg.results.store import Store
 
@@ -145,8 +145,7 @@ class PreparedEvaluation:
             raise
         except (Exception, SystemExit) as error:
             raise InputError(
-                f"model '{model.name}' fails on the first image of {dataset.name}: "
-                f"{type(error).__name__}: {one_line(error)[:300]}"
+                f"model '{model.name}' fails on the first image of {dataset.name}: {described(error)[:300]}"
             ) from error
 
     @contextlib.contextmanager

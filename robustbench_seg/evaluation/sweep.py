@@ -18,7 +18,7 @@ from robustbench_seg.evaluation.job import Pictures
 from robustbench_seg.evaluation.memory import is_out_of_memory
 from robustbench_seg.evaluation.meter import Meter
 from robustbench_seg.evaluation.scoring import Cell, Scorer
-from robustbench_seg.registry import one_line
+from robustbench_seg.registry import described
 from robustbench_seg.results.records import CellResult, ImageResult
 
 Target = tuple[AttackContext, AdversarialLoss | None]
@@ -81,7 +81,7 @@ class AttackSweep:
             return (self._clean_cells or self._clean(attack)) if attack.is_clean else self._attacked(attack)
         except (Exception, SystemExit) as error:
             if len(self.batch) == 1:
-                failed = (ImageResult(self.batch.indices[0], error=f"{type(error).__name__}: {one_line(error)}"),)
+                failed = (ImageResult(self.batch.indices[0], error=described(error)),)
                 return [CellResult(epsilon, failed) for epsilon in attack.configuration.epsilons]
             short = is_out_of_memory(error)
         halves = [AttackSweep(self.context, part, self.pictures) for part in self.batch.halves()]

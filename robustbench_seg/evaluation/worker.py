@@ -21,7 +21,7 @@ from robustbench_seg.evaluation.memory import enough_memory
 from robustbench_seg.evaluation.plan import WorkItem
 from robustbench_seg.evaluation.sweep import AttackSweep, merged, version
 from robustbench_seg.evaluation.workplace import Workplace
-from robustbench_seg.registry import load_plugin, one_line
+from robustbench_seg.registry import described, load_plugin
 from robustbench_seg.results.records import CellResult, ImageResult, SweepResult
 
 State = list[tuple[int, float]]
@@ -76,7 +76,7 @@ def read(context: WorkerContext, images: Sequence[int]) -> Images:
         try:
             samples.append((index, context.dataset[index]))
         except (Exception, SystemExit) as error:
-            broken.append(ImageResult(index, error=one_line(error)))
+            broken.append(ImageResult(index, error=described(error)))
     return Images(samples, broken)
 
 

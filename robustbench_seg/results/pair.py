@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from robustbench_seg.attacks.cost import Cost
 from robustbench_seg.errors import InputError, RobustsegError
-from robustbench_seg.registry import one_line
+from robustbench_seg.registry import described
 from robustbench_seg.results.bootstrap import resample_weights
 from robustbench_seg.results.intervals import Interval, interval
 from robustbench_seg.results.keys import AttackConfiguration, CellKey
@@ -131,7 +131,7 @@ class PairResults:
         except RobustsegError:
             raise
         except Exception as error:
-            reason = f"{type(error).__name__}: {one_line(error)}"
+            reason = described(error)
             raise InputError(f"task '{task.name}' cannot compute its metrics ({reason}); mend the task") from error
 
     def _read(self, key: CellKey) -> StoredCell:

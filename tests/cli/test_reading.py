@@ -15,6 +15,11 @@ def test_everything_can_be_shown(robustseg, kind, name):
     assert len(out.splitlines()) > 1
 
 
+def test_a_docstring_is_shown_without_the_indentation_of_its_source(robustseg):
+    _, out, _ = robustseg("show", "attack", "pgd")
+    assert "\nArgs:\n    steps: iterations" in out
+
+
 def test_a_damaged_table_is_one_line(robustseg, tmp_path):
     (tmp_path / "run.json").write_text("{}")
     for name in ("summary", "classes", "costs"):

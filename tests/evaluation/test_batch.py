@@ -57,5 +57,8 @@ def test_the_first_image_that_can_be_read():
 
     assert first_sample(Broken())[0] == 2
     Broken.least = 99
-    with pytest.raises(InputError, match="data set 'toy' has no image that can be read: cannot be read"):
+    with pytest.raises(InputError, match="data set 'toy' has no image that can be read: OSError: cannot be read"):
+        first_sample(Broken())
+    Broken.__len__ = lambda self: 0
+    with pytest.raises(InputError, match="no image that can be read: it is empty"):
         first_sample(Broken())

@@ -1,8 +1,10 @@
 import pytest
 
+from robustbench_seg.data.registry import DATASETS
 from robustbench_seg.errors import UsageError
 from robustbench_seg.evaluation.plan import WorkItem, share
 from robustbench_seg.evaluation.prepare import PreparedEvaluation
+from robustbench_seg.evaluation.spec import InMemory
 from robustbench_seg.protocol import AttackPlan, Protocol
 
 WORK_ITEMS = [WorkItem(0, shard, range(shard, shard + 1), (0, 2, 5)) for shard in range(5)]
@@ -34,6 +36,19 @@ def test_what_cannot_be_attacked_is_noted(request_for):
     plans = (AttackPlan("fgsm", (1.0,), objectives=("semantic", "depth")),)
     plan = PreparedEvaluation(request_for("toy-single", protocol=Protocol("p", plans))).plan
     assert plan.notes == ("toy-single on toy: fgsm depth left out, no task measured here has it",)
+
+
+def test_a_task_without_labels_is_noted_with_those_there_are(request_for):
+    class Flat(DATASETS.get("toy")):
+        name = "flat"
+        tasks = ("semantic",)
+
+    config = request_for("toy-multi", datasets=[InMemory("flat", Flat())], in_process=True)
+    notes = PreparedEvaluation(config).plan.notes
+    assert (
+        "toy-multi on flat: no labels for depth, left out; flat has labels for semantic: "
+        "choose another -d, or a data set whose `tasks` include it"
+    ) in notes
 
 
 def labels(request_for, *plans):

@@ -66,13 +66,16 @@ def test_a_broken_first_image_is_a_failed_image(request_for, tmp_path):
     class Broken(DATASETS.get("toy")):
         def __getitem__(self, index):
             if index == 0:
-                raise OSError("cannot be read")
+                raise KeyError("shading")
             return super().__getitem__(index)
 
     config = request_for("toy-single", datasets=[InMemory("toy", Broken())], in_process=True)
     run = run_evaluation(PreparedEvaluation(config, tmp_path / "run"), tmp_path / "run")
     clean = row(run, attack="clean", metric="miou")
     assert (clean.status, clean.n_images) == ("failed", 11)
+    with Store(tmp_path / "run" / "store.sqlite") as store:
+        errors = {result.error for result in store.cell(0, 0, 0).results if result.error}
+    assert errors == {"KeyError: 'shading'"}
 
 
 class _Broken(nn.Module):

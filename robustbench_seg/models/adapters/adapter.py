@@ -116,7 +116,18 @@ def select(raw: object, spec: OutputSpec) -> object:
     for key in keys:
         with contextlib.suppress(AttributeError, LookupError):
             return _entry(raw, key)
-    raise InputError(f"output for {spec.task}: no {spec.key or 'obvious entry'} in {_kind(raw)}; use {spec.task}=KEY")
+    raise InputError(
+        f"output for {spec.task}: no {spec.key or 'obvious entry'} in {_kind(raw)}; {_other_task(raw, spec)}"
+    )
+
+
+def _other_task(raw: object, spec: OutputSpec) -> str:
+    """What to give instead: a key that is a task's may say which task the network is for."""
+    tasks = {key: name for name, task in dense_tasks().items() for key in (task.key, name)}
+    for key in raw if spec.key is None and isinstance(raw, Mapping) else ():
+        if key in tasks:
+            return f"the output has '{key}', a task's name: give --output {tasks[key]}={key}"
+    return f"use {spec.task}=KEY"
 
 
 def _entry(raw: object, key: str) -> object:

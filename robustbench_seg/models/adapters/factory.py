@@ -11,7 +11,7 @@ import torchvision.models
 from torch import nn
 
 from robustbench_seg.errors import InputError, RobustsegError, UsageError
-from robustbench_seg.registry import one_line, run_file, unknown
+from robustbench_seg.registry import described, run_file, unknown
 
 FORMS = "FILE.py:factory, package.module:factory or torchvision:NAME"
 
@@ -71,4 +71,4 @@ def _guarded(run: Callable[[], object], what: str, folder: Path | None = None) -
     except RobustsegError:
         raise
     except (Exception, SystemExit) as error:
-        raise InputError(f"{what}: {type(error).__name__}: {one_line(error)}") from error
+        raise InputError(f"{what}: {described(error)}") from error

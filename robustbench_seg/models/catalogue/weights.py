@@ -14,7 +14,7 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from robustbench_seg.errors import InputError
-from robustbench_seg.registry import one_line
+from robustbench_seg.registry import described
 
 # A variance below 6e-8 is 0 in fp16 and above 65504 is infinite; statistics are few, so they stay whole.
 _KEPT_FP32 = ("running_mean", "running_var")
@@ -103,4 +103,4 @@ def _first(keys: Sequence[str]) -> str:
 
 
 def _reason(error: Exception) -> str:
-    return f"{type(error).__name__}: {one_line(error)[:160]}"
+    return described(error)[:160]

@@ -14,7 +14,7 @@ from robustbench_seg.errors import InputError, RobustsegError
 from robustbench_seg.models.blocks.encoders import FAULTS
 from robustbench_seg.models.networks.base import NetworkRequest
 from robustbench_seg.models.registry import NETWORKS
-from robustbench_seg.registry import one_line
+from robustbench_seg.registry import described
 from robustbench_seg.strict import from_table
 
 _SPARE = 50_000_000
@@ -28,7 +28,7 @@ def build(name: str, parameters: Mapping[str, Any], request: NetworkRequest, whe
     except RobustsegError as error:
         raise InputError(f"{where}: {error}") from None
     except FAULTS as error:
-        raise InputError(f"{where}: {name} cannot be built from {dict(parameters)}: {one_line(error)}") from error
+        raise InputError(f"{where}: {name} cannot be built from {dict(parameters)}: {described(error)}") from error
 
 
 def check_forward(module: nn.Module, where: str) -> None:
@@ -37,7 +37,7 @@ def check_forward(module: nn.Module, where: str) -> None:
         with torch.no_grad():
             module.eval()(torch.zeros(1, 3, 64, 64))
     except FAULTS as error:
-        raise InputError(f"{where}: the network cannot take an image: {one_line(error)}") from error
+        raise InputError(f"{where}: the network cannot take an image: {described(error)}") from error
 
 
 @contextmanager

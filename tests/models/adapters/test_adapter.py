@@ -104,6 +104,7 @@ def test_scale_then_order_then_normalisation(spec, expected):
     [
         (lambda y: y, "semantic=seg", "no seg in a tensor"),
         (lambda y: {"a": y, "b": y}, "semantic", "keys a, b; use semantic=KEY"),
+        (lambda y: {"edges": y}, "semantic", "'edges', a task's name: give --output edges=edges"),
         (lambda y: [y], "semantic=3", "length 1"),
         (lambda y: {"out": [y]}, "semantic", "instead of a tensor"),
         (lambda y: y.mean((2, 3)), "semantic", r"shape \(1, 3\) .*name another with semantic=KEY"),
