@@ -12,6 +12,7 @@ import difflib
 import importlib
 import importlib.metadata
 import importlib.util
+import inspect
 import sys
 import tomllib
 import traceback
@@ -42,12 +43,22 @@ class Entry:
 
 
 class Registry(Generic[T]):
-    """Names of one kind. A second, different entry of a name raises; an unknown name suggests the nearest."""
+    """Names of one kind. A second, different entry of a name raises; an unknown name suggests the nearest.
 
-    def __init__(self, kind: str, plural: str, discover: Callable[[], Iterable[Entry]]) -> None:
+    `fault` says what is wrong with a target, and is empty where nothing is; a target is asked for when it is loaded.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        plural: str,
+        discover: Callable[[], Iterable[Entry]],
+        fault: Callable[[T], str] = lambda target: "",
+    ) -> None:
         self.kind = kind
         self.plural = plural
         self._discover = discover
+        self._fault = fault
         self._entries: dict[str, Entry] | None = None
 
     def register(self, name: str, summary: str = "") -> Callable[[T], T]:
@@ -74,15 +85,18 @@ class Registry(Generic[T]):
             )
 
     def get(self, name: str) -> T:
-        """The target of that name, imported now; UsageError with the nearest names where there is none."""
+        """The target of that name, imported now; UsageError with the nearest names where there is none.
+
+        InputError where the target cannot be used.
+        """
         return self.entry(name).load()  # type: ignore[return-value]
 
     def entry(self, name: str) -> Entry:
-        """The entry of that name, not loaded."""
+        """The entry of that name, not loaded; UsageError where there is none."""
         known = self._all()
         if name not in known:
             raise UsageError(unknown(self.kind, name, known, f"robustseg list {self.plural}"))
-        return known[name]
+        return replace(known[name], load=partial(self._load, known[name]))
 
     def entries(self) -> list[Entry]:
         """All entries, sorted by name."""
@@ -93,6 +107,12 @@ class Registry(Generic[T]):
 
     def __iter__(self) -> Iterator[str]:
         return iter(sorted(self._all()))
+
+    def _load(self, entry: Entry) -> object:
+        target = entry.load()
+        if fault := self._fault(target):  # type: ignore[arg-type]
+            raise InputError(f"{self.kind} '{entry.name}': {fault}")
+        return target
 
     def _all(self) -> dict[str, Entry]:
         if self._entries is None:
@@ -122,10 +142,34 @@ def lazy(target: str) -> Callable[[], Any]:
     return lambda: getattr(importlib.import_module(module), attribute)
 
 
-def built_in(rows: Mapping[str, tuple[str, str]]) -> Iterator[Entry]:
-    """Entries of what ships, from `name: (module:attribute within the package, summary)`."""
+def built_in(kind: str, rows: Mapping[str, tuple[str, str]], file: str) -> Iterator[Entry]:
+    """Entries of what ships, from `name: (module:attribute within the package, summary)` as it stands in `file`."""
     for name, (target, summary) in rows.items():
-        yield Entry(name, "built-in", summary, lazy(f"robustbench_seg.{target}"))
+        yield Entry(name, "built-in", summary, partial(_load_built_in, f"{kind} '{name}'", target, file))
+
+
+def _load_built_in(what: str, target: str, file: str) -> object:
+    module, _, attribute = target.partition(":")
+    full = f"robustbench_seg.{module}"
+    try:
+        found = importlib.import_module(full)
+    except ModuleNotFoundError as error:
+        if error.name != full:  # what the module itself imports
+            raise
+        raise InputError(f"{what}: there is no module {module}; correct its line in {file}") from None
+    if not hasattr(found, attribute):
+        raise InputError(f"{what}: {module} has no '{attribute}'; correct its line in {file}")
+    return getattr(found, attribute)
+
+
+def lacking(cls: type, declared: Iterable[str] = ()) -> str:
+    """What a class still has to write, as in "title, run(context, budget)"; `declared` are names that need a value."""
+    values = [name for name in declared if not hasattr(cls, name)]
+    methods = {
+        name: list(inspect.signature(getattr(cls, name)).parameters)[1:]
+        for name in sorted(getattr(cls, "__abstractmethods__", ()))
+    }
+    return ", ".join([*values, *(f"{name}({', '.join(parameters)})" for name, parameters in methods.items())])
 
 
 def summary_of(file: Path) -> str:
@@ -201,4 +245,7 @@ def _load_point(point: importlib.metadata.EntryPoint, owner: str) -> object:
         with _registering(owner):
             return point.load()
     except Exception as error:
-        raise InputError(f"entry point '{point.name}' of {owner} fails to load: {one_line(error)}") from error
+        raise InputError(
+            f"entry point '{point.name}' of {owner} fails to load: {described(error)}; "
+            f"correct it in the package's pyproject.toml, or mend what it names, {point.value}"
+        ) from error

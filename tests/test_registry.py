@@ -16,7 +16,7 @@ from robustbench_seg.models import registry as models_registry
 from robustbench_seg.models.registry import MODELS
 from robustbench_seg.protocol import PROTOCOLS
 from robustbench_seg.registries import REGISTRIES
-from robustbench_seg.registry import Entry, Registry, lazy, load_plugin, unknown
+from robustbench_seg.registry import Entry, Registry, built_in, lazy, load_plugin, unknown
 from robustbench_seg.tasks.registry import TASKS
 
 ROOT = Path(__file__).parents[1]
@@ -171,16 +171,18 @@ def test_an_entry_point_that_fails_to_load_is_named(installed, value):
     installed("robustseg.tools", "saw", value)
     box = tools()
     assert list(box) == ["saw"]
-    with pytest.raises(InputError, match=r"'saw' of some-package 1\.2 fails to load: .*(no_such|NoSuch)") as e:
+    named = rf"'saw' of some-package 1\.2 fails to load: .*(no_such|NoSuch).*; correct it .*, {re.escape(value)}$"
+    with pytest.raises(InputError, match=named) as e:
         box.get("saw")
     one_line(e)
 
 
 BOTH = """
+    from robustbench_seg.attacks.noise import Gaussian
     from robustbench_seg.attacks.registry import ATTACKS
 
     @ATTACKS.register("both_ways")
-    class Both:
+    class Both(Gaussian):
         '''Announced and decorated.'''
 """
 
@@ -199,6 +201,79 @@ def test_an_entry_point_may_lead_to_the_decorator(attacks, package):
     assert attacks.get("both_ways").__name__ == "Both"
     assert attacks.entry("both_ways").summary == "Announced and decorated."
     assert attacks.entry("both_ways").origin == "some-package 1.2"
+
+
+# what cannot be used
+
+ATTACK = """
+    from dataclasses import dataclass
+    from robustbench_seg import ATTACKS, Perturbation
+    from robustbench_seg.attacks.iterative import IterativeAttack
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("class Bad(Perturbation):\n    k: float = 1.0", "put @dataclass(frozen=True) above Bad"),
+        (
+            "@dataclass(frozen=True)\nclass Bad(Perturbation):\n    k: float",
+            "parameter 'k' has no default; write k: float = 1.0",
+        ),
+        ("@dataclass(frozen=True)\nclass Bad(Perturbation):\n    k: float = 1.0", "Bad lacks run(context, budget)"),
+        (
+            "class Bad(IterativeAttack): ...",
+            "Bad lacks max_displacement(steps), num_steps(epsilon), step(direction, bud",
+        ),
+        ("def Bad(context, budget): ...", "it must be a class derived from robustbench_seg.Perturbation"),
+    ],
+)
+def test_an_attack_that_cannot_be_run_is_one_line(attacks, plugin, text, message):
+    load_plugin(plugin(textwrap.dedent(ATTACK) + text + "\n\nATTACKS.register('bad', 'x')(Bad)\n"))
+    for ask in (attacks.get, lambda name: attacks.entry(name).load()):
+        with pytest.raises(InputError) as caught:
+            ask("bad")
+        assert one_line(caught).startswith(f"attack 'bad': {message}")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "class Bad(Task): ...",
+            "Bad lacks name, title, key, group, metrics, curve, label_rule, loss(output, label), "
+            "output(value, shape, alignment), statistics(outputs, labels, num_classes), valid(label), "
+            "values(statistics, weights, scored)",
+        ),
+        (
+            "class Bad(RegionTask):\n    name = title = key = 'bad'\n    group, metrics, curve = None, (), 'error'",
+            "Bad lacks errors, loss(output, label), pixel_errors(output, label)",
+        ),
+        ("Bad = 'edges'", "it must be a class derived from robustbench_seg.tasks.base.Task"),
+    ],
+)
+def test_a_task_that_cannot_be_evaluated_is_one_line(monkeypatch, plugin, text, message):
+    monkeypatch.setattr(TASKS, "_entries", None)
+    imports = "from robustbench_seg import TASKS\nfrom robustbench_seg.tasks.base import Task\n"
+    imports += "from robustbench_seg.tasks.regions import RegionTask\n"
+    load_plugin(plugin(imports + text + "\nTASKS.register('bad', 'x')(Bad)\n"))
+    with pytest.raises(InputError) as caught:
+        TASKS.get("bad")
+    assert one_line(caught) == f"task 'bad': {message}"
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("attacks.fgsm:FSGM", "tool 'saw': attacks.fgsm has no 'FSGM'; correct its line in tools/registry.py"),
+        ("attacks.fsgm:FGSM", "tool 'saw': there is no module attacks.fsgm; correct its line in tools/registry.py"),
+    ],
+)
+def test_a_misspelt_line_of_a_registry_is_named(target, message):
+    box = Registry("tool", "tools", lambda: built_in("tool", {"saw": (target, "cuts")}, "tools/registry.py"))
+    with pytest.raises(InputError) as caught:
+        box.get("saw")
+    assert one_line(caught) == message
 
 
 # plugin files

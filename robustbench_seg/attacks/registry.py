@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from robustbench_seg.errors import UsageError
-from robustbench_seg.registry import Registry, built_in, unknown
+from robustbench_seg.registry import Registry, built_in, lacking, unknown
 
 if TYPE_CHECKING:
     from robustbench_seg.attacks.base import Perturbation
@@ -21,7 +22,26 @@ BUILT_IN = {
     "hide": ("attacks.pgd:Hide", "category hiding: fill a class in by its surroundings"),
 }
 
-ATTACKS: Registry[type[Perturbation]] = Registry("attack", "attacks", lambda: built_in(BUILT_IN))
+
+def _fault(attack: object) -> str:
+    """What keeps the class from being run as an attack."""
+    from robustbench_seg.attacks.base import Perturbation
+
+    if not (isinstance(attack, type) and issubclass(attack, Perturbation)):
+        return "it must be a class derived from robustbench_seg.Perturbation"
+    own = [kind for kind in inspect.get_annotations(attack).values() if "ClassVar" not in str(kind)]
+    if own and "__dataclass_fields__" not in vars(attack):
+        return f"put @dataclass(frozen=True) above {attack.__name__}"
+    for field in dataclasses.fields(attack):
+        if field.default is dataclasses.MISSING:
+            return f"parameter '{field.name}' has no default; write {field.name}: float = 1.0"
+    missing = lacking(attack)
+    return f"{attack.__name__} lacks {missing}" if missing else ""
+
+
+ATTACKS: Registry[type[Perturbation]] = Registry(
+    "attack", "attacks", lambda: built_in("attack", BUILT_IN, "attacks/registry.py"), _fault
+)
 
 
 def make_attack(name: str, params: Mapping[str, Any]) -> Perturbation:

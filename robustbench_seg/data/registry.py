@@ -20,4 +20,6 @@ BUILT_IN = {
     "folder": ("data.folder:Folder", "your own images and labels; folder:ROOT with a dataset.toml"),
 }
 
-DATASETS: Registry[Callable[..., Dataset]] = Registry("data set", "datasets", lambda: built_in(BUILT_IN))
+DATASETS: Registry[Callable[..., Dataset]] = Registry(
+    "data set", "datasets", lambda: built_in("data set", BUILT_IN, "data/registry.py")
+)

@@ -46,5 +46,7 @@ def _opener(folder: Path) -> Callable[[], LoadedModel]:
     return partial(load, folder)
 
 
-NETWORKS: Registry[type[NetworkParameters]] = Registry("network", "networks", lambda: built_in(_NETWORKS))
+NETWORKS: Registry[type[NetworkParameters]] = Registry(
+    "network", "networks", lambda: built_in("network", _NETWORKS, "models/registry.py")
+)
 MODELS: Registry[Callable[[], LoadedModel]] = Registry("model", "models", _cards)

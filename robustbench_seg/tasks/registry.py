@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from robustbench_seg.registry import Registry, built_in
+from robustbench_seg.registry import Registry, built_in, lacking
 
 if TYPE_CHECKING:
     from robustbench_seg.tasks.base import Task
@@ -20,7 +21,20 @@ BUILT_IN = {
     "edges": ("tasks.edges:Edges", "edges of regions: F1 of the edge class"),
 }
 
-TASKS: Registry[type[Task]] = Registry("task", "tasks", lambda: built_in(BUILT_IN))
+
+def _fault(task: object) -> str:
+    """What keeps the class from being evaluated as a task."""
+    from robustbench_seg.tasks.base import Task
+
+    if not (isinstance(task, type) and issubclass(task, Task)):
+        return "it must be a class derived from robustbench_seg.tasks.base.Task"
+    # What its bases annotate and give no value; its own may get theirs when it is made.
+    declared = dict.fromkeys(name for base in reversed(task.__mro__[1:]) for name in inspect.get_annotations(base))
+    missing = lacking(task, declared)
+    return f"{task.__name__} lacks {missing}" if missing else ""
+
+
+TASKS: Registry[type[Task]] = Registry("task", "tasks", lambda: built_in("task", BUILT_IN, "tasks/registry.py"), _fault)
 
 
 def ordered_names() -> list[str]:

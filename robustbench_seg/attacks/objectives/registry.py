@@ -20,4 +20,6 @@ BUILT_IN = {
     "swap": ("attacks.objectives.swap:Swap", "exchange two classes: swap:person,car@detection"),
 }
 
-OBJECTIVES: Registry[type[Objective]] = Registry("objective", "objectives", lambda: built_in(BUILT_IN))
+OBJECTIVES: Registry[type[Objective]] = Registry(
+    "objective", "objectives", lambda: built_in("objective", BUILT_IN, "attacks/objectives/registry.py")
+)
