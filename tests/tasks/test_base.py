@@ -12,31 +12,18 @@ from robustbench_seg.tasks.base import masked_mean, stack, weighted_mean
 from robustbench_seg.tasks.instances.dense import DenseInstances
 from robustbench_seg.tasks.instances.truth import InstanceLabels
 from robustbench_seg.tasks.registry import TASKS
-from tests.tasks.made_instances import Found, Known, labelled, predicted
+from tests.tasks.made import LABELS, OUTPUTS, made_for
+from tests.tasks.made_instances import labelled
 
-OUTPUTS = {"semantic": torch.randn(3, 4, 5, 6, generator=torch.Generator().manual_seed(0))}
-OUTPUTS["depth"] = 3 + OUTPUTS["semantic"].abs().sum(1)
-OUTPUTS["normals"] = OUTPUTS["semantic"][:, 1:]
-OUTPUTS["edges"] = OUTPUTS["semantic"][:, 0]
-LABELS = {"semantic": torch.arange(90).view(3, 5, 6) % 4, "depth": 4.0 + torch.arange(90).view(3, 5, 6) % 7}
-BOXES = ((8, 8, 40, 40), (48, 16, 88, 56), (8, 32, 32, 56), (56, 8, 88, 24))
-LABELS["normals"] = torch.nn.functional.normalize(OUTPUTS["normals"].flip(1), dim=1)
-LABELS["edges"] = torch.arange(90).view(3, 5, 6) % 3 // 2
-SCENES = [[(box, (i + shift) % 4) for i, box in enumerate(BOXES)] for shift in range(3)]
-OUTPUTS["instances"] = predicted([[Found(box, label, depth=9.0) for box, label in scene] for scene in SCENES])
-LABELS["instances"] = labelled([[Known(box, label) for box, label in scene] for scene in SCENES])
-VOID_VALUES = {"semantic": 255, "depth": 0, "normals": 0, "edges": 255}
 LEAVES = {"detection": "boxes", "instance": "codes", "instance_depth": "depth"}
 """What of the dense instances a task's loss depends on."""
 
 
-def without(key, labels, i):
+def without(task, labels, i):
     """The labels with nothing in image i."""
-    if key == "instances":
+    if task.key == "instances":
         return InstanceLabels(tuple(labelled([[]])[0] if j == i else image for j, image in enumerate(labels)))
-    return labels.clone().index_fill_(
-        0, torch.tensor(i), {"semantic": 255, "depth": 0, "normals": 0, "edges": 255}[key]
-    )
+    return labels.clone().index_fill_(0, torch.tensor(i), task.label_rule.outside)
 
 
 def one(value, i):
@@ -60,7 +47,14 @@ def with_gradient(task):
 
 @pytest.fixture(params=list(TASKS))
 def task(request):
-    return TASKS.get(request.param)()
+    task = TASKS.get(request.param)()
+    made_for(task.key)
+    return task
+
+
+def test_a_task_without_an_output_and_a_label_here_is_asked_for_them():
+    with pytest.raises(AssertionError, match=r"add an output and a label of 'shading' to MADE in tests/tasks/made\.py"):
+        made_for("shading")
 
 
 def test_a_task_is_registered_under_its_name(task):
@@ -95,7 +89,7 @@ def test_statistics_are_each_images_own(task):
 
 
 def test_the_loss_of_an_image_is_its_own_and_void_is_zero(task):
-    labels = without(task.key, LABELS[task.key], 1)
+    labels = without(task, LABELS[task.key], 1)
     output, leaf = with_gradient(task)
     loss = task.loss(output, labels)
     assert loss.shape == (3,)
