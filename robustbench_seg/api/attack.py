@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from robustbench_seg.api.inputs import checked_images, checked_labels
 from robustbench_seg.api.models import PLAIN, loaded
 from robustbench_seg.attacks.base import Perturbation
 from robustbench_seg.attacks.budgets import strength
 from robustbench_seg.attacks.context import AttackContext
 from robustbench_seg.attacks.objectives.base import AdversarialLoss, CleanReference
+from robustbench_seg.attacks.objectives.parse import describe, kind_of
+from robustbench_seg.attacks.objectives.registry import TASK_LOSS
 from robustbench_seg.attacks.registry import make_attack
 from robustbench_seg.attacks.target_model import TargetModel
 from robustbench_seg.classes import ClassSet
@@ -29,8 +33,9 @@ class Attacked:
 
     `images` (N,3,H,W) are the perturbed ones. `rms` and `linf` (N,) are in units of 1/255, `snr_db` (N,) in dB
     (infinite where nothing moved). `clean_loss` and `loss` (N,) are what the attack ascends, before and after it;
-    `attackable` (N,) says which images had a target, `outcome` counts what a targeted attack reached per
-    image: `targets`, `targets_changed`, `targets_reached`. Noise ascends nothing: no losses, all images attackable.
+    `attackable` (N,) says which images had a target. `outcome` counts what an attack that changes classes (DAG, a swap)
+    reached per image: `targets`, `targets_changed`, `targets_reached`; it is empty for others, hiding among them.
+    Noise ascends nothing: no losses, all images attackable.
     """
 
     images: Tensor
@@ -45,7 +50,7 @@ class Attacked:
 
 def attack(
     model: str | nn.Module | LoadedModel,
-    images: Tensor,
+    images: Tensor | NDArray[Any],
     labels: Any = None,
     attack: str | Perturbation = "pgd",
     *,
@@ -61,40 +66,45 @@ def attack(
 
     Args:
         model: as in `evaluate`; a plain module predicts `task`.
-        images: (N,3,H,W) float32 RGB in [0,1], on the model's device.
-        labels: of the task, as its loss takes them (semantic: (N,H,W) int64, void 255; depth: (N,H,W) metres, 0
-            invalid), or several by key in a dict. Noise, hiding and swapping use none.
+        images: (N,3,H,W) float RGB in [0,1], on the model's device.
+        labels: of the task, tensors or arrays as its loss takes them (semantic: (N,H,W) integers, void 255; depth:
+            (N,H,W) metres, 0 invalid), or several by key in a dict. Noise, hiding and swapping use none.
         attack: a registered name, its fields given as `params` (steps=10), or a Perturbation.
         epsilon: the perturbation budget in units of 1/255; None for an attack that needs none.
         norm: `linf`, `rms` (equal signal-to-noise ratio) or `none`; by default the attack's first that fits.
-        task: the task whose loss is ascended.
-        objective: another objective than the task's own loss, such as `hide:person@semantic`.
+        task: the task that is attacked.
+        objective: another objective than the attack's default one, such as `hide:person@semantic`. The default is the
+            task's own loss, or what the attack is for: `hide` hides persons.
         classes: the classes of a plain module's logits; needed where an objective names one.
         seed: of everything random.
         params: fields of the attack.
 
     Raises:
-        UsageError: for names, budgets or objectives that do not fit.
+        UsageError: for names, budgets, objectives, images or labels that do not fit.
     """
-    perturbation = make_attack(attack, params) if isinstance(attack, str) else attack
-    size = math.inf if epsilon is None else float(epsilon)
+    perturbation = _perturbation(attack, params)
+    size = _size(perturbation, epsilon, norm)
+    images = checked_images(images)
     context = AttackContext(images, [f"image-{i}" for i in range(len(images))], seed=seed)
     if not perturbation.default_objectives:
         return _attacked(context, perturbation(context, size, norm))
     made = loaded(model, (task,))
+    if task not in made.tasks:
+        raise UsageError(f"model '{made.name}' has no task '{task}'; give task= one of {', '.join(made.tasks)}")
     tasks = load_tasks(made.tasks)
     target_model = TargetModel(made.module, tasks.values())
     clean = target_model.forward_pass(images)
     given = labels if isinstance(labels, Mapping) else {} if labels is None else {tasks[task].key: labels}
     reference = CleanReference(
         clean.outputs,
-        given,
+        checked_labels(given, tasks.values(), images, clean.outputs),
         tasks,
         _classes(made, classes, clean.outputs, tasks),
         made.median_scaling,
         context.generators,
     )
-    loss = _loss(perturbation, objective or task, reference)
+    names = [objective] if objective else [_narrowed(name, task) for name in perturbation.default_objectives]
+    loss = _loss(perturbation, names, reference)
     context = AttackContext(
         images, context.ids, seed=seed, target_model=target_model, adversarial_loss=loss, clean=clean
     )
@@ -108,12 +118,48 @@ def attack(
     )
 
 
-def _loss(perturbation: Perturbation, name: str, reference: CleanReference) -> AdversarialLoss:
-    objectives = perturbation.objectives([name], reference.tasks)
+def _perturbation(attack: object, params: Mapping[str, Any]) -> Perturbation:
+    if isinstance(attack, str):
+        return make_attack(attack, params)
+    if not isinstance(attack, Perturbation):
+        raise UsageError(f"attack {attack!r} is neither a name nor a Perturbation")
+    if params:
+        raise UsageError(f"attack {attack!r} has its fields already; give {', '.join(params)} to it instead")
+    return attack
+
+
+def _size(perturbation: Perturbation, epsilon: float | None, norm: str | None) -> float:
+    """The budget as a number, infinite where there is none; UsageError where the norm needs one."""
+    if epsilon is not None:
+        return float(epsilon)
+    norm = norm or perturbation.default_norm(bounded=False)
+    if norm != "none":
+        raise UsageError(f"{type(perturbation).__name__} in norm '{norm}' needs epsilon=, in units of 1/255")
+    return math.inf
+
+
+def _narrowed(name: str, task: str) -> str:
+    """A default objective as one of `task`: its own loss, or the same change of classes there."""
+    if kind_of(name) == TASK_LOSS:
+        return task
+    return f"{name}@{task}" if describe(name).classes and "@" not in name else name
+
+
+def _loss(perturbation: Perturbation, names: Sequence[str], reference: CleanReference) -> AdversarialLoss:
+    objectives = perturbation.objectives(names, reference.tasks)
+    asked = " + ".join(names)
     if len(objectives) != 1:
         listed = ", ".join(objective.name for objective in objectives) or "none"
-        raise UsageError(f"objective '{name}' of a model with {', '.join(reference.tasks)} is {listed}; name one")
-    return perturbation.adversarial_loss(objectives[0], reference)
+        raise UsageError(f"objective '{asked}' of a model with {', '.join(reference.tasks)} is {listed}; name one")
+    (objective,) = objectives
+    if lacking := [need for need in objective.needs if need not in reference.tasks]:
+        raise UsageError(f"objective '{asked}' needs a model that predicts {', '.join(lacking)} too")
+    if missing := objective.missing_classes(reference.classes):
+        raise UsageError(
+            f"objective '{asked}': the model has no class {', '.join(missing)}; "
+            f"give classes=, or objective= with one of {', '.join(reference.classes.names)}"
+        )
+    return perturbation.adversarial_loss(objective, reference)
 
 
 def _attacked(context: AttackContext, perturbed: Tensor) -> Attacked:

@@ -2,15 +2,20 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 import robustbench_seg
+from robustbench_seg.attacks.fgsm import FGSM
+from robustbench_seg.attacks.registry import ATTACKS
+from robustbench_seg.classes import ClassSet
 from robustbench_seg.errors import UsageError
+from robustbench_seg.registries import REGISTRIES
 
-PUBLIC = """ATTACKS DATASETS MODELS OBJECTIVES PROTOCOLS TASKS
-Attacked Dataset Objective Perturbation Run Task attack evaluate load_model"""
+PUBLIC = "Attacked Dataset Objective Perturbation Run Task attack evaluate load_model"
+SCENE = ClassSet("scene", ("road", "person"), ((0, 0, 0), (1, 1, 1)))
 
 
 class Linear(nn.Module):
@@ -27,6 +32,13 @@ class Linear(nn.Module):
         return self.conv(x)
 
 
+class Deep(nn.Module):
+    """Depth alone."""
+
+    def forward(self, x):
+        return {"depth": x.sum(1) + 1}
+
+
 @pytest.fixture
 def batch():
     generator = torch.Generator().manual_seed(0)
@@ -35,7 +47,7 @@ def batch():
 
 
 def test_public_names():
-    assert sorted(robustbench_seg.__all__) == sorted(PUBLIC.split())
+    assert sorted(robustbench_seg.__all__) == sorted([*map(str.upper, REGISTRIES), *PUBLIC.split()])
     assert all(hasattr(robustbench_seg, name) for name in robustbench_seg.__all__)
 
 
@@ -77,6 +89,94 @@ def test_what_a_targeted_attack_reached_is_counted(batch):
     found = robustbench_seg.attack(Linear(), images, labels, "dag", steps=200)
     assert (found.outcome["targets_changed"] <= found.outcome["targets"]).all()
     assert found.outcome["targets_changed"].sum() > 0
+
+
+@pytest.mark.parametrize("name", list(ATTACKS))
+def test_every_attack_works_in_its_default_form(batch, name):
+    images, labels = batch
+    bounded = "none" not in ATTACKS.get(name).norms
+    found = robustbench_seg.attack(Linear(), images, labels, name, epsilon=4 if bounded else None, classes=SCENE)
+    assert found.images.shape == images.shape
+    assert found.attackable.all()
+    assert (found.rms > 0).all()
+    assert found.loss is None or (found.loss >= found.clean_loss).all() or name == "dag"
+    assert set(found.outcome) == ({"targets", "targets_changed", "targets_reached"} if name == "dag" else set())
+
+
+def test_hiding_pursues_its_own_objective_and_needs_no_labels(batch):
+    found = robustbench_seg.attack(Linear(), batch[0], None, "hide", epsilon=4, classes=SCENE)
+    named = robustbench_seg.attack(
+        Linear(), batch[0], None, "hide", epsilon=4, classes=SCENE, objective="hide:person@semantic"
+    )
+    assert torch.equal(found.images, named.images)
+    persons = [Linear()(images).argmax(1).sum() for images in (batch[0], found.images)]
+    assert persons[1] < persons[0]
+
+
+def test_hiding_a_class_of_another_task_is_narrowed_to_it(batch):
+    model = robustbench_seg.load_model("street-multi")
+    images = torch.rand(1, 3, 32, 64, generator=torch.Generator().manual_seed(0))
+    own, depth = (
+        robustbench_seg.attack(model, images, attack="hide", epsilon=1, task="depth", objective=objective)
+        for objective in (None, "hide:person@depth")
+    )
+    assert torch.equal(own.images, depth.images)
+    assert torch.equal(own.clean_loss, depth.clean_loss)
+
+
+def test_a_swap_counts_what_it_reached(batch):
+    found = robustbench_seg.attack(
+        Linear(), batch[0], attack="dag", classes=SCENE, objective="swap:road,person@semantic"
+    )
+    assert found.outcome["targets_reached"].sum() > 0
+
+
+@pytest.mark.parametrize(
+    "make", [lambda x: x.int(), lambda x: x.byte(), lambda x: x.numpy(), lambda x: x.numpy().astype("u2")]
+)
+def test_labels_may_be_of_any_whole_type(batch, make):
+    images, labels = batch
+    wanted = robustbench_seg.attack(Linear(), images, labels, "fgsm", epsilon=4)
+    found = robustbench_seg.attack(Linear(), images.double().numpy(), make(labels), "fgsm", epsilon=4)
+    assert torch.equal(found.images, wanted.images)
+
+
+WRONG = {
+    "no labels": ({"labels": None}, "the attack needs labels of 'semantic'"),
+    "labels of another key": ({"labels": {"depth": 1}}, "labels have 'depth', which no task of the model takes"),
+    "a list of labels": ({"labels": [1]}, "labels of 'semantic' are a list; give a torch tensor or a numpy array"),
+    "objects": ({"labels": np.array([None])}, "labels of 'semantic' are an array that torch does not take"),
+    "labels of another shape": ({"labels": torch.zeros(2, 8, 8)}, "shape (2, 8, 8); give (2, 8, 10)"),
+    "labels that are no ids": ({"labels": torch.zeros(2, 8, 10)}, "labels of 'semantic' are float32; give whole"),
+    "an id too many": ({"labels": torch.full((2, 8, 10), 2)}, "have the id 2; the model has 0 to 1, void is 255"),
+    "a negative id": ({"labels": torch.full((2, 8, 10), -1)}, "have the id -1"),
+    "a single image": ({"images": torch.zeros(3, 8, 10)}, "images have shape (3, 8, 10); give (N,3,H,W)"),
+    "bytes": ({"images": torch.zeros(2, 3, 8, 10).byte()}, "images are uint8; give floats in [0,1]"),
+    "0 to 255": ({"images": torch.full((2, 3, 8, 10), 255.0)}, "images have values from 255 to 255; give RGB in [0,1]"),
+    "not a number": ({"images": torch.full((2, 3, 8, 10), math.nan)}, "images have values from nan to nan"),
+    "no epsilon": ({"epsilon": None}, "FGSM in norm 'linf' needs epsilon=, in units of 1/255"),
+    "a class": ({"attack": FGSM}, "is neither a name nor a Perturbation"),
+    "fields twice": ({"attack": FGSM(), "steps": 3}, "attack FGSM() has its fields already; give steps to it instead"),
+    "no such task": ({"model": "street-single", "task": "depth"}, "model 'street-single' has no task 'depth'"),
+    "unnamed classes": ({"attack": "hide"}, "the model has no class person; give classes=, or objective= with one of"),
+    "an output it lacks": (
+        {"objective": "hide:person@depth", "task": "depth", "model": Deep()},
+        "predicts semantic too",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_does_not_fit_is_refused_in_one_line(batch, case):
+    changes, message = WRONG[case]
+    images, labels = batch
+    if changes.get("task"):
+        labels = None
+    asked = {"model": Linear(), "images": images, "labels": labels, "attack": "fgsm", "epsilon": 4, **changes}
+    with pytest.raises(UsageError) as caught:
+        robustbench_seg.attack(**asked)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_an_unknown_attack_suggests_the_nearest(batch):
