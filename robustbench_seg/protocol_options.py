@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from robustbench_seg.attacks.registry import ATTACKS, make_attack
 from robustbench_seg.errors import UsageError
 from robustbench_seg.protocol import DEFAULT_EPSILONS, AttackPlan, Protocol
 from robustbench_seg.tasks.registry import TASKS, load_tasks
+
+if TYPE_CHECKING:
+    from robustbench_seg.attacks.base import Perturbation
 
 
 def from_options(attacks: Sequence[str], epsilons: Sequence[tuple[float, ...]]) -> Protocol:
@@ -61,7 +65,17 @@ def override(protocol: Protocol, settings: Sequence[tuple[str, str, Any]]) -> Pr
         for i, (plan, labelled) in enumerate(known):
             if attack in (plan.name, labelled.label):
                 plans[i] = _override_one(plans[i], key, value)
+    if settings:
+        _refuse_equal(plans, [labelled.label for _, labelled in known])
     return dataclasses.replace(protocol, attacks=tuple(plans))
+
+
+def _refuse_equal(plans: Sequence[AttackPlan], before: Sequence[str]) -> None:
+    """UsageError where two plans have become the same attack on the same cells; `before` are their labels so far."""
+    for (plan, label), (other, other_label) in itertools.combinations(zip(plans, before, strict=True), 2):
+        same_epsilon = not plan.epsilons or set(plan.epsilons) & set(other.epsilons)
+        if same_epsilon and _same_curve(plan, other) and _attack(plan) == _attack(other):
+            raise UsageError(f"--set makes {label} and {other_label} the same; set one alone, as in --set '{label}.…'")
 
 
 def _override_one(plan: AttackPlan, key: str, value: Any) -> AttackPlan:
@@ -73,7 +87,7 @@ def _override_one(plan: AttackPlan, key: str, value: Any) -> AttackPlan:
 
 
 def with_variants(protocol: Protocol) -> Protocol:
-    """The protocol with a variant wherever cells of one attack would coincide that differ in its parameters alone.
+    """The protocol with a variant wherever curves of one attack would coincide that differ in its parameters alone.
 
     The variant is the parameters given that differ, as in `steps=40`, unless the protocol names one.
     """
@@ -92,25 +106,26 @@ def _refuse_unknown(where: str, attack: str, protocol: Protocol) -> None:
 
 
 def _variant(plan: AttackPlan, protocol: Protocol) -> str:
-    rivals = [other for other in protocol.attacks if _is_rival(plan, other)]
-    if plan.variant or not rivals:
+    if plan.variant:
         return plan.variant
-    others = [vars(make_attack(other.name, other.params)) for other in rivals]
-    own = vars(make_attack(plan.name, plan.params))
-    differing = [key for key in plan.params if any(other[key] != own[key] for other in others)]
+    own = _attack(plan)
+    rivals = [_attack(other) for other in protocol.attacks if _same_curve(plan, other)]
+    differing = [key for key in plan.params if any(getattr(rival, key) != getattr(own, key) for rival in rivals)]
     return ", ".join(f"{key}={plan.params[key]}" for key in differing)
 
 
-def _is_rival(plan: AttackPlan, other: AttackPlan) -> bool:
-    """Whether two plans differ in parameters, not in their labels, and have a cell in common."""
-    if (plan.name, plan.variant) != (other.name, other.variant) or plan.params == other.params:
-        return False
-    return bool(_cells(plan) & _cells(other))
+def _attack(plan: AttackPlan) -> Perturbation:
+    return make_attack(plan.name, plan.params)
 
 
-def _cells(plan: AttackPlan) -> set[tuple[object, ...]]:
-    """The cells of a plan if a model had every task there is."""
-    attack = make_attack(plan.name, plan.params)
+def _same_curve(plan: AttackPlan, other: AttackPlan) -> bool:
+    """Whether two plans have a name, variant, norm and objective in common, whatever their epsilons."""
+    return (plan.name, plan.variant) == (other.name, other.variant) and bool(_curves(plan) & _curves(other))
+
+
+def _curves(plan: AttackPlan) -> set[tuple[str, str]]:
+    """The norm and objective of each curve of a plan if a model had every task there is."""
+    attack = _attack(plan)
     norm = plan.norm or attack.default_norm(bounded=bool(plan.epsilons))
     objectives = [objective.name for objective in attack.objectives(plan.objectives, load_tasks(TASKS))] or [""]
-    return {(norm, epsilon, objective) for epsilon in plan.epsilons or (None,) for objective in objectives}
+    return {(norm, objective) for objective in objectives}

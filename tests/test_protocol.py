@@ -268,7 +268,6 @@ def test_a_protocol_may_name_its_variants():
 @pytest.mark.parametrize(
     "other",
     [
-        AttackPlan("pgd", (2.0,), params={"steps": 40}),
         AttackPlan("pgd", (1.0,), norm="rms", params={"steps": 40}),
         AttackPlan("fgsm", (1.0,)),
         AttackPlan("pgd", (1.0,), objectives=("loss:cls",), params={"steps": 40}),
@@ -276,9 +275,14 @@ def test_a_protocol_may_name_its_variants():
         AttackPlan("pgd", (1.0,), params={"steps": 10, "alpha": 1.0}),
     ],
 )
-def test_what_has_no_cell_in_common_or_no_other_parameter_needs_no_variant(other):
+def test_what_has_no_curve_in_common_or_no_other_parameter_needs_no_variant(other):
     own = AttackPlan("pgd", (1.0,), norm="linf", params={"steps": 10})
     assert labels(own, other) == ["pgd", other.name]
+
+
+def test_variants_with_other_epsilons_are_other_curves():
+    plans = [AttackPlan("pgd", (epsilon,), params={"steps": steps}) for epsilon, steps in ((1.0, 1), (2.0, 9))]
+    assert labels(*plans) == ["pgd[steps=1]", "pgd[steps=9]"]
 
 
 @pytest.mark.parametrize("name", list(PROTOCOLS))
@@ -315,3 +319,8 @@ def test_options_name_all_variants_or_one():
         UsageError, match=r"has no attack 'pgd\[steps=4\]'; it has fgsm, pgd, pgd\[steps=10\], pgd\[steps=40\]"
     ):
         narrow(TWICE, ["pgd[steps=4]"], [])
+
+
+def test_a_setting_that_makes_variants_equal_is_refused():
+    with pytest.raises(UsageError, match=r"--set makes pgd\[steps=10\] and pgd\[steps=40\] the same; set one alone"):
+        override(TWICE, [("pgd", "steps", 5)])

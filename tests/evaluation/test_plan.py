@@ -61,7 +61,7 @@ def test_one_attack_with_other_parameters_is_a_variant(request_for):
     named = AttackPlan("pgd", (4.0,), params={"steps": 40}, variant="40 steps")
     assert labels(request_for, few, many, named) == ["pgd[steps=2]", "pgd[steps=9]", "pgd[40 steps]"]
     assert labels(request_for, AttackPlan("pgd", (4.0,)), many) == ["pgd", "pgd[steps=9]"]
-    assert labels(request_for, few, AttackPlan("pgd", (8.0,), params={"steps": 9})) == ["pgd", "pgd"]
+    assert labels(request_for, few, AttackPlan("pgd", (8.0,), params={"steps": 9})) == ["pgd[steps=2]", "pgd[steps=9]"]
     with pytest.raises(UsageError, match="asks twice for pgd semantic at epsilon 4"):
         labels(request_for, few, few)
 
