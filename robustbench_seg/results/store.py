@@ -1,4 +1,4 @@
-"""The store of a run: one SQLite file of per-image results, written a work item at a time."""
+"""The store of a run: one SQLite file of per-image results, written one work item at a time."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from robustbench_seg.errors import InputError
 from robustbench_seg.results.records import ImageResult, SweepResult, unpack
 from robustbench_seg.tasks.base import Statistics
 
-SCHEMA = 3
+SCHEMA = 4
 TIMEOUT_S = 30.0
 _TABLES = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL, checksum INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS shards (
-    pair INTEGER, configuration INTEGER, shard INTEGER, n_images INTEGER, n_failed INTEGER, n_results INTEGER,
+    pair INTEGER, configuration INTEGER, shard INTEGER, n_images INTEGER, n_failed INTEGER, n_rows INTEGER,
     worker TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (pair, configuration, shard)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS costs (
@@ -36,20 +36,23 @@ CREATE TABLE IF NOT EXISTS results (
     shard INTEGER, checksum INTEGER NOT NULL,
     PRIMARY KEY (pair, configuration, cell, image)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS statistics (
-    pair INTEGER, configuration INTEGER, cell INTEGER, image INTEGER, task TEXT, data BLOB,
+    pair INTEGER, configuration INTEGER, cell INTEGER, image INTEGER, task TEXT, shard INTEGER, data BLOB,
     PRIMARY KEY (pair, configuration, cell, image, task)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS panels (
-    pair INTEGER, configuration INTEGER, cell INTEGER, image INTEGER, kind TEXT, png BLOB,
+    pair INTEGER, configuration INTEGER, cell INTEGER, image INTEGER, kind TEXT, shard INTEGER, png BLOB,
     PRIMARY KEY (pair, configuration, cell, image, kind)) WITHOUT ROWID;
 """
 _RESULT = "pair, configuration, cell, image, error, rms, linf, snr_db, unchanged, skipped, outcome, checksum"
 _PLACE = "WHERE pair = ? AND configuration = ? AND cell = ?"
-_DONE = """
+_OF_A_SHARD = ("costs", "results", "statistics", "panels")
+"""The tables with rows of a shard; `n_rows` counts those of all of them."""
+_DONE = f"""
 SELECT pair, configuration, shard, n_images FROM shards
-JOIN (SELECT pair, configuration, shard, COUNT(*) AS n_stored FROM results GROUP BY pair, configuration, shard)
-USING (pair, configuration, shard) WHERE n_failed = 0 AND n_stored = n_results
+JOIN (SELECT pair, configuration, shard, COUNT(*) AS n_stored
+      FROM ({" UNION ALL ".join(f"SELECT pair, configuration, shard FROM {table}" for table in _OF_A_SHARD)})
+      GROUP BY pair, configuration, shard)
+USING (pair, configuration, shard) WHERE n_failed = 0 AND n_stored = n_rows
 """
-
 _NAMES = set(re.findall(r"EXISTS (\w+)", _TABLES))
 _FIXES = {
     sqlite3.SQLITE_FULL: "free space and give the command again to resume",
@@ -113,7 +116,7 @@ class Store(contextlib.AbstractContextManager["Store"]):
             self._insert("meta", key, text, _checksum(key, text))
 
     def done(self) -> set[tuple[int, int, int, int]]:
-        """(pair, configuration, shard, number of images) of every shard without a failed or missing image."""
+        """(pair, configuration, shard, number of images) of every shard without a failed image or a lost row."""
         return set(self._read(_DONE))
 
     def failures(self) -> dict[str, int]:
@@ -141,7 +144,9 @@ class Store(contextlib.AbstractContextManager["Store"]):
         statistics: dict[str, dict[int, Statistics]] = defaultdict(dict)
         for *values, checksum in self._read(f"SELECT {_RESULT} FROM results {_PLACE} ORDER BY image", *place):
             image, error, rms, linf, snr, unchanged, skipped, outcome = values[3:]
-            self._check(checksum == _checksum(*values, *_parts(packed[image])))
+            if checksum != _checksum(*values, *_parts(packed[image])):
+                self._refuse_lost_rows()
+                self._check(False)
             results.append(
                 ImageResult(image, error, rms, linf, snr, bool(unchanged), bool(skipped), json.loads(outcome))
             )
@@ -185,6 +190,14 @@ class Store(contextlib.AbstractContextManager["Store"]):
         if not sound:
             raise InputError(f"store '{self.path}' is damaged; {_RENEW}")
 
+    def _refuse_lost_rows(self) -> None:
+        """InputError where a shard without failures lacks rows, which a resumed run computes again."""
+        ((written,),) = self._read("SELECT COUNT(*) FROM shards WHERE n_failed = 0")
+        if len(self.done()) < written:
+            raise InputError(
+                f"store '{self.path}' has lost rows; give the evaluate command again to compute them again"
+            )
+
     @contextlib.contextmanager
     def _naming(self) -> Iterator[None]:
         """Turn what SQLite raises (locked, damaged, disk full) into one line that names the file and the fix."""
@@ -197,8 +210,9 @@ class Store(contextlib.AbstractContextManager["Store"]):
     def _write_sweep(self, sweep: SweepResult) -> None:
         images = [image for cell in sweep.cells for image in cell.images]
         failed = sum(bool(image.error) for image in images)
+        n_rows = len(sweep.cells) + sum(1 + len(image.statistics) + len(image.pngs) for image in images)
         key = (sweep.pair, sweep.configuration)
-        self._insert("shards", *key, sweep.shard, len(sweep.cells[0].images), failed, len(images), sweep.worker)
+        self._insert("shards", *key, sweep.shard, len(sweep.cells[0].images), failed, n_rows, sweep.worker)
         for index, cell in enumerate(sweep.cells):
             self._insert("costs", *key, index, sweep.shard, *astuple(cell.cost))
             for image in cell.images:
@@ -212,9 +226,9 @@ class Store(contextlib.AbstractContextManager["Store"]):
         values = (*key, image.error, float(image.rms), float(image.linf), snr, *flags)
         self._insert("results", *values, shard, _checksum(*values, *_parts(image.statistics)))
         for task, data in image.statistics.items():
-            self._insert("statistics", *key, task, data)
+            self._insert("statistics", *key, task, shard, data)
         for kind, png in image.pngs.items():
-            self._insert("panels", *key, kind, png)
+            self._insert("panels", *key, kind, shard, png)
 
     def _insert(self, table: str, *values: object) -> None:
         self._db.execute(f"INSERT OR REPLACE INTO {table} VALUES ({', '.join('?' * len(values))})", values)

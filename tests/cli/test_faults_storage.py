@@ -125,7 +125,6 @@ FILES = {
     "outline changed": _sql("UPDATE meta SET value = replace(value, '4.0', '8.0')"),
 }
 ROWS = {
-    "statistics missing": _sql("DELETE FROM statistics WHERE image = 1"),
     "a number changed": _sql("UPDATE results SET linf = linf + 1 WHERE image = 1"),
     "an image renumbered": _sql("UPDATE results SET image = 9 WHERE image = 1"),
     "whose run it is lost": _sql("DELETE FROM meta WHERE key = 'identity'"),
@@ -151,6 +150,22 @@ def test_a_damaged_store_is_one_line_and_nothing_is_overwritten(robustseg, sound
         # An evaluation notes in a sound file which run it is before it reads any row.
         assert changed <= ({"store.sqlite"} if name in ROWS else set())
         assert set(after) == set(before)
+
+
+def counted(folder):
+    store = sqlite3.connect(folder / "store.sqlite")
+    counts = [store.execute(f"SELECT COUNT(*) FROM {table}").fetchone() for table in ("costs", "panels")]
+    store.close()
+    return counts
+
+
+@pytest.mark.parametrize("table", ["results", "shards", "statistics", "costs", "panels"])
+def test_rows_that_were_lost_are_computed_again(robustseg, sound, tmp_path, table):
+    folder = Path(shutil.copytree(sound, tmp_path / "run"))
+    _sql(f"DELETE FROM {table} WHERE configuration = 1")(folder / "store.sqlite")
+    assert robustseg(*evaluate_into(folder))[0] == 0
+    assert same_tables(folder, sound)
+    assert counted(folder) == counted(sound)
 
 
 def test_a_store_that_is_not_there(robustseg, sound, tmp_path):

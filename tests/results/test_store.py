@@ -13,7 +13,10 @@ from robustbench_seg.results.store import Store
 def configuration(errors=("", ""), shard=0, value=1.0):
     images = tuple(
         ImageResult(
-            i, error=error, statistics={} if error else {"semantic": pack({"confusion": np.full((2, 2), value)})}
+            i,
+            error=error,
+            statistics={} if error else {"semantic": pack({"confusion": np.full((2, 2), value)})},
+            pngs={"perturbed": b"png"},
         )
         for i, error in enumerate(errors)
     )
@@ -36,13 +39,14 @@ def test_a_shard_is_done_only_without_failures(tmp_path):
         assert store.done() == {(0, 0, 0, 2)}
 
 
-def test_a_shard_whose_rows_have_vanished_is_done_again(tmp_path):
+@pytest.mark.parametrize("table", ["results", "statistics", "costs", "panels"])
+def test_a_shard_whose_rows_have_vanished_is_done_again(tmp_path, table):
     with Store(tmp_path / "s") as store:
         store.write([configuration()])
         store.write([moved(configuration(shard=1))])
     database = sqlite3.connect(tmp_path / "s")
     with database:
-        database.execute("DELETE FROM results WHERE shard = 1 AND image = 3")
+        database.execute(f"DELETE FROM {table} WHERE shard = 1")
     database.close()
     with Store(tmp_path / "s") as store:
         assert store.done() == {(0, 0, 0, 2)}
@@ -50,13 +54,24 @@ def test_a_shard_whose_rows_have_vanished_is_done_again(tmp_path):
         assert store.done() == {(0, 0, 0, 2), (0, 0, 1, 2)}
 
 
-@pytest.mark.parametrize("version", [1, 2, 99])
+def test_reading_lost_statistics_says_how_to_compute_them_again(tmp_path):
+    with Store(tmp_path / "s") as store:
+        store.write([configuration()])
+    database = sqlite3.connect(tmp_path / "s")
+    with database:
+        database.execute("DELETE FROM statistics WHERE image = 1")
+    database.close()
+    with Store(tmp_path / "s") as store, pytest.raises(InputError, match="has lost rows; give the evaluate command"):
+        store.cell(0, 0, 0)
+
+
+@pytest.mark.parametrize("version", [1, 2, 3, 99])
 def test_another_schema_is_refused_in_one_line(tmp_path, version):
     Store(tmp_path / "s").__exit__(None, None, None)
     database = sqlite3.connect(tmp_path / "s")
     database.execute(f"PRAGMA user_version = {version}")
     database.close()
-    with pytest.raises(InputError, match=f"is of schema {version}, this version reads 3") as caught:
+    with pytest.raises(InputError, match=f"is of schema {version}, this version reads 4") as caught:
         Store(tmp_path / "s", create=False)
     assert "\n" not in str(caught.value)
 
