@@ -26,6 +26,8 @@ from robustbench_seg.errors import InputError, UsageError
 
 T = TypeVar("T")
 _origin = contextvars.ContextVar("origin", default="python")
+_active: set[str] = set()
+"""Origins that have registered something, by decorator."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ class Registry(Generic[T]):
         """Decorator: add a target under `name` (lower snake case); its first docstring line is the summary."""
 
         def add(target: T) -> T:
+            _active.add(_origin.get())
             text = summary or (getattr(target, "__doc__", None) or "").strip().partition("\n")[0]
             self.add(Entry(name, _origin.get(), text, lambda: target))
             return target
@@ -183,13 +186,16 @@ def summary_of(file: Path) -> str:
 def load_plugin(path: str | Path) -> None:
     """Run a plugin file; what its decorators register has the file as origin. Loading it twice does nothing.
 
-    Raises InputError where the file is missing or raises.
+    Raises InputError where the file is missing, raises, or registers nothing.
     """
     file = Path(path)
     if not file.is_file():
         raise InputError(f"plugin '{path}' is not a file; give --plugin a Python file")
-    with _registering(f"plugin {file.name}"):
+    origin = f"plugin {file.name}"
+    with _registering(origin):
         run_file(file, "plugin")
+    if origin not in _active:
+        raise InputError(f"plugin '{path}' registers nothing; put @TASKS.register(\"name\") above a class, or the like")
 
 
 def run_file(path: Path, what: str) -> object:

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 TOY = "tests/plugins/toy.py"
 
 OBJECTIVE = ROOT / "tests" / "plugins" / "robustseg_example" / "robustseg_example" / "objective.py"
-"""The objective of the example package; as a plugin file it is registered by itself."""
+"""The objective of the example package, which is a plugin file too."""
 
 
 def robustseg(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -26,11 +26,7 @@ def run(tmp_path_factory):
     """A run with an objective of a plugin, and the plugin."""
     folder = tmp_path_factory.mktemp("far")
     plugin = folder / "far.py"
-    plugin.write_text(
-        OBJECTIVE.read_text(encoding="utf-8")
-        + '\n\nfrom robustbench_seg import OBJECTIVES\n\nOBJECTIVES.register("far")(Far)\n',
-        encoding="utf-8",
-    )
+    plugin.write_text(OBJECTIVE.read_text(encoding="utf-8"), encoding="utf-8")
     protocol = folder / "far.toml"
     protocol.write_text('[[attack]]\nname = "fgsm"\nepsilons = [4]\nobjectives = ["far:8"]\n')
     options = ("-m", "toy-multi", "-d", "toy", "--plugin", TOY, "--plugin", plugin, "--limit", 4, "--workers", 1)
@@ -69,11 +65,7 @@ def test_with_the_plugin_it_is_reported_again(run, tmp_path, command):
 
 def test_the_objective_of_a_plugin_is_listed(tmp_path):
     plugin = tmp_path / "far.py"
-    plugin.write_text(
-        OBJECTIVE.read_text(encoding="utf-8")
-        + '\n\nfrom robustbench_seg import OBJECTIVES\n\nOBJECTIVES.register("far")(Far)\n',
-        encoding="utf-8",
-    )
+    plugin.write_text(OBJECTIVE.read_text(encoding="utf-8"), encoding="utf-8")
     listed = json.loads(robustseg("list", "objectives", "--json", "--plugin", plugin).stdout)
     (far,) = [entry for entry in listed if entry["name"] == "far"]
     assert far["origin"] == "plugin far.py"

@@ -327,6 +327,16 @@ def test_a_plugin_that_raises_is_named_with_its_line(plugin, text, message):
         load_plugin(file)
 
 
+def test_a_plugin_that_registers_nothing_says_how(plugin):
+    file = plugin("class Mine: ...\n", "registers_nothing.py")
+    for _ in range(2):
+        with pytest.raises(InputError) as caught:
+            load_plugin(file)
+        assert one_line(caught) == (
+            f"plugin '{file}' registers nothing; put @TASKS.register(\"name\") above a class, or the like"
+        )
+
+
 def test_a_plugin_given_by_a_relative_path_is_named_with_its_line(plugin, monkeypatch):
     monkeypatch.chdir(plugin("x = 1\n1 / 0\n").parent)
     with pytest.raises(InputError, match=r"plugin 'my_plugin.py' line 2: ZeroDivisionError"):

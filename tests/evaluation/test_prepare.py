@@ -4,6 +4,7 @@ import sys
 import pytest
 from torch import nn
 
+from robustbench_seg.attacks.registry import ATTACKS
 from robustbench_seg.classes import CAMVID11
 from robustbench_seg.errors import InputError, UsageError
 from robustbench_seg.evaluation.prepare import PreparedEvaluation
@@ -64,9 +65,10 @@ def test_other_arguments_on_the_same_folder_are_refused(run_in, tmp_path, change
         run_in(tmp_path / "run", "toy-single", **change)
 
 
-def test_an_edited_plugin_on_the_same_folder_is_refused(run_in, tmp_path):
+def test_an_edited_plugin_on_the_same_folder_is_refused(run_in, tmp_path, monkeypatch):
+    monkeypatch.setattr(ATTACKS, "_entries", dict(ATTACKS._all()))
     plugin = tmp_path / "mine.py"
-    plugin.write_text("")
+    plugin.write_text('from robustbench_seg import ATTACKS\nATTACKS.register("mine", "nothing")(object)\n')
     run_in(tmp_path / "run", "toy-single", limit=1, plugins=(str(plugin),))
     plugin.write_text("# edited")
     with pytest.raises(UsageError, match=r"code was .*now"):

@@ -1,1 +1,1 @@
-"""One plugin of each kind, each in one file: what a package of someone else looks like."""
+"""One plugin of each kind, each in one file, which by itself works as a `--plugin FILE` too."""

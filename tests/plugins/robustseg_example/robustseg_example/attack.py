@@ -6,9 +6,10 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from robustbench_seg import Perturbation
+from robustbench_seg import ATTACKS, Perturbation
 
 
+@ATTACKS.register("random_signs")
 @dataclass(frozen=True)
 class RandomSigns(Perturbation):
     """Every value moves by ε up or down, as a coin falls."""

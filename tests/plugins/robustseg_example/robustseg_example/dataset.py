@@ -2,13 +2,14 @@
 
 import numpy as np
 
-from robustbench_seg import Dataset
+from robustbench_seg import DATASETS, Dataset
 from robustbench_seg.classes import CAMVID11
 from robustbench_seg.data.base import Sample
 
 _COLOURS = np.asarray(CAMVID11.palette)
 
 
+@DATASETS.register("blurred")
 class Blurred(Dataset):
     """Six noisy images of blocks, with their classes, depth and the colours without noise."""
 

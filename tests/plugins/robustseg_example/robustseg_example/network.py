@@ -5,11 +5,12 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from robustbench_seg import TASKS
+from robustbench_seg import NETWORKS, TASKS
 from robustbench_seg.models.blocks.heads import DenseHead
 from robustbench_seg.models.networks.base import NetworkParameters
 
 
+@NETWORKS.register("shallow")
 @dataclass(frozen=True)
 class ShallowParameters(NetworkParameters):
     """Two convolutions of `width` channels and a head per task."""

@@ -1,9 +1,10 @@
 """An objective of depth."""
 
-from robustbench_seg import Objective
+from robustbench_seg import OBJECTIVES, Objective
 from robustbench_seg.attacks.objectives.base import AdversarialLoss, Description
 
 
+@OBJECTIVES.register("far")
 class Far(Objective):
     """Ascend the error of depth of the pixels beyond ARGUMENT metres alone: far:8."""
 

@@ -1,9 +1,11 @@
 """A task of three channels."""
 
+from robustbench_seg import TASKS
 from robustbench_seg.tasks.base import Metric, masked_mean
 from robustbench_seg.tasks.regions import POOLING, RegionTask
 
 
+@TASKS.register("albedo")
 class Albedo(RegionTask):
     """Colours (N,3,H,W) from 0 to 1 without noise, per class and overall; black is unknown."""
 
