@@ -49,6 +49,16 @@ ADDED = {
     "tasks": "albedo",
 }
 
+PACKAGE = ROOT / "tests" / "plugins" / "robustseg_example"
+FILES = {file.stem: file for file in sorted((PACKAGE / "robustseg_example").glob("[a-z]*.py"))}
+GIVEN = [argument for file in FILES.values() for argument in ("--plugin", file)]
+
+INSTALLED = "'robustseg-example 0.1.0' installed (task 'albedo', attack 'random_signs', objective 'far')"
+BY_FILE = " ".join(
+    f"--plugin {FILES[kind]} ({kind} '{name}')"
+    for kind, name in (("task", "albedo"), ("attack", "random_signs"), ("objective", "far"))
+)
+
 pytestmark = pytest.mark.slow
 
 
@@ -56,7 +66,7 @@ pytestmark = pytest.mark.slow
 def robustseg(tmp_path_factory):
     """The command in a folder, with the package installed, or without it."""
     source, site = (tmp_path_factory.mktemp(name) / "example" for name in ("source", "site"))
-    shutil.copytree(ROOT / "tests" / "plugins" / "robustseg_example", source)
+    shutil.copytree(PACKAGE, source)
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]
     subprocess.run([*install, "--target", str(site), str(source)], check=True)
 
@@ -71,14 +81,16 @@ def robustseg(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def folder(robustseg, tmp_path_factory):
-    """A model trained on the package's data, and a run of it."""
+    """A model trained on the package's data, a run of it, and one with the package's files instead of the package."""
     folder = tmp_path_factory.mktemp("run")
     (folder / "recipe.toml").write_text(RECIPE)
     (folder / "mine.toml").write_text(PROTOCOL)
     done = robustseg(folder, "train", "recipe.toml", "--out", "example")
     assert done.returncode == 0, done.stderr
-    asked = ("-m", folder / "example", "-d", "blurred", "-p", "mine.toml", "--workers", "1", "-o", "run")
-    done = robustseg(folder, "evaluate", *asked)
+    asked = ("-m", folder / "example", "-d", "blurred", "-p", "mine.toml", "--workers", "1", "-o")
+    done = robustseg(folder, "evaluate", *asked, "run")
+    assert done.returncode == 0, done.stderr
+    done = robustseg(folder, "evaluate", *asked, "by-files", *GIVEN, installed=False)
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -111,13 +123,39 @@ def test_its_predictions_and_labels_are_drawn(folder):
     assert {"prediction:albedo", "label:albedo"} <= kinds
 
 
-@pytest.mark.parametrize("command", [("report", "run"), ("relationships", "run"), ("plot", "run", "-o", "comparison")])
-def test_its_run_is_read_again_with_the_package_alone(robustseg, folder, command):
-    done = robustseg(folder, *command)
+def test_the_files_alone_measure_the_same(folder):
+    assert (folder / "by-files" / "summary.csv").read_bytes() == (folder / "run" / "summary.csv").read_bytes()
+
+
+@pytest.mark.parametrize("run", ["run", "by-files"])
+@pytest.mark.parametrize("command", ["report", "relationships"])
+def test_its_run_is_read_again_with_what_made_it_alone(robustseg, folder, run, command):
+    installed = run == "run"
+    done = robustseg(folder, command, run, *(() if installed else GIVEN), installed=installed)
     assert done.returncode == 0, done.stderr
-    done = robustseg(folder, *command, installed=False)
+    done = robustseg(folder, command, run, installed=False)
     assert done.returncode == 3
-    assert done.stderr == "robustseg: run 'run' needs 'robustseg-example 0.1.0' (task 'albedo')\n"
+    assert done.stderr == f"robustseg: run '{run}' needs {INSTALLED if installed else BY_FILE}\n"
+
+
+def test_a_model_whose_plugins_are_not_given_names_them_all(robustseg, folder):
+    done = robustseg(folder, "check", folder / "example", installed=False)
+    assert done.returncode == 3
+    assert "unknown network 'shallow', task 'albedo'; give --plugin with each file" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_run_records_its_network_and_data_set(folder):
+    for run, file in (("run", {}), ("by-files", FILES)):
+        needs = json.loads((folder / run / "run.json").read_text())["plugins"]
+        found = {(need["kind"], need["name"], need["file"]) for need in needs}
+        names = {("networks", "shallow", "network"), ("datasets", "blurred", "dataset")}
+        assert {(kind, name, str(file.get(stem, ""))) for kind, name, stem in names} <= found
+
+
+def test_two_runs_are_compared_with_the_package_alone(robustseg, folder):
+    done = robustseg(folder, "plot", "run", "-o", "comparison")
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_task_has_a_row_in_relationships(robustseg, folder):

@@ -39,7 +39,12 @@ def run(tmp_path_factory):
 def test_a_run_lists_what_plugins_brought(run):
     folder, plugin = run
     info = json.loads((folder / "run.json").read_text())
-    assert info["plugins"] == [{"kind": "objectives", "name": "far", "origin": "plugin far.py", "file": str(plugin)}]
+    toy = {"origin": "plugin toy.py", "file": str(ROOT / TOY)}
+    assert info["plugins"] == [
+        {"kind": "objectives", "name": "far", "origin": "plugin far.py", "file": str(plugin)},
+        {"kind": "models", "name": "toy-multi", **toy},
+        {"kind": "datasets", "name": "toy", **toy},
+    ]
     assert "fgsm,far:8,linf" in (folder / "summary.csv").read_text()
     assert "on depth beyond 8 m" in (folder / "report.html").read_text()
 
@@ -52,6 +57,16 @@ def test_a_command_without_the_plugin_names_it(run, tmp_path, command):
     done = robustseg(command, folder, *out)
     assert done.returncode == 3
     assert done.stderr == f"robustseg: run '{folder}' needs --plugin {plugin} (objective 'far')\n"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["toy-multi", "street-multi"])
+def test_a_run_that_is_continued_asks_for_every_plugin(run, model):
+    folder, plugin = run
+    done = robustseg("evaluate", "-m", model, "-a", "fgsm", "-o", folder)
+    assert done.returncode == 3
+    toy = f"--plugin {ROOT / TOY} (model 'toy-multi', data set 'toy')"
+    assert done.stderr == f"robustseg: run '{folder}' needs --plugin {plugin} (objective 'far') {toy}\n"
 
 
 @pytest.mark.slow

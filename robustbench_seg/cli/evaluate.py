@@ -110,8 +110,11 @@ def evaluate_command(**options: Any) -> None:
     """
     keep_freed_memory()
     load_plugins(options["plugins"])
+    if options["out"]:
+        _refuse_without_plugins(options["out"])
     config = build_config(options)
     folder = options["out"] or Path(default_folder(config))
+    _refuse_without_plugins(folder)
     if options["engine"] == "local" and options["workers"] != 1 and not options["dry_run"]:
         warm_up()
     from robustbench_seg.evaluation.estimate import estimate
@@ -136,6 +139,16 @@ def evaluate_command(**options: Any) -> None:
     else:
         _print_run(run, page)
     click.get_current_context().exit(1 if failed else 0)
+
+
+def _refuse_without_plugins(folder: Path) -> None:
+    """InputError where the run that is continued needs a plugin that is not here, whatever it brought."""
+    if (folder / "run.json").is_file():
+        from robustbench_seg.plugins import refuse_missing
+        from robustbench_seg.registries import REGISTRIES
+        from robustbench_seg.results.run import Run
+
+        refuse_missing(folder, Run(folder).info, REGISTRIES)
 
 
 def build_config(options: dict[str, Any]) -> EvaluationConfig:

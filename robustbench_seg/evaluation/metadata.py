@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+from robustbench_seg.evaluation.config import EvaluationConfig
 from robustbench_seg.evaluation.prepare import PreparedEvaluation
 from robustbench_seg.evaluation.provenance import provenance
+from robustbench_seg.evaluation.spec import DataSpec, ModelSpec
 from robustbench_seg.models.base import LoadedModel
+from robustbench_seg.models.catalogue.card import read_card
 from robustbench_seg.plugins import needed
 from robustbench_seg.results.store import SCHEMA, Store
 from robustbench_seg.tasks.registry import load_tasks
@@ -27,7 +31,7 @@ def metadata(prepared: PreparedEvaluation, intervals: Mapping[str, str], store: 
         "models": [_model_metadata(model, folded) for model in prepared.models],
         "datasets": [_dataset_metadata(prepared, i) for i in range(len(prepared.datasets))],
         "protocol": asdict(config.protocol),
-        "plugins": needed(prepared.manifest, config.plugins),
+        "plugins": needed(prepared.manifest, config.plugins, _measured(config)),
         "metrics": _metrics_metadata(prepared),
         "intervals": dict(intervals),
         "notes": list(plan.notes),
@@ -38,6 +42,16 @@ def metadata(prepared: PreparedEvaluation, intervals: Mapping[str, str], store: 
         "precision": config.precision,
         "threads": plan.threads,
         "identity": prepared.identity,
+    }
+
+
+def _measured(config: EvaluationConfig) -> dict[str, set[str]]:
+    """The names that models, their networks and data sets have in the registries; what is in memory has none."""
+    models = [model for model in config.models if isinstance(model, ModelSpec)]
+    return {
+        "models": {model.name for model in models if model.folder is None and model.own is None},
+        "networks": {read_card(Path(model.folder)).architecture.name for model in models if model.folder is not None},
+        "datasets": {dataset.name for dataset in config.datasets if isinstance(dataset, DataSpec)},
     }
 
 

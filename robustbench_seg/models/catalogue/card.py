@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,7 +20,10 @@ from robustbench_seg.models.catalogue.toml_writer import dumps
 from robustbench_seg.models.catalogue.weights import fit, read_safetensors
 from robustbench_seg.models.networks.base import NetworkRequest
 from robustbench_seg.models.networks.build import build, check_forward, parameters_within
+from robustbench_seg.models.registry import NETWORKS
+from robustbench_seg.registry import Registry
 from robustbench_seg.strict import from_table, read_toml
+from robustbench_seg.tasks.registry import TASKS
 
 CARD, WEIGHTS = "card.toml", "weights.safetensors"
 SCHEMA = 1
@@ -146,9 +150,28 @@ def _build(card: Card, classes: ClassSet, path: Path, largest: int) -> nn.Module
     return module
 
 
+def _refuse_unknown(card: Card, path: Path) -> None:
+    """InputError naming every network and task of a card that is not here: those of plugins that were not given."""
+    named: list[tuple[Registry[Any], str]] = [
+        (NETWORKS, card.architecture.name),
+        *((TASKS, task) for task in card.tasks),
+    ]
+    unknown = []
+    for registry, name in named:
+        if name not in registry:
+            near = difflib.get_close_matches(name, list(registry), n=1)
+            unknown.append(f"{registry.kind} '{name}'" + "".join(f" (did you mean {other}?)" for other in near))
+    if unknown:
+        raise InputError(
+            f"{path}: unknown {', '.join(unknown)}; give --plugin with each file that registers one, "
+            "or install the package that does"
+        )
+
+
 def load_folder(folder: Path) -> LoadedModel:
     """The model in a folder with a card and weights; nothing in either is executed."""
     card, weights = read_card(folder), folder / WEIGHTS
+    _refuse_unknown(card, folder / CARD)
     terms = dict.fromkeys(source.terms for source in (card.training, card.video) if source)
     classes = card.classes.class_set(folder / CARD, card.name)
     state = read_safetensors(weights, card.sha256)
