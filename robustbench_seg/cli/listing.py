@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -46,9 +47,13 @@ def list_command(kind: str, as_json: bool, plugins: tuple[str, ...]) -> None:
 @plugin_option
 def show_command(kind: str, name: str, plugins: tuple[str, ...]) -> None:
     """Show one model card, network or attack with its parameters, objective, data set, protocol or task."""
+    from robustbench_seg.evaluation.spec import ModelSpec
     from robustbench_seg.registries import REGISTRIES
 
     load_plugins(plugins)
+    if kind == "model" and (folder := ModelSpec.parse(name).folder):
+        click.echo(_read_card(Path(folder)))
+        return
     entry = REGISTRIES[f"{kind}s"].entry(name)
     click.echo(f"{entry.name} ({entry.origin}): {entry.summary}")
     for line in _SHOW[kind](entry):
@@ -58,8 +63,17 @@ def show_command(kind: str, name: str, plugins: tuple[str, ...]) -> None:
 def _show_model(entry: Entry) -> list[str]:
     from robustbench_seg._shipped import shipped
 
-    card = shipped("models") / entry.name / "card.toml"
-    return [card.read_text(encoding="utf-8")] if card.is_file() else []
+    folder = shipped("models") / entry.name
+    return [_read_card(folder)] if folder.is_dir() else []
+
+
+def _read_card(folder: Path) -> str:
+    """Return the text of a folder's card; InputError where there is none."""
+    from robustbench_seg.strict import read_toml
+
+    card = folder / "card.toml"
+    read_toml(card)
+    return card.read_text(encoding="utf-8")
 
 
 def _show_attack(entry: Entry) -> list[str]:
@@ -74,7 +88,9 @@ def _show_network(entry: Entry) -> list[str]:
 
 
 def _show_documented(entry: Entry) -> list[str]:
-    return [inspect.cleandoc(getattr(entry.load(), "__doc__", "") or "")]
+    """Return the docstring without what was said already: a plugin's summary is its first line."""
+    text = inspect.cleandoc(getattr(entry.load(), "__doc__", "") or "")
+    return list(filter(None, [text.removeprefix(entry.summary).strip()]))
 
 
 def _show_protocol(entry: Entry) -> list[str]:
@@ -92,7 +108,8 @@ def _show_task(entry: Entry) -> list[str]:
     task: Any = entry.load()
     arrows = {True: "higher is better", False: "lower is better", None: "neither is better"}
     metrics = (f"{m.name} [{m.unit or '1'}]: {arrows[m.higher_is_better]}, {m.pooling}" for m in task.metrics)
-    return [*_show_documented(entry), f"group: {task.group}", *metrics]
+    group = [f"group: {task.group}"] if task.group else []
+    return [*_show_documented(entry), *group, *metrics]
 
 
 _SHOW = {

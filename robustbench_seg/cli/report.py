@@ -16,8 +16,10 @@ from robustbench_seg.cli.options import load_plugins, plugin_option
 def report_command(runs: tuple[Path, ...], pictures: bool, plugins: tuple[str, ...]) -> None:
     """Rebuild the tables, figures and page of each RUN from its store; no model is loaded."""
     from robustbench_seg.report.write import write_report
-    from robustbench_seg.results.run import rebuild
+    from robustbench_seg.results.run import rebuild, refuse_study
 
+    for folder in runs:
+        refuse_study(folder)
     load_plugins(plugins, runs)
     for folder in runs:
         click.echo(f"report: {write_report(rebuild(folder, pictures))}")

@@ -38,6 +38,8 @@ class ModelSpec:
             raise UsageError(f"model '{text}': {', '.join(own)} is for your own code (FILE.py:factory)")
         # A path; one of a file may have folders too, so code was looked for first.
         is_folder = "/" in text or "\\" in text
+        if not is_folder and text not in MODELS and (Path(text) / "card.toml").is_file():
+            raise UsageError(f"unknown model '{text}'; there is a folder of that name: write ./{text}")
         return cls(Path(text).name, folder=text) if is_folder else cls(text)
 
     def load(self) -> LoadedModel:

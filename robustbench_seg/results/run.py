@@ -140,8 +140,16 @@ def write_tables(store: Store, folder: Path) -> Tables:
     return tables
 
 
+def refuse_study(folder: Path) -> None:
+    """InputError where a folder is that of a study, which has a page but no store."""
+    if (folder / "study.html").is_file() and not (folder / STORE).is_file():
+        raise InputError(
+            f"'{folder}' is the folder of a study, which has no store; run the study again, or give the folder of a run"
+        )
+
+
 def rebuild(folder: Path, pictures: bool = True) -> Run:
-    """The run of a folder with its tables made again from the store; no model is loaded."""
+    """Return the run of a folder with its tables made again from the store; no model is loaded."""
     Run(folder).info  # noqa: B018  (refuses a folder that is not a run before a store is made in it)
     with Store(folder / STORE, create=False) as store:
         return Run(folder, pictures, write_tables(store, folder))

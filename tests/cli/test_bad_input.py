@@ -54,6 +54,10 @@ def files(tmp_path):
     (folder / "dataset.toml").write_text('classes = "cityscapes19"\n')
     Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(folder / "images" / "a.png")
     Image.fromarray(np.full((8, 8), 77, np.uint8)).save(folder / "labels" / "a.png")
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "card.toml").write_text('name = "own"\n')
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study" / "study.html").write_text("")
     return tmp_path
 
 
@@ -62,6 +66,10 @@ CASES = {
     "unknown command": (("evalute",), USAGE, "evalute"),
     "unknown option": (("evaluate", "--nonsense"), USAGE, "--nonsense"),
     "unknown model": (("evaluate", "-m", "toy-singel", "-d", "toy"), USAGE, "toy-single"),
+    "a folder without ./": (("evaluate", "-m", "own", "-d", "toy"), USAGE, "write ./own"),
+    "a folder without ./ to check": (("check", "own"), USAGE, "write ./own"),
+    "a folder without ./ to show": (("show", "model", "own"), USAGE, "write ./own"),
+    "a folder without a card to show": (("show", "model", "./folder"), INPUT, "card.toml"),
     "unknown data set": (("evaluate", "-m", "toy-single", "-d", "toi"), USAGE, "toi"),
     "unknown protocol": (("evaluate", *TOY, "-p", "klinger2020"), USAGE, "klingner2020"),
     "unknown attack": (("evaluate", *TOY, "-a", "pdg"), USAGE, "pdg"),
@@ -133,6 +141,11 @@ CASES = {
     "recipe without its keys": (("train", "{f}/empty.toml"), INPUT, "empty.toml"),
     "run folder is a file": (("evaluate", *TOY, "-o", "{f}/file"), INPUT, "{f}/file"),
     "report of no run": (("report", "{f}/folder"), INPUT, "folder"),
+    "report of a study": (
+        ("report", "{f}/study"),
+        INPUT,
+        "is the folder of a study, which has no store",
+    ),
     "plot of no run": (("plot", "{f}/folder", "-o", "{f}/out"), INPUT, "folder"),
 }
 

@@ -3,6 +3,7 @@
 import pytest
 
 from robustbench_seg.registries import REGISTRIES
+from robustbench_seg.tasks.registry import TASKS
 
 EVERYTHING = [(plural.removesuffix("s"), name) for plural, registry in REGISTRIES.items() for name in list(registry)]
 
@@ -18,6 +19,31 @@ def test_everything_can_be_shown(robustseg, kind, name):
 def test_a_docstring_is_shown_without_the_indentation_of_its_source(robustseg):
     _, out, _ = robustseg("show", "attack", "pgd")
     assert "\nArgs:\n    steps: iterations" in out
+
+
+def test_the_card_in_a_folder_is_shown(robustseg, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "card.toml").write_text('name = "own"\n')
+    assert robustseg("show", "model", "./own")[:2] == (0, 'name = "own"\n\n')
+
+
+def test_what_is_shown_is_said_once(robustseg, tmp_path, monkeypatch):
+    monkeypatch.setattr(TASKS, "_entries", None)
+    plugin = tmp_path / "plugin.py"
+    plugin.write_text(
+        "from robustbench_seg.tasks.registry import TASKS\n"
+        "from robustbench_seg.tasks.edges import Edges\n"
+        "@TASKS.register('lanes')\n"
+        "class Lanes(Edges):\n"
+        '    """Lanes, as a test has them."""\n'
+        "    name = 'lanes'\n"
+        "    group = None\n"
+    )
+    code, out, err = robustseg("show", "task", "lanes", "--plugin", str(plugin))
+    assert code == 0, err
+    assert out.count("Lanes, as a test has them.") == 1
+    assert "group" not in out
 
 
 def test_a_damaged_table_is_one_line(robustseg, tmp_path):

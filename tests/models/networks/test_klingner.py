@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from robustbench_seg.errors import InputError
 from robustbench_seg.models.base import restricted
 from robustbench_seg.models.blocks.normalization import PRESETS, Normalization
 from robustbench_seg.models.networks.base import NetworkRequest
@@ -19,6 +20,11 @@ def test_any_size(nano, size):
     assert outputs["depth"].shape == (2, *size)
     assert outputs["depth"].min() >= 0.1
     assert outputs["depth"].max() <= 100.001
+
+
+def test_levels_that_the_decoder_does_not_fit_are_refused_by_their_key():
+    with pytest.raises(InputError, match=r"encoder_args: \{'output_stride': 8\} gives .*; leave output_stride out"):
+        build("klingner", {"encoder": "resnet18", "encoder_args": {"output_stride": 8}}, BOTH, "test")
 
 
 def test_paper_network_has_the_published_size():
