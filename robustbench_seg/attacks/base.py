@@ -21,7 +21,7 @@ from robustbench_seg.tasks.base import Task
 
 @dataclass(frozen=True)
 class Perturbation(ABC):
-    """A family of perturbed images over a grid of epsilons.
+    """An attack or a noise: it perturbs images, for every epsilon of a grid.
 
     Subclasses are frozen dataclasses: their fields are the parameters a protocol or `--set` may change. They
     write `run`, or `run_epsilons` where epsilons can share work. The base keeps epsilon = 0 and images without a

@@ -12,7 +12,8 @@ from typing import ClassVar
 
 from robustbench_seg.lazy import Tensor, torch
 
-GREY = 255.0
+LEVELS = 255.0
+"""Epsilons are in units of one of these: an 8-bit image has levels 0 to 255."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,16 +50,16 @@ class LInf(Budget):
 
     def step(self, direction: Tensor, alpha: float) -> Tensor:
         """`alpha` times the sign."""
-        return direction.sign() * (alpha / GREY)
+        return direction.sign() * (alpha / LEVELS)
 
     def project(self, x: Tensor) -> Tensor:
         """Clamp the perturbation, then the range."""
-        epsilon = self.epsilon / GREY
+        epsilon = self.epsilon / LEVELS
         return (self.images + (x - self.images).clamp(-epsilon, epsilon)).clamp(0, 1)
 
     def distance(self, x: Tensor) -> float:
         """The largest change of a value."""
-        return float((x - self.images).abs().amax()) * GREY
+        return float((x - self.images).abs().amax()) * LEVELS
 
 
 class Rms(Budget):
@@ -101,7 +102,7 @@ class Unbounded(Budget):
 
     def step(self, direction: Tensor, alpha: float) -> Tensor:
         """The direction scaled so that its largest value is alpha."""
-        return max_normalised(direction) * (alpha / GREY)
+        return max_normalised(direction) * (alpha / LEVELS)
 
     def project(self, x: Tensor) -> Tensor:
         """Clip the range."""
@@ -120,7 +121,7 @@ def rms(delta: Tensor) -> Tensor:
 
     One image at a time and in float64, so that the result does not depend on the batch.
     """
-    return torch.stack([_energy(image).div(image.numel()).sqrt() * GREY for image in delta]).to(delta.dtype)
+    return torch.stack([_energy(image).div(image.numel()).sqrt() * LEVELS for image in delta]).to(delta.dtype)
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,12 +142,12 @@ def strength(images: Tensor, perturbed: Tensor) -> Strength:
     deltas = [x.double() - clean.double() for x, clean in zip(perturbed, images, strict=True)]
     energy = torch.stack([_mean_square(delta) for delta in deltas])
     signal = torch.stack([_mean_square(image) for image in images])
-    largest = torch.stack([delta.abs().amax() * GREY for delta in deltas])
+    largest = torch.stack([delta.abs().amax() * LEVELS for delta in deltas])
     return Strength(energy.sqrt(), largest, 10 * torch.log10(signal / energy))
 
 
 def _mean_square(image: Tensor) -> Tensor:
-    return (image.double() * GREY).square().mean()
+    return (image.double() * LEVELS).square().mean()
 
 
 def max_normalised(direction: Tensor) -> Tensor:
@@ -173,14 +174,14 @@ def _scale_one(image: Tensor, direction: Tensor, epsilon: float) -> Tensor:
     """Solve one image by growing the set of clipped values: each pass is exact for the set it assumes."""
     size = direction.abs()
     room = torch.where(direction > 0, 1 - image, image)
-    energy = image.numel() * (epsilon / GREY) ** 2
+    energy = image.numel() * (epsilon / LEVELS) ** 2
     scale, count = 0.0, -1
     clipped = room < 0
     while (now := int(clipped.sum())) != count:
         count = now
-        spent, free = float(_energy(room[clipped])), float(_energy(size[~clipped]))
-        if free == 0 or energy <= spent:
+        fixed, free = float(_energy(room[clipped])), float(_energy(size[~clipped]))
+        if free == 0 or energy <= fixed:
             break
-        scale = max(scale, ((energy - spent) / free) ** 0.5)
+        scale = max(scale, ((energy - fixed) / free) ** 0.5)
         clipped = size * scale > room
     return (image + direction * scale).clamp(0, 1) if scale > 0 else image.clone()

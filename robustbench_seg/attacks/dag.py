@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from robustbench_seg.attacks.budgets import GREY, Budget, max_normalised
+from robustbench_seg.attacks.budgets import LEVELS, Budget, max_normalised
 from robustbench_seg.attacks.iterative import IterativeAttack
 from robustbench_seg.attacks.objectives.base import AdversarialLoss, CleanReference, Objective
 from robustbench_seg.attacks.objectives.margins import AnyWrong, ClassChange, changeable
@@ -75,4 +75,4 @@ class DAG(IterativeAttack):
 
     def step(self, direction: Tensor, budget: Budget) -> Tensor:
         """Gamma times the direction over its largest value, whatever the budget."""
-        return max_normalised(direction) * (self.gamma / GREY)
+        return max_normalised(direction) * (self.gamma / LEVELS)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from robustbench_seg.attacks.base import Perturbation
-from robustbench_seg.attacks.budgets import GREY, Budget
+from robustbench_seg.attacks.budgets import LEVELS, Budget
 from robustbench_seg.attacks.context import AttackContext
 from robustbench_seg.lazy import Tensor
 
@@ -24,7 +24,7 @@ class FGSM(Perturbation):
 
     def run(self, context: AttackContext, budget: Budget) -> Tensor:
         """One step; the gradient at the clean images is shared by the whole grid."""
-        return context.images + context.gradient(context.images).sign() * (budget.epsilon / GREY)
+        return context.images + context.gradient(context.images).sign() * (budget.epsilon / LEVELS)
 
     def num_gradients(self, epsilons: Sequence[float]) -> int:
         """One, whatever the grid."""

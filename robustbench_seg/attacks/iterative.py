@@ -104,15 +104,15 @@ class IterativeAttack(Perturbation):
         """Gradients an image on this grid: the longest shared trunk once, and what each epsilon takes alone."""
         total, trunk = 0, 0
         for epsilon in (e for e in epsilons if e > 0):
-            count = self.num_steps(epsilon)
+            num_steps = self.num_steps(epsilon)
             # Gradients at iterates 0..shared are taken on the trunk.
             shared = (
                 -1
                 if self.max_displacement(0) > epsilon
-                else max((t for t in range(count) if self.max_displacement(t) <= epsilon), default=-1)
+                else max((t for t in range(num_steps) if self.max_displacement(t) <= epsilon), default=-1)
             )
             trunk = max(trunk, shared + 1)
-            total += count - (shared + 1)
+            total += num_steps - (shared + 1)
         return total + trunk
 
     def _refuse_dependence(self, context: AttackContext, direction: Tensor, budgets: Sequence[Budget]) -> None:

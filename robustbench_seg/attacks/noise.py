@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from robustbench_seg.attacks.base import Perturbation
-from robustbench_seg.attacks.budgets import GREY, Budget
+from robustbench_seg.attacks.budgets import LEVELS, Budget
 from robustbench_seg.attacks.context import AttackContext
 from robustbench_seg.lazy import Tensor, torch
 
@@ -55,7 +55,7 @@ class SaltAndPepper(Noise):
         streams = context.generators("salt_and_pepper")
         salts = [_Salt(image.cpu().numpy(), draw) for image, draw in zip(context.images, streams, strict=True)]
         for budget in budgets:
-            salted = np.stack([salt.at(budget.epsilon / GREY) for salt in salts])
+            salted = np.stack([salt.at(budget.epsilon / LEVELS) for salt in salts])
             yield budget, torch.from_numpy(salted).to(context.images.device)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from robustbench_seg.attacks.budgets import GREY, Budget
+from robustbench_seg.attacks.budgets import LEVELS, Budget
 from robustbench_seg.attacks.context import AttackContext
 from robustbench_seg.attacks.fgsm import SIGN_STEP
 from robustbench_seg.attacks.iterative import IterativeAttack, random_unit
@@ -93,7 +93,7 @@ class PGD(IterativeAttack):
 
     def _starts(self, context: AttackContext, budget: Budget) -> Iterator[Tensor]:
         for restart in range(self.restarts):
-            offset = random_unit(context, f"start {restart}") * (budget.epsilon / GREY)
+            offset = random_unit(context, f"start {restart}") * (budget.epsilon / LEVELS)
             yield budget.project(context.images + offset)
 
 

@@ -47,7 +47,7 @@ class ConfiguredAttack:
         return [float("inf") if epsilon is None else epsilon for epsilon in self.configuration.epsilons]
 
     @property
-    def starts_clean(self) -> bool:
+    def uses_clean_gradient(self) -> bool:
         """Whether its first gradient is that at the clean images."""
         return (
             self._objective is not None and self._asked.uses_clean_gradient() and any(size > 0 for size in self.sizes)

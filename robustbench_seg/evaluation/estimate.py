@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from robustbench_seg.evaluation.attack import ConfiguredAttack
 from robustbench_seg.evaluation.prepare import PreparedEvaluation
 
-_BYTES_A_ROW = 900
+_BYTES_PER_ROW = 900
 """Measured size in the store of one image, cell and task."""
 
 
@@ -45,7 +45,7 @@ def estimate(prepared: PreparedEvaluation) -> Estimate:
         pair.n_images * sum(len(f.epsilons) for f in pair.configurations) * len(pair.tasks)
         for pair in prepared.plan.pairs
     )
-    return Estimate(cells, images, gradients, forwards, seconds / prepared.workers, rows * _BYTES_A_ROW / 2**20)
+    return Estimate(cells, images, gradients, forwards, seconds / prepared.workers, rows * _BYTES_PER_ROW / 2**20)
 
 
 def _work(attacks: Sequence[ConfiguredAttack]) -> tuple[int, int]:
@@ -57,7 +57,7 @@ def _work(attacks: Sequence[ConfiguredAttack]) -> tuple[int, int]:
         keys = [attack.cell_key(epsilon) for epsilon in attack.configuration.epsilons]
         forwards += keys.count(None) + len({*keys} - {None} - seen) + attack.num_forwards
         seen.update(keys)
-        starts = attack.starts_clean and attack.num_gradients > 0
+        starts = attack.uses_clean_gradient and attack.num_gradients > 0
         gradients += attack.num_gradients - (starts and attack.loss_key in started)
         started |= {attack.loss_key} if starts else set()
     # The clean forward is that of the gradients which start there.

@@ -52,7 +52,7 @@ class AttackSweep:
                 if attack.is_clean:
                     # Before any adversarial loss is made, which might write into the outputs.
                     self._clean_cells = self._clean(attack)
-                elif attack.starts_clean:
+                elif attack.uses_clean_gradient:
                     meter = self._meter()
                     attack_context, _ = self._target(attack)
                     attack_context.gradient(attack_context.images)

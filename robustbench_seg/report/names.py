@@ -8,6 +8,7 @@ from robustbench_seg.attacks.budgets import BUDGETS
 from robustbench_seg.attacks.objectives.parse import describe
 from robustbench_seg.attacks.registry import attack_title as plain_title
 from robustbench_seg.attacks.registry import title_with_epsilon
+from robustbench_seg.results.files import epsilon_field
 from robustbench_seg.results.keys import CLEAN, attack_name, attack_variant
 from robustbench_seg.results.rows import Row, Series, aim
 from robustbench_seg.tasks.base import Metric
@@ -51,13 +52,13 @@ def norm_name(norm: str) -> str:
 
 
 def epsilon_text(epsilon: float | None) -> str:
-    """An epsilon without needless zeros; `no ε` for an unbounded attack."""
-    return "no ε" if epsilon is None else f"{epsilon:g}"
+    """The shortest text that reads back as this epsilon; `no ε` for an unbounded attack."""
+    return epsilon_field(epsilon) or "no ε"
 
 
 def strength(epsilon: float | None) -> str:
     """An epsilon as it stands in a sentence."""
-    return "without an ε" if epsilon is None else f"at ε = {epsilon:g}"
+    return "without an ε" if epsilon is None else f"at ε = {epsilon_field(epsilon)}"
 
 
 def attack_title(label: str, norm: str = "") -> str:

@@ -67,7 +67,7 @@ class Difference:
 
     @property
     def pair(self) -> str:
-        """What is subtracted from what."""
+        """Say what is subtracted from what."""
         return f"{self.second} − {self.first}"
 
     @property

@@ -30,12 +30,12 @@ class RunManifest:
     seed: int
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """Return it as plain values."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> RunManifest:
-        """The inverse of `to_json`."""
+        """Make it from what `to_json` returned."""
         pairs = tuple(
             PairManifest(
                 pair["model"],

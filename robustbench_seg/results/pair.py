@@ -37,7 +37,7 @@ class Sample:
 
     @property
     def interval(self) -> Interval:
-        """The 95 % interval; NaN where there is none."""
+        """Return the 95 % interval; NaN where there is none."""
         return (np.nan, np.nan) if self.resampled is None else interval(self.resampled)
 
 
@@ -52,14 +52,14 @@ class CellValues:
     clean: Values
 
     def sample(self, metric: str, quantity: str = RATIO, label: str = "") -> Sample:
-        """A quantity of a metric of the task, over all classes or of the class `label`."""
+        """Return a quantity of a metric of the task, over all classes or of the class `label`."""
         perturbed, clean = (self._numbers(values, metric, label) for values in (self.perturbed, self.clean))
         of_quantity = {VALUE: perturbed, CLEAN_VALUE: clean, RATIO: ratio(self.task.metric(metric), perturbed, clean)}
         numbers = of_quantity[quantity]
         return Sample(float(numbers[0]), numbers[1:])
 
     def labels(self, metric: str) -> list[str]:
-        """The classes that have a value of this metric."""
+        """Return the classes that have a value of this metric."""
         has_classes = metric in self.perturbed.classes
         return [self.classes[i] for i in np.flatnonzero(self.scored).tolist() if has_classes]
 
@@ -80,12 +80,12 @@ class PairResults:
 
     @cached_property
     def tasks(self) -> Mapping[str, Task]:
-        """The tasks measured."""
+        """Load the tasks measured."""
         return load_tasks(self.pair.tasks)
 
     @cached_property
     def clean(self) -> StoredCell:
-        """The clean images."""
+        """Read what is stored of the clean images."""
         return self.store.cell(self._index, 0, 0)
 
     @cached_property
@@ -108,24 +108,24 @@ class PairResults:
         return len(self.manifest.groups[self.pair.dataset])
 
     def configuration(self, key: CellKey) -> AttackConfiguration:
-        """The attack configuration of a cell."""
+        """Return the attack configuration of a cell."""
         return self.pair.configurations[self.cells[key][0]]
 
     def cost(self, key: CellKey) -> Cost:
-        """What a cell cost."""
+        """Return what a cell cost."""
         return self.store.cost(self._index, *self.cells[key])
 
     def results(self, key: CellKey) -> Sequence[ImageResult]:
-        """Every image stored of a cell."""
+        """Return every image stored of a cell."""
         return self._stored(key).results
 
     def counted(self, key: CellKey) -> list[ImageResult]:
-        """The images that count in a cell: those that neither failed, there or clean, nor were skipped."""
+        """Return the images that count in a cell: those that neither failed, there or clean, nor were skipped."""
         known = {result.image for result in self.clean.results if not result.error}
         return [r for r in self.results(key) if not r.error and not r.skipped and r.image in known]
 
     def values(self, key: CellKey, task: Task, images: Sequence[int]) -> CellValues:
-        """The numbers of a cell over these images. InputError where the task cannot compute them."""
+        """Return the numbers of a cell over these images. InputError where the task cannot compute them."""
         try:
             return self._values(key, task.name, tuple(images))
         except RobustsegError:
@@ -144,7 +144,7 @@ class PairResults:
         return CellValues(task, self.pair.classes, scored, perturbed, clean)
 
     def _compute_clean(self, name: str, images: tuple[int, ...]) -> tuple[npt.NDArray[np.bool_], Values]:
-        """The classes in the labels, and the clean values."""
+        """Return the classes in the labels, and the clean values."""
         task = self.tasks[name]
         scored = task.scored([self.clean.statistics[name][i] for i in images])
         return scored, self._compute(task, self.clean, images, scored)
@@ -172,6 +172,6 @@ def ratio(metric: Metric, perturbed: Floats, clean: Floats) -> Floats:
 
 
 def pairs_of(store: Store) -> list[PairResults]:
-    """Every model and data set of a store, in its order."""
+    """Return every model and data set of a store, in its order."""
     manifest = RunManifest.from_json(store.read_manifest())
     return [PairResults(store, manifest, index) for index in range(len(manifest.pairs))]

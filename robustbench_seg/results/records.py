@@ -55,14 +55,14 @@ class SweepResult:
 
 
 def pack(statistics: Statistics) -> bytes:
-    """Arrays by name as compressed bytes: a JSON line of names and shapes, then float64 values."""
+    """Return arrays by name as compressed bytes: a JSON line of names and shapes, then float64 values."""
     arrays = {key: np.asarray(value, np.float64) for key, value in sorted(statistics.items())}
     header = json.dumps({key: array.shape for key, array in arrays.items()}).encode()
     return zlib.compress(header + b"\n" + b"".join(array.tobytes() for array in arrays.values()), 1)
 
 
 def unpack(data: bytes) -> Statistics:
-    """The inverse of `pack`."""
+    """Return what `pack` was given."""
     raw = zlib.decompress(data)
     end = raw.index(b"\n")
     offset, arrays = end + 1, {}

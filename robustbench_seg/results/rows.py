@@ -31,7 +31,7 @@ class CellRow:
 
     @property
     def key(self) -> CellKey:
-        """The cell."""
+        """Return what identifies the cell."""
         return CellKey(self.model, self.dataset, *self.series, self.epsilon)
 
     @property
@@ -120,12 +120,12 @@ def aim(objective: str) -> str:
 
 
 def unique(values: Sequence[str]) -> list[str]:
-    """The values once each, in order of appearance."""
+    """Return the values once each, in order of appearance."""
     return list(dict.fromkeys(values))
 
 
 def table(rows: Sequence[Row] | Sequence[CostRow], columns: Sequence[str]) -> pd.DataFrame:
-    """The rows as a table of these columns; what is not known is NaN."""
+    """Return the rows as a table of these columns; what is not known is NaN."""
     names = ["label" if column == "class" else column for column in columns]
     frame = pd.DataFrame([[getattr(row, name) for name in names] for row in rows], columns=pd.Index(columns))
     return frame.astype({column: float for column in columns if column not in (*TEXT, *_COUNTS)})

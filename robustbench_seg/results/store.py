@@ -96,14 +96,14 @@ class Store(contextlib.AbstractContextManager["Store"]):
         self._db.close()
 
     def read_meta(self, key: str) -> object | None:
-        """A JSON value stored under `key`, or None."""
+        """Return the JSON value stored under `key`, or None."""
         rows = self._read("SELECT value, checksum FROM meta WHERE key = ?", key)
         for value, checksum in rows:
             self._check(checksum == _checksum(key, value))
         return json.loads(rows[0][0]) if rows else None
 
     def read_manifest(self) -> Any:
-        """The run's manifest as stored; InputError where this is not the store of a run."""
+        """Return the run's manifest as stored; InputError where this is not the store of a run."""
         manifest = self.read_meta("manifest")
         if not isinstance(manifest, dict):
             raise InputError(f"store '{self.path}' holds no run; evaluate into this folder first")
@@ -116,15 +116,15 @@ class Store(contextlib.AbstractContextManager["Store"]):
             self._insert("meta", key, text, _checksum(key, text))
 
     def done(self) -> set[tuple[int, int, int, int]]:
-        """(pair, configuration, shard, number of images) of every shard without a failed image or a lost row."""
+        """Return (pair, configuration, shard, number of images) of every shard without a failed image or a lost row."""
         return set(self._read(_DONE))
 
     def failures(self) -> dict[str, int]:
-        """How many results failed, by error."""
+        """Count the results that failed, by error."""
         return dict(self._read("SELECT error, COUNT(*) FROM results WHERE error != '' GROUP BY error ORDER BY error"))
 
     def workers(self) -> dict[str, int]:
-        """How many shards each worker did, by its name."""
+        """Count the shards that each worker did, by its name."""
         return dict(
             self._read("SELECT worker, COUNT(*) FROM shards WHERE worker != '' GROUP BY worker ORDER BY worker")
         )
@@ -136,7 +136,7 @@ class Store(contextlib.AbstractContextManager["Store"]):
                 self._write_sweep(sweep)
 
     def cell(self, *place: int) -> StoredCell:
-        """Everything stored of a cell (pair, configuration, cell)."""
+        """Read everything stored of a cell (pair, configuration, cell)."""
         packed: dict[int, dict[str, bytes]] = defaultdict(dict)
         for image, task, data in self._read(f"SELECT image, task, data FROM statistics {_PLACE}", *place):
             packed[image][task] = data
@@ -155,12 +155,12 @@ class Store(contextlib.AbstractContextManager["Store"]):
         return StoredCell(results, statistics)
 
     def cost(self, *place: int) -> Cost:
-        """What a cell (pair, configuration, cell) cost over all shards."""
+        """Return what a cell (pair, configuration, cell) cost over all shards."""
         query = "SELECT forwards, backwards, seconds, peak_memory_mb FROM costs"
         return sum((Cost(*row) for row in self._read(f"{query} {_PLACE} ORDER BY shard", *place)), Cost())
 
     def panels(self) -> list[tuple[int, int, int, int, dict[str, bytes]]]:
-        """(pair, configuration, cell, image, PNGs by kind) of every stored panel."""
+        """Return (pair, configuration, cell, image, PNGs by kind) of every stored panel."""
         grouped: dict[tuple[int, int, int, int], dict[str, bytes]] = defaultdict(dict)
         columns = "pair, configuration, cell, image, kind"
         query = f"SELECT {columns}, png FROM panels ORDER BY pair, image, configuration, cell, kind"

@@ -36,7 +36,7 @@ class Tables:
 
 
 def tabulate(store: Store) -> Tables:
-    """All rows of all cells that are stored, in the order of the manifest."""
+    """Return all rows of all cells that are stored, in the order of the manifest."""
     pairs = pairs_of(store)
     cells = [_Cell(pair, key) for pair in pairs for key in pair.cells]
     summary: list[Row] = []
@@ -63,17 +63,17 @@ class _Cell:
         return bool(self.pair.results(self._key))
 
     def cost(self) -> CostRow:
-        """What it cost."""
+        """Return what it cost."""
         return CostRow(**self._names, **asdict(self.pair.cost(self._key)))
 
     def overall(self, task: Task) -> Iterator[Row]:
-        """One row per metric."""
+        """Return one row per metric."""
         values = self._values(task)
         for metric in task.metrics:
             yield self._row(task.name, metric.name, DIRECTIONS[metric.higher_is_better], _numbers(values, metric))
 
     def per_class(self, task: Task) -> Iterator[Row]:
-        """One row per metric and scored class."""
+        """Return one row per metric and scored class."""
         values = self._values(task)
         for metric in task.metrics:
             for label in values.labels(metric.name) if values else ():

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from robustbench_seg.attacks.budgets import BUDGETS, GREY, Budget
+from robustbench_seg.attacks.budgets import BUDGETS, LEVELS, Budget
 from robustbench_seg.attacks.context import AttackContext
 from robustbench_seg.attacks.dag import DAG
 from robustbench_seg.attacks.fgsm import FGSM
@@ -89,7 +89,7 @@ class Proportional(PGD):
         return math.inf if self.declared else super().max_displacement(steps)
 
     def step(self, direction: Tensor, budget: Budget) -> Tensor:
-        return direction.sign() * (budget.epsilon / 4 / GREY)
+        return direction.sign() * (budget.epsilon / 4 / LEVELS)
 
 
 def alone(world, attack, epsilon: float) -> Tensor:
@@ -119,7 +119,7 @@ class Elsewhere(PGD):
     """Starts beside the clean images, and does not say so."""
 
     def start(self, context: AttackContext, budget: Budget) -> Tensor:
-        return (context.images + 1 / GREY).clamp(0, 1)
+        return (context.images + 1 / LEVELS).clamp(0, 1)
 
 
 def test_a_start_beside_the_clean_images_must_say_so(worlds):

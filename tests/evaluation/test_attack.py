@@ -48,7 +48,7 @@ def test_an_attack_with_a_loss_of_its_own_shares_it_with_its_equals_alone(monkey
     ],
 )
 def test_what_starts_at_the_clean_images(attack, starts):
-    assert attack.starts_clean is starts
+    assert attack.uses_clean_gradient is starts
 
 
 def test_clean_images_and_noise_take_no_gradient():

@@ -24,6 +24,13 @@ def test_titles_of_attacks_have_variant_and_direction() -> None:
     assert names.attack_title("dag", "linf") == "DAG (direction)"
 
 
+def test_epsilons_that_differ_in_the_last_bits_have_other_texts() -> None:
+    epsilons = (0.3, 0.30000000000000004, 0.25, 16.0, 0.0)
+    assert [names.epsilon_text(epsilon) for epsilon in epsilons] == ["0.3", "0.30000000000000004", "0.25", "16", "0"]
+    assert names.strength(0.30000000000000004) == "at ε = 0.30000000000000004"
+    assert names.epsilon_text(None) == "no ε"
+
+
 def test_metrics_are_named_by_their_task() -> None:
     assert names.metric_name("depth", "abs_rel") == "AbsRel"
     assert names.metric_text("depth", "rmse", 3.41249) == "3.412 m"

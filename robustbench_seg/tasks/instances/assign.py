@@ -60,8 +60,8 @@ def _assign(locations: Locations, truth: Instances) -> Tensor:
     inside = sides.amin(2) > 0
     centre = (truth.boxes[:, :2] + truth.boxes[:, 2:]) / 2
     near = (points[:, None] - centre[None]).abs().amax(2) < CENTRE_STRIDES * locations.strides[:, None]
-    reach = sides.amax(2)
-    fits = (reach >= locations.ranges[:, :1]) & (reach < locations.ranges[:, 1:])
+    farthest = sides.amax(2)
+    fits = (farthest >= locations.ranges[:, :1]) & (farthest < locations.ranges[:, 1:])
     area = (truth.boxes[:, 2:] - truth.boxes[:, :2]).prod(1).expand(len(points), -1)
     candidates = inside & near & fits & ~truth.ignored
     size, instance = area.masked_fill(~candidates, torch.inf).min(1)
