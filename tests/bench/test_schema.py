@@ -171,7 +171,7 @@ QUICK = {"overhead", "sizes", "startup"}
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[] if name in QUICK else [pytest.mark.slow]) for name in TOYS]
+    "name", [pytest.param(name, marks=[] if name in QUICK else [pytest.mark.long]) for name in TOYS]
 )
 def test_a_toy_run(name, tmp_path, monkeypatch):
     monkeypatch.setitem(ENGINES, "other", ENGINES["local"])
@@ -180,7 +180,7 @@ def test_a_toy_run(name, tmp_path, monkeypatch):
     assert_sound(entry, tmp_path)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_gpu_benchmark_on_a_cpu(tmp_path):
     toy = GPU(
         repeats=1,

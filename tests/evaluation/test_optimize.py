@@ -10,7 +10,7 @@ from robustbench_seg.protocol import AttackPlan, Protocol
 FEW = Protocol("few", (AttackPlan("fgsm", (1.0, 4.0)),))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")  # torch's own, while it traces
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a compiler")
 def test_a_compiled_model_gives_the_same(run_in, tmp_path, monkeypatch):
@@ -25,7 +25,7 @@ def test_a_compiled_model_gives_the_same(run_in, tmp_path, monkeypatch):
     assert compiled["value"].to_numpy() == pytest.approx(eager["value"].to_numpy(), abs=2e-3)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")
 @pytest.mark.parametrize("batch_size", [3, 0])
 def test_what_is_compiled_first_is_a_whole_batch(run_in, tmp_path, monkeypatch, batch_size):

@@ -14,7 +14,7 @@ from robustbench_seg.errors import InputError  # noqa: E402
 from robustbench_seg.evaluation.engines import ray_actors as ray_engine  # noqa: E402
 
 TOY = Path(__file__).parents[2] / "plugins" / "toy.py"
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")
