@@ -12,7 +12,7 @@ import click
 
 from robustbench_seg.allocator import keep_freed_memory
 from robustbench_seg.cli.options import load_plugins, parse_epsilons, parse_setting, plugin_option
-from robustbench_seg.errors import UsageError
+from robustbench_seg.errors import InputError, UsageError
 from robustbench_seg.evaluation.engines.start_method import warm_up
 
 if TYPE_CHECKING:
@@ -148,7 +148,11 @@ def _refuse_without_plugins(folder: Path) -> None:
         from robustbench_seg.registries import REGISTRIES
         from robustbench_seg.results.run import Run
 
-        refuse_missing(folder, Run(folder).info, REGISTRIES)
+        try:
+            info = Run(folder).info
+        except InputError:
+            return  # a damaged run.json is written again
+        refuse_missing(folder, info, REGISTRIES)
 
 
 def build_config(options: dict[str, Any]) -> EvaluationConfig:
