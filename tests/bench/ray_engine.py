@@ -8,12 +8,13 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from time import perf_counter
 from typing import ClassVar
 
 from robustbench_seg.evaluation.config import EvaluationConfig
 from robustbench_seg.evaluation.engines.base import ENGINES
 from robustbench_seg.evaluation.prepare import PreparedEvaluation
-from robustbench_seg.evaluation.run import Progress, run_evaluation
+from robustbench_seg.evaluation.run import run_evaluation
 from robustbench_seg.evaluation.spec import DataSpec
 from robustbench_seg.protocol import PROTOCOLS
 from robustbench_seg.registry import load_plugin
@@ -78,6 +79,7 @@ class RayEngine(Benchmark):
             workers=2,
             plugins=(str(ARRAYS),),
         )
-        seen: list[Progress] = []
-        run_evaluation(PreparedEvaluation(config, folder), folder, seen.append)
-        return seen[-1].seconds
+        prepared = PreparedEvaluation(config, folder)
+        begun, ends = perf_counter(), list[float]()
+        run_evaluation(prepared, folder, lambda progress: ends.append(perf_counter()))
+        return ends[-1] - begun
