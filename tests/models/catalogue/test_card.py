@@ -65,7 +65,7 @@ BAD = [
     ('stem_type = "deep"', 'stem_type = "deep"\ndrop_rate = 7.0', "unknown key 'drop_rate'"),
     ('stem_type = "deep"', 'stem_type = "deep"\ndrop_path_rate = 7.0', "drop_path_rate: must be from 0 to 0.99"),
     ('stem_type = "deep"', 'stem_type = "deep"\noutput_stride = 7', "output_stride: must be one of 8, 16, 32"),
-    ('stem_type = "deep"', 'stem_type = "deep"\noutput_stride = 8', "parameter_count"),
+    ('stem_type = "deep"', 'stem_type = "deep"\noutput_stride = 8', "leave output_stride out"),
     ("widths = [16, 16, 8, 8]", "width = [16, 16, 8, 8]", "did you mean widths"),
     ('stem_type = "deep"', 'checkpoint_path = "evil.pth"', "checkpoint_path"),
     ('encoder = "resnet18"', 'encoder = "hf-hub:a/b"', "unknown encoder"),
