@@ -97,5 +97,5 @@ def test_divergence_is_an_error(tmp_path, recipe, toy):
 def test_a_network_that_takes_no_image_is_refused_before_it_trains(recipe, toy, tmp_path):
     encoder = recipe.architecture.parameters["encoder_args"] | {"output_stride": 8}
     changed = replace(recipe.architecture, parameters=recipe.architecture.parameters | {"encoder_args": encoder})
-    with pytest.raises(InputError, match="recipe tiny: .+ leave output_stride out"):
+    with pytest.raises(InputError, match=r"recipe tiny: .+ leave output_stride out"):
         train(replace(recipe, architecture=changed), toy, toy, tmp_path)
