@@ -21,11 +21,11 @@ TOY = ROOT / "tests" / "plugins" / "toy.py"
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory):
     """The package with the README's code, in a folder of its own, on the path with its metadata."""
-    source = tmp_path_factory.mktemp("source") / "robustseg_mi_fgsm"
-    shutil.copytree(ROOT / "tests" / "plugins" / "robustseg_mi_fgsm", source)
+    source = tmp_path_factory.mktemp("source") / "robustseg_ni_fgsm"
+    shutil.copytree(ROOT / "tests" / "plugins" / "robustseg_ni_fgsm", source)
     code = re.search(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
     assert code is not None
-    (source / "robustseg_mi_fgsm.py").write_text(code[1])
+    (source / "robustseg_ni_fgsm.py").write_text(code[1])
     site = tmp_path_factory.mktemp("site")
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]
     subprocess.run([*install, "--target", str(site), str(source)], check=True)
@@ -49,7 +49,7 @@ def test_its_gradients_are_foretold(monkeypatch):
     monkeypatch.setattr(ATTACKS, "_entries", None)
     names = {}
     exec(code[1], names)
-    attack = names["MomentumFGSM"]()
+    attack = names["NesterovFGSM"]()
 
     class Counting:
         images = torch.full((1, 3, 4, 5), 0.5)
@@ -68,18 +68,18 @@ def test_its_gradients_are_foretold(monkeypatch):
 @pytest.mark.slow
 def test_it_is_listed_with_its_origin(environment):
     listed = json.loads(robustseg(environment, "list", "attacks", "--json").stdout)
-    (entry,) = [entry for entry in listed if entry["name"] == "mi_fgsm"]
+    (entry,) = [entry for entry in listed if entry["name"] == "ni_fgsm"]
     assert list(entry)[:2] == ["name", "origin"]
     assert entry["origin"] == "robustseg-mi-fgsm 1.2.3"
 
 
 @pytest.mark.slow
 def test_it_evaluates(environment, tmp_path):
-    arguments = ["-m", "toy-single", "-d", "toy", "--plugin", str(TOY), "-a", "mi_fgsm", "-e", "1,8"]
+    arguments = ["-m", "toy-single", "-d", "toy", "--plugin", str(TOY), "-a", "ni_fgsm", "-e", "1,8"]
     done = robustseg(environment, "evaluate", *arguments, "-o", str(tmp_path / "run"))
     assert done.returncode == 0, done.stderr
     rows = (tmp_path / "run" / "summary.csv").read_text().splitlines()
-    assert sum("mi_fgsm,semantic,linf" in row for row in rows) == 4
+    assert sum("ni_fgsm,semantic,linf" in row for row in rows) == 4
 
 
 def test_the_example_is_also_a_plugin_file(environment, tmp_path):
@@ -88,7 +88,7 @@ def test_the_example_is_also_a_plugin_file(environment, tmp_path):
     plugin = tmp_path / "mine.py"
     plugin.write_text(code[1])
     plain = {**environment, "PYTHONPATH": str(ROOT)}
-    shown = robustseg(plain, "show", "attack", "mi_fgsm", "--plugin", str(plugin))
+    shown = robustseg(plain, "show", "attack", "ni_fgsm", "--plugin", str(plugin))
     assert shown.returncode == 0, shown.stderr
-    assert "mi_fgsm (plugin mine.py): MI-FGSM" in shown.stdout
+    assert "ni_fgsm (plugin mine.py): NI-FGSM" in shown.stdout
     assert "decay = 1.0" in shown.stdout

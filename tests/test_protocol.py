@@ -272,7 +272,7 @@ def test_a_protocol_may_name_its_variants():
         AttackPlan("fgsm", (1.0,)),
         AttackPlan("pgd", (1.0,), objectives=("loss:cls",), params={"steps": 40}),
         AttackPlan("pgd", (1.0,), params={"steps": 10}),
-        AttackPlan("pgd", (1.0,), params={"steps": 10, "alpha": 1.0}),
+        AttackPlan("pgd", (1.0,), params={"steps": 10, "alpha": 0.0}),
     ],
 )
 def test_what_has_no_curve_in_common_or_no_other_parameter_needs_no_variant(other):

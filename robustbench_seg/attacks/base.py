@@ -11,7 +11,7 @@ from typing import ClassVar, Self
 
 from robustbench_seg.attacks.budgets import BUDGETS, Budget
 from robustbench_seg.attacks.context import AttackContext, is_finite
-from robustbench_seg.attacks.objectives.base import AdversarialLoss, CleanReference, Objective
+from robustbench_seg.attacks.objectives.base import AdversarialLoss, CleanReference, LossChoice, Objective
 from robustbench_seg.attacks.objectives.parse import parse_objective
 from robustbench_seg.attacks.objectives.task_loss import EACH_TASK
 from robustbench_seg.errors import UsageError
@@ -30,7 +30,8 @@ class Perturbation(ABC):
     `title` is what pages call it (its name in the registry where empty), `title_with_epsilon` what they add where it is
     run with an epsilon. `strength` orders attacks by the harm they must do at equal epsilon (None: not comparable).
     `norms` lists the budgets it can run in, the default first. `default_objectives` are the objectives of a bare use
-    (`each task` is one run per task; empty for noise). All this is read without torch.
+    (`each task` is one run per task; empty for noise). `is_derived` says that its cells are made from those of other
+    attacks, not run. All this is read without torch.
     """
 
     title: ClassVar[str] = ""
@@ -38,6 +39,7 @@ class Perturbation(ABC):
     strength: ClassVar[int | None] = None
     norms: ClassVar[tuple[str, ...]] = ("linf", "rms")
     default_objectives: ClassVar[tuple[str, ...]] = (EACH_TASK,)
+    is_derived: ClassVar[bool] = False
 
     @abstractmethod
     def run(self, context: AttackContext, budget: Budget) -> Tensor:
@@ -79,6 +81,15 @@ class Perturbation(ABC):
     def adversarial_loss(self, objective: Objective, reference: CleanReference) -> AdversarialLoss:
         """The adversarial loss this attack makes of an objective."""
         return objective.adversarial_loss(reference)
+
+    def loss_key(self) -> Hashable:
+        """Equal for attacks that make the same adversarial loss of an objective: by default all that do not write it.
+
+        What an attack writes itself may depend on any of its parameters.
+        """
+        kind, base = type(self), Perturbation
+        is_shared = kind.adversarial_loss is base.adversarial_loss and kind.objectives is base.objectives
+        return LossChoice() if is_shared else (kind.__qualname__, repr(self))
 
     def perturb(
         self, context: AttackContext, epsilons: Sequence[float], norm: str | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from robustbench_seg.attacks.objectives.base import AdversarialLoss
 from robustbench_seg.lazy import Tensor, torch
 from robustbench_seg.randomness import generator
+from robustbench_seg.tasks.base import Outputs
 
 if TYPE_CHECKING:
     from robustbench_seg.attacks.target_model import ForwardPass, TargetModel
@@ -20,6 +22,21 @@ def is_finite(x: Tensor) -> bool:
     """Whether every value is finite."""
     # The sum, at a tenth of the cost, is finite only if all are; it may overflow by itself.
     return bool(x.sum().isfinite()) or bool(x.isfinite().all())
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluated:
+    """What a forward and a backward at N images `x` give: the ascent direction, each image's loss and performance."""
+
+    x: Tensor
+    gradient: Tensor
+    loss: Tensor
+    performance: Tensor
+
+    def where(self, mask: Tensor, other: Evaluated) -> Evaluated:
+        """The images of this where `mask` (N,) is true, else those of `other`."""
+        pairs = ((getattr(self, field.name), getattr(other, field.name)) for field in fields(self))
+        return Evaluated(*(torch.where(mask.view(-1, *[1] * (a.dim() - 1)), a, b) for a, b in pairs))
 
 
 class AttackContext:
@@ -57,18 +74,35 @@ class AttackContext:
         # A copy: an attack may write into it.
         return self._adversarial_loss.attackable.clone()
 
-    def gradient(self, x: Tensor) -> Tensor:
+    def gradient(self, x: Tensor, progress: float = 0.0) -> Tensor:
         """The ascent direction (N,3,H,W) at x: the gradient of each image's loss, 0 for images without a target.
 
         The one at the clean images is computed once and shared by every attack in the same context. Raises
         FloatingPointError where it is not finite: a step along it would leave the image as it is, or harm nothing.
+        `progress` is the share of the steps done, for losses that change on the way.
         """
         if x is not self.images:
-            return self._gradient(x)
+            return self._gradient(x, self._at(progress))
         if self._clean is None:
-            self._clean = self._gradient(x)
+            self._clean = self._gradient(x, self._at(0.0))
         # A copy: an attack may write into its gradient.
         return self._clean.clone()
+
+    def evaluate(self, x: Tensor) -> Evaluated:
+        """The ascent direction at x with the loss and the performance there, from one forward."""
+        _, adversarial_loss = self._parts()
+        measured: list[Tensor] = []
+
+        def loss(outputs: Outputs) -> Tensor:
+            value = adversarial_loss.loss(outputs)
+            detached = value.detach()
+            performance = adversarial_loss.performance
+            with torch.no_grad():
+                measured[:] = detached, -detached if performance is None else performance(outputs)
+            return value
+
+        gradient = self._gradient(x, loss)
+        return Evaluated(x, gradient, *measured)
 
     def loss(self, x: Tensor) -> Tensor:
         """Each image's loss (N,) at x, without a gradient; FloatingPointError where it is not a number."""
@@ -106,12 +140,16 @@ class AttackContext:
         if changed:
             raise ValueError("a perturbation changed context.images in place; let it work on a clone")
 
-    def _gradient(self, x: Tensor) -> Tensor:
+    def _at(self, progress: float) -> Callable[[Outputs], Tensor]:
+        _, adversarial_loss = self._parts()
+        return adversarial_loss.loss if adversarial_loss.at is None else adversarial_loss.at(progress)
+
+    def _gradient(self, x: Tensor, loss: Callable[[Outputs], Tensor]) -> Tensor:
         target_model, adversarial_loss = self._parts()
         if x is self.images and self._pass is not None:
-            gradient = self._pass.gradient(adversarial_loss.loss)
+            gradient = self._pass.gradient(loss)
         else:
-            gradient = target_model.gradient(x, adversarial_loss.loss)
+            gradient = target_model.gradient(x, loss)
         gradient = torch.where(adversarial_loss.attackable.view(-1, 1, 1, 1), gradient, torch.zeros_like(gradient))
         if not is_finite(gradient):
             raise FloatingPointError("the gradient is not finite")

@@ -6,8 +6,8 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from robustbench_seg.attacks.base import Perturbation
 from robustbench_seg.attacks.budgets import LEVELS, Budget
+from robustbench_seg.attacks.chosen_loss import ChosenLoss
 from robustbench_seg.attacks.context import AttackContext
 from robustbench_seg.lazy import Tensor
 
@@ -16,8 +16,13 @@ SIGN_STEP = "one step along the sign of the clean gradient, onto the ball"
 
 
 @dataclass(frozen=True)
-class FGSM(Perturbation):
-    """x + epsilon * sign(gradient), clipped to the valid range."""
+class FGSM(ChosenLoss):
+    """x + epsilon * sign(gradient), clipped to the valid range.
+
+    Args:
+        loss: which loss of a task to ascend.
+        scale_free: bring logits to one scale first.
+    """
 
     title: ClassVar[str] = "FGSM"
     strength: ClassVar[int | None] = 1

@@ -53,9 +53,9 @@ class IterativeAttack(Perturbation):
         Where it depends on the epsilon `max_displacement` must be infinite; ValueError in the run otherwise.
         """
 
-    def direction(self, context: AttackContext, x: Tensor) -> Tensor:
-        """The ascent direction at x; 0 ends the trajectory of an image."""
-        return context.gradient(x)
+    def direction(self, context: AttackContext, x: Tensor, progress: float) -> Tensor:
+        """The ascent direction at x after a share `progress` of the steps; 0 ends the trajectory of an image."""
+        return context.gradient(x, progress)
 
     def start(self, context: AttackContext, budget: Budget) -> Tensor:
         """Where this epsilon starts; the clean images unless overridden (then as for `step`)."""
@@ -76,7 +76,7 @@ class IterativeAttack(Perturbation):
     def _shared(self, context: AttackContext, together: Sequence[Budget]) -> Iterator[tuple[Budget, Tensor]]:
         x, step = context.images, 0
         while together:
-            direction = self.direction(context, x)
+            direction = self.direction(context, x, step / self.num_steps(together[0].epsilon))
             if step == 0:
                 self._refuse_dependence(context, direction, together)
             if not direction.any():
@@ -125,7 +125,7 @@ class IterativeAttack(Perturbation):
 
     def _follow(self, context: AttackContext, budget: Budget, x: Tensor, step: int) -> Tensor:
         for taken in range(step, self.num_steps(budget.epsilon)):
-            direction = self.direction(context, x)
+            direction = self.direction(context, x, taken / self.num_steps(budget.epsilon))
             if not direction.any():
                 break
             x = self._moved(x, direction, budget, taken + 1)

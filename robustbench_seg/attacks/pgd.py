@@ -1,4 +1,4 @@
-"""PGD (Madry et al. 2018) with the step rule of Kurakin et al. 2017, and category hiding (UniNet 2021)."""
+"""PGD (Madry et al. 2018), with the step rule of Kurakin et al. 2017 where asked, and category hiding (UniNet 2021)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from robustbench_seg.attacks.budgets import LEVELS, Budget
+from robustbench_seg.attacks.chosen_loss import ChosenLoss
 from robustbench_seg.attacks.context import AttackContext
 from robustbench_seg.attacks.fgsm import SIGN_STEP
 from robustbench_seg.attacks.iterative import IterativeAttack, random_unit
@@ -21,12 +22,14 @@ def kurakin_steps(epsilon: float) -> int:
 
 
 @dataclass(frozen=True)
-class PGD(IterativeAttack):
-    """Projected steps of `alpha` (in units of 1/255) in the budget's norm.
+class PGD(ChosenLoss, IterativeAttack):
+    """Projected steps of `alpha` in the budget's norm.
 
     Args:
+        loss: which loss of a task to ascend (see `ChosenLoss`).
+        scale_free: bring logits to one scale first.
         steps: iterations; 0 is Kurakin's rule, which grows with epsilon.
-        alpha: step size in units of 1/255.
+        alpha: step size in units of 1/255; 0 is a share of epsilon, max(1/4, 2.5 / steps).
         random_start: start at a uniform point of the ball.
         restarts: runs with different random starts, the highest loss kept image by image.
     """
@@ -34,16 +37,17 @@ class PGD(IterativeAttack):
     title: ClassVar[str] = "PGD"
     strength: ClassVar[int | None] = 2
 
-    steps: int = 0
-    alpha: float = 1.0
+    steps: int = 20
+    alpha: float = 0.0
     random_start: bool = False
     restarts: int = 1
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.steps < 0:
             raise UsageError(f"steps {self.steps} must be >= 0 (0 is Kurakin's rule)")
-        if not 0 < self.alpha < math.inf:
-            raise UsageError(f"alpha {self.alpha} must be a positive number (in units of 1/255)")
+        if not 0 <= self.alpha < math.inf:
+            raise UsageError(f"alpha {self.alpha} must be a number >= 0 (in units of 1/255; 0 is a share of epsilon)")
         if self.restarts < 1 or (self.restarts > 1 and not self.random_start):
             raise UsageError(f"restarts {self.restarts} must be >= 1, and 1 unless random_start is true")
 
@@ -51,13 +55,17 @@ class PGD(IterativeAttack):
         """The fixed number of steps, or Kurakin's."""
         return self.steps or kurakin_steps(epsilon)
 
+    def step_size(self, epsilon: float) -> float:
+        """The size of a step in units of 1/255."""
+        return self.alpha or max(0.25, 2.5 / self.num_steps(epsilon)) * epsilon
+
     def max_displacement(self, steps: int) -> float:
-        """Steps of alpha cannot pass steps * alpha (triangle inequality)."""
-        return math.inf if self.random_start else steps * self.alpha
+        """Steps of a fixed alpha cannot pass steps * alpha (triangle inequality)."""
+        return steps * self.alpha if self.alpha and not self.random_start else math.inf
 
     def step(self, direction: Tensor, budget: Budget) -> Tensor:
         """A step of alpha, steepest in the budget's norm."""
-        return budget.step(direction, self.alpha)
+        return budget.step(direction, self.step_size(budget.epsilon))
 
     def run(self, context: AttackContext, budget: Budget) -> Tensor:
         """The best of the restarts, image by image."""
@@ -80,12 +88,19 @@ class PGD(IterativeAttack):
     def cache_key(self, epsilon: float, norm: str) -> Hashable | None:
         """A single step that reaches the `linf` ball is FGSM's; not of subclasses, which may do something else."""
         is_free = type(self) in (PGD, Hide) and norm == "linf" and self.uses_clean_gradient()
-        is_one = is_free and self.num_steps(epsilon) == 1 and self.alpha >= epsilon
+        is_one = is_free and self.num_steps(epsilon) == 1 and self.step_size(epsilon) >= epsilon
         return (SIGN_STEP, epsilon, norm) if is_one else None
+
+    def uses_clean_gradient(self) -> bool:
+        """Unless the start is random."""
+        return not self.random_start
 
     def num_gradients(self, epsilons: Sequence[float]) -> int:
         """Restarts multiply the trajectory."""
-        return super().num_gradients(epsilons) * self.restarts
+        count = super().num_gradients(epsilons) * self.restarts
+        # Epsilons that share no trunk still start from one gradient.
+        started = sum(epsilon > 0 and self.num_steps(epsilon) > 0 for epsilon in epsilons)
+        return count if self.alpha or self.random_start else count - max(started - 1, 0)
 
     def num_forwards(self, epsilons: Sequence[float]) -> int:
         """The loss of each of several restarts."""
@@ -104,3 +119,21 @@ class Hide(PGD):
     title: ClassVar[str] = "Hiding"
     strength: ClassVar[int | None] = None
     default_objectives: ClassVar[tuple[str, ...]] = ("hide:person",)
+
+
+@dataclass(frozen=True)
+class SegPGD(PGD):
+    """SegPGD (Gu et al. 2022): pixels still right count more at first, all alike at the end."""
+
+    title: ClassVar[str] = "SegPGD"
+
+    loss: str = "segpgd"
+
+
+@dataclass(frozen=True)
+class CosPGD(PGD):
+    """CosPGD (Agnihotri et al. 2024): a pixel counts as much as its prediction agrees with the label."""
+
+    title: ClassVar[str] = "CosPGD"
+
+    loss: str = "cosine"

@@ -39,7 +39,7 @@ class ConfiguredAttack:
         self._objective: Objective | None = None
         if configuration.objective:
             (self._objective,) = self._asked.objectives([configuration.objective], tasks)
-        self.loss_key = CLEAN if self.is_clean else self._loss_key()
+        self.loss_key: Hashable = CLEAN if self.is_clean else (self._asked.loss_key(), configuration.objective)
 
     @property
     def sizes(self) -> list[float]:
@@ -75,10 +75,3 @@ class ConfiguredAttack:
         """Return a key that is equal for cells known to hold the same images; None where none is known."""
         name = None if epsilon is None else self._asked.cache_key(epsilon, self.configuration.norm)
         return None if name is None else (self.loss_key, name)
-
-    def _loss_key(self) -> Hashable:
-        # An attack that makes its losses itself may shape them by its parameters; others share the objective's.
-        kind = type(self._asked)
-        shared = kind.adversarial_loss is Perturbation.adversarial_loss and kind.objectives is Perturbation.objectives
-        own = "" if shared else (self.configuration.attack, repr(self._asked))
-        return own, self.configuration.objective

@@ -34,7 +34,8 @@ def estimate(prepared: PreparedEvaluation) -> Estimate:
     gradients = forwards = images = 0
     seconds = 0.0
     for index, pair in enumerate(prepared.plan.pairs):
-        one_gradient, one_forward = _work(prepared.workplace.context(pair).attacks)
+        attacks = prepared.workplace.context(pair).attacks
+        one_gradient, one_forward = _work([attacks[index] for index in pair.to_run])
         images += pair.n_images
         gradients += one_gradient * pair.n_images
         forwards += one_forward * pair.n_images

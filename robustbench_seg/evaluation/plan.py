@@ -11,7 +11,7 @@ from typing import Any
 
 from robustbench_seg.attacks.objectives.base import Objective, Role
 from robustbench_seg.attacks.objectives.parse import describe
-from robustbench_seg.attacks.registry import make_attack
+from robustbench_seg.attacks.registry import ATTACKS, make_attack
 from robustbench_seg.classes import Alignment, align
 from robustbench_seg.data.base import Dataset
 from robustbench_seg.errors import UsageError
@@ -33,6 +33,15 @@ class Pair:
     alignment: Alignment | None
     configurations: tuple[AttackConfiguration, ...]
     n_images: int
+
+    @cached_property
+    def to_run(self) -> tuple[int, ...]:
+        """The configurations that are run; the others are derived from their results."""
+        return tuple(
+            index
+            for index, configuration in enumerate(self.configurations)
+            if configuration.attack == CLEAN or not ATTACKS.get(configuration.attack).is_derived
+        )
 
 
 @dataclass(frozen=True)
@@ -65,7 +74,7 @@ class Plan:
         for p, pair in enumerate(self.pairs):
             for shard, first in enumerate(range(0, pair.n_images, self.batch_size)):
                 images = range(first, min(first + self.batch_size, pair.n_images))
-                left = tuple(f for f in range(len(pair.configurations)) if (p, f, shard, len(images)) not in done)
+                left = tuple(f for f in pair.to_run if (p, f, shard, len(images)) not in done)
                 if left:
                     yield WorkItem(p, shard, images, left)
 

@@ -11,6 +11,9 @@ from typing import Any
 CLEAN = "clean"
 """The attack of the cells without a perturbation."""
 
+WORST = "worst"
+"""The attack of the cells that are chosen from those of other attacks."""
+
 FLOAT = "float"
 """How images are scored: as the floating-point numbers that the attack returned."""
 

@@ -14,10 +14,11 @@ from robustbench_seg.errors import InputError, RobustsegError
 from robustbench_seg.registry import described
 from robustbench_seg.results.bootstrap import resample_weights
 from robustbench_seg.results.intervals import Interval, interval
-from robustbench_seg.results.keys import AttackConfiguration, CellKey
+from robustbench_seg.results.keys import WORST, AttackConfiguration, CellKey
 from robustbench_seg.results.manifest import PairManifest, RunManifest
 from robustbench_seg.results.records import ImageResult
 from robustbench_seg.results.store import Store, StoredCell
+from robustbench_seg.results.worst import candidates, worst_cell
 from robustbench_seg.tasks.base import Floats, Metric, Statistics, Task, Values
 from robustbench_seg.tasks.registry import load_tasks
 
@@ -135,7 +136,14 @@ class PairResults:
             raise InputError(f"task '{task.name}' cannot compute its metrics ({reason}); mend the task") from error
 
     def _read(self, key: CellKey) -> StoredCell:
-        return self.clean if key.is_clean else self.store.cell(self._index, *self.cells[key])
+        if key.is_clean:
+            return self.clean
+        configuration = self.configuration(key)
+        if configuration.attack != WORST:
+            return self.store.cell(self._index, *self.cells[key])
+        places = candidates(configuration, key.epsilon, self.pair.configurations)
+        cells = [self.store.cell(self._index, *place) for place in places]
+        return worst_cell(cells, self.tasks[key.objective], bool(configuration.params.get("by_image", False)))
 
     def _compare(self, key: CellKey, name: str, images: tuple[int, ...]) -> CellValues:
         task = self.tasks[name]

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from robustbench_seg.classes import Alignment, ClassSet
 from robustbench_seg.lazy import Tensor, torch
+from robustbench_seg.tasks.attack_loss import AttackLoss
 from robustbench_seg.tasks.rules import LabelRule
 
 Outputs = Mapping[str, Any]
@@ -113,6 +114,7 @@ class Task(ABC):
     resamples: ClassVar[int] = 1000
     reads: tuple[str, ...] = ()
     label_rule: ClassVar[LabelRule]
+    attack_losses: ClassVar[Mapping[str, AttackLoss]] = {}
 
     @property
     def class_curve(self) -> str:
@@ -147,6 +149,25 @@ class Task(ABC):
     def distance(self, output: Any, target: Any) -> Tensor:
         """The loss (N,) to a target that is itself an output, over all its elements."""
         return self.loss(output, target)
+
+    def ascended(self, loss: str, progress: float) -> Callable[[Any, Any], Tensor]:
+        """What an attack ascends (N,) of an output and its label: the loss of that name, or the task's own.
+
+        `progress` is the share of the attack's steps that are done.
+        """
+        return self.loss
+
+    def descended(self, loss: str, progress: float) -> Callable[[Any, Any], Tensor]:
+        """What an attack descends (N,) of an output and a target that is itself an output."""
+        return self.distance
+
+    def performance(self, output: Any, label: Any) -> Tensor:
+        """A value (N,) that is higher where an image is predicted better, whatever loss an attack ascends."""
+        return -self.loss(output, label)
+
+    def scale_free(self, clean: Any) -> Callable[[Any], Any]:
+        """What brings outputs to a scale that is not the model's, judged by the clean one; by default nothing does."""
+        return lambda output: output
 
     @abstractmethod
     def valid(self, label: Any) -> Tensor:
@@ -240,10 +261,3 @@ def by_row(tables: Mapping[str, Floats], scored: npt.NDArray[np.bool_]) -> Value
         {name: table[:, -1] for name, table in tables.items()},
         {name: table[:, :-1] + hidden for name, table in tables.items()},
     )
-
-
-def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
-    """Per-image mean (N,) of `values` over `mask`, 0 where the mask is empty; shapes (N,...)."""
-    flat, keep = values.flatten(1), mask.flatten(1)
-    total = torch.where(keep, flat, torch.zeros_like(flat)).sum(1)
-    return total / keep.sum(1).clamp(min=1)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import ClassVar
 
 from robustbench_seg.classes import Alignment
@@ -39,9 +40,25 @@ class DenseTask(Task):
             dense = F.interpolate(dense, tuple(shape[-2:]), mode="bilinear", align_corners=False)
         return dense[:, 0] if self.planes == 1 else dense
 
+    def valid_pixels(self, label: Tensor) -> Tensor:
+        """The pixels (N,H,W) with a label: another than outside of the image."""
+        return label != self.label_rule.outside
+
     def valid(self, label: Tensor) -> Tensor:
-        """Images with at least one pixel whose label is another than outside of the image."""
-        return (label != self.label_rule.outside).flatten(1).any(1)
+        """Images with at least one labelled pixel."""
+        return self.valid_pixels(label).flatten(1).any(1)
+
+    def ascended(self, loss: str, progress: float) -> Callable[[Tensor, Tensor], Tensor]:
+        """One of `attack_losses`, over the labelled pixels."""
+        form = self.attack_losses.get(loss)
+        if form is None:
+            return self.loss
+        return lambda output, label: form.away(output, label, self.valid_pixels(label), progress)
+
+    def descended(self, loss: str, progress: float) -> Callable[[Tensor, Tensor], Tensor]:
+        """One of `attack_losses`, over all pixels."""
+        form = self.attack_losses.get(loss)
+        return self.distance if form is None else partial(form.toward, progress=progress)
 
     def prediction(self, output: Tensor) -> Tensor:
         """The maps (N,...,H,W) of an output in which a region can be replaced by another: what hiding fills in."""

@@ -9,7 +9,9 @@ import numpy as np
 
 from robustbench_seg.classes import ClassSet
 from robustbench_seg.lazy import Tensor, torch
-from robustbench_seg.tasks.base import Floats, LossSettings, Metric, Pixels, masked_mean
+from robustbench_seg.tasks.base import Floats, LossSettings, Metric, Pixels
+from robustbench_seg.tasks.depth_losses import LOSSES
+from robustbench_seg.tasks.masked import masked_mean
 from robustbench_seg.tasks.regions import POOLING, RegionTask
 from robustbench_seg.tasks.rules import MapRule
 
@@ -41,6 +43,7 @@ class Depth(RegionTask):
         Metric("delta3", "δ < 1.25³", True, "", POOLING),
     )
     curve = "rmse"
+    attack_losses = LOSSES
     # The camera is taken to stay the same: what looks `zoom` times larger is `zoom` times nearer.
     label_rule = MapRule("float32", 0.0, zoomed=lambda label, zoom: label / zoom)
     errors = ("abs_rel", "sq_rel", "squared", "squared_log", "delta1", "delta2", "delta3")
@@ -61,9 +64,9 @@ class Depth(RegionTask):
         """RMSE over all pixels, in whatever unit the two have."""
         return _root((output - target).square().flatten(1).mean(1))
 
-    def valid(self, label: Tensor) -> Tensor:
-        """Images with at least one valid pixel."""
-        return _mask(label).flatten(1).any(1)
+    def valid_pixels(self, label: Tensor) -> Tensor:
+        """Pixels within the range of depths."""
+        return _mask(label)
 
     def rescaling(self, output: Tensor, label: Tensor) -> Callable[[Tensor], Tensor]:
         """Median scaling, for models trained without metric supervision."""

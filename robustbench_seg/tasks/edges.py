@@ -18,11 +18,11 @@ from robustbench_seg.tasks.base import (
     Pixels,
     Statistics,
     Values,
-    masked_mean,
     quotient,
     stack,
 )
 from robustbench_seg.tasks.dense import DenseTask
+from robustbench_seg.tasks.masked import masked_mean
 from robustbench_seg.tasks.rules import MapRule
 
 _POOLING = "hits and misses of all labelled pixels of the data set together, at probability 0.5"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import numpy as np
 
 from robustbench_seg.classes import ClassSet
 from robustbench_seg.lazy import F, Tensor, torch
-from robustbench_seg.tasks.base import LossSettings, Metric, Pixels, masked_mean
+from robustbench_seg.tasks.attack_loss import AttackLoss
+from robustbench_seg.tasks.base import LossSettings, Metric, Pixels
+from robustbench_seg.tasks.masked import masked_mean
 from robustbench_seg.tasks.regions import POOLING, RegionTask
 from robustbench_seg.tasks.rules import MapRule
 
@@ -18,6 +21,18 @@ THRESHOLDS = (11.25, 22.5, 30.0)
 
 def _mirrored(normals: Tensor) -> Tensor:
     return normals * normals.new_tensor([-1.0, 1.0, 1.0]).view(3, 1, 1)
+
+
+def _apart(output: Tensor, label: Tensor) -> Tensor:
+    return 1 - F.cosine_similarity(output, label)
+
+
+def _absolute(output: Tensor, label: Tensor) -> Tensor:
+    return (F.normalize(output, dim=1) - label).abs().sum(1)
+
+
+def _agreement(output: Tensor, label: Tensor, progress: float) -> Tensor:
+    return F.cosine_similarity(output, label).clamp(min=0)
 
 
 class Normals(RegionTask):
@@ -38,6 +53,10 @@ class Normals(RegionTask):
         Metric("within_30", "within 30°", True, "", POOLING),
     )
     curve = "angular_error"
+    attack_losses: ClassVar[Mapping[str, AttackLoss]] = {
+        "l1": AttackLoss("L1 of unit vectors", _absolute),
+        "cosine": AttackLoss("CosPGD's 1 - cos", _apart, _agreement),
+    }
     label_rule = MapRule("float32", 0.0, flipped=_mirrored)
     errors = ("angular_error", "within_11", "within_22", "within_30")
 
@@ -52,15 +71,15 @@ class Normals(RegionTask):
 
     def loss(self, output: Tensor, label: Tensor) -> Tensor:
         """1 - cos of the angle, the mean over an image's valid pixels (DenseMTL 2023 trains normals with it)."""
-        return masked_mean(1 - F.cosine_similarity(output, label), _mask(label, 1))
+        return masked_mean(_apart(output, label), _mask(label, 1))
 
     def distance(self, output: Tensor, target: Tensor) -> Tensor:
         """The same over all pixels."""
-        return (1 - F.cosine_similarity(output, target)).flatten(1).mean(1)
+        return _apart(output, target).flatten(1).mean(1)
 
-    def valid(self, label: Tensor) -> Tensor:
-        """Images with at least one valid pixel."""
-        return _mask(label, 1).flatten(1).any(1)
+    def valid_pixels(self, label: Tensor) -> Tensor:
+        """Pixels with a direction."""
+        return _mask(label, 1)
 
     def pixel_errors(self, output: Tensor, label: Tensor) -> tuple[Tensor, Sequence[Tensor]]:
         """The angle in degrees, and whether it is within each threshold."""
@@ -73,7 +92,7 @@ class Normals(RegionTask):
 
     def training_losses(self, output: Tensor, label: Tensor, settings: LossSettings) -> Mapping[str, Tensor]:
         """L1 of unit vectors over all valid pixels of the batch."""
-        error = (F.normalize(output, dim=1) - label).abs().sum(1)[_mask(label, 1)]
+        error = _absolute(output, label)[_mask(label, 1)]
         return {"normals": error.mean()} if error.numel() else {}
 
     def draw_output(self, output: Tensor, i: int, image: Tensor, classes: ClassSet) -> Pixels:

@@ -42,6 +42,11 @@ def ordered_names() -> list[str]:
     return [*BUILT_IN, *(name for name in TASKS if name not in BUILT_IN)]
 
 
+def attack_losses() -> dict[str, str]:
+    """The titles of all losses that tasks declare for attacks, by name."""
+    return {name: loss.title for task in load_tasks(TASKS).values() for name, loss in task.attack_losses.items()}
+
+
 def load_tasks(names: Iterable[str]) -> dict[str, Task]:
     """Task objects by name; UsageError for an unknown one."""
     return {name: TASKS.get(name)() for name in names}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,12 +22,13 @@ from robustbench_seg.tasks.base import (
     Statistics,
     Values,
     class_mean,
-    masked_mean,
     quotient,
     stack,
 )
 from robustbench_seg.tasks.dense import DenseTask
+from robustbench_seg.tasks.masked import masked_mean
 from robustbench_seg.tasks.rules import MapRule
+from robustbench_seg.tasks.semantic_losses import LOSSES, is_right, unit_gap
 
 _POOLING = "one confusion matrix over the data set"
 LEAST_MIOU = 0.1
@@ -68,6 +69,7 @@ class Semantic(DenseTask):
     class_logits = PixelLogits()
     planes = None
     label_rule = MapRule("int64", VOID)
+    attack_losses = LOSSES
     raw = (RawLoss("seg", "segmentation", "semantic"),)
 
     def implausible(self, metric: str, value: float, num_classes: int) -> str:
@@ -87,6 +89,15 @@ class Semantic(DenseTask):
     def loss(self, output: Tensor, label: Tensor) -> Tensor:
         """Unweighted cross-entropy, the mean over an image's labelled pixels."""
         return masked_mean(F.cross_entropy(output, label, ignore_index=VOID, reduction="none"), label != VOID)
+
+    def performance(self, output: Tensor, label: Tensor) -> Tensor:
+        """The share of an image's labelled pixels that are predicted right."""
+        return masked_mean(is_right(output, label), label != VOID)
+
+    def scale_free(self, clean: Tensor) -> Callable[[Tensor], Tensor]:
+        """One factor per image."""
+        factor = unit_gap(clean)
+        return lambda logits: logits * factor
 
     def statistics(self, outputs: Outputs, labels: Labels, num_classes: int) -> list[Statistics]:
         """The confusion matrix (C,C) of each image, rows are labels and columns predictions."""

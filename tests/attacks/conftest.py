@@ -22,7 +22,12 @@ from robustbench_seg.tasks.registry import TASKS
 
 CLASSES = ClassSet("tiny", ("road", "building", "person", "car", "sky"), ((0, 0, 0),) * 5)
 TASK_OBJECTS = {name: TASKS.get(name)() for name in ("semantic", "depth")}
-FEWER_STEPS = {"dag": {"steps": 12}}
+FEWER_STEPS = {
+    "dag": {"steps": 12},
+    "apgd": {"steps": 3},
+    "square": {"queries": 20},
+    **{name: {"steps": 5} for name in ("pgd", "hide", "segpgd", "cospgd", "mi_fgsm")},
+}
 
 
 class TinyNet(nn.Module):
@@ -209,6 +214,8 @@ def all_cases() -> list[Case]:
     cases = []
     for name in list(ATTACKS):
         attack = ATTACKS.get(name)()
+        if attack.is_derived:
+            continue
         objectives = [objective.name for objective in attack.objectives(None, TASK_OBJECTS)] or [None]
         cases += [Case(name, norm, objective) for norm in attack.norms for objective in objectives]
     return cases

@@ -7,8 +7,7 @@ import torch
 import torchattacks
 from torch import Tensor, nn
 
-from robustbench_seg.attacks.fgsm import FGSM
-from robustbench_seg.attacks.pgd import PGD
+from tests.attacks import paper
 
 
 class Logits(nn.Module):
@@ -29,20 +28,20 @@ def theirs(make, world, **parameters) -> Tensor:
 
 @pytest.mark.parametrize("epsilon", [0.25, 1.0, 2.0, 8.0, 16.0])
 def test_fgsm(world, epsilon):
-    ours = FGSM()(world.context(FGSM(), "semantic"), epsilon)
+    ours = paper.fgsm()(world.context(paper.fgsm(), "semantic"), epsilon)
     torch.testing.assert_close(ours, theirs(torchattacks.FGSM, world, eps=epsilon / 255), rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("epsilon", [0.25, 1.0, 4.0, 8.0])
 @pytest.mark.parametrize(("steps", "alpha"), [(1, 1.0), (5, 1.0), (12, 1.0), (10, 2.55), (3, 0.3)])
 def test_pgd(world, epsilon, steps, alpha):
-    attack = PGD(steps=steps, alpha=alpha)
+    attack = paper.pgd(steps=steps, alpha=alpha)
     expected = theirs(torchattacks.PGD, world, eps=epsilon / 255, alpha=alpha / 255, steps=steps, random_start=False)
     torch.testing.assert_close(attack(world.context(attack, "semantic"), epsilon), expected, rtol=0, atol=1e-6)
 
 
 def test_a_shared_grid(world):
-    attack = PGD(steps=8)
+    attack = paper.pgd(steps=8)
     for epsilon, ours in attack.perturb(world.context(attack, "semantic"), [1.0, 2.0, 8.0]):
         expected = theirs(torchattacks.PGD, world, eps=epsilon / 255, alpha=1 / 255, steps=8, random_start=False)
         torch.testing.assert_close(ours, expected, rtol=0, atol=1e-6)

@@ -263,7 +263,7 @@ def test_the_number_of_gradients_is_foretold(gradient_case, world):
     context = world.context(attack, gradient_case.objective)
     list(attack.perturb(context, epsilons, gradient_case.norm))
     told = attack.num_gradients(epsilons) * len(world.images)
-    assert 0 < world.target_model.cost.backwards <= told
+    assert min(1, told) <= world.target_model.cost.backwards <= told
     if gradient_case.name != "dag":  # DAG stops early
         assert world.target_model.cost.backwards == told
 

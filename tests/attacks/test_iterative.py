@@ -14,39 +14,40 @@ from robustbench_seg.attacks.context import AttackContext
 from robustbench_seg.attacks.dag import DAG
 from robustbench_seg.attacks.fgsm import FGSM
 from robustbench_seg.attacks.iterative import random_unit
-from robustbench_seg.attacks.pgd import PGD, Hide
+from robustbench_seg.attacks.pgd import PGD
+from tests.attacks import paper
 
 KLINGNER = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 STEPS = (1, 1, 2, 3, 5, 10, 20)
 
 
 @pytest.mark.parametrize("norm", ["linf", "rms"])
-@pytest.mark.parametrize("first", [FGSM(), PGD()], ids=["fgsm first", "pgd first"])
+@pytest.mark.parametrize("first", [paper.fgsm(), paper.pgd()], ids=["fgsm first", "pgd first"])
 def test_the_klingner_grid_of_fgsm_and_pgd_costs_21_gradients(worlds, norm, first):
     """The longest trajectory has 20; that of epsilon 8 leaves it one step before its end; FGSM's is the first."""
     world = worlds(1)
-    context = world.context(PGD(), "semantic")
-    for attack in (first, FGSM(), PGD()):
+    context = world.context(paper.pgd(), "semantic")
+    for attack in (first, paper.fgsm(), paper.pgd()):
         list(attack.perturb(context, KLINGNER, norm))
         if attack is first:
-            assert world.target_model.cost.backwards == (1 if attack == FGSM() else 21)
+            assert world.target_model.cost.backwards == (1 if attack == paper.fgsm() else 21)
     # Trajectories are not kept: each PGD costs its own 20, the gradient at the clean images apart.
-    assert world.target_model.cost.backwards == (21 if first == FGSM() else 41)
-    assert PGD().num_gradients(KLINGNER) == 21
-    assert FGSM().num_gradients(KLINGNER) == 1
+    assert world.target_model.cost.backwards == (21 if first == paper.fgsm() else 41)
+    assert paper.pgd().num_gradients(KLINGNER) == 21
+    assert paper.fgsm().num_gradients(KLINGNER) == 1
 
 
 @pytest.mark.parametrize(
     ("attack", "epsilons", "gradients"),
     [
-        (PGD(), (16.0,), 20),
-        (PGD(), (0.25, 0.5), 1),
-        (PGD(), (4.0, 4.0), 5),
-        (PGD(steps=10), (1.0, 4.0), 2 + 8 + 3 + 5),  # leave at 2 and 5 gradients, then 8 and 5 alone
-        (PGD(steps=10, alpha=0.1), (1.0, 4.0), 10),
-        (PGD(steps=10, alpha=8.0), (1.0, 4.0), 1 + 9 + 9),
-        (PGD(random_start=True), KLINGNER, sum(STEPS)),
-        (PGD(random_start=True, restarts=3), (1.0, 4.0), 3 * (2 + 5)),
+        (paper.pgd(), (16.0,), 20),
+        (paper.pgd(), (0.25, 0.5), 1),
+        (paper.pgd(), (4.0, 4.0), 5),
+        (paper.pgd(steps=10), (1.0, 4.0), 2 + 8 + 3 + 5),  # leave at 2 and 5 gradients, then 8 and 5 alone
+        (paper.pgd(steps=10, alpha=0.1), (1.0, 4.0), 10),
+        (paper.pgd(steps=10, alpha=8.0), (1.0, 4.0), 1 + 9 + 9),
+        (paper.pgd(random_start=True), KLINGNER, sum(STEPS)),
+        (paper.pgd(random_start=True, restarts=3), (1.0, 4.0), 3 * (2 + 5)),
         (DAG(steps=20), (1.0, 4.0, 16.0), 20 + 11 + 17),
         (DAG(steps=20), (math.inf,), 20),
     ],
@@ -62,14 +63,14 @@ def test_gradients_foretells_the_count(worlds, attack, epsilons, gradients):
 
 def test_every_gradient_is_one_forward(worlds):
     world = worlds(2)
-    context = world.context(PGD(), "semantic")
+    context = world.context(paper.pgd(), "semantic")
     before = world.target_model.cost.forwards
-    list(PGD().perturb(context, KLINGNER))
+    list(paper.pgd().perturb(context, KLINGNER))
     assert world.target_model.cost.forwards - before == world.target_model.cost.backwards == 2 * 21
 
 
 @pytest.mark.parametrize("norm", ["linf", "rms"])
-@pytest.mark.parametrize("attack", [PGD(steps=6, alpha=3.0), DAG(steps=12)], ids=str)
+@pytest.mark.parametrize("attack", [paper.pgd(steps=6, alpha=3.0), DAG(steps=12)], ids=str)
 def test_run_alone_gives_what_the_grid_gives(worlds, attack, norm):
     """Authors may build on `run`; its first step already leaves the ball and must be projected."""
     world = worlds(2)
@@ -109,7 +110,7 @@ def test_steps_that_depend_on_the_epsilon_share_nothing(worlds):
 
 def test_a_move_that_depends_on_the_epsilon_must_say_so(worlds):
     world = worlds(1)
-    attack = Proportional(steps=6, declared=False)
+    attack = Proportional(steps=6, alpha=1.0, declared=False)
     with pytest.raises(ValueError, match=r"Proportional\.step depends on epsilon; let `max_displacement` be infinite"):
         list(attack.perturb(world.context(attack, "semantic"), [16.0, 8.0]))
 
@@ -124,7 +125,7 @@ class Elsewhere(PGD):
 
 def test_a_start_beside_the_clean_images_must_say_so(worlds):
     world = worlds(1)
-    attack = Elsewhere(steps=6)
+    attack = Elsewhere(steps=6, alpha=1.0)
     with pytest.raises(
         ValueError, match=r"Elsewhere\.start is not the clean images; let `max_displacement` be infinite"
     ):
@@ -153,8 +154,8 @@ class MixedIn(Half, PGD):
 
 def test_a_run_of_ones_own_is_run_for_every_epsilon(worlds):
     world = worlds(1)
-    for attack in (Averaged(), MixedIn()):
-        whole, half = (dict(a.perturb(world.context(a, "semantic"), [2.0, 8.0])) for a in (PGD(), attack))
+    for attack in (Averaged(**paper.AS_PUBLISHED), MixedIn(**paper.AS_PUBLISHED)):
+        whole, half = (dict(a.perturb(world.context(a, "semantic"), [2.0, 8.0])) for a in (paper.pgd(), attack))
         for epsilon, x in half.items():
             torch.testing.assert_close(x, (world.images + whole[epsilon]) / 2)
 
@@ -163,18 +164,18 @@ def test_a_run_of_ones_own_is_run_for_every_epsilon(worlds):
 class Momentum(PGD):
     """Keeps what it accumulates on itself."""
 
-    def direction(self, context: AttackContext, x: Tensor) -> Tensor:
-        total = super().direction(context, x) + self.__dict__.get("total", 0)
+    def direction(self, context: AttackContext, x: Tensor, progress: float) -> Tensor:
+        total = super().direction(context, x, progress) + self.__dict__.get("total", 0)
         object.__setattr__(self, "total", total)
         return total
 
 
 def test_what_an_attack_keeps_on_itself_does_not_reach_another_epsilon(worlds):
-    world = worlds(2)
-    results = dict(Momentum(steps=10).perturb(world.context(PGD(), "semantic"), [2.0, 4.0, 8.0]))
-    assert not torch.equal(results[8.0], alone(world, PGD(steps=10), 8.0))
+    world, momentum = worlds(2), Momentum(**paper.AS_PUBLISHED | {"steps": 10})
+    results = dict(momentum.perturb(world.context(paper.pgd(), "semantic"), [2.0, 4.0, 8.0]))
+    assert not torch.equal(results[8.0], alone(world, paper.pgd(steps=10), 8.0))
     for epsilon, x in results.items():
-        assert torch.equal(x, alone(world, Momentum(steps=10), epsilon))
+        assert torch.equal(x, alone(world, momentum, epsilon))
 
 
 @dataclass(frozen=True)
@@ -193,22 +194,22 @@ class Wide(PGD):
 def test_a_move_beyond_reach_is_refused(worlds, norm, wide, seen):
     """At the first step, or at the last at which the ball of the smallest epsilon cannot have been touched."""
     world = worlds(2)
-    attack = Wide(steps=20, wide=wide)
+    attack = Wide(steps=20, alpha=1.0, wide=wide)
     with pytest.raises(ValueError, match=rf"Wide moved further than `max_displacement` says in {seen} step\(s\)"):
-        list(attack.perturb(world.context(PGD(), "semantic"), [8.0, 16.0], norm))
+        list(attack.perturb(world.context(paper.pgd(), "semantic"), [8.0, 16.0], norm))
 
 
 @pytest.mark.parametrize("norm", ["linf", "rms"])
 def test_rounding_is_not_taken_for_a_move_beyond_reach(worlds, norm):
     """Steps far smaller than what an image's values resolve exactly."""
     world = worlds(2)
-    results = dict(PGD(steps=20, alpha=1e-3).perturb(world.context(PGD(), "semantic"), [2.0, 8.0], norm))
+    results = dict(paper.pgd(steps=20, alpha=1e-3).perturb(world.context(paper.pgd(), "semantic"), [2.0, 8.0], norm))
     assert len(results) == 2
 
 
 def test_random_starts_differ_from_clean_starts_and_share_one_draw(worlds):
     world = worlds(2)
-    attack = PGD(steps=1, alpha=1e-6, random_start=True)
+    attack = paper.pgd(steps=1, alpha=1e-6, random_start=True)
     context = world.context(attack, "semantic")
     small, large = (attack(context, epsilon) - world.images for epsilon in (2.0, 8.0))
     torch.testing.assert_close(4 * small, large, rtol=0, atol=1e-6)
@@ -216,7 +217,7 @@ def test_random_starts_differ_from_clean_starts_and_share_one_draw(worlds):
 
 
 def test_random_unit_is_uniform_and_depends_on_the_purpose(worlds):
-    context = worlds(2, height=64, width=64).context(PGD(), None)
+    context = worlds(2, height=64, width=64).context(paper.pgd(), None)
     draw = random_unit(context, "start 0")
     assert draw.shape == (2, 3, 64, 64)
     assert -1 <= draw.min() < -0.999
@@ -234,7 +235,7 @@ class Constant(nn.Module):
         return {"semantic": nothing.expand(-1, 5, -1, -1), "depth": 5 + nothing[:, 0]}
 
 
-@pytest.mark.parametrize("attack", [PGD(), PGD(random_start=True), DAG(), FGSM()], ids=str)
+@pytest.mark.parametrize("attack", [paper.pgd(), paper.pgd(random_start=True), DAG(), paper.fgsm()], ids=str)
 @pytest.mark.parametrize("norm", ["linf", "rms"])
 def test_without_a_gradient_the_attack_ends_at_once(world_of, worlds, attack, norm):
     reference = worlds(2)
@@ -251,13 +252,13 @@ def test_without_a_gradient_the_attack_ends_at_once(world_of, worlds, attack, no
 def test_an_image_without_gradient_does_not_hold_up_the_others(worlds):
     world = worlds(3)
     world.labels["semantic"][0] = 255
-    together, parted = (alone(part, PGD(), 8.0) for part in (world, world.part([1])))
+    together, parted = (alone(part, paper.pgd(), 8.0) for part in (world, world.part([1])))
     assert torch.equal(together[1], parted[0])
     assert not torch.equal(parted[0], world.images[1])
 
 
 def test_hiding_shares_like_pgd():
-    assert Hide().num_gradients(KLINGNER) == PGD().num_gradients(KLINGNER)
+    assert paper.hide().num_gradients(KLINGNER) == paper.pgd().num_gradients(KLINGNER)
 
 
 @pytest.mark.parametrize("epsilon", KLINGNER)
@@ -267,21 +268,25 @@ def test_what_is_called_the_same_is_the_same_to_the_bit(worlds, epsilon):
     world.images.mul_(255).round_().div_(255)
     for norm in ("linf", "rms"):
         for alpha in (0.25, 1.0, 4.0, 16.0):
-            names = [attack.cache_key(epsilon, norm) for attack in (FGSM(), PGD(steps=1, alpha=alpha))]
+            names = [attack.cache_key(epsilon, norm) for attack in (paper.fgsm(), paper.pgd(steps=1, alpha=alpha))]
             results = [
                 attack(world.context(attack, "semantic"), epsilon, norm)
-                for attack in (FGSM(), PGD(steps=1, alpha=alpha))
+                for attack in (paper.fgsm(), paper.pgd(steps=1, alpha=alpha))
             ]
             assert (names[0] == names[1]) == (norm == "linf" and alpha >= epsilon)
             assert torch.equal(*results) or names[0] != names[1]
 
 
 def test_what_only_looks_alike_has_no_name():
-    assert PGD(steps=2).cache_key(0.5, "linf") is None
-    assert PGD(steps=1, random_start=True).cache_key(0.5, "linf") is None
-    assert PGD(steps=1, alpha=0.4).cache_key(0.5, "linf") is None
-    assert PGD(steps=1).cache_key(0.5, "rms") is None
-    assert PGD(steps=1).cache_key(0.5, "linf") == FGSM().cache_key(0.5, "linf") != FGSM().cache_key(1.0, "linf")
+    assert paper.pgd(steps=2).cache_key(0.5, "linf") is None
+    assert paper.pgd(steps=1, random_start=True).cache_key(0.5, "linf") is None
+    assert paper.pgd(steps=1, alpha=0.4).cache_key(0.5, "linf") is None
+    assert paper.pgd(steps=1).cache_key(0.5, "rms") is None
+    assert (
+        paper.pgd(steps=1).cache_key(0.5, "linf")
+        == paper.fgsm().cache_key(0.5, "linf")
+        != paper.fgsm().cache_key(1.0, "linf")
+    )
 
 
 @dataclass(frozen=True)
@@ -306,7 +311,7 @@ def test_a_subclass_is_not_the_same():
 
 
 def test_a_gradient_that_is_written_into_stays_what_it_was(worlds):
-    context = worlds(2).context(PGD(), "semantic")
+    context = worlds(2).context(paper.pgd(), "semantic")
     first = context.gradient(context.images)
     expected = first.clone()
     first.neg_()

@@ -7,10 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from robustbench_seg.attacks.pgd import PGD
 from robustbench_seg.attacks.target_model import TargetModel
 from robustbench_seg.classes import CAMVID11, CITYSCAPES19, align
 from robustbench_seg.errors import InputError
+from tests.attacks import paper
 from tests.tasks.by_key import by_key
 
 IMAGES = torch.rand(2, 3, 12, 16, generator=torch.Generator().manual_seed(0))
@@ -205,8 +205,8 @@ def test_bf16_is_for_gradients_alone(worlds):
         assert torch.equal(world.target_model.outputs(world.images)[key], value)
         assert torch.equal(made.outputs[key], value)
     assert torch.equal(made.gradient(loss), rough)
-    context = world.context(PGD(), "semantic")
-    x = PGD()(context, 4.0)
+    context = world.context(paper.pgd(), "semantic")
+    x = paper.pgd()(context, 4.0)
     assert x.dtype == torch.float32
     assert (context.loss(x) > context.loss(world.images)).all()
 

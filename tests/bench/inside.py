@@ -22,7 +22,7 @@ from robustbench_seg.evaluation.spec import DataSpec, InMemory, ModelSpec
 from robustbench_seg.evaluation.sweep import AttackSweep
 from robustbench_seg.protocol import Protocol
 from robustbench_seg.protocol_options import from_options
-from robustbench_seg.tasks.base import masked_mean
+from robustbench_seg.tasks.masked import masked_mean
 
 EPSILON = 16.0
 

@@ -86,7 +86,7 @@ CASES = {
     "declaration as a parameter": (
         ("evaluate", *TOY, "-a", "pgd", "--set", "pgd.title=X"),
         USAGE,
-        "unknown parameter of PGD 'title'; known: steps, alpha, random_start, restarts",
+        "unknown parameter of PGD 'title'; known: loss, scale_free, steps, alpha, random_start, restarts",
     ),
     "parameter of wrong type": (("evaluate", *TOY, "-a", "pgd", "--set", "pgd.steps=many"), USAGE, "many"),
     "parameter out of range": (("evaluate", *TOY, "-a", "pgd", "--set", "pgd.alpha=-1"), USAGE, "-1"),

@@ -18,7 +18,7 @@ def test_everything_can_be_shown(robustseg, kind, name):
 
 def test_a_docstring_is_shown_without_the_indentation_of_its_source(robustseg):
     _, out, _ = robustseg("show", "attack", "pgd")
-    assert "\nArgs:\n    steps: iterations" in out
+    assert "\nArgs:\n    loss: which loss" in out
 
 
 def test_the_card_in_a_folder_is_shown(robustseg, tmp_path, monkeypatch):

@@ -16,7 +16,7 @@ def made(attack, objective="", epsilons=(1.0, 4.0), **params):
 
 
 def test_attacks_of_one_objective_share_its_loss_and_equal_cells():
-    fgsm, pgd, depth = made("fgsm", "semantic"), made("pgd", "semantic"), made("pgd", "depth")
+    fgsm, pgd, depth = made("fgsm", "semantic"), made("pgd", "semantic", steps=0, alpha=1), made("pgd", "depth")
     assert fgsm.loss_key == pgd.loss_key != depth.loss_key
     assert fgsm.cell_key(1.0) != fgsm.cell_key(4.0)
     assert fgsm.cell_key(0.25) == pgd.cell_key(0.25) is not None, "one step of PGD that reaches the ball is FGSM"
@@ -27,6 +27,12 @@ def test_attacks_of_one_objective_share_its_loss_and_equal_cells():
 class Own(PGD):
     def adversarial_loss(self, objective, reference):
         return objective.adversarial_loss(reference)
+
+
+def test_attacks_share_the_losses_that_they_choose_alike():
+    assert made("cospgd", "semantic").loss_key == made("apgd", "semantic", loss="cosine").loss_key
+    assert made("cospgd", "semantic").loss_key != made("pgd", "semantic").loss_key
+    assert made("pgd", "semantic", scale_free=False).loss_key != made("pgd", "semantic").loss_key
 
 
 def test_an_attack_with_a_loss_of_its_own_shares_it_with_its_equals_alone(monkeypatch):

@@ -67,7 +67,7 @@ def test_one_attack_with_other_parameters_is_a_variant(request_for):
 
 
 def test_variants_have_rows_of_their_own(run_in, tmp_path):
-    plans = tuple(AttackPlan("pgd", (4.0,), params={"steps": steps}) for steps in (1, 9))
+    plans = tuple(AttackPlan("pgd", (4.0,), params={"steps": steps, "alpha": 0.4}) for steps in (1, 9))
     run = run_in(tmp_path / "run", "toy-single", protocol=Protocol("p", plans), limit=3)
     table = run.summary[run.summary["metric"] == "miou"].set_index("attack")
     assert list(table.index) == ["clean", "pgd[steps=1]", "pgd[steps=9]"]

@@ -27,7 +27,7 @@ GRID = Protocol(
         AttackPlan("gaussian", EPSILONS),
         AttackPlan("salt_and_pepper", EPSILONS),
         AttackPlan("fgsm", EPSILONS),
-        AttackPlan("pgd", EPSILONS),
+        AttackPlan("pgd", EPSILONS, params={"steps": 0, "alpha": 1}),
     ),
 )
 IMAGES = 4

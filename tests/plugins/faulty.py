@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from robustbench_seg import ATTACKS, DATASETS, MODELS, TASKS
-from robustbench_seg.attacks.base import Perturbation
+from robustbench_seg.attacks.chosen_loss import ChosenLoss
 from robustbench_seg.attacks.fgsm import FGSM
 from robustbench_seg.classes import CAMVID11
 from robustbench_seg.models.base import LoadedModel
@@ -31,7 +31,7 @@ def attack(name):
 
     def add(function):
         @dataclass(frozen=True)
-        class Faulty(Perturbation):
+        class Faulty(ChosenLoss):
             def run(self, context, budget):
                 return function(context, budget)
 

@@ -19,7 +19,7 @@ def test_titles_of_attacks_have_variant_and_direction() -> None:
     assert names.attack_title("pgd[40 steps]") == "PGD"
     assert names.perturbation_name("pgd[40 steps]", "semantic") == "PGD, 40 steps"
     assert names.perturbation_name("pgd[steps=40]", "group:all") == "PGD on all tasks, steps = 40"
-    assert names.attack_title("mi_fgsm") == "mi_fgsm"
+    assert names.attack_title("ni_fgsm") == "ni_fgsm"
     assert names.attack_title("dag", "none") == "DAG"
     assert names.attack_title("dag", "linf") == "DAG (direction)"
 
@@ -48,7 +48,7 @@ def test_metrics_are_named_by_their_task() -> None:
         ("hide", "hide:person@depth", "Hiding person", "Hiding person on depth"),
         ("dag", "swap:person,car@semantic", "DAG person ↔ car", "DAG person ↔ car on semantic"),
         ("pgd", "group:geometric", "PGD on geometric tasks", "PGD on geometric tasks"),
-        ("mi_fgsm", "new:thing@edges", "mi_fgsm new:thing", "mi_fgsm new:thing on edges"),
+        ("ni_fgsm", "new:thing@edges", "ni_fgsm new:thing", "ni_fgsm new:thing on edges"),
     ],
 )
 def test_perturbations_by_objective(attack: str, objective: str, plain: str, full: str) -> None:

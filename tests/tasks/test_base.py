@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from robustbench_seg.tasks.base import masked_mean, stack, weighted_mean
+from robustbench_seg.tasks.base import stack, weighted_mean
 from robustbench_seg.tasks.instances.dense import DenseInstances
 from robustbench_seg.tasks.instances.truth import InstanceLabels
+from robustbench_seg.tasks.masked import masked_mean
 from robustbench_seg.tasks.registry import TASKS
 from tests.tasks.made import LABELS, OUTPUTS, made_for
 from tests.tasks.made_instances import labelled

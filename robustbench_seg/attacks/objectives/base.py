@@ -36,8 +36,24 @@ class CleanReference:
         Relative depth is compared at the scale of its clean prediction, a constant of the attack.
         """
         if not self.median_scaling:
-            return lambda output: output
+            return as_it_is
         return task.rescaling(self.outputs[task.key], self.labels[task.key])
+
+
+def as_it_is(output: Any) -> Any:
+    """The output itself."""
+    return output
+
+
+@dataclass(frozen=True)
+class LossChoice:
+    """How an objective is pursued: by which of its task's `attack_losses` (empty: the task's own loss).
+
+    `scale_free` says that the loss does not depend on the scale of a model's logits.
+    """
+
+    name: str = ""
+    scale_free: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,13 +61,17 @@ class AdversarialLoss:
     """A per-image loss (N,) to ascend, and which images (N,) bool are attackable: have a target.
 
     `skips` says that images without a target have no value in this cell (hiding), rather than staying as they are
-    and being counted. `outcome` counts what the attack reached, per image.
+    and being counted. `outcome` counts what the attack reached, per image. `at` gives the loss at a share of the
+    steps done, where it changes while the attack proceeds. `performance` (N,) is what the attack is to bring down,
+    comparable whatever the loss; None where that is the loss alone.
     """
 
     loss: Callable[[Outputs], Tensor]
     attackable: Tensor
     skips: bool = False
     outcome: Callable[[Outputs], Mapping[str, Tensor]] | None = None
+    at: Callable[[float], Callable[[Outputs], Tensor]] | None = None
+    performance: Callable[[Outputs], Tensor] | None = None
 
 
 class Role(StrEnum):
@@ -106,6 +126,10 @@ class Objective(ABC):
     @abstractmethod
     def adversarial_loss(self, reference: CleanReference) -> AdversarialLoss:
         """The adversarial loss for one batch."""
+
+    def chosen_loss(self, reference: CleanReference, choice: LossChoice) -> AdversarialLoss:
+        """The adversarial loss that an attack chooses; by default the objective's only one."""
+        return self.adversarial_loss(reference)
 
     def missing_classes(self, classes: ClassSet) -> list[str]:
         """Classes the objective names that `classes` lacks."""

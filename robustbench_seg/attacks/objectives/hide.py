@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from robustbench_seg.attacks.objectives.base import (
     AdversarialLoss,
     CleanReference,
     Description,
+    LossChoice,
     Objective,
     Tasks,
+    as_it_is,
     split_task,
 )
 from robustbench_seg.classes import ClassSet
 from robustbench_seg.errors import UsageError
 from robustbench_seg.lazy import Tensor, torch
-from robustbench_seg.tasks.base import Task
+from robustbench_seg.tasks.base import Outputs, Task
 from robustbench_seg.tasks.dense import DenseTask, dense_tasks
 from robustbench_seg.tasks.semantic import Semantic
 
@@ -51,13 +55,23 @@ class Hide(Objective):
 
     def adversarial_loss(self, reference: CleanReference) -> AdversarialLoss:
         """Images whose clean prediction lacks the class (or is nothing else) are skipped."""
+        return self.chosen_loss(reference, LossChoice())
+
+    def chosen_loss(self, reference: CleanReference, choice: LossChoice) -> AdversarialLoss:
+        """The same with another loss of the task, towards the target; its own where it has none of that name."""
         index = reference.classes.find(self.hidden)
         assert index is not None
         mask = Semantic().prediction(reference.outputs[Semantic.key]) == index
         attackable = mask.flatten(1).any(1) & ~mask.flatten(1).all(1)
         target = fill_from_nearest(self.task.prediction(reference.outputs[self.task.key]), mask)
         task = self.task
-        return AdversarialLoss(lambda outputs: -task.distance(outputs[task.key], target), attackable, skips=True)
+        unit = task.scale_free(reference.outputs[task.key]) if choice.scale_free else as_it_is
+
+        def at(progress: float) -> Callable[[Outputs], Tensor]:
+            loss = task.descended(choice.name, progress)
+            return lambda outputs: -loss(unit(outputs[task.key]), target)
+
+        return AdversarialLoss(at(0.0), attackable, skips=True, at=at)
 
 
 def fill_from_nearest(values: Tensor, mask: Tensor) -> Tensor:

@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
-from robustbench_seg.attacks.objectives.base import AdversarialLoss, CleanReference, Description, Objective, Role, Tasks
-from robustbench_seg.tasks.base import Task
+from collections.abc import Callable
+
+from robustbench_seg.attacks.objectives.base import (
+    AdversarialLoss,
+    CleanReference,
+    Description,
+    LossChoice,
+    Objective,
+    Role,
+    Tasks,
+    as_it_is,
+)
+from robustbench_seg.lazy import Tensor
+from robustbench_seg.tasks.base import Outputs, Task
 from robustbench_seg.tasks.registry import TASKS, ordered_names
 
 EACH_TASK = "each task"
@@ -36,5 +48,18 @@ class TaskLoss(Objective):
 
     def adversarial_loss(self, reference: CleanReference) -> AdversarialLoss:
         """Void pixels have no loss; an image without a valid label has no target."""
+        return self.chosen_loss(reference, LossChoice())
+
+    def chosen_loss(self, reference: CleanReference, choice: LossChoice) -> AdversarialLoss:
+        """The same with another loss of the task; its own where it has none of that name."""
         task, label, scale = self.task, reference.labels[self.task.key], reference.scale(self.task)
-        return AdversarialLoss(lambda outputs: task.loss(scale(outputs[task.key]), label), task.valid(label))
+        unit = task.scale_free(reference.outputs[task.key]) if choice.scale_free else as_it_is
+
+        def at(progress: float) -> Callable[[Outputs], Tensor]:
+            loss = task.ascended(choice.name, progress)
+            return lambda outputs: loss(unit(scale(outputs[task.key])), label)
+
+        def performance(outputs: Outputs) -> Tensor:
+            return task.performance(scale(outputs[task.key]), label)
+
+        return AdversarialLoss(at(0.0), task.valid(label), at=at, performance=performance)

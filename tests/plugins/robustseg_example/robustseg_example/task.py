@@ -1,7 +1,8 @@
 """A task of three channels."""
 
 from robustbench_seg import TASKS
-from robustbench_seg.tasks.base import Metric, masked_mean
+from robustbench_seg.tasks.base import Metric
+from robustbench_seg.tasks.masked import masked_mean
 from robustbench_seg.tasks.regions import POOLING, RegionTask
 
 

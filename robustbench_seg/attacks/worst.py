@@ -1,0 +1,36 @@
+"""The worst case over other attacks of a run, made from their results."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from robustbench_seg.attacks.base import Perturbation
+from robustbench_seg.attacks.budgets import Budget
+from robustbench_seg.attacks.context import AttackContext
+from robustbench_seg.errors import UsageError
+from robustbench_seg.lazy import Tensor
+
+
+@dataclass(frozen=True)
+class Worst(Perturbation):
+    """Of every image the most harmful of what other attacks on the same objective and norm made of it.
+
+    In `linf` also of what they made at smaller epsilons, so that the curve falls by construction. Costs nothing: it is
+    chosen from what is stored (see `results.worst`).
+
+    Args:
+        over: names or labels of the attacks to choose from, separated by `;`; all of the protocol where empty.
+        by_image: choose by each image's own value; else greedily by the metric over all images.
+    """
+
+    title: ClassVar[str] = "Worst case"
+    strength: ClassVar[int | None] = 3
+    is_derived: ClassVar[bool] = True
+
+    over: str = ""
+    by_image: bool = False
+
+    def run(self, context: AttackContext, budget: Budget) -> Tensor:
+        """There is nothing to run: UsageError."""
+        raise UsageError("worst chooses among the results of other attacks; evaluate it beside them")

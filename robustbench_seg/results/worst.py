@@ -1,0 +1,95 @@
+"""The worst case over attacks: of every image what one of them made of it, chosen from what is stored of all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from robustbench_seg.results.keys import WORST, AttackConfiguration
+from robustbench_seg.results.records import ImageResult
+from robustbench_seg.results.store import StoredCell
+from robustbench_seg.tasks.base import Statistics, Task
+
+NESTED = "linf"
+"""The norm in which what is in one ball is in every larger one."""
+ROUNDS = 3
+"""How often the greedy choice goes through the images at most."""
+
+
+def candidates(
+    worst: AttackConfiguration, epsilon: float | None, configurations: Sequence[AttackConfiguration]
+) -> list[tuple[int, int]]:
+    """The (configuration, place in its grid) that a worst case may choose from.
+
+    Those of the same objective and norm at the same epsilon, and in `linf` at smaller ones too: what is adversarial at
+    an epsilon is at every larger one, so that the curve falls by construction.
+    """
+    named = [label.strip() for label in str(worst.params.get("over", "")).split(";") if label.strip()]
+    return [
+        (index, place)
+        for index, other in enumerate(configurations)
+        if (other.objective, other.norm) == (worst.objective, worst.norm)
+        and other.attack != WORST
+        and (not named or other.attack in named or other.label in named)
+        for place, size in enumerate(other.epsilons)
+        if size == epsilon or (worst.norm == NESTED and size is not None and epsilon is not None and size < epsilon)
+    ]
+
+
+def worst_cell(cells: Sequence[StoredCell], task: Task, by_image: bool) -> StoredCell:
+    """One cell that holds for every image the record of one of `cells`; images stored in all of them alone.
+
+    Each image has the record in which its own value of the task's metric is worst. Unless `by_image`, the choice is
+    then improved greedily until no image's record makes the metric over all images worse (Croce et al. 2024, section
+    3.4). An image that failed in one cell fails here.
+    """
+    records = [{result.image: result for result in cell.results} for cell in cells]
+    images = sorted(set.intersection(*(set(of_cell) for of_cell in records))) if records else []
+    failed = {image for image in images if any(of_cell[image].error for of_cell in records)}
+    sound = [image for image in images if image not in failed]
+    chosen = dict(zip(sound, _choice(cells, sound, task, by_image), strict=True))
+    results = [_failed(image, records) if image in failed else records[chosen[image]][image] for image in images]
+    statistics: Mapping[str, Mapping[int, Statistics]] = {
+        name: {image: cells[index].statistics[name][image] for image, index in chosen.items()}
+        for name in (cells[0].statistics if cells else {})
+    }
+    return StoredCell(results, statistics)
+
+
+def _failed(image: int, records: Sequence[Mapping[int, ImageResult]]) -> ImageResult:
+    return next(of_cell[image] for of_cell in records if of_cell[image].error)
+
+
+def _choice(cells: Sequence[StoredCell], images: Sequence[int], task: Task, by_image: bool) -> list[int]:
+    """The cell of each image."""
+    table = [[cell.statistics[task.name][image] for cell in cells] for image in images]
+    scores = np.array([[_performance(task, [one]) for one in row] for row in table]).reshape(len(images), len(cells))
+    choice = [int(index) for index in scores.argmin(1)] if images else []
+    for _ in range(ROUNDS if images and not by_image else 0):
+        if not _improve(task, table, choice):
+            break
+    return choice
+
+
+def _improve(task: Task, table: Sequence[Sequence[Statistics]], choice: list[int]) -> bool:
+    """Go through the images once, each changed to the record that makes all of them together worst; whether any was."""
+    current = [row[index] for row, index in zip(table, choice, strict=True)]
+    lowest, is_changed = _performance(task, current), False
+    for i, row in enumerate(table):
+        for index, statistics in enumerate(row):
+            if index == choice[i]:
+                continue
+            value = _performance(task, [*current[:i], statistics, *current[i + 1 :]])
+            if value < lowest:
+                lowest, choice[i], current[i], is_changed = value, index, statistics, True
+    return is_changed
+
+
+def _performance(task: Task, statistics: Sequence[Statistics]) -> float:
+    """The metric that Q is drawn of, higher where images are predicted better; infinite without a value."""
+    weights: npt.NDArray[np.float64] = np.ones((1, len(statistics)))
+    value = float(task.values(statistics, weights, task.scored(statistics)).overall[task.curve][0])
+    signed = value if task.metric(task.curve).higher_is_better else -value
+    return signed if np.isfinite(signed) else np.inf
