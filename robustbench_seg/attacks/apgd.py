@@ -55,7 +55,7 @@ class APGD(ChosenLoss):
         return self._from(context, budget, context.images)
 
     def run_epsilons(self, context: AttackContext, budgets: Sequence[Budget]) -> Iterator[tuple[Budget, Tensor]]:
-        """Epsilons from the smallest on, each from the result of the one before."""
+        """Epsilons from the smallest on, each from the result of the one before where starts are warm."""
         x = context.images
         for budget in sorted(budgets, key=lambda budget: budget.epsilon):
             x = self._from(context, budget, budget.finish(x) if self.warm_start else context.images)
@@ -82,7 +82,7 @@ class APGD(ChosenLoss):
         window = _Window(now, steps)
         for taken in range(1, steps):
             moved = _moved(budget, now, before, alpha, 1.0 if taken == 1 else MOMENTUM)
-            before, last, now = now.x, now, self._evaluated(context, moved)
+            before, last, now = now.x, now, self._evaluated(context, moved, taken / steps)
             best = now.where(now.performance < best.performance, best)
             stuck = window.stuck(now.performance < last.performance, best.performance)
             if stuck is not None:
@@ -90,8 +90,8 @@ class APGD(ChosenLoss):
                 now = best.where(stuck, now)
         return best.x
 
-    def _evaluated(self, context: AttackContext, x: Tensor) -> Evaluated:
-        point = context.evaluate(x)
+    def _evaluated(self, context: AttackContext, x: Tensor, progress: float = 0.0) -> Evaluated:
+        point = context.evaluate(x, progress)
         return replace(point, performance=-point.loss) if self.by_loss else point
 
 

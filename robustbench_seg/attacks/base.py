@@ -30,8 +30,7 @@ class Perturbation(ABC):
     `title` is what pages call it (its name in the registry where empty), `title_with_epsilon` what they add where it is
     run with an epsilon. `strength` orders attacks by the harm they must do at equal epsilon (None: not comparable).
     `norms` lists the budgets it can run in, the default first. `default_objectives` are the objectives of a bare use
-    (`each task` is one run per task; empty for noise). `is_derived` says that its cells are made from those of other
-    attacks, not run. All this is read without torch.
+    (`each task` is one run per task; empty for noise). All this is read without torch.
     """
 
     title: ClassVar[str] = ""
@@ -39,7 +38,6 @@ class Perturbation(ABC):
     strength: ClassVar[int | None] = None
     norms: ClassVar[tuple[str, ...]] = ("linf", "rms")
     default_objectives: ClassVar[tuple[str, ...]] = (EACH_TASK,)
-    is_derived: ClassVar[bool] = False
 
     @abstractmethod
     def run(self, context: AttackContext, budget: Budget) -> Tensor:

@@ -88,13 +88,13 @@ class AttackContext:
         # A copy: an attack may write into its gradient.
         return self._clean.clone()
 
-    def evaluate(self, x: Tensor) -> Evaluated:
+    def evaluate(self, x: Tensor, progress: float = 0.0) -> Evaluated:
         """The ascent direction at x with the loss and the performance there, from one forward."""
         _, adversarial_loss = self._parts()
-        measured: list[Tensor] = []
+        compute, measured = self._at(progress), list[Tensor]()
 
         def loss(outputs: Outputs) -> Tensor:
-            value = adversarial_loss.loss(outputs)
+            value = compute(outputs)
             detached = value.detach()
             performance = adversarial_loss.performance
             with torch.no_grad():
@@ -106,11 +106,15 @@ class AttackContext:
 
     def loss(self, x: Tensor) -> Tensor:
         """Each image's loss (N,) at x, without a gradient; FloatingPointError where it is not a number."""
-        target_model, adversarial_loss = self._parts()
-        loss = adversarial_loss.loss(target_model.outputs(x))
-        if (loss.isnan() & adversarial_loss.attackable).any():
-            raise FloatingPointError("the loss is not a number")
-        return loss
+        _, adversarial_loss = self._parts()
+        return self._measured(x, adversarial_loss.loss)
+
+    def harm(self, x: Tensor) -> Tensor:
+        """What tells how much each image (N,) is harmed at x: the loss, or minus the performance where it cannot."""
+        _, adversarial_loss = self._parts()
+        if adversarial_loss.performance is None or not adversarial_loss.is_weighted:
+            return self.loss(x)
+        return -self._measured(x, adversarial_loss.performance)
 
     def generators(self, *purpose: str) -> list[np.random.Generator]:
         """One random stream per image, the same whatever the batch, the order, the model and epsilon."""
@@ -139,6 +143,13 @@ class AttackContext:
                 self._clean = None
         if changed:
             raise ValueError("a perturbation changed context.images in place; let it work on a clone")
+
+    def _measured(self, x: Tensor, measure: Callable[[Outputs], Tensor]) -> Tensor:
+        target_model, adversarial_loss = self._parts()
+        values = measure(target_model.outputs(x))
+        if (values.isnan() & adversarial_loss.attackable).any():
+            raise FloatingPointError("the loss is not a number")
+        return values
 
     def _at(self, progress: float) -> Callable[[Outputs], Tensor]:
         _, adversarial_loss = self._parts()

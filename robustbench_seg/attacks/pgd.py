@@ -31,7 +31,7 @@ class PGD(ChosenLoss, IterativeAttack):
         steps: iterations; 0 is Kurakin's rule, which grows with epsilon.
         alpha: step size in units of 1/255; 0 is a share of epsilon, max(1/4, 2.5 / steps).
         random_start: start at a uniform point of the ball.
-        restarts: runs with different random starts, the highest loss kept image by image.
+        restarts: runs with different random starts, the most harmful kept image by image.
     """
 
     title: ClassVar[str] = "PGD"
@@ -71,15 +71,15 @@ class PGD(ChosenLoss, IterativeAttack):
         """The best of the restarts, image by image."""
         if not self.random_start:
             return super().run(context, budget)
-        best, best_loss = context.images, torch.full((len(context.images),), -math.inf)
+        best, most = context.images, torch.full((len(context.images),), -math.inf)
         for start in self._starts(context, budget):
             x = self._follow(context, budget, start, 0)
             if self.restarts == 1:
                 return x
-            loss = context.loss(x).cpu()
-            better = loss > best_loss
+            harm = context.harm(x).cpu()
+            better = harm > most
             best = torch.where(better.view(-1, 1, 1, 1).to(x.device), x, best)
-            best_loss = torch.where(better, loss, best_loss)
+            most = torch.where(better, harm, most)
         return best
 
     # Restarts are of random starts, which share nothing; without them `run` is the trajectory that epsilons share.
@@ -103,7 +103,7 @@ class PGD(ChosenLoss, IterativeAttack):
         return count if self.alpha or self.random_start else count - max(started - 1, 0)
 
     def num_forwards(self, epsilons: Sequence[float]) -> int:
-        """The loss of each of several restarts."""
+        """The harm of each of several restarts."""
         return self.restarts * sum(epsilon > 0 for epsilon in epsilons) if self.restarts > 1 else 0
 
     def _starts(self, context: AttackContext, budget: Budget) -> Iterator[Tensor]:

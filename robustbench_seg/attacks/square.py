@@ -47,14 +47,14 @@ class Square(ChosenLoss):
         streams = context.generators("square")
         images, size = context.images, budget.epsilon / LEVELS
         x = budget.finish(images + size * _as_tensor([_stripes(g, images.shape[1:]) for g in streams], images))
-        loss = context.loss(x)
+        harm = context.harm(x)
         for query in range(1, self.queries):
             side = self._side(query, images.shape[2:])
             squares = _as_tensor([_square(g, images.shape[1:], side) for g in streams], images)
             candidate = budget.finish(torch.where(squares != 0, images + size * squares, x))
-            value = context.loss(candidate)
-            better = value > loss
-            x, loss = torch.where(better.view(-1, 1, 1, 1), candidate, x), torch.where(better, value, loss)
+            value = context.harm(candidate)
+            better = value > harm
+            x, harm = torch.where(better.view(-1, 1, 1, 1), candidate, x), torch.where(better, value, harm)
         return x
 
     def num_forwards(self, epsilons: Sequence[float]) -> int:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from robustbench_seg.attacks.base import Perturbation
 from robustbench_seg.attacks.budgets import Budget
 from robustbench_seg.attacks.context import AttackContext
+from robustbench_seg.attacks.objectives.base import Objective
 from robustbench_seg.errors import UsageError
 from robustbench_seg.lazy import Tensor
+from robustbench_seg.tasks.base import Task
 
 
 @dataclass(frozen=True)
@@ -26,10 +29,19 @@ class Worst(Perturbation):
 
     title: ClassVar[str] = "Worst case"
     strength: ClassVar[int | None] = 3
-    is_derived: ClassVar[bool] = True
 
     over: str = ""
     by_image: bool = False
+
+    def objectives(self, wanted: Sequence[str] | None, tasks: Mapping[str, Task]) -> list[Objective]:
+        """Tasks' own losses; UsageError for another objective, whose harm no metric of one task measures."""
+        chosen = super().objectives(wanted, tasks)
+        for objective in chosen:
+            if objective.name not in tasks:
+                raise UsageError(
+                    f"worst has no objective '{objective.name}': it needs a task, as in {', '.join(tasks)}"
+                )
+        return chosen
 
     def run(self, context: AttackContext, budget: Budget) -> Tensor:
         """There is nothing to run: UsageError."""

@@ -11,14 +11,15 @@ from typing import Any
 
 from robustbench_seg.attacks.objectives.base import Objective, Role
 from robustbench_seg.attacks.objectives.parse import describe
-from robustbench_seg.attacks.registry import ATTACKS, make_attack
+from robustbench_seg.attacks.registry import make_attack
 from robustbench_seg.classes import Alignment, align
 from robustbench_seg.data.base import Dataset
 from robustbench_seg.errors import UsageError
 from robustbench_seg.models.base import LoadedModel
 from robustbench_seg.protocol import AttackPlan, Protocol
 from robustbench_seg.protocol_options import with_variants
-from robustbench_seg.results.keys import CLEAN, AttackConfiguration
+from robustbench_seg.results.keys import CLEAN, WORST, AttackConfiguration
+from robustbench_seg.results.worst import candidates
 from robustbench_seg.tasks.base import Task
 from robustbench_seg.tasks.registry import load_tasks
 
@@ -37,11 +38,7 @@ class Pair:
     @cached_property
     def to_run(self) -> tuple[int, ...]:
         """The configurations that are run; the others are derived from their results."""
-        return tuple(
-            index
-            for index, configuration in enumerate(self.configurations)
-            if configuration.attack == CLEAN or not ATTACKS.get(configuration.attack).is_derived
-        )
+        return tuple(i for i, configuration in enumerate(self.configurations) if configuration.attack != WORST)
 
 
 @dataclass(frozen=True)
@@ -126,6 +123,8 @@ def plan_pair(
         planned, left_out = _configurations(where, attack_plan, tasks, alignment)
         configurations += planned
         notes += left_out
+    configurations, left_out = _with_candidates(where, configurations)
+    notes += left_out
     if set(names) != set(model.tasks) and any(
         describe(configuration.objective).role is Role.GROUP for configuration in configurations
     ):
@@ -164,6 +163,22 @@ def _configurations(
                 AttackConfiguration(plan.name, objective.name, norm, epsilons, plan.params, plan.variant)
             )
     return configurations, notes
+
+
+def _with_candidates(
+    where: str, configurations: Sequence[AttackConfiguration]
+) -> tuple[list[AttackConfiguration], list[str]]:
+    """The configurations less each worst case that has nothing to choose from at an epsilon, and notes on those."""
+    notes, kept = [], []
+    for configuration in configurations:
+        bare = [e for e in configuration.epsilons if not candidates(configuration, e, configurations)]
+        if configuration.attack == WORST and bare:
+            listed = ", ".join(f"{epsilon:g}" for epsilon in bare if epsilon is not None)
+            what = f"{configuration.label} {configuration.objective} ({configuration.norm})"
+            notes.append(f"{where}: {what} left out, no other attack to choose from at epsilon {listed}")
+        else:
+            kept.append(configuration)
+    return kept, notes
 
 
 def _cannot(objective: Objective, tasks: Mapping[str, Task], alignment: Alignment | None) -> str:

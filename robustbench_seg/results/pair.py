@@ -74,6 +74,8 @@ class PairResults:
     def __init__(self, store: Store, manifest: RunManifest, index: int) -> None:
         self.pair: PairManifest = manifest.pairs[index]
         self.store, self.manifest, self._index = store, manifest, index
+        # Costly to choose, and asked for beside other cells.
+        self._chosen = lru_cache(maxsize=_KEPT)(self._choose)
         # Cells are asked for one after another, each for all its tasks; most are over the same images as the others.
         self._stored = lru_cache(maxsize=1)(self._read)
         self._values = lru_cache(maxsize=_KEPT)(self._compare)
@@ -138,9 +140,11 @@ class PairResults:
     def _read(self, key: CellKey) -> StoredCell:
         if key.is_clean:
             return self.clean
+        is_worst = self.configuration(key).attack == WORST
+        return self._chosen(key) if is_worst else self.store.cell(self._index, *self.cells[key])
+
+    def _choose(self, key: CellKey) -> StoredCell:
         configuration = self.configuration(key)
-        if configuration.attack != WORST:
-            return self.store.cell(self._index, *self.cells[key])
         places = candidates(configuration, key.epsilon, self.pair.configurations)
         cells = [self.store.cell(self._index, *place) for place in places]
         return worst_cell(cells, self.tasks[key.objective], bool(configuration.params.get("by_image", False)))

@@ -65,7 +65,9 @@ def _failed(image: int, records: Sequence[Mapping[int, ImageResult]]) -> ImageRe
 def _choice(cells: Sequence[StoredCell], images: Sequence[int], task: Task, by_image: bool) -> list[int]:
     """The cell of each image."""
     table = [[cell.statistics[task.name][image] for cell in cells] for image in images]
-    scores = np.array([[_performance(task, [one]) for one in row] for row in table]).reshape(len(images), len(cells))
+    scores = np.array([[_performance(task, [statistics]) for statistics in row] for row in table]).reshape(
+        len(images), len(cells)
+    )
     choice = [int(index) for index in scores.argmin(1)] if images else []
     for _ in range(ROUNDS if images and not by_image else 0):
         if not _improve(task, table, choice):

@@ -53,7 +53,7 @@ class Experiment:
     def results(self, options: Options, root: str | None = None) -> Grouped:
         """The results; what is trained or evaluated already is not done again. `root` is the labelled data's folder."""
         others = dict(self.others or {})
-        models = [obtain(one, options.work, options.device, options.announce, root) for one in self.trainings]
+        models = [obtain(training, options.work, options.device, options.announce, root) for training in self.trainings]
         run = evaluated(self, [*others.values(), *models], options.work / "runs" / self.name, options)
         groups = {kind: [model.name] for kind, model in others.items()}
         groups |= {kind: [training.name for training in group] for kind, group in self.groups.items()}

@@ -27,7 +27,7 @@ class Finding:
 
     def count(self, sign: int) -> int:
         """How many comparisons have this sign."""
-        return sum(one.sign == sign for one in self.comparisons)
+        return sum(comparison.sign == sign for comparison in self.comparisons)
 
     @property
     def verdict(self) -> str:
@@ -48,12 +48,17 @@ class Finding:
 def findings_section(intro: Sequence[str], findings: Sequence[Finding]) -> Section:
     """One row per finding with its verdict; the comparisons of each are folded."""
     lines = [
-        Line(one.text, "", text_cells(one.verdict, *(str(one.count(sign)) for sign in (1, -1, 0)))) for one in findings
+        Line(finding.text, "", text_cells(finding.verdict, *(str(finding.count(sign)) for sign in (1, -1, 0))))
+        for finding in findings
     ]
     table = Table("Findings of the paper", "finding", ("verdict", "+", "−", "0"), tuple(lines))
     folded = [
-        Part(f"{one.text}: the comparisons", tables=[comparison_table(one.text, one.comparisons)], is_open=False)
-        for one in findings
+        Part(
+            f"{finding.text}: the comparisons",
+            tables=[comparison_table(finding.text, finding.comparisons)],
+            is_open=False,
+        )
+        for finding in findings
     ]
     title = "Which of the paper's findings hold here"
     return Section("holds", "What holds", title, [*intro, RULE], [Part(tables=[table]), *folded])

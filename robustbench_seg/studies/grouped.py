@@ -104,9 +104,10 @@ class Grouped:
     @cached_property
     def _differences(self) -> Mapping[tuple[str, Place], Difference]:
         return {
-            (one.second, Place(one.dataset, one.attack, one.epsilon)): one
-            for one in self.all_differences
-            if one.metric == self.metric and one.quantity == (VALUE if one.attack == CLEAN else RATIO)
+            (difference.second, Place(difference.dataset, difference.attack, difference.epsilon)): difference
+            for difference in self.all_differences
+            if difference.metric == self.metric
+            and difference.quantity == (VALUE if difference.attack == CLEAN else RATIO)
         }
 
     def difference(self, group: str, place: Place) -> Difference | None:

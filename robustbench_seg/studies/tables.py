@@ -35,7 +35,7 @@ def _number(grouped: Grouped, group: str, place: Place, scale: Scale) -> Cell:
         return Cell(DASH)
     interval = grouped.interval(group, place)
     if math.isnan(interval[0]):
-        seeds = ("seeds " + ", ".join(scale.number(one) for one in each),) if len(each) > 1 else ()
+        seeds = ("seeds " + ", ".join(scale.number(value) for value in each),) if len(each) > 1 else ()
         return Cell(scale.number(value), seeds)
     return Cell(scale.number(value), (scale.bracket(interval),), min(max(value, 0.0), 1.0))
 

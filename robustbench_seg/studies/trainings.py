@@ -70,6 +70,6 @@ def obtain(training: Training, work: Path, device: str, announce: Announce, root
 
 def training_table(trainings: Iterable[Training]) -> Table:
     """What was trained, with the command that does it alone."""
-    recipes = [(one.command, one.read()) for one in trainings]
+    recipes = [(training.command, training.read()) for training in trainings]
     lines = [Line(recipe.name, "", text_cells(str(recipe.steps), str(recipe.seed), line)) for line, recipe in recipes]
     return Table("What was trained", "model", ("steps", "seed", "command"), tuple(lines))

@@ -165,24 +165,25 @@ def findings(study: Study) -> list[Finding]:
     """All findings that the study's runs bear on, in the paper's order (sections 5.3 to 5.6)."""
     foremost = [sweep for sweep in leading(study.sweeps) if sweep.setting.norm == "linf"]
     every = [
-        Finding(text, [one for sweep in foremost for one in judge(sweep.chosen, study.samples)])
+        Finding(text, [comparison for sweep in foremost for comparison in judge(sweep.chosen, study.samples)])
         for text, judge in _OF_A_MATRIX.items()
     ]
     bounded = [sweep.chosen for sweep in (*study.sweeps, *study.hidings) if sweep.setting.norm == "linf"]
-    asymmetry = [one for matrix in bounded for one in directions(matrix, study.samples)]
-    boxes = [one for swap in study.swaps for one in shapes(swap, study.samples)]
+    asymmetry = [comparison for matrix in bounded for comparison in directions(matrix, study.samples)]
+    boxes = [comparison for swap in study.swaps for comparison in shapes(swap, study.samples)]
     every += [
         Finding("Semantic tasks influence geometric tasks more than the reverse", asymmetry),
         Finding("Swapping classes swaps the shapes of boxes along with them", boxes),
         Finding("The relationships do not depend on the architecture", [*architectures(foremost, study.samples)]),
     ]
-    return [one for one in every if one.comparisons]
+    return [finding for finding in every if finding.comparisons]
 
 
 def multi_task(matrix: Matrix, samples: Samples) -> list[Comparison]:
     """Every task under the multi-task loss against its own, as the paper has it (figure 3b)."""
     return [
-        replace(one, expected=1 if one.subject in MORE_UNDER_MTL else -1) for one in multi_task_loss(matrix, samples)
+        replace(comparison, expected=1 if comparison.subject in MORE_UNDER_MTL else -1)
+        for comparison in multi_task_loss(matrix, samples)
     ]
 
 

@@ -157,6 +157,10 @@ class Task(ABC):
         """
         return self.loss
 
+    def is_weighted(self, loss: str) -> bool:
+        """Whether the loss that is ascended under that name may fall as predictions get worse."""
+        return loss in self.attack_losses and self.attack_losses[loss].focus is not None
+
     def descended(self, loss: str, progress: float) -> Callable[[Any, Any], Tensor]:
         """What an attack descends (N,) of an output and a target that is itself an output."""
         return self.distance

@@ -130,3 +130,14 @@ def test_a_noise_problem_has_no_gradient(world):
 def test_images_of_a_wrong_shape_are_refused(shape):
     with pytest.raises(ValueError, match="images must be"):
         AttackContext(torch.zeros(shape), ["a", "b"])
+
+
+def test_harm_is_the_loss_unless_that_falls_as_predictions_get_worse(world):
+    plain, masked = (world.context(attack, "semantic") for attack in (FGSM(), FGSM(loss="masked_ce")))
+    worse = FGSM()(plain, 16.0)
+    assert torch.equal(plain.harm(worse), plain.loss(worse))
+    assert (masked.harm(worse) > masked.harm(world.images)).all()
+    wrong = world.target_model.outputs(worse)["semantic"].argmax(1) != world.labels["semantic"]
+    known = world.labels["semantic"] != 255
+    share = (wrong & known).flatten(1).sum(1) / known.flatten(1).sum(1)
+    torch.testing.assert_close(masked.harm(worse), share - 1)

@@ -10,6 +10,15 @@ import warnings
 
 import torch
 
+from robustbench_seg import ATTACKS
+from robustbench_seg.attacks.fgsm import FGSM
+
+
+@ATTACKS.register("warned")
+class Warned(FGSM):
+    pass
+
+
 warnings.warn("a raw warning")
 torch.nn.functional.interpolate(torch.zeros(1, 1, 2, 2), scale_factor=2.0, recompute_scale_factor=True)
 torch.tensor([1.0]).requires_grad_().sum().grad

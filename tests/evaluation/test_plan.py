@@ -72,3 +72,25 @@ def test_variants_have_rows_of_their_own(run_in, tmp_path):
     table = run.summary[run.summary["metric"] == "miou"].set_index("attack")
     assert list(table.index) == ["clean", "pgd[steps=1]", "pgd[steps=9]"]
     assert table.linf["pgd[steps=1]"] < table.linf["pgd[steps=9]"]
+
+
+def test_a_worst_case_without_candidates_is_left_out(request_for):
+    plans = (AttackPlan("pgd", (4.0,), norm="rms"), AttackPlan("worst", (2.0, 4.0), norm="rms"))
+    prepared = PreparedEvaluation(request_for("toy-single", protocol=Protocol("p", plans)))
+    assert [configuration.attack for configuration in prepared.plan.pairs[0].configurations] == ["clean", "pgd"]
+    assert any(
+        "worst semantic (rms) left out, no other attack to choose from at epsilon 2" in note
+        for note in prepared.plan.notes
+    )
+
+
+def test_a_worst_case_is_chosen_and_not_run(run_in, request_for, tmp_path):
+    plans = (AttackPlan("fgsm", (2.0, 4.0)), AttackPlan("pgd", (4.0,)), AttackPlan("worst", (2.0, 4.0)))
+    protocol = Protocol("p", plans)
+    prepared = PreparedEvaluation(request_for("toy-single", protocol=protocol, limit=3))
+    assert prepared.plan.pairs[0].to_run == (0, 1, 2)
+    run = run_in(tmp_path / "run", "toy-single", protocol=protocol, limit=3)
+    table = run.summary[run.summary["metric"] == "miou"].set_index(["attack", "epsilon"]).value
+    assert table["worst", 2.0] == table["fgsm", 2.0]
+    assert table["worst", 4.0] <= min(table["fgsm", 2.0], table["fgsm", 4.0], table["pgd", 4.0])
+    assert run.costs.set_index("attack").loc["worst", "forwards"].sum() == 0

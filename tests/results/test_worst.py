@@ -18,7 +18,9 @@ GRID = (0.5, 1.0, 2.0)
 
 
 def configurations(norm, **params):
-    of = lambda attack, objective="semantic", **more: AttackConfiguration(attack, objective, norm, GRID, **more)  # noqa: E731
+    def of(attack, objective="semantic", **more):
+        return AttackConfiguration(attack, objective, norm, GRID, **more)
+
     return [
         AttackConfiguration("clean", "", "", (0.0,)),
         of("pgd"),

@@ -63,7 +63,8 @@ class AdversarialLoss:
     `skips` says that images without a target have no value in this cell (hiding), rather than staying as they are
     and being counted. `outcome` counts what the attack reached, per image. `at` gives the loss at a share of the
     steps done, where it changes while the attack proceeds. `performance` (N,) is what the attack is to bring down,
-    comparable whatever the loss; None where that is the loss alone.
+    comparable whatever the loss; None where that is the loss alone. `is_weighted` says that the loss may fall as
+    predictions get worse (it counts the pixels still right), so that it cannot say which of two images is harmed more.
     """
 
     loss: Callable[[Outputs], Tensor]
@@ -72,6 +73,7 @@ class AdversarialLoss:
     outcome: Callable[[Outputs], Mapping[str, Tensor]] | None = None
     at: Callable[[float], Callable[[Outputs], Tensor]] | None = None
     performance: Callable[[Outputs], Tensor] | None = None
+    is_weighted: bool = False
 
 
 class Role(StrEnum):

@@ -62,4 +62,5 @@ class TaskLoss(Objective):
         def performance(outputs: Outputs) -> Tensor:
             return task.performance(scale(outputs[task.key]), label)
 
-        return AdversarialLoss(at(0.0), task.valid(label), at=at, performance=performance)
+        is_weighted = task.is_weighted(choice.name)
+        return AdversarialLoss(at(0.0), task.valid(label), at=at, performance=performance, is_weighted=is_weighted)

@@ -160,7 +160,7 @@ def epsilon_table(sweeps: Sequence[Sweep]) -> Table | None:
     grid = sorted({matrix.epsilon for sweep in chosen for matrix in sweep.matrices if matrix.epsilon})
     lines = []
     for sweep in chosen:
-        texts = {one.epsilon: agreement(one, sweep.chosen, off_diagonal=True).text() for one in sweep.matrices}
+        texts = {matrix.epsilon: agreement(matrix, sweep.chosen, off_diagonal=True).text() for matrix in sweep.matrices}
         texts[sweep.chosen.epsilon] = "reference"
         reference = f"{sweep.setting.how}, reference ε = {epsilon_text(sweep.chosen.epsilon)}"
         lines.append(Line(sweep.setting.where, reference, text_cells(*(texts.get(epsilon, "") for epsilon in grid))))

@@ -32,7 +32,9 @@ def matrix_figures(
     kind: str, matrices: Iterable[Matrix], text: str, make: Callable[[Matrix], Figure | None]
 ) -> list[list[FigureFile]]:
     """The figure of each matrix with its title and `text` as caption; no file where `make` draws nothing."""
-    drawings = [Drawing("_".join(one.setting), f"{one.title}. {text}", partial(make, one)) for one in matrices]
+    drawings = [
+        Drawing("_".join(matrix.setting), f"{matrix.title}. {text}", partial(make, matrix)) for matrix in matrices
+    ]
     return drawn(f"relationships_{kind}", drawings)
 
 

@@ -100,7 +100,9 @@ def heat_figure(matrices: Sequence[Matrix], title: str) -> Figure:
 def _draw(axes: Axes, matrix: Matrix, objectives: Sequence[str]) -> None:
     axes.set_title(f"{norm_name(matrix.setting.norm)} {strength(matrix.epsilon)}", pad=7)
     axes.grid(visible=False)
-    values = np.array([[matrix.ratio(one, task) for task in matrix.tasks] for one in objectives], dtype=float)
+    values = np.array(
+        [[matrix.ratio(objective, task) for task in matrix.tasks] for objective in objectives], dtype=float
+    )
     edges = np.arange(len(matrix.tasks) + 1) - 0.5, np.arange(len(objectives) + 1) - 0.5
     shades: dict[str, Any] = {"cmap": _SCALE, "vmin": _DARKEST, "vmax": 1, "edgecolors": "white", "linewidth": 1}
     axes.pcolormesh(*edges, np.ma.masked_invalid(values), **shades)

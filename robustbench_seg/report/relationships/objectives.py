@@ -51,6 +51,6 @@ def ordered_tasks(tasks: Sequence[str]) -> list[str]:
 def ordered_objectives(objectives: Sequence[str], tasks: Sequence[str]) -> list[str]:
     """Those that are rows of a matrix: tasks' own losses in the order of the tasks, raw losses, groups."""
     roles, places = list(Role), {task: at for at, task in enumerate(ordered_tasks(tasks))}
-    known = {one: described(one) for one in dict.fromkeys(objectives)}
+    known = {objective: described(objective) for objective in dict.fromkeys(objectives)}
     rows = {name: objective for name, objective in known.items() if objective.role is not Role.TARGETED}
     return sorted(rows, key=lambda name: (roles.index(rows[name].role), places.get(name, _LAST), rows[name].order))

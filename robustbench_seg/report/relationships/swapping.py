@@ -43,7 +43,7 @@ def section(study: Study) -> Section | None:
         *([comparison_table(SHAPES, moved, ("after", "middle"))] if moved else ()),
     ]
     text = "Both classes before and after the swap."
-    drawings = [Drawing(_name(one), f"{swap_title(one)}. {text}", partial(swap_figure, one)) for one in study.swaps]
+    drawings = [Drawing(_name(swap), f"{swap_title(swap)}. {text}", partial(swap_figure, swap)) for swap in study.swaps]
     parts = [
         Part(swap_title(swap), files, [swap_table(swap), *side_effects(swap, study.effects)])
         for swap, files in zip(study.swaps, drawn("relationships_swap", drawings), strict=True)
