@@ -32,19 +32,21 @@ _AS_GIVEN = (
 """Options that are fields of an `EvaluationConfig` as they stand."""
 
 _OWN_OPTIONS = (
-    click.option("--weights", type=click.Path(), help="Own model: .safetensors, .pt or .pth (weights only)."),
-    click.option("--normalize", help="Own model: imagenet, half, none or 'mean=r,g,b;std=r,g,b' (default imagenet)."),
-    click.option("--input-scale", type=click.Choice(["1", "255"]), help="Own model: range of its input (default 1)."),
+    click.option("--weights", type=click.Path(), help="Your model: .safetensors, .pt or .pth (weights only)."),
+    click.option("--normalize", help="Your model: imagenet, half, none or 'mean=r,g,b;std=r,g,b' (default imagenet)."),
+    click.option("--input-scale", type=click.Choice(["1", "255"]), help="Your model: range of its input (default 1)."),
     click.option(
-        "--channel-order", type=click.Choice(["rgb", "bgr"]), help="Own model: order of its channels (default rgb)."
+        "--channel-order",
+        type=click.Choice(["rgb", "bgr"]),
+        help="Your model: order of its channels (default rgb).",
     ),
-    click.option("--classes", help="Own model: cityscapes19, camvid11 or a .toml file (default cityscapes19)."),
+    click.option("--classes", help="Your model: cityscapes19, camvid11 or a .toml file (default cityscapes19)."),
     click.option(
         "--output",
         "outputs",
         multiple=True,
         metavar="TASK=KEY[:inverse]",
-        help="Own model: where each task's output is.",
+        help="Your model: where each task's output is.",
     ),
 )
 
@@ -110,11 +112,14 @@ def evaluate_command(**options: Any) -> None:
     """
     keep_freed_memory()
     load_plugins(options["plugins"])
-    if options["out"]:
-        _refuse_without_plugins(options["out"])
+    folder = options["out"]
+    if folder is not None:
+        # Before the options are read: what they name may be a plugin's.
+        _refuse_without_plugins(folder)
     config = build_config(options)
-    folder = options["out"] or Path(default_folder(config))
-    _refuse_without_plugins(folder)
+    if folder is None:
+        folder = Path(default_folder(config))
+        _refuse_without_plugins(folder)
     if options["engine"] == "local" and options["workers"] != 1 and not options["dry_run"]:
         warm_up()
     from robustbench_seg.evaluation.estimate import estimate
