@@ -178,7 +178,8 @@ def _with_candidates(
             notes.append(f"{where}: {what} left out, no other attack to choose from at epsilon {listed}")
         else:
             kept.append(configuration)
-    return kept, notes
+    # Last, so that those that are run have the same places in the store with and without them.
+    return sorted(kept, key=lambda configuration: configuration.attack == WORST), notes
 
 
 def _cannot(objective: Objective, tasks: Mapping[str, Task], alignment: Alignment | None) -> str:
@@ -201,13 +202,16 @@ def _refuse_duplicates(protocol: Protocol, configurations: Sequence[AttackConfig
 def identity(
     plan: Plan, models: Sequence[LoadedModel], datasets: Sequence[Dataset], protocol: Protocol
 ) -> dict[str, Any]:
-    """What makes two runs the same run: model, data, protocol, seed, precision, batch, threads."""
+    """What makes two runs the same run: model, data, attacks that are run, seed, precision, batch, threads.
+
+    A worst case is not part of it: it can be asked for after the fact.
+    """
     return {
         "models": [[model.name, model.sha256] for model in models],
         "datasets": [[dataset.name, dataset.fingerprint()] for dataset in datasets],
         "protocol": protocol.name,
         "attacks": [
-            _configuration_text(pair, configuration) for pair in plan.pairs for configuration in pair.configurations
+            _configuration_text(pair, pair.configurations[index]) for pair in plan.pairs for index in pair.to_run
         ],
         "seed": plan.seed,
         "precision": plan.precision,

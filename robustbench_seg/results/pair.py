@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property, lru_cache
 
 import numpy as np
@@ -18,7 +18,7 @@ from robustbench_seg.results.keys import WORST, AttackConfiguration, CellKey
 from robustbench_seg.results.manifest import PairManifest, RunManifest
 from robustbench_seg.results.records import ImageResult
 from robustbench_seg.results.store import Store, StoredCell
-from robustbench_seg.results.worst import candidates, worst_cell
+from robustbench_seg.results.worst import NESTED, candidates, worst_cell
 from robustbench_seg.tasks.base import Floats, Metric, Statistics, Task, Values
 from robustbench_seg.tasks.registry import load_tasks
 
@@ -147,6 +147,10 @@ class PairResults:
         configuration = self.configuration(key)
         places = candidates(configuration, key.epsilon, self.pair.configurations)
         cells = [self.store.cell(self._index, *place) for place in places]
+        smaller = [e for e in configuration.epsilons if key.epsilon is not None and e is not None and e < key.epsilon]
+        if configuration.norm == NESTED and smaller:
+            # What was chosen together there is one more candidate, so that no curve rises.
+            cells.append(self._chosen(replace(key, epsilon=max(smaller))))
         return worst_cell(cells, self.tasks[key.objective], bool(configuration.params.get("by_image", False)))
 
     def _compare(self, key: CellKey, name: str, images: tuple[int, ...]) -> CellValues:

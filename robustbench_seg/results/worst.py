@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from robustbench_seg.results.keys import WORST, AttackConfiguration
 from robustbench_seg.results.records import ImageResult
 from robustbench_seg.results.store import StoredCell
-from robustbench_seg.tasks.base import Statistics, Task
+from robustbench_seg.tasks.base import Floats, Statistics, Task
 
 NESTED = "linf"
 """The norm in which what is in one ball is in every larger one."""
@@ -41,9 +40,9 @@ def candidates(
 def worst_cell(cells: Sequence[StoredCell], task: Task, by_image: bool) -> StoredCell:
     """One cell that holds for every image the record of one of `cells`; images stored in all of them alone.
 
-    Each image has the record in which its own value of the task's metric is worst. Unless `by_image`, the choice is
-    then improved greedily until no image's record makes the metric over all images worse (Croce et al. 2024, section
-    3.4). An image that failed in one cell fails here.
+    Each image has the record in which its own value of the task's metric is worst. Unless `by_image`, that choice, or
+    one of the cells where that is worse, is then improved greedily until no image's record makes the metric over all
+    images worse (Croce et al. 2024, section 3.4). An image that failed in one cell fails here.
     """
     records = [{result.image: result for result in cell.results} for cell in cells]
     images = sorted(set.intersection(*(set(of_cell) for of_cell in records))) if records else []
@@ -65,33 +64,43 @@ def _failed(image: int, records: Sequence[Mapping[int, ImageResult]]) -> ImageRe
 def _choice(cells: Sequence[StoredCell], images: Sequence[int], task: Task, by_image: bool) -> list[int]:
     """The cell of each image."""
     table = [[cell.statistics[task.name][image] for cell in cells] for image in images]
-    scores = np.array([[_performance(task, [statistics]) for statistics in row] for row in table]).reshape(
-        len(images), len(cells)
-    )
-    choice = [int(index) for index in scores.argmin(1)] if images else []
-    for _ in range(ROUNDS if images and not by_image else 0):
+    choice = [int(_performances(task, row, np.eye(len(row))).argmin()) for row in table]
+    if by_image or not images:
+        return choice
+    # From the worst of all starts on, it can be no better than any cell.
+    starts = [choice, *([index] * len(images) for index in range(len(cells)))]
+    choice = min(starts, key=lambda start: _performance(task, _chosen(table, start)))
+    for _ in range(ROUNDS):
         if not _improve(task, table, choice):
             break
     return choice
 
 
+def _chosen(table: Sequence[Sequence[Statistics]], choice: Sequence[int]) -> list[Statistics]:
+    return [row[index] for row, index in zip(table, choice, strict=True)]
+
+
 def _improve(task: Task, table: Sequence[Sequence[Statistics]], choice: list[int]) -> bool:
     """Go through the images once, each changed to the record that makes all of them together worst; whether any was."""
-    current = [row[index] for row, index in zip(table, choice, strict=True)]
-    lowest, is_changed = _performance(task, current), False
+    current = _chosen(table, choice)
+    is_changed = False
     for i, row in enumerate(table):
-        for index, statistics in enumerate(row):
-            if index == choice[i]:
-                continue
-            value = _performance(task, [*current[:i], statistics, *current[i + 1 :]])
-            if value < lowest:
-                lowest, choice[i], current[i], is_changed = value, index, statistics, True
+        # Every other image as it is, and this one by each of its records in turn.
+        others = np.ones((len(row), len(current)))
+        others[:, i] = 0
+        values = _performances(task, [*current, *row], np.hstack([others, np.eye(len(row))]))
+        best = int(values.argmin())
+        if values[best] < values[choice[i]]:
+            choice[i], current[i], is_changed = best, row[best], True
     return is_changed
 
 
 def _performance(task: Task, statistics: Sequence[Statistics]) -> float:
-    """The metric that Q is drawn of, higher where images are predicted better; infinite without a value."""
-    weights: npt.NDArray[np.float64] = np.ones((1, len(statistics)))
-    value = float(task.values(statistics, weights, task.scored(statistics)).overall[task.curve][0])
-    signed = value if task.metric(task.curve).higher_is_better else -value
-    return signed if np.isfinite(signed) else np.inf
+    return float(_performances(task, statistics, np.ones((1, len(statistics))))[0])
+
+
+def _performances(task: Task, statistics: Sequence[Statistics], weights: Floats) -> Floats:
+    """The metric Q is drawn of for each weighting (R,n): higher where predictions are better, infinite without one."""
+    values = task.values(statistics, weights, task.scored(statistics)).overall[task.curve]
+    signed = values if task.metric(task.curve).higher_is_better else -values
+    return np.where(np.isfinite(signed), signed, np.inf)

@@ -21,13 +21,14 @@ pytestmark = [
 ]
 
 TOY = Path(__file__).parents[1] / "plugins" / "toy.py"
-GRID = ("-a", "fgsm", "-a", "gaussian", "-e", "1,4")
+GRID = ("-a", "fgsm", "-a", "gaussian", "-a", "apgd", "-a", "worst", "-e", "1,4")
+WARM = ("--set", "apgd.steps=3", "--set", "apgd.warm_start=true")
 LINE = "robustseg: interrupted; give the command again to resume\n"
 TABLES = ("summary.csv", "classes.csv")
 
 
 def command(folder, workers=1, *more):
-    arguments = ["evaluate", "--plugin", TOY, "-m", "toy-single", "-m", "toy-multi", "-d", "toy", *GRID]
+    arguments = ["evaluate", "--plugin", TOY, "-m", "toy-single", "-m", "toy-multi", "-d", "toy", *GRID, *WARM]
     options = ["--batch-size", 1, "--workers", workers, "--json", *more, "-o", folder]
     return [sys.executable, "-m", "robustbench_seg", *map(str, [*arguments, *options])]
 

@@ -21,6 +21,20 @@ PROTOCOL = Protocol(
         AttackPlan("hide", (8.0,), objectives=("hide:car",)),
     ),
 )
+WORST_CASE = Protocol(
+    "worst case",
+    tuple(
+        AttackPlan(name, (2.0, 4.0), norm, params=params, variant=variant)
+        for norm in ("linf", "rms")
+        for name, params, variant in (
+            ("worst", {}, ""),
+            ("worst", {"by_image": True}, "by image"),
+            ("apgd", {"steps": 4, "stages": True, "warm_start": True, "loss": "masked_ce"}, ""),
+            ("cospgd", {"steps": 2}, ""),
+        )
+    ),
+)
+"""Epsilons that start from one another, and cells that are chosen from the others."""
 DEADLY = Path(__file__).parents[1] / "plugins" / "deadly.py"
 
 
@@ -30,7 +44,7 @@ def _toy():
     load_plugin(DEADLY)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def request_for():
     """Build a request for the toy models; keyword arguments replace its fields."""
 
@@ -48,7 +62,7 @@ def request_for():
     return build
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def run_in(request_for):
     """Evaluate into a folder."""
 

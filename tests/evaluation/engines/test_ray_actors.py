@@ -12,6 +12,8 @@ ray = pytest.importorskip("ray")
 
 from robustbench_seg.errors import InputError  # noqa: E402
 from robustbench_seg.evaluation.engines import ray_actors as ray_engine  # noqa: E402
+from robustbench_seg.protocol import Protocol  # noqa: E402
+from tests.evaluation.conftest import PROTOCOL, WORST_CASE  # noqa: E402
 
 TOY = Path(__file__).parents[2] / "plugins" / "toy.py"
 pytestmark = pytest.mark.long
@@ -29,8 +31,9 @@ def cluster():
 
 @pytest.mark.usefixtures("cluster")
 def test_the_same_bytes_as_local_and_the_workers_named(run_in, tmp_path):
-    local = run_in(tmp_path / "local")
-    run = run_in(tmp_path / "ray", engine="ray", workers=2)
+    protocol = Protocol("toy", (*PROTOCOL.attacks, *WORST_CASE.attacks))
+    local = run_in(tmp_path / "local", protocol=protocol)
+    run = run_in(tmp_path / "ray", engine="ray", workers=2, protocol=protocol)
     for name in ("summary.csv", "classes.csv"):
         assert (run.folder / name).read_bytes() == (local.folder / name).read_bytes()
     assert 1 <= len(run.info["workers"]) <= 2  # the second may come when all is done
