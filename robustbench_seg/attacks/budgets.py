@@ -30,8 +30,12 @@ class Budget(ABC):
         """The displacement of size alpha along `direction` that is steepest in this norm (0 where it is 0)."""
 
     @abstractmethod
+    def shrink(self, delta: Tensor) -> Tensor:
+        """The nearest perturbation (N,3,H,W) that the ball holds, whatever the valid range."""
+
     def project(self, x: Tensor) -> Tensor:
         """The nearest point of the ball, clipped to the valid range."""
+        return (self.images + self.shrink(x - self.images)).clamp(0, 1)
 
     @abstractmethod
     def distance(self, x: Tensor) -> float:
@@ -52,10 +56,10 @@ class LInf(Budget):
         """`alpha` times the sign."""
         return direction.sign() * (alpha / LEVELS)
 
-    def project(self, x: Tensor) -> Tensor:
-        """Clamp the perturbation, then the range."""
+    def shrink(self, delta: Tensor) -> Tensor:
+        """Clamp every value."""
         epsilon = self.epsilon / LEVELS
-        return (self.images + (x - self.images).clamp(-epsilon, epsilon)).clamp(0, 1)
+        return delta.clamp(-epsilon, epsilon)
 
     def distance(self, x: Tensor) -> float:
         """The largest change of a value."""
@@ -79,11 +83,10 @@ class Rms(Budget):
         size = rms(direction)
         return direction * torch.where(size > 0, alpha / size, torch.zeros_like(size)).view(-1, 1, 1, 1)
 
-    def project(self, x: Tensor) -> Tensor:
-        """Shrink the perturbation into the L2 ball, then clip the range."""
-        delta = x - self.images
+    def shrink(self, delta: Tensor) -> Tensor:
+        """Scale each image's perturbation into the L2 ball."""
         factor = (self.epsilon / rms(delta).clamp(min=1e-12)).clamp(max=1)
-        return (self.images + delta * factor.view(-1, 1, 1, 1)).clamp(0, 1)
+        return delta * factor.view(-1, 1, 1, 1)
 
     def distance(self, x: Tensor) -> float:
         """The largest RMS."""
@@ -103,6 +106,10 @@ class Unbounded(Budget):
     def step(self, direction: Tensor, alpha: float) -> Tensor:
         """The direction scaled so that its largest value is alpha."""
         return max_normalised(direction) * (alpha / LEVELS)
+
+    def shrink(self, delta: Tensor) -> Tensor:
+        """The perturbation as it is."""
+        return delta
 
     def project(self, x: Tensor) -> Tensor:
         """Clip the range."""

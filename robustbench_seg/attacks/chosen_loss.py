@@ -29,12 +29,17 @@ class ChosenLoss(Perturbation):
         if self.loss and self.loss not in known:
             raise UsageError(f"loss '{self.loss}' is none that a task has; choose from {', '.join(known)}")
 
+    @property
+    def choice(self) -> LossChoice:
+        """How objectives are pursued."""
+        return LossChoice(self.loss, self.scale_free)
+
     def adversarial_loss(self, objective: Objective, reference: CleanReference) -> AdversarialLoss:
         """The objective pursued by the chosen loss."""
-        return objective.chosen_loss(reference, LossChoice(self.loss, self.scale_free))
+        return objective.chosen_loss(reference, self.choice)
 
     def loss_key(self) -> Hashable:
         """The choice, unless a subclass makes its losses itself."""
         kind = type(self)
         is_shared = kind.adversarial_loss is ChosenLoss.adversarial_loss and kind.objectives is Perturbation.objectives
-        return LossChoice(self.loss, self.scale_free) if is_shared else super().loss_key()
+        return self.choice if is_shared else super().loss_key()

@@ -21,6 +21,11 @@ def kurakin_steps(epsilon: float) -> int:
     return max(1, math.ceil(min(epsilon + 4, 1.25 * epsilon)))
 
 
+def share_of_epsilon(steps: int) -> float:
+    """The step size, as a share of epsilon, that suits so many steps."""
+    return max(0.25, 2.5 / steps)
+
+
 @dataclass(frozen=True)
 class PGD(ChosenLoss, IterativeAttack):
     """Projected steps of `alpha` in the budget's norm.
@@ -57,7 +62,7 @@ class PGD(ChosenLoss, IterativeAttack):
 
     def step_size(self, epsilon: float) -> float:
         """The size of a step in units of 1/255."""
-        return self.alpha or max(0.25, 2.5 / self.num_steps(epsilon)) * epsilon
+        return self.alpha or share_of_epsilon(self.num_steps(epsilon)) * epsilon
 
     def max_displacement(self, steps: int) -> float:
         """Steps of a fixed alpha cannot pass steps * alpha (triangle inequality)."""

@@ -24,6 +24,7 @@ BUILT_IN = {
     "apgd": ("attacks.apgd:APGD", "steps with momentum, halved where they no longer pay"),
     "worst": ("attacks.worst:Worst", "of every image the most harmful of the other attacks' results; costs nothing"),
     "square": ("attacks.square:Square", "random squares, kept where they raise the loss; no gradient"),
+    "universal": ("attacks.universal:Universal", "one perturbation for all images, fitted on the train split"),
     "dag": ("attacks.dag:DAG", "dense adversary generation, untargeted or swapping two classes"),
     "hide": ("attacks.pgd:Hide", "category hiding: fill a class in by its surroundings"),
 }

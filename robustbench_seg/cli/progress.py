@@ -23,7 +23,7 @@ def progress_reporter(quiet: bool) -> Iterator[Callable[[Progress], None]]:
         yield lambda progress: None
         return
     with _reporter("evaluating", "batches") as report:
-        yield lambda progress: report(progress.done, progress.total, "")
+        yield lambda progress: report(progress.done, progress.total, progress.text)
 
 
 @contextlib.contextmanager

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
 
 from robustbench_seg.attacks.base import Perturbation
-from robustbench_seg.attacks.budgets import Budget
+from robustbench_seg.attacks.budgets import BUDGETS, Budget
 from robustbench_seg.attacks.context import AttackContext
+from robustbench_seg.attacks.fitted import Fitted
 from robustbench_seg.attacks.objectives.base import AdversarialLoss, CleanReference, Objective
+from robustbench_seg.attacks.objectives.fitted import FittedObjective
 from robustbench_seg.attacks.registry import make_attack
 from robustbench_seg.results.keys import CLEAN, AttackConfiguration
 from robustbench_seg.tasks.base import Task
+
+Arrays = Mapping[str, Tensor]
+_ATTACK, _OBJECTIVE = "attack.", "objective."
+"""What the names of an artefact's arrays begin with."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,7 @@ class ConfiguredAttack:
         # Asked, never run: what a perturbation keeps on itself must not reach another batch.
         self._asked = Clean() if self.is_clean else make_attack(configuration.attack, configuration.params)
         self._objective: Objective | None = None
+        self._fitted: Mapping[float, Arrays] = {}
         if configuration.objective:
             (self._objective,) = self._asked.objectives([configuration.objective], tasks)
         self.loss_key: Hashable = CLEAN if self.is_clean else (self._asked.loss_key(), configuration.objective)
@@ -63,9 +70,58 @@ class ConfiguredAttack:
         """How many forwards beyond those of gradients and scores one image costs on its grid."""
         return self._asked.num_forwards(self.sizes) if self._objective is not None else 0
 
+    @property
+    def is_fitted(self) -> bool:
+        """Whether the attack or its objective is fitted on training images before it is run."""
+        return isinstance(self._asked, Fitted) or self.has_fitted_objective
+
+    @property
+    def has_fitted_objective(self) -> bool:
+        """Whether its objective is fitted."""
+        return isinstance(self._objective, FittedObjective)
+
+    @property
+    def fit_sizes(self) -> list[float]:
+        """The epsilons it is fitted for; one where nothing depends on them."""
+        return [size for size in self.sizes if size > 0 and isinstance(self._asked, Fitted)] or self.sizes[:1]
+
+    @property
+    def fit_images(self) -> int:
+        """How many training images it is fitted on."""
+        return self._asked.images if isinstance(self._asked, Fitted) else 1
+
+    @property
+    def num_fit_gradients(self) -> int:
+        """How many gradients one training image costs on its grid."""
+        return self._asked.num_fit_gradients(self.sizes) if isinstance(self._asked, Fitted) else 0
+
+    def fit_objective(self, first: CleanReference) -> Arrays:
+        """Fit the objective on the first training image, and pursue it from now on; return what is kept of it."""
+        if not isinstance(self._objective, FittedObjective):
+            return {}
+        arrays = self._objective.fit(first)
+        self._objective = self._objective.bound(arrays)
+        return {_OBJECTIVE + name: value for name, value in arrays.items()}
+
+    def fit(self, contexts: Sequence[AttackContext], epsilon: float) -> Arrays:
+        """Fit the attack on training images, for one epsilon; return what is kept of them."""
+        attack = self.perturbation()
+        if not isinstance(attack, Fitted) or epsilon == 0:
+            return {}
+        budget = BUDGETS[self.configuration.norm]
+        arrays = attack.fit([(context, budget(context.images, epsilon)) for context in contexts])
+        return {_ATTACK + name: value for name, value in arrays.items()}
+
+    def bind(self, fitted: Mapping[float, Arrays]) -> None:
+        """Run from now on with what was kept, by epsilon."""
+        if isinstance(self._objective, FittedObjective):
+            self._objective = self._objective.bound(_part(next(iter(fitted.values())), _OBJECTIVE))
+        self._fitted = {epsilon: _part(arrays, _ATTACK) for epsilon, arrays in fitted.items()}
+
     def perturbation(self) -> Perturbation:
         """Return a fresh perturbation."""
-        return make_attack(self.configuration.attack, self.configuration.params)
+        attack = make_attack(self.configuration.attack, self.configuration.params)
+        return attack.bound(self._fitted) if isinstance(attack, Fitted) else attack
 
     def adversarial_loss(self, reference: CleanReference) -> AdversarialLoss | None:
         """Return what the attack ascends on the batch of `reference`; None for noise."""
@@ -75,3 +131,7 @@ class ConfiguredAttack:
         """Return a key that is equal for cells known to hold the same images; None where none is known."""
         name = None if epsilon is None else self._asked.cache_key(epsilon, self.configuration.norm)
         return None if name is None else (self.loss_key, name)
+
+
+def _part(arrays: Arrays, start: str) -> dict[str, Tensor]:
+    return {name.removeprefix(start): value for name, value in arrays.items() if name.startswith(start)}

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from safetensors.torch import load
 from torch import Tensor
 
-from robustbench_seg.attacks.target_model import TargetModel
+from robustbench_seg.attacks.context import AttackContext
+from robustbench_seg.attacks.objectives.base import AdversarialLoss, CleanReference
+from robustbench_seg.attacks.target_model import ForwardPass, TargetModel
 from robustbench_seg.classes import ClassSet
 from robustbench_seg.data.base import Dataset
 from robustbench_seg.evaluation.attack import ConfiguredAttack
@@ -15,7 +19,7 @@ from robustbench_seg.evaluation.batch import Batch, collate, first_sample
 from robustbench_seg.evaluation.optimize import Execution
 from robustbench_seg.evaluation.plan import Pair
 from robustbench_seg.models.base import LoadedModel, restricted
-from robustbench_seg.tasks.base import Task
+from robustbench_seg.tasks.base import Outputs, Task
 from robustbench_seg.tasks.registry import load_tasks
 
 
@@ -54,8 +58,36 @@ class WorkerContext:
         (batch,) = collate(self.dataset, samples, self.tasks, self.pair.alignment, self.execution.device)
         return batch
 
+    def bind(self, artefacts: Mapping[tuple[int, float], bytes]) -> None:
+        """Run fitted attacks with what was fitted, by configuration and epsilon."""
+        for index, attack in enumerate(self.attacks):
+            data = {epsilon: artefacts[i, epsilon] for i, epsilon in artefacts if i == index}
+            if data:
+                attack.bind({epsilon: self._on_device(load(stored)) for epsilon, stored in data.items()})
+
+    def reference(self, batch: Batch, outputs: Outputs) -> CleanReference:
+        """Return what objectives may look at; `outputs` are those of the clean images."""
+        streams = self.under_attack(batch, None).generators
+        return CleanReference(outputs, batch.labels, self.tasks, self.classes, self.model.median_scaling, streams)
+
+    def under_attack(
+        self, batch: Batch, adversarial_loss: AdversarialLoss | None, clean: ForwardPass | None = None
+    ) -> AttackContext:
+        """Return what an attack sees of a batch; without an adversarial loss it has no model to ask."""
+        return AttackContext(
+            batch.images,
+            batch.ids,
+            seed=self.seed,
+            target_model=self.target_model if adversarial_loss else None,
+            adversarial_loss=adversarial_loss,
+            clean=clean,
+        )
+
     def gradient(self, batch: Batch) -> Tensor:
         """Return a gradient (N,3,H,W) as attacks take them: of the first task's loss."""
         task = next(iter(self.tasks.values()))
         label = batch.labels[task.key]
         return self.target_model.gradient(batch.images, lambda outputs: task.loss(outputs[task.key], label))
+
+    def _on_device(self, arrays: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {name: value.to(self.execution.device) for name, value in arrays.items()}

@@ -32,7 +32,7 @@ def estimate(prepared: PreparedEvaluation) -> Estimate:
     """Count the plan's work and time it from one image per pair."""
     timings = prepared.preflight()
     gradients = forwards = images = 0
-    seconds = 0.0
+    seconds = fit_seconds = 0.0
     for index, pair in enumerate(prepared.plan.pairs):
         attacks = prepared.workplace.context(pair).attacks
         one_gradient, one_forward = _work([attacks[index] for index in pair.to_run])
@@ -41,12 +41,18 @@ def estimate(prepared: PreparedEvaluation) -> Estimate:
         forwards += one_forward * pair.n_images
         forward_s, gradient_s = timings[index]
         seconds += pair.n_images * (one_gradient * gradient_s + (one_forward - one_gradient) * forward_s)
+        fit_gradients, fit_forwards = prepared.fit_work(pair)
+        gradients += fit_gradients
+        forwards += fit_forwards
+        fit_seconds += fit_gradients * gradient_s + (fit_forwards - fit_gradients) * forward_s
     cells = prepared.plan.n_cells
     rows = sum(
         pair.n_images * sum(len(f.epsilons) for f in pair.configurations) * len(pair.tasks)
         for pair in prepared.plan.pairs
     )
-    return Estimate(cells, images, gradients, forwards, seconds / prepared.workers, rows * _BYTES_PER_ROW / 2**20)
+    # Fits come before the work and are not spread.
+    seconds = seconds / prepared.workers + fit_seconds
+    return Estimate(cells, images, gradients, forwards, seconds, rows * _BYTES_PER_ROW / 2**20)
 
 
 def _work(attacks: Sequence[ConfiguredAttack]) -> tuple[int, int]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from robustbench_seg.evaluation.config import EvaluationConfig
@@ -19,13 +20,27 @@ class Pictures:
 
 
 @dataclass(frozen=True)
+class Fit:
+    """What is fitted: a configuration of a pair, for one epsilon (infinite where it has none)."""
+
+    pair: int
+    configuration: int
+    epsilon: float
+
+
+Artefacts = Mapping[Fit, bytes]
+"""What came out of every fit, as safetensors: workers on other machines do not see the run folder."""
+
+
+@dataclass(frozen=True)
 class Job:
-    """Everything a worker needs to take work items: what was asked for, the plan, how models are run, pictures."""
+    """Everything a worker needs: what was asked for, the plan, how models are run, pictures, what was fitted."""
 
     config: EvaluationConfig
     plan: Plan
     execution: Execution
     pictures: Pictures = Pictures()
+    artefacts: Artefacts = field(default_factory=dict)
 
     @property
     def timeout(self) -> float | None:

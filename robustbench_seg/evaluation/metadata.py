@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from robustbench_seg.evaluation.config import EvaluationConfig
+from robustbench_seg.evaluation.fitting import FITTED
 from robustbench_seg.evaluation.prepare import PreparedEvaluation
 from robustbench_seg.evaluation.provenance import provenance
 from robustbench_seg.evaluation.spec import DataSpec, ModelSpec
@@ -35,6 +36,7 @@ def metadata(prepared: PreparedEvaluation, intervals: Mapping[str, str], store: 
         "metrics": _metrics_metadata(prepared),
         "intervals": dict(intervals),
         "notes": list(plan.notes),
+        "fitted": store.read_meta(FITTED) or {},
         "failures": store.failures(),
         "workers": store.workers(),
         "seed": config.seed,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,13 @@ from robustbench_seg.errors import InputError, RobustsegError, UsageError
 from robustbench_seg.evaluation.batch import first_sample
 from robustbench_seg.evaluation.config import EvaluationConfig, resolve_device
 from robustbench_seg.evaluation.engines.base import engine_of
-from robustbench_seg.evaluation.job import Job, Pictures
+from robustbench_seg.evaluation.fitting import FitStage, fit_work, images_to_fit_on
+from robustbench_seg.evaluation.job import Artefacts, Job, Pictures
 from robustbench_seg.evaluation.memory import images_that_fit
 from robustbench_seg.evaluation.optimize import Execution
-from robustbench_seg.evaluation.plan import Pair, Plan, identity, plan_pair
+from robustbench_seg.evaluation.plan import Pair, Plan, WorkItem, identity, plan_pair
 from robustbench_seg.evaluation.provenance import code
+from robustbench_seg.evaluation.training_images import training_images
 from robustbench_seg.evaluation.workplace import Workplace
 from robustbench_seg.models.base import LoadedModel
 from robustbench_seg.models.cost import seconds
@@ -51,12 +53,20 @@ class PreparedEvaluation:
         _refuse_twice("data set", [dataset.name for dataset in self.datasets])
         self._threads = 1 if self.device == "cpu" else torch.get_num_threads()
         self.plan = self._plan(_stored_identity(folder))
+        self.training = {
+            d: training_images(config.datasets[d], self.datasets[d], count)
+            for d, count in images_to_fit_on(self.plan.pairs).items()
+        }
         self.identity = identity(self.plan, self.models, self.datasets, config.protocol) | {
             "plain": config.plain,
             "compile": config.compile,
             "device": torch.device(self.device).type,
             "code": code(config.plugins, {ATTACKS.get(plan.name) for plan in config.protocol.attacks}),
         }
+        if self.training:
+            self.identity["fitted_on"] = [
+                [self.datasets[d].name, len(images), images.digest] for d, images in self.training.items()
+            ]
         if folder is not None:
             self.refuse_other(folder)
 
@@ -88,11 +98,23 @@ class PreparedEvaluation:
             folded[name] = self.workplace.context(pair).folded and folded.get(name, True)
         return folded
 
-    def job(self, folder: Path) -> Job:
-        """Return what the engine needs."""
+    def fit_work(self, pair: Pair) -> tuple[int, int]:
+        """Gradients and forwards, theirs included, of all fits of a pair."""
+        return fit_work(pair, len(self.training[pair.dataset])) if pair.dataset in self.training else (0, 0)
+
+    def fit(
+        self, folder: Path, store: Store, work_items: Sequence[WorkItem], report: Callable[[str], None]
+    ) -> Artefacts:
+        """Return what the fitted attacks of the work items are run with; see `FitStage`."""
+        stage = FitStage(self.plan, self.workplace, self.training, folder, store)
+        with self._with_threads():
+            return stage.run(work_items, report)
+
+    def job(self, folder: Path, artefacts: Artefacts | None = None) -> Job:
+        """Return what the engine needs; `artefacts` are those that `fit` gave."""
         middle = min(pair.n_images for pair in self.plan.pairs) // 2
         pictures = Pictures(tuple(sorted({0, middle})), folder / "images" if self.config.save_images else None)
-        return Job(self.config, self.plan, self.execution, pictures)
+        return Job(self.config, self.plan, self.execution, pictures, artefacts or {})
 
     @property
     def manifest(self) -> RunManifest:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from robustbench_seg.errors import InputError
+from robustbench_seg.evaluation.fitting import FITTED
 from robustbench_seg.evaluation.lock import sole_writer
 from robustbench_seg.evaluation.metadata import metadata
 from robustbench_seg.evaluation.plan import WorkItem, share
@@ -22,10 +23,11 @@ from robustbench_seg.results.tables import Tables
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is: shards done of all."""
+    """How far a run is: shards done of all, and what is done before them."""
 
     done: int
     total: int
+    text: str = ""
 
 
 def run_evaluation(
@@ -52,7 +54,7 @@ def _run_evaluation(prepared: PreparedEvaluation, folder: Path, on_progress: Cal
         if work_items:
             prepared.preflight()
             store.write_meta("folded", prepared.folded)
-        for results in _progressing(prepared, folder, work_items, on_progress):
+        for results in _progressing(prepared, folder, store, work_items, on_progress):
             store.write(results)
         tables = write_tables(store, folder)
         description = metadata(prepared, tables.intervals, store)
@@ -61,16 +63,21 @@ def _run_evaluation(prepared: PreparedEvaluation, folder: Path, on_progress: Cal
 
 
 def _progressing(
-    prepared: PreparedEvaluation, folder: Path, work_items: Sequence[WorkItem], on_progress: Callable[[Progress], None]
+    prepared: PreparedEvaluation,
+    folder: Path,
+    store: Store,
+    work_items: Sequence[WorkItem],
+    on_progress: Callable[[Progress], None],
 ) -> Iterator[list[SweepResult]]:
     total = sum(-(-pair.n_images // prepared.plan.batch_size) for pair in prepared.plan.pairs)
     done = total - len(work_items)
     on_progress(Progress(done, total))
+    artefacts = prepared.fit(folder, store, work_items, lambda text: on_progress(Progress(done, total, text)))
     if not work_items:
         return
     left = Counter({(work_item.pair, work_item.shard): len(work_item.configurations) for work_item in work_items})
     pieces = share(work_items, prepared.workers)
-    for results in prepared.engine.run(prepared.job(folder), pieces, prepared.workers, prepared.workplace):
+    for results in prepared.engine.run(prepared.job(folder, artefacts), pieces, prepared.workers, prepared.workplace):
         yield results
         left.subtract((result.pair, result.shard) for result in results)
         done = total - sum(configurations > 0 for configurations in left.values())
@@ -79,7 +86,7 @@ def _progressing(
 
 def sweep(folder: Path) -> None:
     """Remove what a killed process left half written."""
-    for half in (*folder.glob(".*.partial"), *folder.glob("figures/.*.partial")):
+    for half in (half for inside in (".", "figures", FITTED) for half in folder.glob(f"{inside}/.*.partial")):
         half.unlink(missing_ok=True)
 
 

@@ -129,14 +129,7 @@ class AttackSweep:
     def _target(self, attack: ConfiguredAttack) -> Target:
         if attack.loss_key not in self._targets:
             adversarial_loss = attack.adversarial_loss(self.reference) if attack.configuration.objective else None
-            attack_context = AttackContext(
-                self.batch.images,
-                self.batch.ids,
-                seed=self.context.seed,
-                target_model=self.context.target_model if adversarial_loss else None,
-                adversarial_loss=adversarial_loss,
-                clean=self._pass,
-            )
+            attack_context = self.context.under_attack(self.batch, adversarial_loss, self._pass)
             self._targets[attack.loss_key] = attack_context, adversarial_loss
         return self._targets[attack.loss_key]
 
@@ -170,9 +163,7 @@ class AttackSweep:
             else:
                 outputs = context.target_model.outputs(self.batch.images)
             self._output_versions = _versions(outputs)
-            streams = AttackContext(self.batch.images, self.batch.ids, seed=context.seed).generators
-            labels, scaled = self.batch.labels, context.model.median_scaling
-            self._reference = CleanReference(outputs, labels, context.tasks, context.classes, scaled, streams)
+            self._reference = context.reference(self.batch, outputs)
         return self._reference
 
 

@@ -39,11 +39,12 @@ class Worker:
         self._workplace = workplace or Workplace(job.config, job.execution)
         self._reading: dict[WorkItem, Future[Images]] = {}
         self._begun: set[WorkItem] = set()
+        self._bound: set[int] = set()
         self._reader = ThreadPoolExecutor(1)
 
     def run(self, work_item: WorkItem) -> list[SweepResult]:
         """Return the results of one work item."""
-        context = self._workplace.context(self._job.plan.pairs[work_item.pair])
+        context = self._context(work_item.pair)
         self._begun.add(work_item)
         # Every image is read in the one thread: data sets need not stand two.
         reading = self._reading.pop(work_item, None) or self._reader.submit(read, context, work_item.images)
@@ -55,6 +56,15 @@ class Worker:
         context = self._workplace.known(self._job.plan.pairs[work_item.pair])
         if context is not None and work_item not in self._begun:
             self._reading[work_item] = self._reader.submit(read, context, work_item.images)
+
+    def _context(self, pair: int) -> WorkerContext:
+        """The context of a pair, whose attacks are run with what was fitted."""
+        context = self._workplace.context(self._job.plan.pairs[pair])
+        if pair not in self._bound:
+            fitted = self._job.artefacts.items()
+            context.bind({(fit.configuration, fit.epsilon): data for fit, data in fitted if fit.pair == pair})
+            self._bound.add(pair)
+        return context
 
     def close(self) -> None:
         """Read nothing more."""

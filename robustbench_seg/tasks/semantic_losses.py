@@ -10,6 +10,8 @@ from robustbench_seg.tasks.attack_loss import AttackLoss
 
 LOGIT_GAP = 4.0
 """The mean gap between the two largest clean logits after which scale-free losses bring logits."""
+CONFIDENCE = 0.75
+"""The probability above which a pixel is predicted with confidence (the threshold of Metzen et al. 2017)."""
 
 
 def cross_entropy(logits: Tensor, label: Tensor) -> Tensor:
@@ -33,6 +35,11 @@ def jensen_shannon(logits: Tensor, label: Tensor) -> Tensor:
 def is_right(logits: Tensor, label: Tensor, progress: float = 0.0) -> Tensor:
     """1 where the prediction is the label, else 0."""
     return (logits.argmax(1) == label).to(logits.dtype)
+
+
+def is_confident(logits: Tensor, label: Tensor, progress: float = 0.0) -> Tensor:
+    """1 where the label is predicted with a probability above CONFIDENCE, else 0 (Metzen et al. 2017)."""
+    return (cross_entropy(logits, label) < -math.log(CONFIDENCE)).to(logits.dtype)
 
 
 def scheduled(logits: Tensor, label: Tensor, progress: float) -> Tensor:
@@ -70,6 +77,7 @@ LOSSES = {
     "ce": AttackLoss("cross-entropy", cross_entropy),
     "masked_ce": AttackLoss("cross-entropy of the pixels still right", cross_entropy, is_right),
     "balanced_ce": AttackLoss("the same, classes weighted alike", cross_entropy, is_right, rarity),
+    "confident_ce": AttackLoss("cross-entropy of the pixels right with confidence", cross_entropy, is_confident),
     "js": AttackLoss("Jensen-Shannon divergence", jensen_shannon),
     "segpgd": AttackLoss("SegPGD's cross-entropy", cross_entropy, scheduled),
     "cosine": AttackLoss("CosPGD's cross-entropy", cross_entropy, alignment),

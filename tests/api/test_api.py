@@ -9,6 +9,7 @@ from torch import nn
 
 import robustbench_seg
 from robustbench_seg.attacks.fgsm import FGSM
+from robustbench_seg.attacks.fitted import Fitted
 from robustbench_seg.attacks.registry import ATTACKS
 from robustbench_seg.classes import ClassSet
 from robustbench_seg.errors import UsageError
@@ -96,7 +97,9 @@ WEIGHTED = ("dag", "segpgd", "cospgd")
 """Their losses fall as targets change or pixels become wrong."""
 
 
-@pytest.mark.parametrize("name", [name for name in ATTACKS if name != WORST])
+@pytest.mark.parametrize(
+    "name", [name for name in ATTACKS if name != WORST and not issubclass(ATTACKS.get(name), Fitted)]
+)
 def test_every_attack_works_in_its_default_form(batch, name):
     images, labels = batch
     bounded = "none" not in ATTACKS.get(name).norms
@@ -106,6 +109,14 @@ def test_every_attack_works_in_its_default_form(batch, name):
     assert (found.rms > 0).all()
     assert found.loss is None or (found.loss >= found.clean_loss).all() or name in WEIGHTED
     assert set(found.outcome) == ({"targets", "targets_changed", "targets_reached"} if name == "dag" else set())
+
+
+def test_an_attack_that_is_fitted_first_says_that_it_must_be_evaluated(batch):
+    images, labels = batch
+    with pytest.raises(UsageError, match="Universal is fitted on the train split of a data set; use evaluate"):
+        robustbench_seg.attack(Linear(), images, labels, "universal", epsilon=4)
+    with pytest.raises(UsageError, match="'static:semantic' is made of a data set's train split; use evaluate"):
+        robustbench_seg.attack(Linear(), images, labels, "pgd", epsilon=4, objective="static:semantic")
 
 
 def test_hiding_pursues_its_own_objective_and_needs_no_labels(batch):

@@ -12,7 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from robustbench_seg.attacks.base import Perturbation
+from robustbench_seg.attacks.budgets import BUDGETS
 from robustbench_seg.attacks.context import AttackContext
+from robustbench_seg.attacks.fitted import Fitted
 from robustbench_seg.attacks.objectives.base import AdversarialLoss, CleanReference
 from robustbench_seg.attacks.registry import ATTACKS
 from robustbench_seg.attacks.target_model import TargetModel
@@ -27,8 +29,12 @@ FEWER_STEPS = {
     "dag": {"steps": 12},
     "apgd": {"steps": 3},
     "square": {"queries": 20},
+    "universal": {"steps": 3},
     **{name: {"steps": 5} for name in ("pgd", "hide", "segpgd", "cospgd", "mi_fgsm")},
 }
+
+FITTED_FOR = (0.25, 0.5, 1.0, 2.0, 3.0, 3.5, 4.0, 8.0, 16.0)
+"""The epsilons that attacks which are fitted first are tested at."""
 
 
 class TinyNet(nn.Module):
@@ -92,7 +98,8 @@ class Case:
     objective: str | None
 
     def attack(self) -> Perturbation:
-        return ATTACKS.get(self.name)(**FEWER_STEPS.get(self.name, {}))
+        attack = ATTACKS.get(self.name)(**FEWER_STEPS.get(self.name, {}))
+        return fitted(self, attack) if isinstance(attack, Fitted) else attack
 
     @property
     def uses_labels(self) -> bool:
@@ -100,6 +107,15 @@ class Case:
 
     def __str__(self) -> str:
         return "-".join(filter(None, (self.name, self.norm, self.objective)))
+
+
+@functools.cache
+def fitted(case: Case, attack: Fitted) -> Fitted:
+    """The attack with what it is fitted to on images that no test attacks."""
+    world = make_world(2, seed=7)
+    context = world.context(attack, case.objective)
+    budget = BUDGETS[case.norm]
+    return attack.bound({epsilon: attack.fit([(context, budget(world.images, epsilon))]) for epsilon in FITTED_FOR})
 
 
 @dataclass
@@ -164,9 +180,9 @@ def labelled(net: nn.Module, images: Tensor, seed: int = 0) -> dict[str, Tensor]
     }
 
 
-def make_world(count: int = 3, **size: int) -> World:
+def make_world(count: int = 3, **scene: int) -> World:
     net = seeded_net()
-    images = scenery(count, **size)
+    images = scenery(count, **scene)
     return World(net, images, labelled(net, images), [f"image {i}" for i in range(count)])
 
 
@@ -228,6 +244,7 @@ FILTERS = {
     "noise_case": lambda case: case.objective is None,
     "gradient_case": lambda case: case.objective is not None,
     "label_case": lambda case: case.uses_labels,
+    "running_case": lambda case: case.objective is not None and not isinstance(case.attack(), Fitted),
 }
 
 

@@ -163,9 +163,9 @@ def test_the_model_is_left_as_it_was_found(case, world):
     assert_same_state(world.net, before)
 
 
-def test_the_model_is_left_as_it_was_found_by_an_exception(gradient_case, world):
-    attack = gradient_case.attack()
-    context = world.context(attack, gradient_case.objective)
+def test_the_model_is_left_as_it_was_found_by_an_exception(running_case, world):
+    attack = running_case.attack()
+    context = world.context(attack, running_case.objective)
     unsettle(world.net)
     before = state(world.net)
 
@@ -174,7 +174,7 @@ def test_the_model_is_left_as_it_was_found_by_an_exception(gradient_case, world)
 
     handle = world.net.last.register_forward_hook(fail)
     with pytest.raises(RuntimeError, match="out of memory"):
-        list(attack.perturb(context, grid(gradient_case, [2.0]), gradient_case.norm))
+        list(attack.perturb(context, grid(running_case, [2.0]), running_case.norm))
     handle.remove()
     assert_same_state(world.net, before)
 

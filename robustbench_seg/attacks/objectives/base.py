@@ -49,11 +49,13 @@ def as_it_is(output: Any) -> Any:
 class LossChoice:
     """How an objective is pursued: by which of its task's `attack_losses` (empty: the task's own loss).
 
-    `scale_free` says that the loss does not depend on the scale of a model's logits.
+    `scale_free` says that the loss does not depend on the scale of a model's logits. `emphasis` is how much the pixels
+    that are to change count where an objective is about some of them (hiding), against 1 less that for the others.
     """
 
     name: str = ""
     scale_free: bool = False
+    emphasis: float = 0.5
 
 
 @dataclass(frozen=True, eq=False)

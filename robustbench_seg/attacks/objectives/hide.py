@@ -66,12 +66,20 @@ class Hide(Objective):
         target = fill_from_nearest(self.task.prediction(reference.outputs[self.task.key]), mask)
         task = self.task
         unit = task.scale_free(reference.outputs[task.key]) if choice.scale_free else as_it_is
+        # Only proportions matter to an attack; 1 is exact where all pixels count alike.
+        weight = torch.where(mask, 2 * choice.emphasis, 2 * (1 - choice.emphasis))
 
         def at(progress: float) -> Callable[[Outputs], Tensor]:
             loss = task.descended(choice.name, progress)
-            return lambda outputs: -loss(unit(outputs[task.key]), target)
+            return lambda outputs: -loss(weighted(unit(outputs[task.key]), weight), target)
 
         return AdversarialLoss(at(0.0), attackable, skips=True, at=at)
+
+
+def weighted(output: Tensor, weight: Tensor) -> Tensor:
+    """The output (N,...,H,W) as it is, with the gradient at each pixel times its weight (N,H,W)."""
+    by_channel = weight if output.dim() == weight.dim() else weight[:, None]
+    return output.detach() + by_channel * (output - output.detach())
 
 
 def fill_from_nearest(values: Tensor, mask: Tensor) -> Tensor:

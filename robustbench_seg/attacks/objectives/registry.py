@@ -17,6 +17,7 @@ BUILT_IN = {
     "loss": ("attacks.objectives.raw_loss:RawLoss", "one of the losses a task is trained with: loss:cls"),
     "group": ("attacks.objectives.group:GroupLoss", "the losses of several tasks together: group:semantic, group:all"),
     "hide": ("attacks.objectives.hide:Hide", "fill a class in by its surroundings: hide:person@depth"),
+    "static": ("attacks.objectives.static:Static", "the prediction of one training image for all: static:semantic"),
     "swap": ("attacks.objectives.swap:Swap", "exchange two classes: swap:person,car@detection"),
 }
 

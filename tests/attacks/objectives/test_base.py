@@ -78,7 +78,7 @@ def test_a_model_without_the_task_has_no_such_objective():
         ("swap:car,car", "names one class twice"),
         ("semantc", "did you mean semantic"),
         ("hide:", "it needs a class"),
-        ("lose:person", "unknown kind 'lose:'; known: group, hide, loss, swap"),
+        ("lose:person", "unknown kind 'lose:'; known: group, hide, loss, static, swap"),
         ("hide:person@instance", "it works on semantic, .*depth.*, not 'instance'"),
         ("swap:person,car@depth", "it works on semantic, detection, not 'depth'"),
         ("swap:person", "'swap:person': it needs two classes"),

@@ -130,7 +130,7 @@ def test_what_a_model_has_no_output_for_is_nothing(text):
         ("group:semantics", "unknown group 'semantics'; did you mean semantic"),
         ("group:geometry", "did you mean geometric"),
         ("group:", "unknown group ''; known: all, semantic, geometric"),
-        ("losses:cls", "unknown kind 'losses:'; known: group, hide, loss, swap, or a task's name"),
+        ("losses:cls", "unknown kind 'losses:'; known: group, hide, loss, static, swap, or a task's name"),
         ("hide:person@detection", "it works on semantic, .*depth.*, not 'detection'"),
         ("hide:person@", "it works on semantic, .*depth.*, not ''"),
         ("swap:person,car@instance", "it works on semantic, detection, not 'instance'"),
