@@ -33,8 +33,9 @@ class Attacked:
 
     `images` (N,3,H,W) are the perturbed ones. `rms` and `linf` (N,) are in units of 1/255, `snr_db` (N,) in dB
     (infinite where nothing moved). `clean_loss` and `loss` (N,) are what the attack ascends, before and after it;
-    `attackable` (N,) says which images had a target. `outcome` counts what an attack that changes classes (DAG, a swap)
-    reached per image: `targets`, `targets_changed`, `targets_reached`; it is empty for others, hiding among them.
+    `attackable` (N,) says which images had a target. `outcome` counts per image what became of the targets of an attack
+    that has some (DAG, a swap, hiding): `targets`, `targets_changed` (are no longer what they were) and
+    `targets_reached` (are what the attack wanted); it is empty for others.
     Noise ascends nothing: no losses, all images attackable.
     """
 

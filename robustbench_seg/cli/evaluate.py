@@ -125,6 +125,7 @@ def evaluate_command(**options: Any) -> None:
     from robustbench_seg.evaluation.estimate import estimate
     from robustbench_seg.evaluation.prepare import PreparedEvaluation
     from robustbench_seg.evaluation.run import run_evaluation
+    from robustbench_seg.report.outcomes import listed
     from robustbench_seg.report.write import write_report
 
     if not options["as_json"]:
@@ -140,7 +141,8 @@ def evaluate_command(**options: Any) -> None:
     page = write_report(run)
     failed = bool((run.summary["status"] == "failed").any())
     if options["as_json"]:
-        click.echo(json.dumps({"run": str(folder), "report": str(page), "failed": failed, "notes": run.info["notes"]}))
+        found = {"failed": failed, "notes": run.info["notes"], "targets": listed(run.rows)}
+        click.echo(json.dumps({"run": str(folder), "report": str(page), **found}))
     else:
         _print_run(run, page)
     click.get_current_context().exit(1 if failed else 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from robustbench_seg.report.names import metric_text
+from robustbench_seg.report.names import metric_text, share_text
 from robustbench_seg.results.rows import Row
 
 DASH = "–"
@@ -67,7 +67,7 @@ def value_cell(row: Row | None) -> Cell:
 
 def share_cell(row: Row | None) -> Cell:
     """A share of targets in per cent."""
-    return empty(_reason(row)) if row is None or row.value is None else _filled(row, f"{100 * row.value:.1f} %")
+    return empty(_reason(row)) if row is None or row.value is None else _filled(row, share_text(row.value))
 
 
 def _filled(row: Row, main: str, *small: str) -> Cell:

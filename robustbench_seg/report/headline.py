@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from robustbench_seg.attacks.registry import attack_strength
 from robustbench_seg.report.cells import DASH, Line, Table, text_cells
 from robustbench_seg.report.names import metric_name, metric_text, perturbation_name, strength
+from robustbench_seg.report.outcomes import Outcome, outcomes
 from robustbench_seg.report.section import Material, Part, Section
 from robustbench_seg.report.views import View
 from robustbench_seg.results.intervals import OPEN, UNKNOWN
@@ -21,7 +23,8 @@ _READING = "Where models are compared, the paired differences decide, which robu
 
 def section(material: Material) -> Sequence[Section]:
     """One row per model and quoted perturbation."""
-    lines = tuple(_line(view, row) for view in material.views for row in quoted(view))
+    reached = outcomes(material.run.rows)
+    lines = tuple(_line(view, row, reached.get(row.key)) for view in material.views for row in quoted(view))
     if not lines:
         return [Section("results", "Results", "Results", ["No perturbed cell has a value yet."])]
     parts = [Part(tables=[Table(_CAPTION, "model", _HEADS, lines)])]
@@ -50,7 +53,7 @@ def _nearest_to_one(grid: set[float | None]) -> float | None:
     return min(bounded, key=lambda epsilon: (abs(math.log(epsilon)), epsilon)) if bounded else None
 
 
-def _line(view: View, row: Row) -> Line:
+def _line(view: View, row: Row, outcome: Outcome | None) -> Line:
     has_interval = row.ratio_low is not None
     texts = (
         f"{view.title}: {metric_name(row.task, row.metric)}",
@@ -60,7 +63,9 @@ def _line(view: View, row: Row) -> Line:
         f"[{_points(row.low)}, {_points(row.high)}]" if has_interval else "none",
         _verdict(row) if has_interval else UNKNOWN,
     )
-    return Line(row.model, "", text_cells(*texts))
+    what, under, *numbers = text_cells(*texts)
+    small = (outcome.text,) if outcome and outcome.text else ()
+    return Line(row.model, "", (what, replace(under, small=small), *numbers))
 
 
 def _points(ratio: float) -> str:

@@ -36,6 +36,12 @@ def metric_text(task: str, metric: str, value: float) -> str:
     return f"{value:.3f} {metric_of(task, metric).unit}".rstrip()
 
 
+def share_text(share: float) -> str:
+    """A share in per cent that reads as 0 or 100 only where it is none or all: `41.2 %`, `99.96 %`."""
+    decimals = 1 if 0.001 <= share <= 0.999 or share in (0, 1) else 2
+    return f"{100 * share:.{decimals}f} %"
+
+
 def class_metric_name(task: str, metric: str) -> str:
     """What a metric of a task is called when it is of one class."""
     return metric_of(task, metric).class_title
@@ -83,10 +89,15 @@ def full_name(attack: str, objective: str, norm: str = "") -> str:
     return f"{name} on {target.replace('_', ' ')}" if target and ":" not in target else name
 
 
-def labels(rows: Iterable[Row]) -> dict[Series, str]:
-    """A distinct name for every series of one task: what it attacks where that is not the task, norms where unclear."""
+def labels(rows: Iterable[Row], *, in_full: bool = False) -> dict[Series, str]:
+    """A distinct name for every series of one task: what it attacks where that is not the task, norms where unclear.
+
+    `in_full` says what each attacks, for rows of several tasks.
+    """
     names = {
-        row.series: (perturbation_name if row.is_own else full_name)(row.attack, row.objective, row.norm)
+        row.series: (perturbation_name if row.is_own and not in_full else full_name)(
+            row.attack, row.objective, row.norm
+        )
         for row in rows
         if row.attack != CLEAN
     }

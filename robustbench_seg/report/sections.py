@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from robustbench_seg.report.figures import figures
+from robustbench_seg.report.outcomes import EXPLAINED
 from robustbench_seg.report.pictures import gallery
 from robustbench_seg.report.sanity import verdict
 from robustbench_seg.report.section import FigureFile, Material, Part, Section
@@ -65,7 +66,8 @@ def targeted(material: Material) -> Sequence[Section]:
     metrics = {view.metric for view in material.views}
     hidden = hidden_classes([row for row in material.run.class_rows if row.metric in metrics])
     tables = [table for table in (targets(material.run.rows), hidden) if table]
-    return [Section("targets", "Targeted attacks", "Targeted attacks", parts=[Part(tables=tables)])] if tables else []
+    title = "Targeted attacks"
+    return [Section("targets", title, title, [EXPLAINED], [Part(tables=tables)])] if tables else []
 
 
 def pictures(material: Material) -> Sequence[Section]:

@@ -17,6 +17,7 @@ from robustbench_seg.report.names import (
     strength,
     task_name,
 )
+from robustbench_seg.report.outcomes import outcomes
 from robustbench_seg.report.views import View, view
 from robustbench_seg.results.differences import Difference
 from robustbench_seg.results.keys import CLEAN
@@ -69,13 +70,12 @@ def other_pivots(rows: Sequence[Row], shown: View) -> list[Table]:
 
 
 def targets(rows: Sequence[Row]) -> Table | None:
-    """What targeted attacks (DAG) reached: the share of targets that changed, and that became the rival."""
-    cells: dict[object, dict[str, Row]] = {}
-    for row in rows:
-        if row.metric in OUTCOMES:
-            cells.setdefault(row.key, {})[row.metric] = row
-    lines = [_cell_line(shares, [share_cell(shares.get(metric)) for metric in OUTCOMES]) for shares in cells.values()]
-    caption = "Share of the targets that left their class, and that reached the class they were pushed to"
+    """What became of the targets of attacks that have some: which share changed, and which reached what was wanted."""
+    lines = [
+        _cell_line({"changed": outcome.changed}, [share_cell(outcome.changed), share_cell(outcome.reached)])
+        for outcome in outcomes(rows).values()
+    ]
+    caption = "Share of the targets that changed, and that reached what the attack wanted"
     return Table(caption, "attack", ("changed", "reached", "images"), tuple(lines)) if lines else None
 
 

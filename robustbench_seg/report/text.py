@@ -1,14 +1,18 @@
-"""The end-of-run summary on a terminal: Q by perturbation and epsilon, one table per model and task."""
+"""The end-of-run summary on a terminal: Q by perturbation and epsilon, one table per model and task, and targets."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
 from robustbench_seg.report.cells import DASH, Cell
-from robustbench_seg.report.names import metric_name, metric_text
-from robustbench_seg.report.tables import pivot
+from robustbench_seg.report.cells import Table as Shown
+from robustbench_seg.report.names import labels, metric_name, metric_text
+from robustbench_seg.report.outcomes import Outcome, outcomes
+from robustbench_seg.report.tables import by_epsilon, pivot
 from robustbench_seg.report.views import View, views
 from robustbench_seg.results.rows import Row
 from robustbench_seg.results.run import Run
@@ -23,19 +27,48 @@ _NUMBER = 4
 
 
 def terminal_tables(run: Run) -> list[Table]:
-    """Q of every perturbation (rows) at every epsilon (columns), a table for each data set, task and model."""
-    tables = [_table(view, model) for view in views(run.rows) for model in view.models]
+    """Q of every perturbation (rows) at every epsilon (columns), a table for each data set, task and model.
+
+    Then what became of the targets of attacks that have some, a table for each data set and model.
+    """
+    tables = [
+        _table("Q", _title(view, model), pivot(view, model, _cell)) for view in views(run.rows) for model in view.models
+    ]
     if tables:
         tables[-1].caption = Text("Q is the retained share of the clean metric; columns are ε in units of 1/255")
+    return [*tables, *_target_tables(run.rows)]
+
+
+def _target_tables(rows: Sequence[Row]) -> list[Table]:
+    """Shares of targets in per cent, `changed/reached`."""
+    reached = outcomes(rows)
+    changed = [outcome.changed for outcome in reached.values()]
+    names = labels(changed, in_full=True)
+
+    def cell(row: Row | None) -> Cell:
+        return Cell("") if row is None else Cell(_shares(reached[row.key]))
+
+    tables = []
+    for model, dataset in dict.fromkeys((row.model, row.dataset) for row in changed):
+        mine = [row for row in changed if (row.model, row.dataset) == (model, dataset)]
+        title = Text(f"{model} on {dataset}, targets in %: changed/reached", style="bold")
+        tables.append(_table("targets", title, by_epsilon("", mine, names, cell)))
+    if tables:
+        tables[-1].caption = Text("changed: no longer what they were; reached: became what the attack wanted")
     return tables
 
 
-def _table(view: View, model: str) -> Table:
-    shown, title = pivot(view, model, _cell), _title(view, model)
+def _shares(outcome: Outcome) -> str:
+    if outcome.changed.failed:
+        return "failed"
+    return "/".join(DASH if share is None else f"{100 * share:.0f}" for share in outcome.shares)
+
+
+def _table(corner: str, title: Text, shown: Shown) -> Table:
     table = Table(title=title, box=box.SIMPLE_HEAD, collapse_padding=True)
     table.title_justify = table.caption_justify = "left"
     taken = sum(2 + max(_NUMBER, len(head)) for head in shown.heads)
-    table.add_column("Q", overflow="fold", min_width=max(1, min(title.cell_len, _TERMINAL) - taken))
+    table.add_column(corner, overflow="fold", min_width=max(1, min(title.cell_len, _TERMINAL) - taken))
     for head in shown.heads:
         table.add_column(head, justify="right", no_wrap=True)
     for line in shown.lines:

@@ -83,7 +83,8 @@ class _Cell:
     def outcomes(self) -> Iterator[Row]:
         """What a targeted attack reached, as shares of its targets."""
         totals: Counter[str] = Counter()
-        for result in self._counted:
+        # A worst case may have chosen among attacks that count targets and others.
+        for result in self._counted if all(result.outcome for result in self._counted) else ():
             totals.update(result.outcome)
         targets = totals.pop("targets", 0)
         for name, count in sorted(totals.items()):

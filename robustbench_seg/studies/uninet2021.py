@@ -33,7 +33,7 @@ from robustbench_seg.report.relationships.contrasts import (
 from robustbench_seg.report.relationships.matrix import Matrix, Sweep, leading
 from robustbench_seg.report.relationships.objectives import described, is_own
 from robustbench_seg.report.relationships.study import Study, opened_study
-from robustbench_seg.report.relationships.swapping import shapes
+from robustbench_seg.report.relationships.swapping import shapes, swap_reached, swap_title
 from robustbench_seg.report.relationships.write import write_relationships
 from robustbench_seg.report.section import Part, Section
 from robustbench_seg.results.files import write_table
@@ -111,9 +111,19 @@ def sections(study: Study, measured: Mapping[str, Measured], paper: Mapping[str,
     ]
     title, intro = "The paper's tables, ours beside the published numbers", [words["tables"].format(**facts)]
     return [
-        findings_section([text.format(**facts) for text in words["holds"]], findings(study)),
+        findings_section(
+            [*(text.format(**facts) for text in words["holds"]), *reached(words["reached"], study)], findings(study)
+        ),
         Section("tables", "Tables", title, [*intro, words["hiding"].format(**facts)], [Part(tables=tables)]),
     ]
+
+
+def reached(text: str, study: Study) -> Iterator[str]:
+    """The sentence that says what every swap reached; none where that is unknown."""
+    shares = {swap_title(swap): swap_reached(swap, study.outcomes) for swap in study.swaps}
+    listed = "; ".join(f"{title}: {share}" for title, share in shares.items() if share)
+    if listed:
+        yield text.format(swaps=listed)
 
 
 def table_1(rows: Mapping[str, Together], published: Mapping[str, Sequence[float]]) -> Table:

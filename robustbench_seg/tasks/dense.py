@@ -64,6 +64,10 @@ class DenseTask(Task):
         """The maps (N,...,H,W) of an output in which a region can be replaced by another: what hiding fills in."""
         return output
 
+    def alike(self) -> Callable[[Tensor, Tensor], Tensor] | None:
+        """What tells where two predictions (N,...,H,W) are alike, (N,H,W) bool; None where the task does not say."""
+        return None
+
     def _checked(self, value: object, shape: Sequence[int]) -> Tensor:
         key, count = self.key, shape[0]
         if not isinstance(value, torch.Tensor):

@@ -64,6 +64,10 @@ class Depth(RegionTask):
         """RMSE over all pixels, in whatever unit the two have."""
         return _root((output - target).square().flatten(1).mean(1))
 
+    def alike(self) -> Callable[[Tensor, Tensor], Tensor]:
+        """Within a factor of 1.25 of each other, as δ < 1.25 has it."""
+        return _within_a_quarter
+
     def valid_pixels(self, label: Tensor) -> Tensor:
         """Pixels within the range of depths."""
         return _mask(label)
@@ -136,6 +140,10 @@ def _log_errors(depth: Tensor, label: Tensor) -> Tensor:
     keep = _mask(label)
     # Selected before the logarithm: log 0 of an invalid pixel must not reach the gradient.
     return depth[keep].log() - label[keep].log()
+
+
+def _within_a_quarter(first: Tensor, second: Tensor) -> Tensor:
+    return torch.maximum(first, second) < 1.25 * torch.minimum(first, second)
 
 
 def _root(mean: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -53,6 +53,10 @@ class Edges(DenseTask):
         """Binary cross-entropy to the target's probability, the mean over all pixels."""
         cost = F.binary_cross_entropy_with_logits(output, target.sigmoid(), reduction="none")
         return cost.flatten(1).mean(1)
+
+    def alike(self) -> Callable[[Tensor, Tensor], Tensor]:
+        """On the same side of probability 0.5."""
+        return lambda first, second: (first > 0) == (second > 0)
 
     def statistics(self, outputs: Outputs, labels: Labels, num_classes: int) -> list[Statistics]:
         """`counts` (3,) of each image: edges found, false ones, and missed ones."""

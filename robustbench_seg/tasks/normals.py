@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -17,6 +18,7 @@ from robustbench_seg.tasks.rules import MapRule
 
 THRESHOLDS = (11.25, 22.5, 30.0)
 """Degrees (Eigen and Fergus 2015)."""
+_NEAR = math.cos(math.radians(THRESHOLDS[0]))
 
 
 def _mirrored(normals: Tensor) -> Tensor:
@@ -76,6 +78,10 @@ class Normals(RegionTask):
     def distance(self, output: Tensor, target: Tensor) -> Tensor:
         """The same over all pixels."""
         return _apart(output, target).flatten(1).mean(1)
+
+    def alike(self) -> Callable[[Tensor, Tensor], Tensor]:
+        """Within the first of the metrics' thresholds, 11.25 degrees."""
+        return lambda first, second: F.cosine_similarity(first, second) > _NEAR
 
     def valid_pixels(self, label: Tensor) -> Tensor:
         """Pixels with a direction."""

@@ -86,6 +86,10 @@ class Semantic(DenseTask):
         """The most likely class (N,H,W)."""
         return output.argmax(1)
 
+    def alike(self) -> Callable[[Tensor, Tensor], Tensor]:
+        """The same class."""
+        return torch.eq
+
     def loss(self, output: Tensor, label: Tensor) -> Tensor:
         """Unweighted cross-entropy, the mean over an image's labelled pixels."""
         return masked_mean(F.cross_entropy(output, label, ignore_index=VOID, reduction="none"), label != VOID)

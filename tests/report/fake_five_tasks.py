@@ -180,6 +180,7 @@ def _hidden(model: Model, grid: Sequence[float]) -> tuple[list[dict[str, Any]], 
                 rows.append(_row(model, cell, task, q**0.2))
                 classes.append(_row(model, cell, task, q, metric, clean) | {"class": "person"})
                 classes.append(_row(model, cell, task, q**0.1, metric, clean) | {"class": "car"})
+            rows += _outcome(model, cell, target, (0.9996, 0.41))
     return rows, classes
 
 
@@ -192,9 +193,7 @@ def _swapped(model: Model) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     for target in [task for task in ("semantic", "detection") if task in model.tasks]:
         cell = ("dag", f"swap:person,car@{target}", "none", NAN)
         rows += [_row(model, cell, task, 0.4 if task == target else 0.8) for task in model.tasks]
-        for metric, share in (("targets_changed", 0.97), ("targets_reached", 0.81)):
-            outcome = {"metric": metric, "direction": "", "value": share}
-            rows.append(_row(model, cell, target, 1.0) | outcome | dict.fromkeys(_NONE, NAN))
+        rows += _outcome(model, cell, target, (0.97, 0.81))
         for label in SHAPES:
             found = {"semantic": {"miou": (0.5, 0.1)}, "detection": {"ap": (0.4, 0.2), "cls_loss": (0.3, 0.2)}}[target]
             if target == "detection":
@@ -205,6 +204,15 @@ def _swapped(model: Model) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
             for metric, (clean, q) in found.items():
                 classes.append(_row(model, cell, target, q, metric, clean) | {"class": label})
     return rows, classes
+
+
+def _outcome(
+    model: Model, cell: tuple[str, str, str, float], target: str, shares: tuple[float, float]
+) -> list[dict[str, Any]]:
+    return [
+        _row(model, cell, target, 1.0) | {"metric": metric, "direction": "", "value": share} | dict.fromkeys(_NONE, NAN)
+        for metric, share in zip(("targets_changed", "targets_reached"), shares, strict=True)
+    ]
 
 
 _NONE = ("clean", "ratio", "ratio_low", "ratio_high")

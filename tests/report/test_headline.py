@@ -42,6 +42,14 @@ def test_one_row_per_model_and_perturbation_with_a_verdict(run: FakeRun) -> None
     assert [line.cells[-1].main for line in found if "PGD" in line.cells[1].main] == ["harmed"] * 3
 
 
+def test_what_a_targeted_attack_reached_stands_under_it(run: FakeRun) -> None:
+    only_dag = replace(run, summary=run.summary[run.summary.attack.isin(["clean", "dag"])])
+    text = "97.3 % of its targets changed, 81.2 % reached what was wanted"
+    first, *_ = lines(only_dag)
+    assert (first.cells[1].main, first.cells[1].small) == ("DAG without an ε", (text,))
+    assert all(not cell.small for line in lines(run) for cell in line.cells)
+
+
 def test_an_error_that_grows_is_harm_too(run: FakeRun) -> None:
     (line,) = [line for line in lines(run) if "RMSE" in line.cells[0].main and "PGD" in line.cells[1].main]
     assert float(line.cells[3].main.removesuffix(" m")) > float(line.cells[2].main.removesuffix(" m"))

@@ -10,6 +10,7 @@ from scipy.stats import spearmanr
 
 from robustbench_seg.attacks.objectives.base import Role
 from robustbench_seg.registries import TASKS
+from robustbench_seg.report.outcomes import outcomes
 from robustbench_seg.report.relationships.agreement import (
     FEWEST,
     agreement,
@@ -34,7 +35,7 @@ from robustbench_seg.report.relationships.hiding import hiding_table
 from robustbench_seg.report.relationships.matrix import Matrix, Setting, leading, nearest, objective_sweeps
 from robustbench_seg.report.relationships.objectives import described, group, is_own, ordered_objectives, ordered_tasks
 from robustbench_seg.report.relationships.study import opened_study
-from robustbench_seg.report.relationships.swapping import shapes, swap_metrics, swap_table
+from robustbench_seg.report.relationships.swapping import shapes, swap_metrics, swap_reached, swap_table
 from robustbench_seg.results.intervals import OPEN, UNKNOWN
 from robustbench_seg.results.rows import Row, table
 from tests.report.fake_five_tasks import GEOMETRIC, HALF, HIDDEN, SEMANTIC, Model, five_tasks
@@ -255,8 +256,8 @@ def test_hiding_table_three(tmp_path: Path) -> None:
     assert [matrix.epsilon for matrix in sweep.matrices] == [0.5, 1, 2, 4]
     one = sweep.chosen
     assert (one.epsilon, one.subject) == (2, "person")
-    table = hiding_table(one)
-    assert [line.label for line in table.lines[:-1]] == [
+    table = hiding_table(one, outcomes(study.outcomes))
+    assert [line.label for line in table.lines[:-2]] == [
         "semantic segmentation",
         "object detection",
         "instance segmentation",
@@ -266,7 +267,9 @@ def test_hiding_table_three(tmp_path: Path) -> None:
     lines = {line.label: [cell.main for cell in line.cells] for line in table.lines}
     assert lines["depth"] == ["5.020 m", "0.550", "5.020 m", "0.140"]
     assert lines["semantic segmentation"] == ["0.777", "0.130", "0.777", "0.630"]
+    assert lines["targets: changed, reached"] == ["99.96 %", "41.0 %"] * 2
     assert lines["realised SNR"][1] == "41.2 dB"
+    assert [line.label for line in hiding_table(one, {}).lines][-2:] == ["instance depth", "realised SNR"]
     (contrasted,) = directions(one, unsampled)
     assert contrasted.subject == "hiding person"
     rivals = ([(a, b) for b in GEOMETRIC] for a in ("semantic",))
@@ -281,6 +284,9 @@ def test_swapped_shapes(tmp_path: Path) -> None:
     with opened_study([run], tmp_path) as study:
         on_semantic, on_detection = study.swaps
     assert shapes(on_semantic, unsampled) == []
+    text = "97.0 % of its targets changed, 81.0 % reached what was wanted"
+    assert [swap_reached(swap, study.outcomes) for swap in study.swaps] == [text] * 2
+    assert swap_reached(on_semantic, []) == ""
     assert swap_metrics(on_detection) == ["aspect_ratio", "ap", "cls_loss", "reg_loss"]
     person, car = on_detection.cells["person", "aspect_ratio"], on_detection.cells["car", "aspect_ratio"]
     assert [one.verdict for one in shapes(on_detection, unsampled)] == [UNKNOWN] * 2

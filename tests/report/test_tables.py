@@ -49,6 +49,8 @@ def test_other_metrics_have_tables_of_their_values(run: FakeRun, both: list[View
 def test_targets_and_hidden_classes(run: FakeRun) -> None:
     reached = cells(targets(run.rows))
     assert reached["street-mobilenetv2 on street, DAG on semantic without an ε"] == ["97.3 %", "81.2 %", "200"]
+    alone = [row for row in run.rows if row.metric != "targets_reached"]
+    assert targets(alone) is None, "what changed is not shown alone"
     hidden = cells(hidden_classes([row for row in run.class_rows if row.metric in ("miou", "rmse")]))
     line = hidden["street-multitask on street, Hiding person on depth at ε = 4"]
     person = [row for row in run.class_rows if (row.label, row.objective) == ("person", "hide:person@depth")]

@@ -4,6 +4,7 @@ from dataclasses import replace
 from rich.console import Console
 
 from robustbench_seg.report.text import terminal_tables
+from robustbench_seg.results.rows import unique
 from tests.report.fake_run import FakeRun
 
 
@@ -16,7 +17,7 @@ def shown(run: FakeRun, width: int = 80) -> str:
 
 def test_a_table_a_model_and_task_in_eighty_columns(run: FakeRun) -> None:
     text = shown(run)
-    assert len(terminal_tables(run)) == 3
+    assert len(terminal_tables(run)) == 3 + 2
     assert "street-multitask on street, depth: clean RMSE 3.412 m" in text
     assert all(len(line) <= 80 for line in text.splitlines())
     (line,) = [line for line in text.splitlines() if line.strip().startswith("PGD on depth")]
@@ -29,6 +30,16 @@ def test_failed_unbounded_and_missing_cells(run: FakeRun) -> None:
     assert "failed" in text
     assert "no ε" in text
     assert "nan" not in text
+
+
+def test_targets_that_changed_stand_beside_those_that_reached(run: FakeRun) -> None:
+    *_, last = terminal_tables(run)
+    assert "changed/reached" in str(last.title)
+    text = shown(run)
+    titles = [line.rstrip() for line in text.splitlines() if "targets in %" in line]
+    assert titles == [f"{name} on street, targets in %: changed/reached" for name in unique(run.summary.model)]
+    (line, *_) = [line for line in text.splitlines() if "97/81" in line]
+    assert line.split()[:3] == ["DAG", "on", "semantic"]
 
 
 def test_names_are_not_markup(run: FakeRun) -> None:

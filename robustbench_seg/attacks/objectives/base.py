@@ -40,6 +40,16 @@ class CleanReference:
         return task.rescaling(self.outputs[task.key], self.labels[task.key])
 
 
+def target_counts(targets: Tensor, changed: Tensor, reached: Tensor) -> Mapping[str, Tensor]:
+    """How many targets (N,...) bool each image has, left what they were, and became what they were pushed to (N,).
+
+    What is like both has not changed, and so has not reached anything.
+    """
+    changed = targets & changed
+    counts = {"targets": targets, "targets_changed": changed, "targets_reached": changed & reached}
+    return {name: mask.flatten(1).sum(1) for name, mask in counts.items()}
+
+
 def as_it_is(output: Any) -> Any:
     """The output itself."""
     return output
@@ -63,8 +73,8 @@ class AdversarialLoss:
     """A per-image loss (N,) to ascend, and which images (N,) bool are attackable: have a target.
 
     `skips` says that images without a target have no value in this cell (hiding), rather than staying as they are
-    and being counted. `outcome` counts what the attack reached, per image. `at` gives the loss at a share of the
-    steps done, where it changes while the attack proceeds. `performance` (N,) is what the attack is to bring down,
+    and being counted. `outcome` counts targets and what became of them, per image. `at` gives the loss at a share of
+    the steps done, where it changes while the attack proceeds. `performance` (N,) is what the attack is to bring down,
     comparable whatever the loss; None where that is the loss alone. `is_weighted` says that the loss may fall as
     predictions get worse (it counts the pixels still right), so that it cannot say which of two images is harmed more.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from robustbench_seg.attacks.objectives.base import (
     AdversarialLoss,
@@ -13,6 +13,7 @@ from robustbench_seg.attacks.objectives.base import (
     Tasks,
     as_it_is,
     split_task,
+    target_counts,
 )
 from robustbench_seg.classes import ClassSet
 from robustbench_seg.errors import UsageError
@@ -63,8 +64,9 @@ class Hide(Objective):
         assert index is not None
         mask = Semantic().prediction(reference.outputs[Semantic.key]) == index
         attackable = mask.flatten(1).any(1) & ~mask.flatten(1).all(1)
-        target = fill_from_nearest(self.task.prediction(reference.outputs[self.task.key]), mask)
         task = self.task
+        clean = task.prediction(reference.outputs[task.key])
+        target = fill_from_nearest(clean, mask)
         unit = task.scale_free(reference.outputs[task.key]) if choice.scale_free else as_it_is
         # Only proportions matter to an attack; 1 is exact where all pixels count alike.
         weight = torch.where(mask, 2 * choice.emphasis, 2 * (1 - choice.emphasis))
@@ -73,7 +75,26 @@ class Hide(Objective):
             loss = task.descended(choice.name, progress)
             return lambda outputs: -loss(weighted(unit(outputs[task.key]), weight), target)
 
-        return AdversarialLoss(at(0.0), attackable, skips=True, at=at)
+        return AdversarialLoss(at(0.0), attackable, skips=True, at=at, outcome=_outcome(task, mask, clean, target))
+
+
+def _outcome(
+    task: DenseTask, mask: Tensor, clean: Tensor, target: Tensor
+) -> Callable[[Outputs], Mapping[str, Tensor]] | None:
+    """What counts hidden pixels that are no longer as on the clean image, and those that are as their surroundings.
+
+    A pixel that was like its surroundings before is no target. None where the task does not say what is alike.
+    """
+    alike = task.alike()
+    if alike is None:
+        return None
+    targets = mask & ~alike(clean, target)
+
+    def outcome(outputs: Outputs) -> Mapping[str, Tensor]:
+        now = task.prediction(outputs[task.key])
+        return target_counts(targets, ~alike(now, clean), alike(now, target))
+
+    return outcome
 
 
 def weighted(output: Tensor, weight: Tensor) -> Tensor:

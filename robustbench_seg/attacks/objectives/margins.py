@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from robustbench_seg.attacks.objectives.base import AdversarialLoss, CleanReference, Objective
+from robustbench_seg.attacks.objectives.base import AdversarialLoss, CleanReference, Objective, target_counts
 from robustbench_seg.attacks.objectives.task_loss import TaskLoss
 from robustbench_seg.classes import VOID
 from robustbench_seg.lazy import Tensor, torch
@@ -63,16 +63,7 @@ def margin_loss(source: ClassLogits, current: Tensor, rival: Tensor, targets: Te
         return torch.where(still, gap[:, 0], torch.zeros_like(gap[:, 0])).flatten(1).sum(1)
 
     def outcome(outputs: Outputs) -> Mapping[str, Tensor]:
-        return counted(source.of(outputs).argmax(1), current, rival, targets)
+        now = source.of(outputs).argmax(1)
+        return target_counts(targets, now != current, now == rival)
 
     return AdversarialLoss(loss, targets.flatten(1).any(1), outcome=outcome)
-
-
-def counted(now: Tensor, before: Tensor, wanted: Tensor, targets: Tensor) -> Mapping[str, Tensor]:
-    """Per image (N,) how many targets there are, how many changed, and how many are as wanted; classes are (N,...)."""
-    counts = {
-        "targets": targets,
-        "targets_changed": targets & (now != before),
-        "targets_reached": targets & (now == wanted),
-    }
-    return {name: mask.flatten(1).sum(1) for name, mask in counts.items()}

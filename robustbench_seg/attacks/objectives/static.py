@@ -12,9 +12,9 @@ from robustbench_seg.attacks.objectives.base import (
     Objective,
     Tasks,
     as_it_is,
+    target_counts,
 )
 from robustbench_seg.attacks.objectives.fitted import FittedObjective
-from robustbench_seg.attacks.objectives.margins import counted
 from robustbench_seg.errors import InputError, UsageError
 from robustbench_seg.lazy import Tensor, torch
 from robustbench_seg.registry import unknown
@@ -72,7 +72,8 @@ class Static(FittedObjective):
             return lambda outputs: -loss(unit(outputs[task.key]), target)
 
         def outcome(outputs: Outputs) -> Mapping[str, Tensor]:
-            return counted(task.prediction(outputs[task.key]), current, target, current != target)
+            now = task.prediction(outputs[task.key])
+            return target_counts(current != target, now != current, now == target)
 
         if task.class_logits is None:
             return AdversarialLoss(at(0.0), torch.ones_like(current.flatten(1)[:, 0], dtype=torch.bool), at=at)

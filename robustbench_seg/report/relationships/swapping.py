@@ -13,6 +13,7 @@ from robustbench_seg.report.canvas import WIDTH, titled
 from robustbench_seg.report.cells import DASH, Cell, Line, Table, empty, ratio_cell
 from robustbench_seg.report.comparison import Comparison, Estimate, Scale, comparison_table
 from robustbench_seg.report.names import class_metric_name, epsilon_text, metric_text, task_name
+from robustbench_seg.report.outcomes import outcome_of, outcomes
 from robustbench_seg.report.relationships.contrasts import Samples, interval_of
 from robustbench_seg.report.relationships.drawing import SHADES
 from robustbench_seg.report.relationships.heat import task_heads
@@ -28,7 +29,8 @@ _INTRO = (
     "The attack pushes each of two classes to the other. For boxes it works on the class scores alone: if the losses "
     "and the shapes of the boxes change too, the detector's classes and shapes depend on each other. The mean width / "
     "height is that of the boxes labelled so: a class whose boxes stay on its own side of the middle between both "
-    "clean shapes has taken its shape along (+); one whose boxes lie on the other side has not (−). The "
+    "clean shapes has taken its shape along (+); one whose boxes lie on the other side has not (−). What changed is no "
+    "success yet: only what reached the other class was swapped. The "
     "classification loss weighs a box by how well it fits, so boxes that are ruined lower it; the regression loss "
     "here is the plain GIoU loss over the locations of a class."
 )
@@ -42,8 +44,15 @@ def section(study: Study) -> Section | None:
         *([reached] if reached else ()),
         *([comparison_table(SHAPES, moved, ("after", "middle"))] if moved else ()),
     ]
-    text = "Both classes before and after the swap."
-    drawings = [Drawing(_name(swap), f"{swap_title(swap)}. {text}", partial(swap_figure, swap)) for swap in study.swaps]
+    text = "Both classes before and after the swap"
+    captions = [
+        "; ".join(filter(None, (f"{swap_title(swap)}. {text}", swap_reached(swap, study.outcomes))))
+        for swap in study.swaps
+    ]
+    drawings = [
+        Drawing(_name(swap), f"{caption}.", partial(swap_figure, swap))
+        for swap, caption in zip(study.swaps, captions, strict=True)
+    ]
     parts = [
         Part(swap_title(swap), files, [swap_table(swap), *side_effects(swap, study.effects)])
         for swap, files in zip(study.swaps, drawn("relationships_swap", drawings), strict=True)
@@ -56,6 +65,12 @@ def swap_title(swap: Matrix) -> str:
     """Where, what and how."""
     target = swap.subject.partition("@")[2]
     return f"{swap.setting.where}: {' ↔ '.join(swapped_classes(swap.subject))} in {task_name(target)}, {swap.how}"
+
+
+def swap_reached(swap: Matrix, rows: Sequence[Row]) -> str:
+    """What became of its targets; empty where that is unknown."""
+    outcome = outcome_of(swap.cells.values(), outcomes(rows))
+    return outcome.text if outcome else ""
 
 
 def swap_metrics(swap: Matrix) -> list[str]:

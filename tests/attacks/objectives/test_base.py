@@ -9,7 +9,7 @@ from torch import Tensor
 
 from robustbench_seg.attacks.dag import DAG
 from robustbench_seg.attacks.fgsm import FGSM
-from robustbench_seg.attacks.objectives.base import CleanReference
+from robustbench_seg.attacks.objectives.base import AdversarialLoss, CleanReference
 from robustbench_seg.attacks.objectives.hide import Hide, fill_from_nearest
 from robustbench_seg.attacks.objectives.margins import AnyWrong, margin_loss
 from robustbench_seg.attacks.objectives.parse import parse_objective
@@ -19,6 +19,7 @@ from robustbench_seg.attacks.pgd import PGD
 from robustbench_seg.classes import CITYSCAPES19
 from robustbench_seg.errors import UsageError
 from robustbench_seg.randomness import generator
+from robustbench_seg.tasks.dense import DenseTask
 from robustbench_seg.tasks.depth import Depth
 from robustbench_seg.tasks.semantic import Semantic
 
@@ -209,6 +210,47 @@ def test_hiding_in_depth_uses_the_indices_of_the_semantic_prediction(street):
     expected = -(shifted["depth"] - target).square().mean((1, 2)).sqrt()
     torch.testing.assert_close(adversarial_loss.loss(shifted), expected)
     assert adversarial_loss.attackable.tolist() == [True, False]
+
+
+def counted(adversarial_loss: AdversarialLoss, outputs: dict[str, Tensor]) -> list[list[int]]:
+    """Targets, changed and reached, each by image."""
+    assert adversarial_loss.outcome is not None
+    counts = adversarial_loss.outcome(outputs)
+    assert list(counts) == ["targets", "targets_changed", "targets_reached"]
+    return [count.tolist() for count in counts.values()]
+
+
+def test_hiding_counts_pixels_that_became_their_surroundings(street):
+    clean = street["semantic"].argmax(1)
+    hidden = clean == PERSON
+    adversarial_loss = Hide("person", TASKS["semantic"]).adversarial_loss(reference(street))
+    assert counted(adversarial_loss, street) == [[9, 0], [0, 0], [0, 0]]
+    filled = fill_from_nearest(clean, hidden)
+    assert counted(adversarial_loss, {"semantic": logits_of(filled)}) == [[9, 0], [9, 0], [9, 0]]
+    elsewhere = torch.where(hidden, filled, 18 - filled)
+    assert counted(adversarial_loss, {"semantic": logits_of(elsewhere)}) == [[9, 0], [9, 0], [9, 0]], "others no target"
+    wrong = filled.clone()
+    wrong[0, 2, 3:6] = 17
+    assert counted(adversarial_loss, {"semantic": logits_of(wrong)}) == [[9, 0], [9, 0], [6, 0]]
+
+
+def test_hiding_in_depth_counts_by_a_factor_of_a_quarter(street):
+    depth = torch.full_like(street["depth"], 20.0)
+    depth[0, 2:5, 3:6] = 10.0
+    depth[0, 2, 3] = 17.0  # as far as its surroundings before: no target
+    depth[0, 4, 5] = 14.0
+    outputs = street | {"depth": depth}
+    adversarial_loss = Hide("person", TASKS["depth"]).adversarial_loss(reference(outputs))
+    assert counted(adversarial_loss, outputs) == [[8, 0], [0, 0], [0, 0]]
+    now = depth.clone()
+    now[0, 2, 4], now[0, 2, 5], now[0, 3, 3], now[0, 3, 4] = 12.4, 12.6, 16.1, 90.0
+    now[0, 4, 5] = 16.5  # like both
+    assert counted(adversarial_loss, {"depth": now}) == [[8, 0], [3, 0], [1, 0]]
+
+
+def test_a_task_that_does_not_say_what_is_alike_has_no_outcome(street, monkeypatch):
+    monkeypatch.setattr(Depth, "alike", DenseTask.alike)
+    assert Hide("person", TASKS["depth"]).adversarial_loss(reference(street)).outcome is None
 
 
 # swapping and any wrong class
