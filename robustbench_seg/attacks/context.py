@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from robustbench_seg.attacks.objectives.base import AdversarialLoss
+from robustbench_seg.attacks.objectives.base import AdversarialLoss, ClassTargets
 from robustbench_seg.lazy import Tensor, torch
 from robustbench_seg.randomness import generator
 from robustbench_seg.tasks.base import Outputs
@@ -115,6 +115,23 @@ class AttackContext:
         if adversarial_loss.performance is None or not adversarial_loss.is_weighted:
             return self.loss(x)
         return -self._measured(x, adversarial_loss.performance)
+
+    @property
+    def class_targets(self) -> ClassTargets:
+        """Whose class is to change; ValueError where the objective changes no classes."""
+        _, adversarial_loss = self._parts()
+        if adversarial_loss.class_targets is None:
+            raise ValueError("an attack that changes classes was given an objective that changes none")
+        return adversarial_loss.class_targets
+
+    def logits(self, x: Tensor) -> Tensor:
+        """The class logits (M,C,...) of M images x, any of the batch; a backward through them is one of the model.
+
+        For optimisers that need more than the gradient of a loss: they never see the model. FloatingPointError where
+        the gradient at x is not finite.
+        """
+        target_model, _ = self._parts()
+        return target_model.differentiable(x, self.class_targets.source.of)
 
     def generators(self, *purpose: str) -> list[np.random.Generator]:
         """One random stream per image, the same whatever the batch, the order, the model and epsilon."""

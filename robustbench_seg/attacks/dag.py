@@ -9,8 +9,7 @@ from typing import ClassVar
 from robustbench_seg.attacks.budgets import LEVELS, Budget, max_normalised
 from robustbench_seg.attacks.iterative import IterativeAttack
 from robustbench_seg.attacks.objectives.base import AdversarialLoss, CleanReference, Objective
-from robustbench_seg.attacks.objectives.margins import AnyWrong, ClassChange, changeable
-from robustbench_seg.attacks.objectives.task_loss import TaskLoss
+from robustbench_seg.attacks.objectives.margins import ClassChange, class_change, class_changes
 from robustbench_seg.errors import UsageError
 from robustbench_seg.lazy import Tensor
 from robustbench_seg.tasks.base import Task
@@ -49,16 +48,11 @@ class DAG(IterativeAttack):
 
     def objectives(self, wanted: Sequence[str] | None, tasks: Mapping[str, Task]) -> list[Objective]:
         """Objectives on class logits; UsageError for another task's loss."""
-        objectives = super().objectives(wanted, tasks)
-        for objective in objectives:
-            if not isinstance(objective, ClassChange) and objective.name not in changeable():
-                listed = ", ".join(changeable())
-                raise UsageError(f"dag has no objective '{objective.name}': it needs classes to change, as in {listed}")
-        return objectives
+        return class_changes("dag", super().objectives(wanted, tasks))
 
     def adversarial_loss(self, objective: Objective, reference: CleanReference) -> AdversarialLoss:
         """A bare task means: every correct pixel or location to a random wrong class."""
-        chosen = AnyWrong(objective.task) if isinstance(objective, TaskLoss) else objective
+        chosen = class_change(objective)
         return (
             chosen.adversarial_loss(reference, self.floor)
             if isinstance(chosen, ClassChange)

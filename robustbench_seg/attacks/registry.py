@@ -26,6 +26,7 @@ BUILT_IN = {
     "square": ("attacks.square:Square", "random squares, kept where they raise the loss; no gradient"),
     "universal": ("attacks.universal:Universal", "one perturbation for all images, fitted on the train split"),
     "dag": ("attacks.dag:DAG", "dense adversary generation, untargeted or swapping two classes"),
+    "alma": ("attacks.alma:ALMA", "the smallest perturbation that changes nearly every pixel (needs adv-lib)"),
     "hide": ("attacks.pgd:Hide", "category hiding: fill a class in by its surroundings"),
 }
 

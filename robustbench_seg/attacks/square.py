@@ -15,7 +15,7 @@ from robustbench_seg.errors import UsageError
 from robustbench_seg.lazy import Tensor, torch
 
 HALVINGS = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
-"""The shares of all queries after which a square has half the area (section 3.2 of the paper)."""
+"""The shares of all queries after which a square has half the area (`p_selection` of the authors' code)."""
 
 
 @dataclass(frozen=True)

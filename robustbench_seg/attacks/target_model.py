@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -81,6 +82,11 @@ class TargetModel:
             self._mutates = True
             return self.gradient(images, loss)
 
+    def differentiable(self, images: Tensor, select: Callable[[Outputs], Tensor]) -> Tensor:
+        """What `select` takes of the outputs, as a function of the images that autograd differentiates once."""
+        made: Tensor = _Selected.apply(images, self, select)
+        return made
+
     def _backward(self, x: Tensor, value: Tensor, retain: bool = False) -> Tensor:
         if not value.requires_grad:
             return torch.zeros_like(x)
@@ -143,6 +149,22 @@ class ForwardPass:
     def release(self) -> None:
         """Free what backward needs."""
         self._graph = None
+
+
+class _Selected(torch.autograd.Function):
+    """A forward whose backward is the model's gradient, so that it is counted and made as any other."""
+
+    @staticmethod
+    def forward(ctx: Any, images: Tensor, target_model: TargetModel, select: Callable[[Outputs], Tensor]) -> Tensor:
+        ctx.made, ctx.select = target_model.forward_pass(images), select
+        return select(ctx.made.outputs).clone()
+
+    @staticmethod
+    def backward(ctx: Any, weights: Tensor) -> tuple[Tensor, None, None]:
+        gradient = ctx.made.gradient(lambda outputs: (ctx.select(outputs) * weights).flatten(1).sum(1))
+        if not gradient.isfinite().all():
+            raise FloatingPointError("the gradient is not finite")
+        return gradient, None, None
 
 
 def finite(output: Tensor | DenseInstances) -> Tensor:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from robustbench_seg.attacks import advlib
 from robustbench_seg.attacks.base import Perturbation
 from robustbench_seg.attacks.budgets import BUDGETS
 from robustbench_seg.attacks.context import AttackContext
@@ -26,6 +27,7 @@ from robustbench_seg.tasks.registry import TASKS
 CLASSES = ClassSet("tiny", ("road", "building", "person", "car", "sky"), ((0, 0, 0),) * 5)
 TASK_OBJECTS = {name: TASKS.get(name)() for name in ("semantic", "depth")}
 FEWER_STEPS = {
+    "alma": {"steps": 4, "alpha": 4.0},
     "dag": {"steps": 12},
     "apgd": {"steps": 3},
     "square": {"queries": 20},
@@ -91,14 +93,16 @@ def scenery(count: int, height: int = 16, width: int = 24, seed: int = 0) -> Ten
 
 @dataclass(frozen=True)
 class Case:
-    """One registered attack in one norm with one of its default objectives (None for noise)."""
+    """One registered attack in one norm with one of its default objectives (None for noise) and a loss."""
 
     name: str
     norm: str
     objective: str | None
+    loss: str = ""
 
     def attack(self) -> Perturbation:
-        attack = ATTACKS.get(self.name)(**FEWER_STEPS.get(self.name, {}))
+        chosen = {"loss": self.loss} if self.loss else {}
+        attack = ATTACKS.get(self.name)(**FEWER_STEPS.get(self.name, {}) | chosen)
         return fitted(self, attack) if isinstance(attack, Fitted) else attack
 
     @property
@@ -106,7 +110,7 @@ class Case:
         return self.objective in TASK_OBJECTS
 
     def __str__(self) -> str:
-        return "-".join(filter(None, (self.name, self.norm, self.objective)))
+        return "-".join(filter(None, (self.name, self.norm, self.objective, self.loss)))
 
 
 @functools.cache
@@ -230,12 +234,21 @@ def case_of():
 def all_cases() -> list[Case]:
     cases = []
     for name in list(ATTACKS):
-        if name == WORST:  # is not run
+        if name == WORST or (name == "alma" and not advlib.is_installed()):  # cannot be run
             continue
         attack = ATTACKS.get(name)()
         objectives = [objective.name for objective in attack.objectives(None, TASK_OBJECTS)] or [None]
         cases += [Case(name, norm, objective) for norm in attack.norms for objective in objectives]
     return cases
+
+
+def loss_cases() -> list[Case]:
+    """Every attack whose loss is a parameter, with every loss that its first objective's task has."""
+    first = {case.name: case for case in reversed(all_cases()) if not getattr(case.attack(), "loss", "no loss")}
+    tasks = {case.name: TASK_OBJECTS[(case.objective or "").rpartition("@")[2]] for case in first.values()}
+    return [
+        replace(case, loss=loss) for case in first.values() for loss in tasks[case.name].attack_losses if loss != "ce"
+    ]
 
 
 FILTERS = {
@@ -253,3 +266,5 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     for argument, wanted in FILTERS.items():
         if argument in metafunc.fixturenames:
             metafunc.parametrize(argument, [case for case in all_cases() if wanted(case)], ids=str)
+    if "loss_case" in metafunc.fixturenames:
+        metafunc.parametrize("loss_case", loss_cases(), ids=str)

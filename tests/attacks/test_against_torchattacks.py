@@ -1,4 +1,4 @@
-"""FGSM and PGD equal torchattacks' on the same net, void pixels remapped to the -100 that its loss ignores."""
+"""FGSM, PGD and MI-FGSM equal torchattacks' on the same net, void pixels remapped to the -100 that its loss ignores."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import torch
 import torchattacks
 from torch import Tensor, nn
 
+from robustbench_seg.attacks.momentum import MIFGSM
 from tests.attacks import paper
 
 
@@ -37,6 +38,14 @@ def test_fgsm(world, epsilon):
 def test_pgd(world, epsilon, steps, alpha):
     attack = paper.pgd(steps=steps, alpha=alpha)
     expected = theirs(torchattacks.PGD, world, eps=epsilon / 255, alpha=alpha / 255, steps=steps, random_start=False)
+    torch.testing.assert_close(attack(world.context(attack, "semantic"), epsilon), expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("decay", [0.5, 1.0])
+@pytest.mark.parametrize("epsilon", [2.0, 8.0])
+def test_mi_fgsm(world, epsilon, decay):
+    attack = MIFGSM(steps=8, alpha=1.0, decay=decay, scale_free=False)
+    expected = theirs(torchattacks.MIFGSM, world, eps=epsilon / 255, alpha=1 / 255, steps=8, decay=decay)
     torch.testing.assert_close(attack(world.context(attack, "semantic"), epsilon), expected, rtol=0, atol=1e-6)
 
 

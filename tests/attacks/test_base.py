@@ -245,6 +245,27 @@ def test_noise_is_the_same_for_every_model(noise_case, world):
     assert torch.equal(attack(with_model, 2.0), world.attacked(noise_case, 2.0))
 
 
+# losses
+
+
+def test_all_this_holds_with_any_loss(loss_case, world):
+    """At epsilon 0, for an image of void alone or without a target, of the model's state, and in a batch of its own."""
+    void_out(world, 1)
+    attack = loss_case.attack()
+    context = world.context(attack, loss_case.objective)
+    unsettle(world.net)
+    before, random = state(world.net), torch.get_rng_state()
+    results = dict(attack.perturb(context, [0.0, 4.0], loss_case.norm))
+    assert torch.equal(torch.get_rng_state(), random)
+    assert_same_state(world.net, before)
+    assert torch.equal(results[0.0], world.images)
+    for i, is_attackable in enumerate(context.attackable.tolist()):
+        assert is_attackable == (i != 1 or not loss_case.uses_labels)
+        assert torch.equal(results[4.0][i], world.images[i]) != is_attackable
+        alone = world.part([i]).attacked(loss_case, 4.0)[0]
+        assert ((alone - results[4.0][i]).abs() > 1e-5).float().mean() < 0.002
+
+
 # sharing work over the grid
 
 

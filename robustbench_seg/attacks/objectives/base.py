@@ -13,7 +13,7 @@ import numpy as np
 from robustbench_seg.classes import ClassSet
 from robustbench_seg.errors import UsageError
 from robustbench_seg.lazy import Tensor
-from robustbench_seg.tasks.base import Labels, Outputs, Task
+from robustbench_seg.tasks.base import ClassLogits, Labels, Outputs, Task
 
 Tasks = Mapping[str, Task]
 """The tasks at hand by name."""
@@ -69,6 +69,19 @@ class LossChoice:
 
 
 @dataclass(frozen=True, eq=False)
+class ClassTargets:
+    """Whose class is to change: the elements (N,...) of `mask`, whose logits `source` gives.
+
+    They are to leave `classes` (N,...) or, where `is_targeted`, to take them.
+    """
+
+    source: ClassLogits
+    classes: Tensor
+    mask: Tensor
+    is_targeted: bool = False
+
+
+@dataclass(frozen=True, eq=False)
 class AdversarialLoss:
     """A per-image loss (N,) to ascend, and which images (N,) bool are attackable: have a target.
 
@@ -77,6 +90,7 @@ class AdversarialLoss:
     the steps done, where it changes while the attack proceeds. `performance` (N,) is what the attack is to bring down,
     comparable whatever the loss; None where that is the loss alone. `is_weighted` says that the loss may fall as
     predictions get worse (it counts the pixels still right), so that it cannot say which of two images is harmed more.
+    `class_targets` is for attacks that change classes by themselves, without the loss.
     """
 
     loss: Callable[[Outputs], Tensor]
@@ -86,6 +100,7 @@ class AdversarialLoss:
     at: Callable[[float], Callable[[Outputs], Tensor]] | None = None
     performance: Callable[[Outputs], Tensor] | None = None
     is_weighted: bool = False
+    class_targets: ClassTargets | None = None
 
 
 class Role(StrEnum):

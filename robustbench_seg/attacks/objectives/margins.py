@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from robustbench_seg.attacks.objectives.base import AdversarialLoss, CleanReference, Objective, target_counts
+from robustbench_seg.attacks.objectives.base import (
+    AdversarialLoss,
+    ClassTargets,
+    CleanReference,
+    Objective,
+    target_counts,
+)
 from robustbench_seg.attacks.objectives.task_loss import TaskLoss
 from robustbench_seg.classes import VOID
+from robustbench_seg.errors import UsageError
 from robustbench_seg.lazy import Tensor, torch
 from robustbench_seg.tasks.base import ClassLogits, Outputs, Task
 from robustbench_seg.tasks.registry import TASKS, ordered_names
@@ -34,6 +42,17 @@ class ClassChange(Objective):
         """The adversarial loss for one batch; elements less confident than `floor` are no targets."""
 
 
+def class_changes(attack: str, objectives: Sequence[Objective]) -> list[Objective]:
+    """The objectives, if an attack that changes classes can pursue them all; UsageError otherwise."""
+    for objective in objectives:
+        if not isinstance(objective, ClassChange) and objective.name not in changeable():
+            listed = ", ".join(changeable())
+            raise UsageError(
+                f"{attack} has no objective '{objective.name}': it needs classes to change, as in {listed}"
+            )
+    return list(objectives)
+
+
 class AnyWrong(ClassChange, TaskLoss):
     """Turn every correctly predicted element into a random wrong class (the original, untargeted DAG)."""
 
@@ -49,7 +68,13 @@ class AnyWrong(ClassChange, TaskLoss):
         shifts = [g.integers(1, count, label.shape[1:]) for g in reference.generators("rival")]
         rival = (label + torch.from_numpy(np.stack(shifts)).to(label.device)) % count
         targets = (label != VOID) & (clean == label) & self.logits.above(logits, floor)
-        return margin_loss(self.logits, label, rival, targets)
+        change = ClassTargets(self.logits, label, label != VOID)
+        return replace(margin_loss(self.logits, label, rival, targets), class_targets=change)
+
+
+def class_change(objective: Objective) -> Objective:
+    """What an attack that changes classes pursues: for a bare task, any wrong class of its elements."""
+    return AnyWrong(objective.task) if isinstance(objective, TaskLoss) else objective
 
 
 def margin_loss(source: ClassLogits, current: Tensor, rival: Tensor, targets: Tensor) -> AdversarialLoss:

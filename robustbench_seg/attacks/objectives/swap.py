@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from robustbench_seg.attacks.objectives.base import (
     AdversarialLoss,
+    ClassTargets,
     CleanReference,
     Description,
     Objective,
@@ -61,4 +64,5 @@ class Swap(ClassChange):
         current = clean.argmax(1)
         rival = torch.where(current == first, second, first)
         targets = ((current == first) | (current == second)) & self.logits.above(clean, floor)
-        return margin_loss(self.logits, current, rival, targets)
+        change = ClassTargets(self.logits, rival, targets, is_targeted=True)
+        return replace(margin_loss(self.logits, current, rival, targets), class_targets=change)
