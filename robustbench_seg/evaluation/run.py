@@ -71,8 +71,8 @@ def _progressing(
 ) -> Iterator[list[SweepResult]]:
     total = sum(-(-pair.n_images // prepared.plan.batch_size) for pair in prepared.plan.pairs)
     done = total - len(work_items)
-    on_progress(Progress(done, total))
     artefacts = prepared.fit(folder, store, work_items, lambda text: on_progress(Progress(done, total, text)))
+    on_progress(Progress(done, total))
     if not work_items:
         return
     left = Counter({(work_item.pair, work_item.shard): len(work_item.configurations) for work_item in work_items})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from robustbench_seg.attacks.objectives.base import (
     AdversarialLoss,
@@ -13,8 +13,8 @@ from robustbench_seg.attacks.objectives.base import (
     Tasks,
     as_it_is,
     split_task,
-    target_counts,
 )
+from robustbench_seg.attacks.objectives.targets import pixel_outcome
 from robustbench_seg.classes import ClassSet
 from robustbench_seg.errors import UsageError
 from robustbench_seg.lazy import Tensor, torch
@@ -75,26 +75,7 @@ class Hide(Objective):
             loss = task.descended(choice.name, progress)
             return lambda outputs: -loss(weighted(unit(outputs[task.key]), weight), target)
 
-        return AdversarialLoss(at(0.0), attackable, skips=True, at=at, outcome=_outcome(task, mask, clean, target))
-
-
-def _outcome(
-    task: DenseTask, mask: Tensor, clean: Tensor, target: Tensor
-) -> Callable[[Outputs], Mapping[str, Tensor]] | None:
-    """What counts hidden pixels that are no longer as on the clean image, and those that are as their surroundings.
-
-    A pixel that was like its surroundings before is no target. None where the task does not say what is alike.
-    """
-    alike = task.alike()
-    if alike is None:
-        return None
-    targets = mask & ~alike(clean, target)
-
-    def outcome(outputs: Outputs) -> Mapping[str, Tensor]:
-        now = task.prediction(outputs[task.key])
-        return target_counts(targets, ~alike(now, clean), alike(now, target))
-
-    return outcome
+        return AdversarialLoss(at(0.0), attackable, skips=True, at=at, outcome=pixel_outcome(task, mask, clean, target))
 
 
 def weighted(output: Tensor, weight: Tensor) -> Tensor:

@@ -12,9 +12,9 @@ from robustbench_seg.attacks.objectives.base import (
     Objective,
     Tasks,
     as_it_is,
-    target_counts,
 )
 from robustbench_seg.attacks.objectives.fitted import FittedObjective
+from robustbench_seg.attacks.objectives.targets import pixel_outcome
 from robustbench_seg.errors import InputError, UsageError
 from robustbench_seg.lazy import Tensor, torch
 from robustbench_seg.registry import unknown
@@ -27,10 +27,7 @@ _LOSS = "confident_ce"
 
 
 class Static(FittedObjective):
-    """Descend to one fixed prediction: the clean one of the first training image. Uses no labels.
-
-    Where the task has classes the targets are the pixels with another clean prediction.
-    """
+    """Descend to one fixed prediction: the clean one of the first training image. Uses no labels."""
 
     def __init__(self, task: Task, target: Tensor | None = None) -> None:
         assert isinstance(task, DenseTask)
@@ -57,7 +54,7 @@ class Static(FittedObjective):
         return Static(self.task, fitted[_TARGET])
 
     def adversarial_loss(self, reference: CleanReference) -> AdversarialLoss:
-        """Images whose classes are predicted as the target have none."""
+        """Every image has the target; counted are the pixels whose clean prediction is another."""
         return self.chosen_loss(reference, LossChoice())
 
     def chosen_loss(self, reference: CleanReference, choice: LossChoice) -> AdversarialLoss:
@@ -71,13 +68,9 @@ class Static(FittedObjective):
             loss = task.descended(choice.name or _LOSS, progress)
             return lambda outputs: -loss(unit(outputs[task.key]), target)
 
-        def outcome(outputs: Outputs) -> Mapping[str, Tensor]:
-            now = task.prediction(outputs[task.key])
-            return target_counts(current != target, now != current, now == target)
-
-        if task.class_logits is None:
-            return AdversarialLoss(at(0.0), torch.ones_like(current.flatten(1)[:, 0], dtype=torch.bool), at=at)
-        return AdversarialLoss(at(0.0), (current != target).flatten(1).any(1), outcome=outcome, at=at)
+        every_image = torch.ones(len(current), dtype=torch.bool, device=current.device)
+        every_pixel = torch.ones((len(current), *current.shape[-2:]), dtype=torch.bool, device=current.device)
+        return AdversarialLoss(at(0.0), every_image, outcome=pixel_outcome(task, every_pixel, current, target), at=at)
 
     def _target_of(self, prediction: Tensor) -> Tensor:
         """The target, once per image; InputError where images are of another size."""

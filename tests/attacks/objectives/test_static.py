@@ -24,7 +24,9 @@ def test_the_target_is_the_clean_prediction_of_the_first_training_image(painted)
     kept = objective.fit(painted(CLASSES).reference())
     assert torch.equal(kept["target"][0], CLASSES)
     world = painted(CLASSES)
-    assert not loss_on(world, objective.bound(kept), PGD()).attackable.any(), "it is predicted already"
+    adversarial_loss = loss_on(world, objective.bound(kept), PGD())
+    assert adversarial_loss.attackable.all()
+    assert int(adversarial_loss.outcome(world.target_model.outputs(world.images))["targets"]) == 0, "all is reached"
 
 
 def test_an_attack_reaches_the_target_and_counts_it(painted):
@@ -58,16 +60,20 @@ def test_a_loss_that_is_named_is_used(painted):
     torch.testing.assert_close(adversarial_loss.loss({"semantic": logits})[0], expected)
 
 
-def test_tasks_without_classes_have_a_target_and_no_count(world):
+def test_tasks_without_classes_have_a_target_too(painted):
+    """Road is 16 m away, a building 24 m, which is more than a quarter apart."""
+    road, houses = painted(torch.zeros(2, 3, dtype=torch.long)), painted(torch.tensor([[1, 1, 1], [1, 1, 0]]))
     (depth,) = by_key("depth")
     objective = Static(depth)
-    bound = objective.bound(objective.fit(world.part([0]).reference()))
-    adversarial_loss = loss_on(world, bound, PGD())
-    assert adversarial_loss.outcome is None
-    assert adversarial_loss.attackable.all()
-    outputs = world.target_model.outputs(world.images)
-    expected = -(outputs["depth"] - outputs["depth"][:1]).square().mean((1, 2)).sqrt()
-    torch.testing.assert_close(adversarial_loss.loss(outputs), expected)
+    adversarial_loss = loss_on(houses, objective.bound(objective.fit(road.reference())), PGD())
+    outputs = houses.target_model.outputs(houses.images)
+    assert float(adversarial_loss.loss(outputs)) == pytest.approx(-8 * (5 / 6) ** 0.5)
+    counts = adversarial_loss.outcome(road.target_model.outputs(road.images))
+    assert {name: int(value) for name, value in counts.items()} == {
+        "targets": 5,
+        "targets_changed": 5,
+        "targets_reached": 5,
+    }
 
 
 def test_without_its_target_or_on_another_size_it_is_one_line(painted):
