@@ -33,7 +33,7 @@ from robustbench_seg.studies.grouped import Grouped, Place, claimed
 from robustbench_seg.studies.page import read_paper, study_options, write_page, write_run
 from robustbench_seg.studies.tables import group_lines
 from robustbench_seg.studies.trainings import Training, training_table
-from robustbench_seg.tasks.depth import MAX_DEPTH, MIN_DEPTH
+from robustbench_seg.tasks.depth_losses import MAX_DEPTH, is_labelled
 
 NAME = "klingner2020"
 SINGLE, MULTI, MEAN_MAP = "single task", "0.1", "mean depth map"
@@ -222,7 +222,7 @@ def mean_depth_map(dataset: Dataset) -> LoadedModel:
     Like depth learnt from video it is scaled to each label's median.
     """
     depths = torch.stack([torch.as_tensor(dataset[i].labels["depth"]).double() for i in range(len(dataset))])
-    valid = (depths > MIN_DEPTH) & (depths < MAX_DEPTH)
+    valid = is_labelled(depths)
     # Where nothing was ever valid there is the sky.
     mean = depths.where(valid, torch.nan).nanmean(0).nan_to_num(MAX_DEPTH)
     module = _Constant(mean.float())

@@ -10,13 +10,11 @@ import numpy as np
 from robustbench_seg.classes import ClassSet
 from robustbench_seg.lazy import Tensor, torch
 from robustbench_seg.tasks.base import Floats, LossSettings, Metric, Pixels
-from robustbench_seg.tasks.depth_losses import LOSSES
+from robustbench_seg.tasks.depth_losses import LOSSES, MAX_DEPTH, MIN_DEPTH, is_labelled
 from robustbench_seg.tasks.masked import masked_mean
 from robustbench_seg.tasks.regions import POOLING, RegionTask
 from robustbench_seg.tasks.rules import MapRule
 
-MIN_DEPTH = 1e-3
-MAX_DEPTH = 80.0
 NEAR, FAR = 0.5, 100.0
 """Metres at 0 and 1 of the normalised depth that networks predict; the scale between is logarithmic."""
 
@@ -58,7 +56,7 @@ class Depth(RegionTask):
 
     def loss(self, output: Tensor, label: Tensor) -> Tensor:
         """RMSE in metres over an image's valid pixels (UniNet 2021 trains and attacks depth with it)."""
-        return _root(masked_mean((output - label).square(), _mask(label)))
+        return _root(masked_mean((output - label).square(), is_labelled(label)))
 
     def distance(self, output: Tensor, target: Tensor) -> Tensor:
         """RMSE over all pixels, in whatever unit the two have."""
@@ -70,7 +68,7 @@ class Depth(RegionTask):
 
     def valid_pixels(self, label: Tensor) -> Tensor:
         """Pixels within the range of depths."""
-        return _mask(label)
+        return is_labelled(label)
 
     def rescaling(self, output: Tensor, label: Tensor) -> Callable[[Tensor], Tensor]:
         """Median scaling, for models trained without metric supervision."""
@@ -79,7 +77,7 @@ class Depth(RegionTask):
 
     def pixel_errors(self, output: Tensor, label: Tensor) -> tuple[Tensor, Sequence[Tensor]]:
         """Relative, squared and logarithmic errors, and whether the ratio is within 1.25, 1.25², 1.25³."""
-        keep = _mask(label)
+        keep = is_labelled(label)
         truth = label[keep].double()
         predicted = output[keep].double().clamp(MIN_DEPTH, MAX_DEPTH)
         error = (predicted - truth).abs()
@@ -99,7 +97,7 @@ class Depth(RegionTask):
     def training_losses(self, output: Tensor, label: Tensor, settings: LossSettings) -> Mapping[str, Tensor]:
         """The loss of logarithms that the settings name, over all valid pixels of the batch."""
         compute = {"log_l1": log_depth_l1, "log_rmse": log_depth_rmse}[settings.depth]
-        return {"depth": compute(output, label)} if bool(_mask(label).any()) else {}
+        return {"depth": compute(output, label)} if bool(is_labelled(label).any()) else {}
 
     def draw_output(self, output: Tensor, i: int, image: Tensor, classes: ClassSet) -> Pixels:
         """Depth on a logarithmic scale; near is bright."""
@@ -116,7 +114,7 @@ def median_ratio(output: Tensor, label: Tensor) -> Tensor:
     """median(label) / median(prediction) over the valid pixels (N,), detached; 1 where none is valid."""
     ratios = []
     for prediction, truth in zip(output.detach(), label, strict=True):
-        keep = _mask(truth)
+        keep = is_labelled(truth)
         ratios.append(
             truth[keep].median() / prediction[keep].median().clamp(min=1e-9) if keep.any() else truth.new_ones(())
         )
@@ -137,7 +135,7 @@ def log_depth_rmse(depth: Tensor, label: Tensor) -> Tensor:
 
 
 def _log_errors(depth: Tensor, label: Tensor) -> Tensor:
-    keep = _mask(label)
+    keep = is_labelled(label)
     # Selected before the logarithm: log 0 of an invalid pixel must not reach the gradient.
     return depth[keep].log() - label[keep].log()
 
@@ -149,7 +147,3 @@ def _within_a_quarter(first: Tensor, second: Tensor) -> Tensor:
 def _root(mean: Tensor) -> Tensor:
     # The root has no gradient at 0: an image without valid pixels must give zero, not NaN.
     return torch.where(mean > 0, mean, torch.ones_like(mean)).sqrt() * (mean > 0)
-
-
-def _mask(label: Tensor) -> Tensor:
-    return (label > MIN_DEPTH) & (label < MAX_DEPTH)

@@ -34,6 +34,7 @@ def _absolute(output: Tensor, label: Tensor) -> Tensor:
 
 
 def _agreement(output: Tensor, label: Tensor, progress: float) -> Tensor:
+    # CosPGD makes directions of channels by their softmax; these are directions.
     return F.cosine_similarity(output, label).clamp(min=0)
 
 

@@ -57,7 +57,10 @@ def alignment(logits: Tensor, label: Tensor, progress: float) -> Tensor:
 
 
 def rarity(label: Tensor) -> Tensor:
-    """One over the number of an image's pixels of the label's class, scaled to a mean of 1 over its labelled pixels."""
+    """One over the number of an image's pixels of the label's class, scaled to a mean of 1 over its labelled pixels.
+
+    SEA has fixed weights of its data sets; these need no more than the image.
+    """
     weights = []
     for ids in label:
         counts = torch.bincount(ids.flatten(), minlength=VOID + 1)

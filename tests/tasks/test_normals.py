@@ -107,3 +107,34 @@ def test_what_random_directions_reach_is_implausible():
     assert TASK.implausible("angular_error", 90.5, 19)
     assert not TASK.implausible("angular_error", 45.0, 19)
     assert not TASK.implausible("within_30", 91.0, 19)
+
+
+DEFINITIONS = {
+    "l1": lambda u, v: (u - v).abs().sum(),
+    "cosine": lambda u, v: max(u @ v, 0) * (1 - u @ v),
+}
+
+
+@pytest.mark.parametrize("name", TASK.attack_losses)
+def test_losses_for_attacks_are_their_definitions(name):
+    output, label = 3 * directions(2, 3, 4, 5), directions(2, 3, 4, 5, seed=1)
+    label[0, :, 0] = 0
+    expected = []
+    for i, rows in enumerate((slice(1, None), slice(None))):
+        pairs = zip(F.normalize(output[i], dim=0)[:, rows].flatten(1).T, label[i][:, rows].flatten(1).T, strict=True)
+        expected.append(torch.stack([DEFINITIONS[name](u, v) for u, v in pairs]).mean())
+    torch.testing.assert_close(TASK.ascended(name, 0.0)(output, label), torch.stack(expected))
+
+
+@pytest.mark.parametrize("name", TASK.attack_losses)
+def test_invalid_pixels_are_inert_in_losses_for_attacks(name):
+    output, label = directions(1, 3, 4, 5).requires_grad_(True), directions(1, 3, 4, 5, seed=1)
+    label[:, :, 0] = 0
+    loss = TASK.ascended(name, 0.0)(output, label)
+    (gradient,) = torch.autograd.grad(loss.sum(), output)
+    assert gradient.isfinite().all()
+    assert gradient[:, :, 0].count_nonzero() == 0
+    assert gradient[:, :, 1:].count_nonzero() > 0
+    changed = output.detach().clone()
+    changed[:, :, 0] = 0
+    assert torch.equal(TASK.ascended(name, 0.0)(changed, label), loss.detach())
