@@ -42,7 +42,8 @@ def evaluate(
         tasks: the tasks of a plain module.
         classes: the classes of a plain module's logits.
         out: the run folder, which resumes when it is given again; a temporary one by default.
-        options: other fields of `EvaluationConfig`: limit, seed, batch_size, device, precision, workers, ...
+        options: other fields of `EvaluationConfig`: limit, budget (in minutes), seed, batch_size, device, precision,
+            workers, ...
 
     Returns:
         The run: `.summary` is a pandas table, `.plot()` its Q curves, `.relationships()` what attacking one task does

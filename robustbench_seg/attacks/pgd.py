@@ -105,7 +105,8 @@ class PGD(ChosenLoss, IterativeAttack):
         count = super().num_gradients(epsilons) * self.restarts
         # Epsilons that share no trunk still start from one gradient.
         started = sum(epsilon > 0 and self.num_steps(epsilon) > 0 for epsilon in epsilons)
-        return count if self.alpha or self.random_start else count - max(started - 1, 0)
+        is_shared = self.uses_clean_gradient() and self.max_displacement(0) == math.inf
+        return count - max(started - 1, 0) if is_shared else count
 
     def num_forwards(self, epsilons: Sequence[float]) -> int:
         """The harm of each of several restarts."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from robustbench_seg.evaluation.engines.start_method import warm_up
 if TYPE_CHECKING:
     from robustbench_seg.evaluation.config import EvaluationConfig
     from robustbench_seg.evaluation.estimate import Estimate
+    from robustbench_seg.evaluation.prepare import PreparedEvaluation
     from robustbench_seg.evaluation.spec import ModelSpec
     from robustbench_seg.protocol import Protocol
 
@@ -26,7 +28,7 @@ DEFAULT_DATASET = "street"
 DEFAULT_PROTOCOL = "quick"
 _OWN = ("weights", "normalize", "input_scale", "channel_order", "classes", "outputs")
 _AS_GIVEN = (
-    *("limit", "seed", "device", "precision", "compile", "plain"),
+    *("limit", "budget", "seed", "device", "precision", "compile", "plain"),
     *("engine", "workers", "timeout", "save_images", "plugins"),
 )
 """Options that are fields of an `EvaluationConfig` as they stand."""
@@ -77,6 +79,7 @@ def own_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--split", help="Split of the data sets (default val).")
 @click.option("--tasks", metavar="TASK,TASK", help="Only these tasks.")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N images.")
+@click.option("--budget", type=float, metavar="MINUTES", help="Only as many of them as fit, by the estimate.")
 @click.option("--batch-size", default="auto", show_default=True, metavar="N|auto")
 @click.option("--device", default="auto", show_default=True)
 @click.option(
@@ -122,7 +125,6 @@ def evaluate_command(**options: Any) -> None:
         _refuse_without_plugins(folder)
     if options["engine"] == "local" and options["workers"] != 1 and not options["dry_run"]:
         warm_up()
-    from robustbench_seg.evaluation.estimate import estimate
     from robustbench_seg.evaluation.prepare import PreparedEvaluation
     from robustbench_seg.evaluation.run import run_evaluation
     from robustbench_seg.report.outcomes import listed
@@ -132,17 +134,24 @@ def evaluate_command(**options: Any) -> None:
         click.echo(f"loading {_names(config.models)} on {_names(config.datasets)}")
     prepared = PreparedEvaluation(config, folder)
     if options["dry_run"]:
-        _print_estimate(estimate(prepared), prepared, options["as_json"])
+        _print_plan(prepared, prepared.estimate_left(folder), options["as_json"])
         return
     from robustbench_seg.cli.progress import progress_reporter
 
+    foretold: list[Estimate] = []
+
+    def on_start(estimate: Estimate) -> None:
+        foretold.append(estimate)
+        if not options["as_json"]:
+            _print_estimate(prepared.budget_note, estimate)
+
     with progress_reporter(options["as_json"]) as report_progress:
-        run = run_evaluation(prepared, folder, report_progress)
+        run = run_evaluation(prepared, folder, report_progress, on_start)
     page = write_report(run)
     failed = bool((run.summary["status"] == "failed").any())
     if options["as_json"]:
         found = {"failed": failed, "notes": run.info["notes"], "targets": listed(run.rows)}
-        click.echo(json.dumps({"run": str(folder), "report": str(page), **found}))
+        click.echo(json.dumps({"run": str(folder), "report": str(page), **found, "estimate": asdict(foretold[0])}))
     else:
         _print_run(run, page)
     click.get_current_context().exit(1 if failed else 0)
@@ -237,25 +246,29 @@ def _batch_size(text: str) -> int:
     return int(text)
 
 
-def _print_estimate(cost: Estimate, prepared: Any, as_json: bool) -> None:
-    import dataclasses
-
+def _print_plan(prepared: PreparedEvaluation, estimate: Estimate, as_json: bool) -> None:
+    notes = prepared.plan.notes
     if as_json:
-        click.echo(json.dumps(dataclasses.asdict(cost) | {"notes": list(prepared.plan.notes)}))
+        click.echo(json.dumps(asdict(estimate) | {"notes": list(notes)}))
         return
-    for note in prepared.plan.notes:
+    for note in notes:
         click.echo(f"note: {note}")
+    _print_estimate("", estimate)
+
+
+def _print_estimate(note: str, cost: Estimate) -> None:
+    from robustbench_seg.cli.progress import duration
+
+    if note:
+        click.echo(f"note: {note}")
+    if not cost.cells:
+        click.echo("nothing left to do")
+        return
     click.echo(
-        f"{cost.cells} cells over {cost.images} images: {cost.gradients} gradients, "
+        f"{'left: ' if cost.resumes else ''}{cost.cells} cells over {cost.images} images: {cost.gradients} gradients, "
         f"{cost.forwards} forwards; "
-        f"about {_duration(cost.seconds)} with {prepared.workers} worker(s), {cost.megabytes:.1f} MB"
+        f"about {duration(cost.seconds)} with {cost.workers} worker(s), {cost.megabytes:.1f} MB"
     )
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{max(seconds, 1):.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _print_run(run: Any, page: Path) -> None:

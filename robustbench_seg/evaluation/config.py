@@ -17,6 +17,7 @@ from robustbench_seg.protocol import Protocol
 class EvaluationConfig:
     """A whole evaluation, as asked for. `batch_size` 0 chooses one; `workers` 0 is one per core (one on a GPU).
 
+    `limit` is a number of images; `budget`, in minutes, takes as many of them as are estimated to fit into it.
     `timeout` is in seconds per work item (a batch of images), 0 for none; `engine` one of engines.base.ENGINES.
     `in_process` keeps the work in threads of this process, for what another one could not see: objects in memory,
     attacks registered from Python, scripts that must not be imported twice.
@@ -27,6 +28,7 @@ class EvaluationConfig:
     protocol: Protocol
     tasks: Sequence[str] | None = None
     limit: int | None = None
+    budget: float | None = None
     seed: int = 0
     batch_size: int = 0
     device: str = "auto"

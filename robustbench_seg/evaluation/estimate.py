@@ -1,12 +1,14 @@
-"""What a plan would cost, before anything is done."""
+"""What work would cost, before anything is done."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+import heapq
+from collections.abc import Hashable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from robustbench_seg.evaluation.attack import ConfiguredAttack
-from robustbench_seg.evaluation.prepare import PreparedEvaluation
+from robustbench_seg.evaluation.plan import Plan, WorkItem, share
+from robustbench_seg.evaluation.timing import Timing
 
 _BYTES_PER_ROW = 900
 """Measured size in the store of one image, cell and task."""
@@ -14,10 +16,10 @@ _BYTES_PER_ROW = 900
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a run would cost: cells, gradients and forwards (theirs included) over all images, seconds, megabytes.
+    """What work would cost: cells, gradients and forwards (theirs included) over all images, seconds, megabytes.
 
-    Seconds are on the workers asked for. Where an attack can stop early, or tries the loss of what it found, the counts
-    are approximate.
+    Seconds are on the workers asked for, without their start; `fit_seconds` of them go before, into fits on training
+    images. Where an attack can stop early the counts are upper bounds. `resumes`: an earlier run has left it to do.
     """
 
     cells: int
@@ -25,47 +27,114 @@ class Estimate:
     gradients: int
     forwards: int
     seconds: float
+    fit_seconds: float
     megabytes: float
+    workers: int
+    resumes: bool
 
 
-def estimate(prepared: PreparedEvaluation) -> Estimate:
-    """Count the plan's work and time it from one image per pair."""
-    timings = prepared.preflight()
-    gradients = forwards = images = 0
-    seconds = fit_seconds = 0.0
-    for index, pair in enumerate(prepared.plan.pairs):
-        attacks = prepared.workplace.context(pair).attacks
-        one_gradient, one_forward = _work([attacks[index] for index in pair.to_run])
-        images += pair.n_images
-        gradients += one_gradient * pair.n_images
-        forwards += one_forward * pair.n_images
-        forward_s, gradient_s = timings[index]
-        seconds += pair.n_images * (one_gradient * gradient_s + (one_forward - one_gradient) * forward_s)
-        fit_gradients, fit_forwards = prepared.fit_work(pair)
-        gradients += fit_gradients
-        forwards += fit_forwards
-        fit_seconds += fit_gradients * gradient_s + (fit_forwards - fit_gradients) * forward_s
-    cells = prepared.plan.n_cells
-    rows = sum(
-        pair.n_images * sum(len(f.epsilons) for f in pair.configurations) * len(pair.tasks)
-        for pair in prepared.plan.pairs
+@dataclass(frozen=True)
+class Passes:
+    """What one image takes: gradients, forwards (theirs included), cells that are scored."""
+
+    gradients: int
+    forwards: int
+    cells: int
+
+    def seconds(self, timing: Timing) -> float:
+        """How long they take."""
+        lone = self.forwards - self.gradients
+        return self.gradients * timing.gradient + lone * timing.forward + self.cells * timing.score
+
+
+class PairCost:
+    """What one image of a pair takes, and its `fits` by configuration: their gradients, and forwards in all.
+
+    `shares_forward`: gradients at the clean images are of the one clean forward.
+    """
+
+    def __init__(
+        self,
+        attacks: Sequence[ConfiguredAttack],
+        timing: Timing,
+        shares_forward: bool,
+        fits: Mapping[int, tuple[int, int]],
+    ) -> None:
+        self._attacks = attacks
+        self._fits = {configuration: Passes(*counts, 0) for configuration, counts in fits.items()}
+        self._timing = timing
+        self._shares_forward = shares_forward
+        self._known: dict[tuple[int, ...], Passes] = {}
+
+    def passes(self, configurations: tuple[int, ...]) -> Passes:
+        """Return what one image takes where these configurations are run together."""
+        if configurations not in self._known:
+            attacks = [self._attacks[index] for index in configurations]
+            self._known[configurations] = _passes(attacks, self._shares_forward)
+        return self._known[configurations]
+
+    def fit(self, configuration: int) -> tuple[Passes, float]:
+        """Return what the fits of a configuration take in all, and how long; nothing where it has none."""
+        passes = self._fits.get(configuration, Passes(0, 0, 0))
+        return passes, passes.seconds(self._timing)
+
+    def seconds(self, configurations: tuple[int, ...]) -> float:
+        """Return how long it takes."""
+        return self.passes(configurations).seconds(self._timing)
+
+
+def estimate(plan: Plan, costs: Sequence[PairCost], done: Set[tuple[int, int, int, int]], workers: int) -> Estimate:
+    """Count and time what is left of a plan on so many workers; `costs` are those of its pairs.
+
+    `done` is what a store holds: (pair, configuration, shard, number of images).
+    """
+    pieces = share(list(plan.work_items(done)), workers)
+    counted = [(len(piece.images), costs[piece.pair].passes(piece.configurations)) for piece in pieces]
+    left = {(piece.pair, configuration) for piece in pieces for configuration in piece.configurations}
+    # What has a result was fitted before it.
+    fits = [costs[p].fit(configuration) for p, configuration in left - {place[:2] for place in done}]
+    fit_seconds = sum(seconds for _, seconds in fits)
+    seconds = [len(piece.images) * costs[piece.pair].seconds(piece.configurations) for piece in pieces]
+    rows = sum(len(plan.pairs[piece.pair].tasks) * len(piece.images) * _n_cells(plan, piece) for piece in pieces)
+    return Estimate(
+        sum(len(plan.pairs[p].configurations[configuration].epsilons) for p, configuration in left),
+        sum({(piece.pair, piece.shard): len(piece.images) for piece in pieces}.values()),
+        sum(count * passes.gradients for count, passes in counted) + sum(passes.gradients for passes, _ in fits),
+        sum(count * passes.forwards for count, passes in counted) + sum(passes.forwards for passes, _ in fits),
+        fit_seconds + _makespan(seconds, workers),
+        fit_seconds,
+        rows * _BYTES_PER_ROW / 2**20,
+        workers,
+        bool(done),
     )
-    # Fits come before the work and are not spread.
-    seconds = seconds / prepared.workers + fit_seconds
-    return Estimate(cells, images, gradients, forwards, seconds, rows * _BYTES_PER_ROW / 2**20)
 
 
-def _work(attacks: Sequence[ConfiguredAttack]) -> tuple[int, int]:
-    """Gradients and forwards of one image of a pair; equal cells and an objective's clean gradient count once."""
-    gradients, forwards = 0, 0
+def _n_cells(plan: Plan, piece: WorkItem) -> int:
+    return sum(len(plan.pairs[piece.pair].configurations[index].epsilons) for index in piece.configurations)
+
+
+def _makespan(seconds: Iterable[float], workers: int) -> float:
+    """When all is done, where every worker takes the next piece as soon as it is free."""
+    free = [0.0] * workers
+    for piece in seconds:
+        heapq.heapreplace(free, free[0] + piece)
+    return max(free)
+
+
+def _passes(attacks: Sequence[ConfiguredAttack], shares_forward: bool) -> Passes:
+    """Equal cells, the clean forward and an objective's clean gradient count once."""
+    gradients = forwards = cells = 0
     seen: set[Hashable] = set()
     started: set[Hashable] = set()
     for attack in attacks:
         keys = [attack.cell_key(epsilon) for epsilon in attack.configuration.epsilons]
-        forwards += keys.count(None) + len({*keys} - {None} - seen) + attack.num_forwards
+        cells += keys.count(None) + len({*keys} - {None} - seen)
+        forwards += attack.num_forwards
         seen.update(keys)
         starts = attack.uses_clean_gradient and attack.num_gradients > 0
         gradients += attack.num_gradients - (starts and attack.loss_key in started)
         started |= {attack.loss_key} if starts else set()
-    # The clean forward is that of the gradients which start there.
-    return gradients, forwards + gradients - len(started)
+    # Objectives look at the clean outputs, also where the clean images are not to be scored.
+    reference = not any(attack.is_clean for attack in attacks) and any(a.configuration.objective for a in attacks)
+    shared = len(started) if shares_forward else 0
+    return Passes(gradients, forwards + cells + gradients + reference - shared, cells)

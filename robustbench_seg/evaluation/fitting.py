@@ -49,15 +49,15 @@ def images_to_fit_on(pairs: Sequence[Pair]) -> dict[int, int]:
     return counts
 
 
-def fit_work(pair: Pair, n_images: int) -> tuple[int, int]:
-    """Gradients and forwards, theirs included, of all fits of a pair whose train split has so many images."""
-    gradients = forwards = 0
-    for attack in fitted_attacks(pair).values():
+def fit_work(pair: Pair, n_images: int) -> dict[int, tuple[int, int]]:
+    """Gradients and forwards, theirs included, of each configuration's fits; `n_images` are in the train split."""
+    work = {}
+    for index, attack in fitted_attacks(pair).items():
         used = min(attack.fit_images, n_images)
-        gradients += used * attack.num_fit_gradients
+        gradients = used * attack.num_fit_gradients
         # One clean forward of each, and one more of the first for an objective.
-        forwards += used + attack.has_fitted_objective
-    return gradients, forwards + gradients
+        work[index] = gradients, gradients + used + attack.has_fitted_objective
+    return work
 
 
 @dataclass(frozen=True, eq=False)

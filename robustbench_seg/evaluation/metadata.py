@@ -59,7 +59,7 @@ def _measured(config: EvaluationConfig) -> dict[str, set[str]]:
 
 def _resolved(prepared: PreparedEvaluation) -> dict[str, Any]:
     config = prepared.config
-    as_given = ("limit", "seed", "precision", "compile", "plain", "engine")
+    as_given = ("limit", "budget", "seed", "precision", "compile", "plain", "engine")
     return {
         "models": [model.name for model in prepared.models],
         "datasets": [dataset.name for dataset in prepared.datasets],
@@ -79,6 +79,7 @@ def _dataset_metadata(prepared: PreparedEvaluation, index: int) -> dict[str, Any
         "name": dataset.name,
         "split": getattr(spec, "split", None),
         "n_images": used,
+        "n_in_split": len(dataset),
         "fingerprint": prepared.identity["datasets"][index][1],
         "terms": dataset.terms,
         "groups": len(set(dataset.groups[:used])),

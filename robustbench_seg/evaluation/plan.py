@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -66,7 +66,7 @@ class Plan:
     precision: str
     notes: tuple[str, ...] = ()
 
-    def work_items(self, done: set[tuple[int, int, int, int]]) -> Iterator[WorkItem]:
+    def work_items(self, done: Set[tuple[int, int, int, int]] = frozenset()) -> Iterator[WorkItem]:
         """The work items left to do; `done` holds (pair, configuration, shard, number of images) of what is stored."""
         for p, pair in enumerate(self.pairs):
             for shard, first in enumerate(range(0, pair.n_images, self.batch_size)):
@@ -75,10 +75,9 @@ class Plan:
                 if left:
                     yield WorkItem(p, shard, images, left)
 
-    @cached_property
-    def n_cells(self) -> int:
-        """Cells of the grid, the clean ones included."""
-        return sum(len(configuration.epsilons) for pair in self.pairs for configuration in pair.configurations)
+    def first(self, count: int) -> Plan:
+        """The same plan for the first `count` images of every pair."""
+        return replace(self, pairs=tuple(replace(pair, n_images=min(count, pair.n_images)) for pair in self.pairs))
 
 
 def share(work_items: Sequence[WorkItem], workers: int) -> list[WorkItem]:

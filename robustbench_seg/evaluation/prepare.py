@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +18,21 @@ from robustbench_seg.attacks.registry import ATTACKS
 from robustbench_seg.data.base import Dataset
 from robustbench_seg.errors import InputError, RobustsegError, UsageError
 from robustbench_seg.evaluation.batch import first_sample
+from robustbench_seg.evaluation.budget import images_within, refuse_budget
 from robustbench_seg.evaluation.config import EvaluationConfig, resolve_device
+from robustbench_seg.evaluation.context import WorkerContext
 from robustbench_seg.evaluation.engines.base import engine_of
+from robustbench_seg.evaluation.estimate import Estimate, PairCost, estimate
 from robustbench_seg.evaluation.fitting import FitStage, fit_work, images_to_fit_on
 from robustbench_seg.evaluation.job import Artefacts, Job, Pictures
 from robustbench_seg.evaluation.memory import images_that_fit
 from robustbench_seg.evaluation.optimize import Execution
 from robustbench_seg.evaluation.plan import Pair, Plan, WorkItem, identity, plan_pair
 from robustbench_seg.evaluation.provenance import code
+from robustbench_seg.evaluation.timing import Timing, measure_timing
 from robustbench_seg.evaluation.training_images import training_images
 from robustbench_seg.evaluation.workplace import Workplace
 from robustbench_seg.models.base import LoadedModel
-from robustbench_seg.models.cost import seconds
 from robustbench_seg.registry import described
 from robustbench_seg.results.manifest import PairManifest, RunManifest
 from robustbench_seg.results.store import Store
@@ -39,9 +43,14 @@ _MOST_IMAGES = 64
 
 
 class PreparedEvaluation:
-    """An evaluation with everything loaded and checked, and the plan made."""
+    """An evaluation with everything loaded and checked, and the plan made.
+
+    `budget_note` says how many images a budget has left of each data set; empty without one.
+    """
 
     def __init__(self, config: EvaluationConfig, folder: Path | None = None) -> None:
+        if config.budget is not None:
+            refuse_budget(config.budget)
         self.config = config
         self.engine = engine_of(config)
         self.device = resolve_device(config.device)
@@ -57,6 +66,9 @@ class PreparedEvaluation:
             d: training_images(config.datasets[d], self.datasets[d], count)
             for d, count in images_to_fit_on(self.plan.pairs).items()
         }
+        self.budget_note = ""
+        if config.budget is not None:
+            self._keep_to(config.budget, folder)
         self.identity = identity(self.plan, self.models, self.datasets, config.protocol) | {
             "plain": config.plain,
             "compile": config.compile,
@@ -82,25 +94,34 @@ class PreparedEvaluation:
         """Workers to use: as asked, or one per core on a CPU and one on a GPU."""
         return self.config.workers or (1 if self.device != "cpu" else len(os.sched_getaffinity(0)))
 
-    def preflight(self) -> dict[int, tuple[float, float]]:
-        """Run forward and gradient once per pair, on its first image; return an image's seconds of each, by pair.
+    @cached_property
+    def costs(self) -> list[PairCost]:
+        """What an image of each pair takes, from a few runs of its model on the first image.
 
         Raises InputError where a model does not give what its tasks need, before any work is done.
         """
-        return {index: self._preflight(pair) for index, pair in enumerate(self.plan.pairs)}
+        return [self._cost(pair) for pair in self.plan.pairs]
+
+    def estimate(self, done: Set[tuple[int, int, int, int]] = frozenset()) -> Estimate:
+        """Return what is left to do would cost; `done` is what a store holds."""
+        costs = self.costs if any(self.plan.work_items(done)) else []
+        return estimate(self.plan, costs, done, self.workers)
+
+    def estimate_left(self, folder: Path) -> Estimate:
+        """Return what the run in a folder would cost from here on."""
+        if _stored_identity(folder) is None:
+            return self.estimate()
+        with Store(folder / "store.sqlite", create=False) as store:
+            return self.estimate(store.done())
 
     @property
     def folded(self) -> dict[str, bool]:
-        """By model, whether BatchNorm is folded on every data set; call after `preflight`."""
+        """By model, whether BatchNorm is folded on every data set."""
         folded: dict[str, bool] = {}
         for pair in self.plan.pairs:
             name = self.models[pair.model].name
             folded[name] = self.workplace.context(pair).folded and folded.get(name, True)
         return folded
-
-    def fit_work(self, pair: Pair) -> tuple[int, int]:
-        """Gradients and forwards, theirs included, of all fits of a pair."""
-        return fit_work(pair, len(self.training[pair.dataset])) if pair.dataset in self.training else (0, 0)
 
     def fit(
         self, folder: Path, store: Store, work_items: Sequence[WorkItem], report: Callable[[str], None]
@@ -150,25 +171,40 @@ class PreparedEvaluation:
             fit = [images_that_fit(self.workplace.context(pair), self.workers) for pair in pairs] if wanted > 1 else [1]
         return min(wanted, *fit)
 
-    def _preflight(self, pair: Pair) -> tuple[float, float]:
-        model, dataset = self.models[pair.model], self.datasets[pair.dataset]
+    def _keep_to(self, minutes: float, folder: Path | None) -> None:
+        """Cut the plan to the images that fit, or to those that the run in the folder has: they are chosen once."""
+        count = _stored_images(folder) or images_within(minutes, self.plan, self._seconds)
+        self.plan = self.plan.first(count)
+        taken = {pair.dataset: pair.n_images for pair in self.plan.pairs}
+        listed = ", ".join(_first_of(self.datasets[index], n_images) for index, n_images in taken.items())
+        self.budget_note = f"budget of {minutes:g} min: {listed}"
+        self.plan = replace(self.plan, notes=(self.budget_note, *self.plan.notes))
+
+    def _seconds(self, plan: Plan) -> float:
+        return estimate(plan, self.costs, frozenset(), self.workers).seconds
+
+    def _cost(self, pair: Pair) -> PairCost:
         try:
             with self._with_threads():
                 context = self.workplace.context(pair)
-                # Compiled code is for the sizes it has seen: the first it sees must be those of the work.
-                count = min(self.plan.batch_size, pair.n_images) if self.config.compile else 1
-                batch = context.first_images(count)
-                forward = partial(context.target_model.outputs, batch.images)
-                gradient = partial(context.gradient, batch)
-                with context.target_model.frozen():
-                    forward()
-                    return seconds(forward, self.device) / count, seconds(gradient, self.device) / count
+                fits = fit_work(pair, len(self.training.get(pair.dataset, ())))
+                return PairCost(context.attacks, self._timing(context), self.config.precision == "fp32", fits)
         except RobustsegError:
             raise
         except (Exception, SystemExit) as error:
+            model, dataset = self.models[pair.model], self.datasets[pair.dataset]
             raise InputError(
                 f"model '{model.name}' fails on the first image of {dataset.name}: {described(error)[:300]}"
             ) from error
+
+    def _timing(self, context: WorkerContext) -> Timing:
+        count = min(self.plan.batch_size, context.pair.n_images)
+        # Compiled code is for the sizes it has seen: the first it sees must be those of the work.
+        batch = context.first_images(count if self.config.compile else 1)
+        with context.target_model.frozen():
+            context.target_model.outputs(batch.images)
+            context.gradient(batch)
+        return measure_timing(context, count)
 
     @contextlib.contextmanager
     def _with_threads(self) -> Iterator[None]:
@@ -204,9 +240,25 @@ def _stored_identity(folder: Path | None) -> dict[str, Any] | None:
     return stored if isinstance(stored, dict) else None
 
 
-def _refuse_fewer(folder: Path, asked: RunManifest) -> None:
+def _stored_manifest(folder: Path) -> RunManifest:
     with Store(folder / "store.sqlite", create=False) as store:
-        stored = RunManifest.from_json(store.read_manifest())
+        return RunManifest.from_json(store.read_manifest())
+
+
+def _stored_images(folder: Path | None) -> int:
+    """How many images the run in the folder has, of the data set it has most of; 0 where there is none."""
+    if folder is None or _stored_identity(folder) is None:
+        return 0
+    return max(len(ids) for ids in _stored_manifest(folder).ids.values())
+
+
+def _first_of(dataset: Dataset, count: int) -> str:
+    share = f"the first {count} of {len(dataset)}" if count < len(dataset) else f"all {count}"
+    return f"{share} images of {dataset.name}"
+
+
+def _refuse_fewer(folder: Path, asked: RunManifest) -> None:
+    stored = _stored_manifest(folder)
     for name, groups in stored.groups.items():
         if len(asked.groups[name]) < len(groups):
             raise UsageError(

@@ -70,6 +70,15 @@ def seconds(work: Callable[[], object], device: str) -> float:
     return time.perf_counter() - start
 
 
+def typical_seconds(work: Callable[[], object], device: str, enough: float = 0.2) -> float:
+    """The median of several calls after one that is not counted; of fewer where they take `enough` seconds in all."""
+    work()
+    taken = [seconds(work, device)]
+    while sum(taken) < enough and len(taken) < 5:
+        taken.append(seconds(work, device))
+    return statistics.median(taken)
+
+
 def _wait_for(device: str) -> None:
     if device.startswith("cuda"):
         torch.cuda.synchronize(device)

@@ -34,11 +34,17 @@ def page(material: Material, title: str) -> tuple[str, list[FigureFile]]:
     return html, [file for section in shown for part in section.parts for file in part.figures]
 
 
+def _images(data: Mapping[str, Any]) -> str:
+    """How many images were used of a data set, and of how many where that is a part."""
+    used, there = data["n_images"], data.get("n_in_split", 0)
+    return f"{used} of {there} images" if used < there else f"{used} images"
+
+
 def _facts(info: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What the head of the page says about a run; nothing where run.json does not know."""
     protocol = info.get("protocol", {})
     datasets = [
-        f"{data['name']} ({', '.join(filter(None, (data.get('split'), str(data['n_images']) + ' images')))})"
+        f"{data['name']} ({', '.join(filter(None, (data.get('split'), _images(data))))})"
         for data in info.get("datasets", [])
     ]
     commit = str(info.get("commit", ""))[:10]

@@ -17,7 +17,6 @@ from robustbench_seg.attacks.fitted import Fitted
 from robustbench_seg.attacks.registry import ATTACKS
 from robustbench_seg.data.registry import DATASETS
 from robustbench_seg.errors import InputError, UsageError
-from robustbench_seg.evaluation.estimate import estimate
 from robustbench_seg.evaluation.prepare import PreparedEvaluation
 from robustbench_seg.evaluation.run import run_evaluation
 from robustbench_seg.evaluation.spec import DataSpec
@@ -244,12 +243,20 @@ def test_the_estimate_counts_fits(request_for):
     noise = Protocol("noise", (AttackPlan("gaussian", (4.0,)),))
     fitted = replace(noise, attacks=(*noise.attacks, *ONE.attacks))
     without, together = (
-        estimate(PreparedEvaluation(request_for("toy-single", protocol=protocol, limit=2)))
+        PreparedEvaluation(request_for("toy-single", protocol=protocol, limit=2)).estimate()
         for protocol in (noise, fitted)
     )
     assert together.gradients - without.gradients == 2 * FEW["images"] * FEW["steps"]
     # One clean forward per training image, and what two epsilons are scored by.
     assert together.forwards - without.forwards == 2 * FEW["images"] * FEW["steps"] + FEW["images"] + 2 * 2
+    assert together.seconds > together.fit_seconds > without.fit_seconds == 0
+
+
+def test_what_is_fitted_already_costs_nothing_more(run_in, request_for, tmp_path):
+    run_in(tmp_path, "toy-single", protocol=ONE, limit=2)
+    left = PreparedEvaluation(request_for("toy-single", protocol=ONE, limit=3), tmp_path).estimate_left(tmp_path)
+    assert left.resumes
+    assert (left.gradients, left.fit_seconds) == (0, 0)
 
 
 @dataclass(frozen=True)

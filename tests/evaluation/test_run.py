@@ -69,7 +69,9 @@ def test_resume_does_only_what_is_left(run_in, request_for, tmp_path):
         run_evaluation(first, folder, stop_after_three)
     run_evaluation(PreparedEvaluation(request_for(), folder), folder, seen.append)
     assert seen[0].done >= 3
-    assert len(seen) == seen[0].total - seen[0].done + 1
+    assert {progress.done for progress in seen} == set(range(seen[0].done, seen[0].total + 1))
+    assert seen[0].seconds_left > 0
+    assert seen[-1].seconds_left == pytest.approx(0, abs=1e-3)
     assert (folder / "summary.csv").read_bytes() == (whole.folder / "summary.csv").read_bytes()
 
 

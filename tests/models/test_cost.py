@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from robustbench_seg.models import cost
 from robustbench_seg.models.cost import count_macs, measure_cost
 
 
@@ -20,14 +21,14 @@ def test_strided_grouped_and_linear_layers():
 def test_cost_leaves_the_model_as_it_was():
     net = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)).train()
     before = {key: value.clone() for key, value in net.state_dict().items()}
-    cost = measure_cost(net, (8, 16), "cpu")
+    measured = measure_cost(net, (8, 16), "cpu")
     assert net.training
     assert all(torch.equal(value, before[key]) for key, value in net.state_dict().items())
-    assert (cost.macs, cost.parameters) == (8 * 16 * 12, 24)
-    assert cost.images_per_second > 0
-    assert cost.joules is None
-    assert "8x16: 0.000 GMAC" in cost.text()
-    assert "energy not reported" in cost.text()
+    assert (measured.macs, measured.parameters) == (8 * 16 * 12, 24)
+    assert measured.images_per_second > 0
+    assert measured.joules is None
+    assert "8x16: 0.000 GMAC" in measured.text()
+    assert "energy not reported" in measured.text()
 
 
 @pytest.mark.parametrize("size", [(75, 101), (96, 192)])
@@ -35,3 +36,23 @@ def test_catalogue_models_can_be_counted(size):
     from robustbench_seg.models.registry import MODELS
 
     assert count_macs(MODELS.get("street-multi")().module, size) > 1e7
+
+
+@pytest.mark.parametrize(
+    ("taken", "expected", "calls"),
+    [
+        ([0.03, 0.01, 0.02, 0.09, 0.01], 0.02, 6),
+        ([0.15, 0.25], 0.2, 3),
+        ([3.0], 3.0, 2),
+    ],
+)
+def test_a_typical_time_is_a_median_after_a_warm_up(monkeypatch, taken, expected, calls):
+    made, times = [], iter(taken)
+
+    def seconds(work, device):
+        work()
+        return next(times)
+
+    monkeypatch.setattr(cost, "seconds", seconds)
+    assert cost.typical_seconds(lambda: made.append(1), "cpu") == pytest.approx(expected)
+    assert len(made) == calls

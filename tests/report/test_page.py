@@ -2,6 +2,7 @@ import re
 
 import pytest
 
+from robustbench_seg.report.page import _facts
 from robustbench_seg.report.write import write_report
 from tests.report.fake_run import FakeRun, Model, fake_run
 from tests.report.html_text import Page, parse
@@ -120,3 +121,17 @@ def test_a_run_without_perturbed_cells_still_has_a_page(run: FakeRun, tmp_path) 
         shown = parse(write_report(made).read_text(encoding="utf-8"))
         assert "No perturbed cell has a value yet." in shown.text
         assert not list((tmp_path / "figures").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("there", "text"),
+    # A run of before does not know.
+    [
+        ({"n_in_split": 200}, "street (val, 48 of 200 images)"),
+        ({"n_in_split": 48}, "street (val, 48 images)"),
+        ({}, "48 images)"),
+    ],
+)
+def test_the_head_says_which_part_of_a_split_was_used(there: dict[str, int], text: str) -> None:
+    info = {"datasets": [{"name": "street", "split": "val", "n_images": 48, **there}]}
+    assert dict(_facts(info))["data"].endswith(text)

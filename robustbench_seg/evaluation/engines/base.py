@@ -21,9 +21,9 @@ Results = list[SweepResult]
 class Engine:
     """A way to spread work: `run(job, work items, workers, here)` yields their results as they are ready.
 
-    Every worker has the plan's number of threads, so neither engine nor count of workers changes a number. `here` is
-    what this process has loaded: a worker in it starts from there. `remote` workers are other processes always, and see
-    nothing of this one's memory.
+    It yields an empty list at least every second or so, for callers with a clock to show. Every worker has the plan's
+    number of threads, so neither engine nor count of workers changes a number. `here` is what this process has loaded:
+    a worker in it starts from there. `remote` workers are other processes always, and see nothing of this one's memory.
     """
 
     run: Callable[[Job, Sequence[WorkItem], int, Workplace], Iterator[Results]]

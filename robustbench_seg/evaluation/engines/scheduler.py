@@ -22,6 +22,8 @@ from robustbench_seg.results.records import CellResult, ImageResult, SweepResult
 
 TRIES = 3
 """How often a work item, or the start of a worker, is tried."""
+HEARTBEAT_S = 1.0
+"""After so long without a result the caller hears that there is none: it may have a clock to show."""
 _AHEAD = 2
 """Work items a worker holds, so that it need not wait for the next; few, so that little is lost with it."""
 
@@ -44,7 +46,7 @@ class Handle(Protocol):
 
 
 def schedule(job: Job, work_items: Sequence[WorkItem], workers: int, start: Callable[[], Handle]) -> Iterator[Results]:
-    """Yield results as they are ready; `start` makes a worker. Every worker is stopped at the end.
+    """Yield results as they are ready, and none every second or so; `start` makes a worker, all are stopped at the end.
 
     Raises what a worker raises, and InputError where workers die while they start.
     """
@@ -54,7 +56,8 @@ def schedule(job: Job, work_items: Sequence[WorkItem], workers: int, start: Call
         slots += (_Slot(start) for _ in range(min(workers, len(work_items))))
         while todo or any(slot.flying for slot in slots):
             _deal(todo, slots)
-            _wait(slots, job.timeout)
+            if not _is_heard(slots, job.timeout):
+                yield []
             for slot in slots:
                 yield from slot.results()
                 if reason := slot.lost(job.timeout):
@@ -158,13 +161,14 @@ def _deal(todo: deque[_Task], slots: Sequence[_Slot]) -> None:
                 slot.give(todo.popleft())
 
 
-def _wait(slots: Sequence[_Slot], timeout: float | None) -> None:
-    """Until a worker has something to say, or has been silent for too long."""
+def _is_heard(slots: Sequence[_Slot], timeout: float | None) -> bool:
+    """Wait until a worker has something to say; False where it is silent for too long, or for a heartbeat."""
     begun = [slot.since for slot in slots if slot.flying]
-    patience = None
+    patience = HEARTBEAT_S
     if timeout is not None and begun:
-        patience = max(0.0, min(begun) + timeout - time.monotonic()) + 0.01
-    wait([head for slot in slots if (head := slot.head) is not None], patience, FIRST_COMPLETED)
+        patience = min(patience, max(0.0, min(begun) + timeout - time.monotonic()) + 0.01)
+    heard, _ = wait([head for slot in slots if (head := slot.head) is not None], patience, FIRST_COMPLETED)
+    return bool(heard)
 
 
 def _again(job: Job, todo: deque[_Task], slot: _Slot, reason: str) -> Iterator[Results]:

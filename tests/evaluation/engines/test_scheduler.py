@@ -7,6 +7,7 @@ import pytest
 
 from robustbench_seg.errors import InputError
 from robustbench_seg.evaluation.config import EvaluationConfig
+from robustbench_seg.evaluation.engines import scheduler
 from robustbench_seg.evaluation.engines.scheduler import TRIES, schedule
 from robustbench_seg.evaluation.job import Job
 from robustbench_seg.evaluation.optimize import Execution
@@ -171,3 +172,11 @@ def test_stopping_early_stops_the_workers():
     stream.close()
     assert all(worker.stopped for worker in crew.workers)
     assert len(crew.seen) < 4 + 1
+
+
+def test_the_caller_hears_that_there_is_no_result_yet(monkeypatch):
+    monkeypatch.setattr(scheduler, "HEARTBEAT_S", 0.01)
+    crew = Crew(lambda work_item: "hang")
+    stream = schedule(job(), WORK_ITEMS, 2, crew.start)
+    assert [next(stream) for _ in range(3)] == [[], [], []]
+    stream.close()

@@ -1,0 +1,61 @@
+"""What `evaluate` says before it starts."""
+
+import json
+
+import pytest
+
+from tests.cli.runs import TOY
+
+RUN = ("evaluate", *TOY, "-a", "fgsm", "-e", "1,4", "--workers", "1")
+
+
+@pytest.fixture(autouse=True)
+def _without_a_page(monkeypatch):
+    monkeypatch.setattr("robustbench_seg.report.write.write_report", lambda run: run.folder / "report.html")
+
+
+def _cost(out):
+    """The line on cost, up to what is measured."""
+    (line,) = [line for line in out.splitlines() if "gradients" in line]
+    return line.partition(" about ")[0]
+
+
+def test_what_it_will_cost_is_said_before_it_starts_and_what_is_left_when_it_resumes(robustseg, tmp_path):
+    run = (*RUN, "-o", tmp_path / "run")
+    # A clean forward and two attacked ones an image; the gradient is of the clean one.
+    expected = "3 cells over 4 images: 4 gradients, 12 forwards;"
+    assert _cost(robustseg(*run, "--limit", "4", "--dry-run")[1]) == expected
+    assert not (tmp_path / "run").exists()
+    code, out, err = robustseg(*run, "--limit", "4")
+    assert code == 0
+    assert _cost(out) == expected
+    assert out.index("loading") < out.index("gradients") < out.index("Q is")
+    assert "about" in err.splitlines()[0], "when it will be done"
+    assert "left" not in err.splitlines()[-1]
+    rest = "left: 3 cells over 12 images: 12 gradients, 36 forwards;"
+    assert _cost(robustseg(*run, "--dry-run")[1]) == rest, "the one batch of four is one of eight now"
+    assert _cost(robustseg(*run)[1]) == rest
+    assert "nothing left to do" in robustseg(*run)[1]
+
+
+def test_one_object_for_machines(robustseg, tmp_path):
+    options = ("--limit", "3", "--json", "-o", tmp_path / "run")
+    foretold = json.loads(robustseg(*RUN, *options, "--dry-run")[1])
+    _, out, err = robustseg(*RUN, *options)
+    assert err == ""
+    estimate = json.loads(out)["estimate"]
+    for timed in (foretold, estimate):
+        assert timed.pop("seconds") > 0
+    assert foretold.pop("notes") == []
+    assert estimate == foretold
+    assert (estimate["gradients"], estimate["forwards"], estimate["workers"]) == (3, 9, 1)
+    assert json.loads(robustseg(*RUN, *options)[1])["estimate"]["cells"] == 0
+
+
+def test_a_budget_is_said_first(robustseg, tmp_path, monkeypatch):
+    monkeypatch.setattr("robustbench_seg.evaluation.prepare.images_within", lambda *_: 5)
+    code, out, _ = robustseg(*RUN, "--budget", "2.5", "-o", tmp_path / "run")
+    assert code == 0
+    note = "note: budget of 2.5 min: the first 5 of 12 images of toy"
+    assert out.index(note) < out.index("5 gradients")
+    assert note in robustseg(*RUN, "--budget", "2.5", "-o", tmp_path / "run", "--dry-run")[1]
