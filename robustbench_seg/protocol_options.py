@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from robustbench_seg.attacks.registry import ATTACKS, make_attack
+from robustbench_seg.attacks.registry import ATTACKS, attack_title, make_attack
 from robustbench_seg.errors import UsageError
 from robustbench_seg.protocol import DEFAULT_EPSILONS, AttackPlan, Protocol
 from robustbench_seg.tasks.registry import TASKS, load_tasks
@@ -93,6 +93,14 @@ def with_variants(protocol: Protocol) -> Protocol:
     """
     plans = tuple(dataclasses.replace(plan, variant=_variant(plan, protocol)) for plan in protocol.attacks)
     return dataclasses.replace(protocol, attacks=plans)
+
+
+def caveats(protocol: Protocol) -> list[str]:
+    """What a reader must know of the attacks of a protocol, one line for each thing: `PGD: as in the paper, …`."""
+    titles: dict[str, list[str]] = {}
+    for plan in protocol.attacks:
+        titles.setdefault(_attack(plan).caveat(), []).append(attack_title(plan.name))
+    return [f"{', '.join(dict.fromkeys(names))}: {caveat}" for caveat, names in titles.items() if caveat]
 
 
 def _labelled(protocol: Protocol) -> list[tuple[AttackPlan, AttackPlan]]:

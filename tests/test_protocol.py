@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from robustbench_seg._shipped import shipped
+from robustbench_seg.attacks.pgd import KURAKIN
 from robustbench_seg.attacks.registry import ATTACKS
 from robustbench_seg.errors import InputError, UsageError
 from robustbench_seg.protocol import (
@@ -15,7 +16,7 @@ from robustbench_seg.protocol import (
     Protocol,
     read_protocol,
 )
-from robustbench_seg.protocol_options import from_options, narrow, override, with_variants
+from robustbench_seg.protocol_options import caveats, from_options, narrow, override, with_variants
 
 KLINGNER = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 ATTACKS_IN_ORDER = ["gaussian", "salt_and_pepper", "fgsm", "pgd", "dag", "hide"]
@@ -61,6 +62,15 @@ def test_uninets_grid():
     assert pixels.params == {"steps": 200, "gamma": 0.5}
     assert (hide.norm, hide.objectives, hide.epsilons) == ("linf", ("hide:person",), (2.0,))
     assert (hide_equal_snr.norm, hide_equal_snr.params) == ("rms", hide.params)
+
+
+@pytest.mark.parametrize("name", ["klingner2020", "uninet2021"])
+def test_what_is_as_in_the_paper_is_said(name):
+    protocol = PROTOCOLS.get(name)
+    assert caveats(protocol) == [f"PGD: {KURAKIN}"]
+    assert "PGD as in the paper" in protocol.summary
+    stronger = override(protocol, [("pgd", "steps", 20)])
+    assert caveats(stronger) == [], "it is what is run that is noted, not the protocol's name"
 
 
 def test_quick_has_all_attacks_at_a_few_strengths():

@@ -71,6 +71,10 @@ class Perturbation(ABC):
         """
         return None
 
+    def caveat(self) -> str:
+        """What a reader of its numbers must know, in a few words; empty for nothing."""
+        return ""
+
     def objectives(self, wanted: Sequence[str] | None, tasks: Mapping[str, Task]) -> list[Objective]:
         """The objectives of one model's tasks; `wanted` None is the default."""
         names = self.default_objectives if wanted is None else wanted

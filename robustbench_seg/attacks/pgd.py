@@ -15,6 +15,10 @@ from robustbench_seg.attacks.iterative import IterativeAttack, random_unit
 from robustbench_seg.errors import UsageError
 from robustbench_seg.lazy import Tensor, torch
 
+KURAKIN = (
+    "as in the paper, few steps by Kurakin's rule; a bare `-a pgd` is stronger, the protocol `strong` stronger still"
+)
+
 
 def kurakin_steps(epsilon: float) -> int:
     """min(epsilon + 4, ceil(1.25 epsilon)), at least 1: 1 1 2 3 5 10 20 for .25 .5 1 2 4 8 16."""
@@ -59,6 +63,10 @@ class PGD(ChosenLoss, IterativeAttack):
     def num_steps(self, epsilon: float) -> int:
         """The fixed number of steps, or Kurakin's."""
         return self.steps or kurakin_steps(epsilon)
+
+    def caveat(self) -> str:
+        """That Kurakin's rule is not the strongest."""
+        return KURAKIN if self.steps == 0 else ""
 
     def step_size(self, epsilon: float) -> float:
         """The size of a step in units of 1/255."""

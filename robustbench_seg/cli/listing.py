@@ -94,6 +94,8 @@ def _show_documented(entry: Entry) -> list[str]:
 
 
 def _show_protocol(entry: Entry) -> list[str]:
+    from robustbench_seg.protocol_options import caveats
+
     protocol: Any = entry.load()
     lines = [f"source: {protocol.source}"] if protocol.source else []
     for plan in protocol.attacks:
@@ -101,7 +103,7 @@ def _show_protocol(entry: Entry) -> list[str]:
         objectives = ", ".join(plan.objectives) if plan.objectives else "its default objectives"
         params = "".join(f" {key}={value}" for key, value in plan.params.items())
         lines.append(f"{plan.name}: epsilon {grid} ({plan.norm or 'default norm'}); {objectives}{params}")
-    return lines
+    return [*lines, *(f"note: {caveat}" for caveat in caveats(protocol))]
 
 
 def _show_task(entry: Entry) -> list[str]:

@@ -16,6 +16,7 @@ from robustbench_seg.evaluation.spec import DataSpec, ModelSpec
 from robustbench_seg.models.base import LoadedModel
 from robustbench_seg.models.catalogue.card import read_card
 from robustbench_seg.plugins import needed
+from robustbench_seg.protocol_options import caveats
 from robustbench_seg.results.store import SCHEMA, Store
 from robustbench_seg.tasks.registry import load_tasks
 
@@ -31,7 +32,7 @@ def metadata(prepared: PreparedEvaluation, intervals: Mapping[str, str], store: 
         "arguments": {"given": dict(config.given), "resolved": _resolved(prepared)},
         "models": [_model_metadata(model, folded) for model in prepared.models],
         "datasets": [_dataset_metadata(prepared, i) for i in range(len(prepared.datasets))],
-        "protocol": asdict(config.protocol),
+        "protocol": asdict(config.protocol) | {"caveats": caveats(config.protocol)},
         "plugins": needed(prepared.manifest, config.plugins, _measured(config)),
         "metrics": _metrics_metadata(prepared),
         "intervals": dict(intervals),

@@ -17,7 +17,7 @@ from robustbench_seg.data.base import Dataset
 from robustbench_seg.errors import UsageError
 from robustbench_seg.models.base import LoadedModel
 from robustbench_seg.protocol import AttackPlan, Protocol
-from robustbench_seg.protocol_options import with_variants
+from robustbench_seg.protocol_options import caveats, with_variants
 from robustbench_seg.results.keys import CLEAN, WORST, AttackConfiguration
 from robustbench_seg.results.worst import candidates
 from robustbench_seg.tasks.base import Task
@@ -118,10 +118,10 @@ def plan_pair(
                 f"{where}: the data set has no class for the model's {', '.join(unused)}; they are not predicted"
             )
     configurations = [AttackConfiguration(CLEAN, "", "", (0.0,))]
+    lacking = LeftOut()
     for attack_plan in with_variants(protocol).attacks:
-        planned, left_out = _configurations(where, attack_plan, tasks, alignment)
-        configurations += planned
-        notes += left_out
+        configurations += _configurations(attack_plan, tasks, alignment, lacking)
+    notes += [*caveats(protocol), *(f"{where}: {note}" for note in lacking.notes())]
     configurations, left_out = _with_candidates(where, configurations)
     notes += left_out
     if set(names) != set(model.tasks) and any(
@@ -133,9 +133,30 @@ def plan_pair(
     return Pair(*index, tuple(names), alignment, tuple(configurations), n_images), notes
 
 
+class LeftOut:
+    """Objectives that a pair cannot pursue, by the reason and with the attacks that ask for them."""
+
+    def __init__(self) -> None:
+        self._reasons: dict[str, dict[str, list[str]]] = {}
+
+    def add(self, reason: str, objective: str, attack: str) -> None:
+        """Note one."""
+        attacks = self._reasons.setdefault(reason, {}).setdefault(objective, [])
+        if attack not in attacks:
+            attacks.append(attack)
+
+    def notes(self) -> list[str]:
+        """One line per reason: `left out, no task measured here has it: depth (fgsm, pgd), loss:cls (pgd)`."""
+        lines = []
+        for reason, objectives in self._reasons.items():
+            listed = (f"{name} ({', '.join(attacks)})" for name, attacks in objectives.items())
+            lines.append(f"left out, {reason}: {', '.join(listed)}")
+        return lines
+
+
 def _configurations(
-    where: str, plan: AttackPlan, tasks: Mapping[str, Task], alignment: Alignment | None
-) -> tuple[list[AttackConfiguration], list[str]]:
+    plan: AttackPlan, tasks: Mapping[str, Task], alignment: Alignment | None, left_out: LeftOut
+) -> list[AttackConfiguration]:
     attack = make_attack(plan.name, plan.params)
     norm = plan.norm or attack.default_norm(bounded=bool(plan.epsilons))
     if norm not in attack.norms:
@@ -145,23 +166,21 @@ def _configurations(
         raise UsageError(f"{plan.name} with norm {norm} {fix}")
     epsilons: tuple[float | None, ...] = plan.epsilons or (None,)
     if not attack.default_objectives:
-        return [AttackConfiguration(plan.name, "", norm, epsilons, plan.params, plan.variant)], []
+        return [AttackConfiguration(plan.name, "", norm, epsilons, plan.params, plan.variant)]
     configurations = []
     asked = plan.objectives or attack.default_objectives
-    notes = [
-        f"{where}: {plan.name} {name} left out, no task measured here has it"
-        for name in asked
-        if not attack.objectives([name], tasks)
-    ]
+    for name in asked:
+        if not attack.objectives([name], tasks):
+            left_out.add("no task measured here has it", name, plan.name)
     for objective in attack.objectives(plan.objectives, tasks):
         reason = _cannot(objective, tasks, alignment)
         if reason:
-            notes.append(f"{where}: {plan.name} {objective.name} left out, {reason}")
+            left_out.add(reason, objective.name, plan.name)
         else:
             configurations.append(
                 AttackConfiguration(plan.name, objective.name, norm, epsilons, plan.params, plan.variant)
             )
-    return configurations, notes
+    return configurations
 
 
 def _with_candidates(

@@ -19,18 +19,19 @@ _AXIS_TEXTS = {
 }
 
 
-def figures(views: Sequence[View]) -> list[list[FigureFile]]:
-    """The figures of each view; a model looks the same in all of them."""
+def figures(views: Sequence[View], caveats: Sequence[str] = ()) -> list[list[FigureFile]]:
+    """The figures of each view; a model looks the same in all of them. `caveats` stand under each."""
     styles = looks(unique([model for view in views for model in view.models]))
-    drawings = [list(_drawings(view, styles)) for view in views]
+    drawings = [list(_drawings(view, styles, caveats)) for view in views]
     files = iter(drawn("q", [drawing for each in drawings for drawing in each]))
     return [[file for _ in each for file in next(files)] for each in drawings]
 
 
-def _drawings(view: View, styles: Mapping[str, Look]) -> Iterator[Drawing]:
+def _drawings(view: View, styles: Mapping[str, Look], caveats: Sequence[str]) -> Iterator[Drawing]:
     what = f"Q of {metric_name(view.task, view.metric)} ({task_name(view.task)} on {view.dataset})"
     for suffix, shown, axis, plot in _plots(view, styles):
         caption = f"{what}: {shown}, {_AXIS_TEXTS[axis.key]}. Bands are 95 % intervals."
+        caption = " ".join((caption, *(f"{text}." for text in caveats)))
         yield Drawing(f"{view.dataset}_{view.task}_{suffix}", caption, partial(figure, plot))
 
 

@@ -30,7 +30,7 @@ def page(material: Material, title: str) -> tuple[str, list[FigureFile]]:
     levels = [finding.level for section in shown for finding in section.findings]
     badges = [(level, *LEVELS[level], levels.count(level)) for level in LEVELS if level != "note"]
     template = environment().get_template("report.html.j2")
-    html = template.render(title=title, facts=_facts(material.run.info), badges=badges, sections=lightened(shown))
+    html = template.render(title=title, facts=_facts(material), badges=badges, sections=lightened(shown))
     return html, [file for section in shown for part in section.parts for file in part.figures]
 
 
@@ -40,8 +40,9 @@ def _images(data: Mapping[str, Any]) -> str:
     return f"{used} of {there} images" if used < there else f"{used} images"
 
 
-def _facts(info: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _facts(material: Material) -> list[tuple[str, str]]:
     """What the head of the page says about a run; nothing where run.json does not know."""
+    info = material.run.info
     protocol = info.get("protocol", {})
     datasets = [
         f"{data['name']} ({', '.join(filter(None, (data.get('split'), _images(data))))})"
@@ -52,6 +53,7 @@ def _facts(info: Mapping[str, Any]) -> list[tuple[str, str]]:
         "models": ", ".join(str(model["name"]) for model in info.get("models", [])),
         "data": ", ".join(datasets),
         "protocol": " – ".join(text for text in (protocol.get("name"), protocol.get("summary")) if text),
+        "note": "; ".join(material.caveats),
         "device": info.get("device"),
         "seed": info.get("seed"),
         "robustseg": " ".join(str(text) for text in (info.get("version"), commit) if text),

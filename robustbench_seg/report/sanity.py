@@ -170,8 +170,9 @@ CHECKS: tuple[Callable[[Evidence], Finding], ...] = (
 _UPPER_BOUND = Finding(
     "note",
     "These numbers are upper bounds",
-    "PGD of 20 steps or fewer is an upper bound on robustness: more steps, restarts or an ensemble of attacks can "
-    "only lower these curves.",
+    "Every attack gives an upper bound on robustness, one of few steps a generous one: a stronger attack can only "
+    "lower these curves. The protocol strong, an ensemble of attacks and its worst case, comes nearest to the truth; "
+    "fast-strong comes close to it at a fraction of its cost.",
 )
 
 

@@ -16,6 +16,7 @@ from robustbench_seg.report.pictures import PictureSet
 from robustbench_seg.report.sanity import Finding
 from robustbench_seg.report.views import View, views
 from robustbench_seg.results.differences import Comparison
+from robustbench_seg.results.rows import unique
 from robustbench_seg.results.run import Run
 
 FIGURE_BYTES = 1_800_000
@@ -34,6 +35,12 @@ class Material:
     def views(self) -> Sequence[View]:
         """What is shown together, by data set and task."""
         return views(self.run.rows)
+
+    @cached_property
+    def caveats(self) -> Sequence[str]:
+        """What a reader must know of the attacks, as the runs' protocols say."""
+        infos = (self.run.info, *self.run.info.get("runs", {}).values())
+        return unique([text for info in infos for text in info.get("protocol", {}).get("caveats", [])])
 
 
 class FigureFile(NamedTuple):

@@ -46,7 +46,7 @@ def sanity(material: Material) -> Sequence[Section]:
 
 def tasks(material: Material) -> Sequence[Section]:
     """One section per task and data set: its curves, then Q by perturbation and strength, other metrics, classes."""
-    shown = enumerate(zip(material.views, figures(material.views), strict=True))
+    shown = enumerate(zip(material.views, figures(material.views, material.caveats), strict=True))
     return [_task(material, index, view, files) for index, (view, files) in shown]
 
 

@@ -21,6 +21,13 @@ def test_a_docstring_is_shown_without_the_indentation_of_its_source(robustseg):
     assert "\nArgs:\n    loss: which loss" in out
 
 
+def test_a_protocol_says_that_its_attacks_are_the_papers(robustseg):
+    _, out, _ = robustseg("show", "protocol", "klingner2020")
+    assert "\nnote: PGD: as in the paper, few steps by Kurakin's rule" in out
+    _, out, _ = robustseg("list", "protocols", "--json")
+    assert "PGD as in the paper" in out
+
+
 def test_the_card_in_a_folder_is_shown(robustseg, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "own").mkdir()

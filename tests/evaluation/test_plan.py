@@ -1,5 +1,6 @@
 import pytest
 
+from robustbench_seg.attacks.pgd import KURAKIN
 from robustbench_seg.data.registry import DATASETS
 from robustbench_seg.errors import UsageError
 from robustbench_seg.evaluation.plan import WorkItem, share
@@ -35,7 +36,29 @@ def test_what_is_stored_is_not_planned_again(request_for):
 def test_what_cannot_be_attacked_is_noted(request_for):
     plans = (AttackPlan("fgsm", (1.0,), objectives=("semantic", "depth")),)
     plan = PreparedEvaluation(request_for("toy-single", protocol=Protocol("p", plans))).plan
-    assert plan.notes == ("toy-single on toy: fgsm depth left out, no task measured here has it",)
+    assert plan.notes == ("toy-single on toy: left out, no task measured here has it: depth (fgsm)",)
+
+
+def test_what_cannot_be_attacked_is_one_line_for_all_attacks(request_for):
+    many = ("semantic", "depth", "loss:cls")
+    plans = (
+        *(AttackPlan(name, (1.0,), objectives=many) for name in ("fgsm", "pgd", "cospgd")),
+        AttackPlan("pgd", (1.0,), norm="rms", objectives=many),
+        AttackPlan("hide", (1.0,), objectives=("hide:zebra",)),
+    )
+    plan = PreparedEvaluation(request_for("toy-single", protocol=Protocol("p", plans))).plan
+    assert plan.notes == (
+        "toy-single on toy: left out, no task measured here has it: "
+        "depth (fgsm, pgd, cospgd), loss:cls (fgsm, pgd, cospgd)",
+        "toy-single on toy: left out, no class zebra: hide:zebra@semantic (hide)",
+    )
+
+
+def test_attacks_as_in_a_paper_are_noted_once(request_for):
+    kurakin = {"steps": 0, "alpha": 1.0}
+    plans = tuple(AttackPlan(name, (1.0,), params=kurakin) for name in ("pgd", "cospgd"))
+    notes = PreparedEvaluation(request_for(protocol=Protocol("p", plans))).plan.notes
+    assert [note for note in notes if "Kurakin" in note] == [f"PGD, CosPGD: {KURAKIN}"]
 
 
 def test_a_task_without_labels_is_noted_with_those_there_are(request_for):

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from robustbench_seg.report import sections
+from robustbench_seg.report.page import page
 from robustbench_seg.report.section import Material
 from tests.report.fake_run import FakeRun
 
@@ -33,6 +34,17 @@ def test_a_section_with_nothing_to_show_is_missing(run: FakeRun) -> None:
     bare = replace(run, summary=run.summary[:0], classes=run.classes[:0], costs=run.costs[:0], pictures=[])
     for make in (sections.tasks, sections.targeted, sections.pictures, sections.costs):
         assert make(Material(bare)) == []
+
+
+def test_what_attacks_are_stands_in_the_head_and_under_the_curves(run: FakeRun) -> None:
+    told = replace(run, info=run.info | {"protocol": {"name": "p", "caveats": ["PGD: as in the paper"]}})
+    html, _ = page(Material(told), "title")
+    assert "<dt>note</dt><dd>PGD: as in the paper</dd>" in html
+    (semantic, *_) = sections.tasks(Material(told))
+    assert semantic.parts[0].figures[0].caption.endswith("intervals. PGD: as in the paper.")
+    compared = replace(run, info={"runs": {"a": told.info, "b": run.info, "c": told.info}})
+    assert Material(compared).caveats == ["PGD: as in the paper"]
+    assert "<dt>note</dt>" not in page(Material(run), "title")[0]
 
 
 def test_provenance_is_all_of_run_json(material: Material, run: FakeRun) -> None:
