@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from robustbench_seg.attacks.pgd import PGD
 from robustbench_seg.classes import CAMVID11
 from robustbench_seg.errors import InputError
 from robustbench_seg.evaluation import timing
@@ -9,6 +10,7 @@ from robustbench_seg.evaluation.prepare import PreparedEvaluation
 from robustbench_seg.evaluation.spec import InMemory
 from robustbench_seg.evaluation.timing import Timing, measure_timing
 from robustbench_seg.models.base import LoadedModel
+from robustbench_seg.protocol import AttackPlan, Protocol
 
 
 class _Few(nn.Module):
@@ -39,9 +41,10 @@ def counted(monkeypatch):
     return calls
 
 
-def context_of(request_for, module):
+def context_of(request_for, module, *attacks):
     model = LoadedModel("m", module, ("semantic",), CAMVID11, False, "1", "test")
-    prepared = PreparedEvaluation(request_for(models=[InMemory("m", model)]))
+    protocol = Protocol("some", (AttackPlan("gaussian", (1.0,)), *attacks))
+    prepared = PreparedEvaluation(request_for(models=[InMemory("m", model)], protocol=protocol))
     return prepared.workplace.context(prepared.plan.pairs[0])
 
 
@@ -49,6 +52,18 @@ def context_of(request_for, module):
 def test_as_many_images_as_run_at_once(request_for, counted, most, used):
     context = context_of(request_for, _Few(most))
     assert measure_timing(context, 8) == Timing(1.1 / used, 2.1 / used, 3.1 / used)
+
+
+def test_a_gradient_is_the_mean_of_those_of_the_losses(request_for, counted):
+    attacks = (AttackPlan("fgsm", (1.0,)), AttackPlan("pgd", (1.0,)), AttackPlan("cospgd", (1.0,)))
+    # FGSM and PGD ascend the same loss: the second call, CosPGD another, the third.
+    assert measure_timing(context_of(request_for, _Few(8), *attacks), 2) == Timing(1.1 / 2, 2.6 / 2, 4.1 / 2)
+
+
+def test_a_loss_that_fails_is_not_timed(request_for, counted, monkeypatch):
+    monkeypatch.setattr(PGD, "adversarial_loss", lambda *_: 1 / 0)
+    context = context_of(request_for, _Few(8), AttackPlan("pgd", (1.0,)))
+    assert measure_timing(context, 2) == Timing(1.1 / 2, 2.1 / 2, 3.1 / 2)
 
 
 def test_what_fails_on_one_image_fails(request_for):
