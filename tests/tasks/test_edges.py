@@ -92,3 +92,8 @@ def test_edges_are_white():
     assert drawn[0].tolist() == [[255] * 3, [0] * 3, [0] * 3]
     grey = TASK.draw_output(torch.tensor([[[0.0, -50.0, 50.0]]]), 0, torch.zeros(3, 1, 3), CITYSCAPES19)
     assert grey[0, :, 0].tolist() == [128, 0, 255]
+
+
+def test_predictions_are_alike_on_one_side_of_a_half():
+    first, second = torch.tensor([[[3.0, 0.1, -2.0, -0.1]]]), torch.tensor([[[0.2, -0.1, -5.0, 4.0]]])
+    assert Edges().alike()(first, second).tolist() == [[[True, False, True, False]]]

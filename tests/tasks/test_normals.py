@@ -138,3 +138,10 @@ def test_invalid_pixels_are_inert_in_losses_for_attacks(name):
     changed = output.detach().clone()
     changed[:, :, 0] = 0
     assert torch.equal(TASK.ascended(name, 0.0)(changed, label), loss.detach())
+
+
+def test_directions_are_alike_within_the_first_threshold():
+    angles = torch.deg2rad(torch.tensor([0.0, 11.0, 11.5, 90.0]))
+    turned = torch.stack([angles.sin(), torch.zeros(4), angles.cos()]).view(1, 3, 1, 4)
+    straight = torch.tensor([0.0, 0.0, 3.0]).view(1, 3, 1, 1).expand_as(turned)
+    assert Normals().alike()(turned, straight).tolist() == [[[True, True, False, False]]]
