@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from robustbench_seg._shipped import shipped
+from robustbench_seg.attacks.chosen_loss import ChosenLoss
 from robustbench_seg.attacks.pgd import KURAKIN
-from robustbench_seg.attacks.registry import ATTACKS
+from robustbench_seg.attacks.registry import ATTACKS, make_attack
+from robustbench_seg.attacks.worst import Worst
 from robustbench_seg.errors import InputError, UsageError
 from robustbench_seg.protocol import (
     DEFAULT_EPSILONS,
@@ -19,7 +21,6 @@ from robustbench_seg.protocol import (
 from robustbench_seg.protocol_options import caveats, from_options, narrow, override, with_variants
 
 KLINGNER = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
-ATTACKS_IN_ORDER = ["gaussian", "salt_and_pepper", "fgsm", "pgd", "dag", "hide"]
 
 
 def grids(protocol: Protocol) -> dict[str, tuple[float, ...]]:
@@ -73,18 +74,34 @@ def test_what_is_as_in_the_paper_is_said(name):
     assert caveats(stronger) == [], "it is what is run that is noted, not the protocol's name"
 
 
-def test_quick_has_all_attacks_at_a_few_strengths():
+def test_quick_has_every_kind_of_perturbation_at_a_few_strengths():
     found = grids(PROTOCOLS.get("quick"))
-    assert list(found) == ATTACKS_IN_ORDER
+    assert list(found) == ["gaussian", "salt_and_pepper", "fgsm", "cospgd", "dag", "hide", "worst"]
     assert all(2 <= len(epsilons) <= 3 for epsilons in found.values())
 
 
 def test_snr_equal_is_on_spheres():
     protocol = PROTOCOLS.get("snr-equal")
-    assert list(grids(protocol)) == ATTACKS_IN_ORDER
+    assert list(grids(protocol)) == ["gaussian", "salt_and_pepper", "fgsm", "pgd", "apgd", "dag", "hide", "worst"]
     assert len(set(grids(protocol).values())) == 1
     for plan in protocol.attacks:
         assert (plan.norm or ATTACKS.get(plan.name).norms[0]) == "rms"
+
+
+@pytest.mark.parametrize("name", ["quick", "snr-equal", "strong", "fast-strong"])
+def test_what_people_defend_does_not_depend_on_the_scale_of_logits_and_ends_in_a_worst_case(name):
+    plans = [(plan, make_attack(plan.name, plan.params)) for plan in PROTOCOLS.get(name).attacks]
+    assert all(getattr(attack, "scale_free", True) for _, attack in plans)
+    worst = [plan for plan, attack in plans if isinstance(attack, Worst)]
+    attacked = {epsilon for plan, attack in plans if isinstance(attack, ChosenLoss) for epsilon in plan.epsilons}
+    assert worst
+    assert {epsilon for plan in worst for epsilon in plan.epsilons} <= attacked
+
+
+def test_sea_has_three_losses_and_its_balls():
+    own = [plan for plan in PROTOCOLS.get("strong").attacks if plan.objectives and "semantic" in plan.objectives]
+    assert {plan.params["loss"] for plan in own} == {"masked_ce", "balanced_ce", "js", "cosine"}
+    assert all(plan.params["stages"] and plan.params["steps"] == 100 for plan in own)
 
 
 @pytest.mark.parametrize("name", list(PROTOCOLS))

@@ -118,9 +118,13 @@ class PairResults:
         """Return what a cell cost."""
         return self.store.cost(self._index, *self.cells[key])
 
+    def cell(self, key: CellKey) -> StoredCell:
+        """Return what is stored of a cell, or what a worst case chose."""
+        return self._stored(key)
+
     def results(self, key: CellKey) -> Sequence[ImageResult]:
         """Return every image stored of a cell."""
-        return self._stored(key).results
+        return self.cell(key).results
 
     def counted(self, key: CellKey) -> list[ImageResult]:
         """Return the images that count in a cell: those that neither failed, there or clean, nor were skipped."""
@@ -156,7 +160,7 @@ class PairResults:
     def _compare(self, key: CellKey, name: str, images: tuple[int, ...]) -> CellValues:
         task = self.tasks[name]
         scored, clean = self._clean_values(name, images)
-        perturbed = clean if key.is_clean else self._compute(task, self._stored(key), images, scored)
+        perturbed = clean if key.is_clean else self._compute(task, self.cell(key), images, scored)
         return CellValues(task, self.pair.classes, scored, perturbed, clean)
 
     def _compute_clean(self, name: str, images: tuple[int, ...]) -> tuple[npt.NDArray[np.bool_], Values]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_ind, ttest_rel
 
-from robustbench_seg.results.intervals import OPEN, UNKNOWN, from_seeds, interval, sign_of, verdict
+from robustbench_seg.results.intervals import OPEN, UNKNOWN, corrected, from_seeds, interval, sign_of, verdict
 
 
 @pytest.mark.parametrize("pairs", [2, 3, 9])
@@ -56,3 +56,21 @@ def test_interval_ignores_what_has_no_value():
 def test_every_interval_must_lie_on_one_side(intervals, sign, words):
     assert sign_of(intervals) == sign
     assert verdict(intervals, sign, "up", "down") == words
+
+
+def test_a_corrected_interval_holds_all_of_many_true_values_as_often_as_it_says():
+    """Twenty means of 50 normal numbers each: all lie in their intervals in 95 % of the cases."""
+    draw = np.random.default_rng(0)
+    cases, comparisons = 400, 20
+    held = 0
+    for _ in range(cases):
+        means = draw.normal(0, 1, comparisons)
+        intervals = [corrected(mean, draw.normal(mean, 1, 500), comparisons) for mean in means]
+        held += all(low <= 0 <= high for low, high in intervals)
+    assert abs(held / cases - 0.95) < 0.035
+
+
+def test_a_corrected_interval_of_one_comparison_is_the_normal_one():
+    low, high = corrected(2.0, np.array([1.0, 2.0, 3.0, np.nan]), 1)
+    assert (low, high) == pytest.approx((2 - 1.96, 2 + 1.96), abs=1e-3)
+    assert np.isnan(corrected(2.0, np.array([np.nan, 1.0]), 1)).all()

@@ -1,0 +1,99 @@
+"""Attacks against the first of their task at equal gradients, on many models: differences, and tables of them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from robustbench_seg.report.cells import Cell, Line, Table, text_cells
+from robustbench_seg.report.comparison import PERCENT, Scale
+from robustbench_seg.report.names import curve_metric, metric_of, perturbation_name, task_name
+from robustbench_seg.results.intervals import Interval, corrected, sign_of
+from robustbench_seg.results.pair import VALUE, PairResults, Sample
+from robustbench_seg.tasks.base import Floats
+
+SCALES = {"semantic": PERCENT, "depth": Scale(unit="m")}
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A task's metric under an attack, and under the first one with as many gradients; `comparisons` are made in all.
+
+    `samples` (R,) are bootstrap samples of the difference.
+    """
+
+    model: str
+    task: str
+    attack: str
+    epsilon: float
+    value: float
+    plain: float
+    samples: Floats
+    comparisons: int = 1
+
+    @property
+    def interval(self) -> Interval:
+        """The corrected interval of the difference."""
+        return corrected(self.value - self.plain, self.samples, self.comparisons)
+
+    @property
+    def sign(self) -> int:
+        """1 where the attack is stronger, -1 where it is weaker, 0 where that is open."""
+        return -direction(self.task) * sign_of([self.interval])
+
+
+def direction(task: str) -> int:
+    """1 where more of the metric Q is drawn of is better, else -1."""
+    return 1 if metric_of(task, curve_metric(task)).higher_is_better else -1
+
+
+def differences(pair: PairResults, task: str, labels: Sequence[str]) -> Iterator[Gap]:
+    """Every attack on a task against the first, at every ε of that."""
+    first, *others = labels
+    epsilons = [key.epsilon for key in pair.cells if (key.attack, key.objective) == (first, task)]
+    for label, epsilon in itertools.product(others, filter(None, epsilons)):
+        a, b = (sample(pair, each, task, epsilon) for each in (label, first))
+        assert a.resampled is not None
+        assert b.resampled is not None
+        yield Gap(pair.pair.model, task, label, epsilon, a.value, b.value, a.resampled - b.resampled)
+
+
+def sample(pair: PairResults, label: str, task: str, epsilon: float) -> Sample:
+    """The metric that Q is drawn of under an attack on the task."""
+    (key,) = [k for k in pair.cells if (k.attack, k.objective, k.epsilon) == (label, task, epsilon)]
+    images = [result.image for result in pair.counted(key)]
+    return pair.values(key, pair.tasks[task], images).sample(curve_metric(task), VALUE)
+
+
+def counts_table(task: str, gaps: Sequence[Gap]) -> Table:
+    """One row per attack and ε: on how many models it is stronger than the first, and by how much."""
+    lines = []
+    for attack, epsilon in dict.fromkeys((gap.attack, gap.epsilon) for gap in gaps):
+        own = [gap for gap in gaps if (gap.attack, gap.epsilon) == (attack, epsilon)]
+        gained = [direction(task) * (gap.plain - gap.value) for gap in own]
+        signs = [str(sum(gap.sign == sign for gap in own)) for sign in (1, 0, -1)]
+        numbers = [SCALES[task].signed(value) for value in (float(np.mean(gained)), min(gained), max(gained))]
+        lines.append(Line(perturbation_name(attack, task), f"ε = {epsilon:g}", text_cells(*signs, *numbers)))
+    heads = ("stronger", "open", "weaker", "mean gain", "least", "most")
+    models = len({gap.model for gap in gaps})
+    caption = f"{task_name(task)}: attacks against PGD on {models} models, gain in {SCALES[task].unit}"
+    return Table(caption, "attack", heads, tuple(lines), (("models", 3), ("gain", 3)))
+
+
+def models_table(gaps: Sequence[Gap], epsilon: float) -> Table:
+    """One row per model: PGD, and every attack with its difference and interval."""
+    own = [gap for gap in gaps if gap.epsilon == epsilon]
+    scale, attacks = SCALES[own[0].task], list(dict.fromkeys(gap.attack for gap in own))
+    lines = []
+    for model in dict.fromkeys(gap.model for gap in own):
+        row = [gap for gap in own if gap.model == model]
+        numbers = [
+            Cell(scale.number(g.value), (f"{scale.signed(g.value - g.plain)} {scale.bracket(g.interval)}",))
+            for g in row
+        ]
+        lines.append(Line(model, "", (Cell(scale.number(row[0].plain)), *numbers)))
+    heads = ("PGD", *(perturbation_name(attack, own[0].task) for attack in attacks))
+    return Table(f"{task_name(own[0].task)} at ε = {epsilon:g}, {scale.unit}", "model", heads, tuple(lines))

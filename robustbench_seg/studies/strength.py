@@ -1,0 +1,270 @@
+"""How strong the attacks are, and what that costs. `python -m` this module runs the study."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+from matplotlib.figure import Figure
+
+from robustbench_seg.attacks.registry import make_attack
+from robustbench_seg.evaluation.config import EvaluationConfig, resolve_device
+from robustbench_seg.evaluation.prepare import PreparedEvaluation
+from robustbench_seg.evaluation.run import run_evaluation
+from robustbench_seg.evaluation.spec import DataSpec, ModelSpec
+from robustbench_seg.models.registry import card_folders
+from robustbench_seg.protocol import PROTOCOLS, AttackPlan, Protocol
+from robustbench_seg.protocol_options import override
+from robustbench_seg.report.canvas import WIDTH, titled
+from robustbench_seg.report.cells import DASH, Cell, Line, Table, text_cells
+from robustbench_seg.report.comparison import PERCENT
+from robustbench_seg.report.names import attack_title, perturbation_name
+from robustbench_seg.report.section import Drawing, Part, Section, drawn
+from robustbench_seg.results.keys import CLEAN, WORST, AttackConfiguration
+from robustbench_seg.results.pair import PairResults, pairs_of
+from robustbench_seg.results.run import STORE, Run
+from robustbench_seg.results.store import Store
+from robustbench_seg.studies.equal_gradients import Gap, counts_table, differences, models_table, sample
+from robustbench_seg.studies.experiments import Options
+from robustbench_seg.studies.page import read_paper, study_options, write_page
+from robustbench_seg.studies.selection import Attacked, Chosen, choose
+
+NAME = "strength"
+EPSILONS = (0.5, 1.0, 2.0, 4.0)
+CLOSER = ("street-single", "street-multi")
+"""The models that are looked at more closely: curves over gradients, and SEA's own number of steps."""
+IMAGES = 16
+SEA_STEPS = 300
+MARGIN = 0.01
+"""How far the worst case of `fast-strong` may be above that of `strong`, in mIoU, at a fifth of the gradients."""
+SHARE = 0.2
+
+LADDER = {
+    ("pgd", ""): (10, 20, 40),
+    ("pgd", "masked_ce"): (10, 20),
+    ("mi_fgsm", ""): (10, 20),
+    ("segpgd", "segpgd"): (10, 20, 40),
+    ("cospgd", "cosine"): (10, 20, 40),
+    ("apgd", ""): (10, 20),
+    ("apgd", "cosine"): (10, 20, 40, 80),
+    ("apgd", "masked_ce"): (10, 20, 40, 80),
+}
+"""Numbers of steps by attack and loss, on segmentation."""
+EQUAL_STEPS = 20
+EQUAL = {
+    "semantic": (("pgd", ""), ("segpgd", "segpgd"), ("cospgd", "cosine"), ("apgd", "masked_ce")),
+    "depth": (("pgd", ""), ("cospgd", "cosine"), ("apgd", "")),
+}
+"""Attacks and losses that are compared at equal gradients with the first, by task."""
+INKS = ("#1a1a1a", "#7b4a9e", "#b8860b", "#4f7a28", "#2d6a9f", "#c2477f", "#e07b39", "#b3541e")
+PAPER = AttackPlan("pgd", EPSILONS, "linf", ("semantic",), {"steps": 0, "alpha": 1.0, "scale_free": False}, "paper")
+
+
+def rung(task: str, name: str, loss: str, steps: int) -> AttackPlan:
+    """An attack at a number of steps; APGD of 40 or more as the strong protocols run it, through larger balls."""
+    form = {"warm_start": True, "stages": steps >= 40} if name == "apgd" else {}
+    variant = ", ".join(filter(None, (loss, f"{steps} steps")))
+    return AttackPlan(name, EPSILONS, "linf", (task,), {"loss": loss, "steps": steps, **form}, variant)
+
+
+def protocols() -> dict[str, Protocol]:
+    """The protocols of the study by name."""
+    ladder = [rung("semantic", *attack, steps) for attack, ladder in LADDER.items() for steps in ladder]
+    equal = [rung(task, *attack, EQUAL_STEPS) for task, attacks in EQUAL.items() for attack in attacks]
+    strong = PROTOCOLS.get("strong")
+    return {
+        "ladder": Protocol("ladder", tuple(ladder)),
+        "strong": strong,
+        "fast-strong": PROTOCOLS.get("fast-strong"),
+        "equal": Protocol("equal", (PAPER, *equal, AttackPlan(WORST, EPSILONS, "linf"))),
+        "strong-300": override(strong, [("apgd", "steps", SEA_STEPS)]),
+    }
+
+
+@click.command()
+@study_options(NAME)
+def main(out: Path, limit: int | None, device: str, workers: int) -> None:
+    """Attack the models of street; write a run per protocol and the study into OUT. Given again it resumes."""
+    options = Options(out, resolve_device(device), workers, limit, click.echo)
+    others = [name for name in card_folders() if name.startswith(("street", "klingner")) and name not in CLOSER]
+    parts = {
+        "ladder": (CLOSER, ["semantic"]),
+        "equal": ((*CLOSER, *others), list(EQUAL)),
+        "fast-strong": ((*CLOSER, *others), ["semantic"]),
+        "strong": ((*CLOSER, *others), ["semantic"]),
+        "strong-300": (CLOSER, ["semantic"]),
+    }
+    runs = {name: measured(name, *part, options) for name, part in parts.items()}
+    with ExitStack() as stack:
+        stores = {name: stack.enter_context(Store(run.folder / STORE)) for name, run in runs.items()}
+        made = sections({name: pairs_of(store) for name, store in stores.items()}, read_paper(__file__)["page"])
+    click.echo(f"study: {write_page(out, NAME, read_paper(__file__)['page'], made, list(runs.values()))}")
+
+
+def measured(name: str, models: Sequence[str], tasks: Sequence[str], options: Options) -> Run:
+    """The run of a protocol on models of street; given again it resumes."""
+    folder = options.work / name
+    config = EvaluationConfig(
+        models=[ModelSpec(model) for model in models],
+        datasets=[DataSpec("street")],
+        protocol=protocols()[name],
+        tasks=tasks,
+        limit=options.limit or IMAGES,
+        device=options.device,
+        workers=options.workers,
+        given={"study": NAME, "part": name},
+    )
+    return run_evaluation(
+        PreparedEvaluation(config, folder),
+        folder,
+        lambda done: options.announce(f"{name}: {done.done} of {done.total} batches"),
+    )
+
+
+Pairs = Mapping[str, Sequence[PairResults]]
+"""The models of each run."""
+
+
+def sections(pairs: Pairs, words: Mapping[str, Any]) -> list[Section]:
+    """The sections of the page."""
+    labels = {task: [rung(task, *attack, EQUAL_STEPS).label for attack in attacks] for task, attacks in EQUAL.items()}
+    tasks = [(pair, task) for pair in pairs["equal"] for task in EQUAL if task in pair.tasks]
+    gaps = [gap for pair, task in tasks for gap in differences(pair, task, labels[task])]
+    gaps = [replace(gap, comparisons=len(gaps)) for gap in gaps]
+    facts = {
+        "images": pairs["ladder"][0].n_images,
+        "half": pairs["ladder"][0].n_images // 2,
+        "steps": EQUAL_STEPS,
+        "comparisons": len(gaps),
+        "strong": f"{cost(pairs['strong'][0], 'apgd'):g}",
+        "fast": f"{cost(pairs['fast-strong'][0], ''):g}",
+    }
+    text = {name: [each.format(**facts) for each in words[name]] for name in ("equal", "ladder", "strong", "choice")}
+    curves = drawn("curves", [Drawing("gradients", text["ladder"][0], partial(gradients_figure, pairs))])
+    return [
+        Section("worst", "Worst case", "The worst case", text["strong"], [Part(tables=[worst_table(pairs)])]),
+        Section("equal", "Equal gradients", "Attack by attack at equal gradients", text["equal"], equal_parts(gaps)),
+        Section("gradients", "Gradients", "mIoU over gradients", [], [Part(figures=files) for files in curves]),
+        Section("choice", "fast-strong", "How fast-strong was chosen", text["choice"], [choice_part(pairs)]),
+    ]
+
+
+def equal_parts(gaps: Sequence[Gap]) -> list[Part]:
+    """A table of counts per task, and every number folded away."""
+    return [
+        Part(tables=[counts_table(task, own)], folded=[models_table(own, epsilon) for epsilon in EPSILONS])
+        for task in EQUAL
+        if (own := [gap for gap in gaps if gap.task == task])
+    ]
+
+
+def worst_table(pairs: Pairs) -> Table:
+    """The mIoU of every model under the papers' PGD, PGD-20 and both worst cases; with SEA's steps where measured."""
+    columns = {
+        "as in the papers": ("equal", PAPER.label),
+        f"PGD-{EQUAL_STEPS}": ("equal", rung("semantic", "pgd", "", EQUAL_STEPS).label),
+        "fast-strong": ("fast-strong", WORST),
+        "strong": ("strong", WORST),
+        f"strong, {SEA_STEPS} steps": ("strong-300", WORST),
+    }
+    by_model = {(run, pair.pair.model): pair for run, of_run in pairs.items() for pair in of_run}
+    lines = []
+    for pair in pairs["strong"]:
+        known = [(by_model.get((run, pair.pair.model)), label) for run, label in columns.values()]
+        cells = [
+            Cell(DASH if each is None else PERCENT.number(sample(each, label, "semantic", epsilon).value))
+            for epsilon in EPSILONS
+            for each, label in known
+        ]
+        lines.append(Line(pair.pair.model, "", (*cells,)))
+    spans = tuple((f"ε = {epsilon:g}", len(columns)) for epsilon in EPSILONS)
+    return Table("mIoU in per cent", "model", tuple(columns) * len(EPSILONS), tuple(lines), spans)
+
+
+def cost(pair: PairResults, attack: str) -> float:
+    """Gradients per image and ε of every configuration of an attack (empty: of all) on segmentation."""
+    own = [each for each in pair.pair.configurations if each.objective == "semantic" and attack in ("", each.attack)]
+    return sum(gradients(each) for each in own)
+
+
+def gradients(configuration: AttackConfiguration) -> float:
+    """Gradients per image and ε of one configuration."""
+    grid = [epsilon or 0.0 for epsilon in configuration.epsilons]
+    return make_attack(configuration.attack, configuration.params).num_gradients(grid) / len(grid)
+
+
+def gradients_figure(pairs: Pairs) -> Figure:
+    """MIoU over gradients per image and ε: one panel per model and ε, one line per attack and loss."""
+    canvas = titled("mIoU over gradients per image and ε")
+    grid = canvas.subplots(len(pairs["ladder"]), len(EPSILONS), sharex=True, sharey="col", squeeze=False)
+    strong = {pair.pair.model: pair for pair in pairs["strong"]}
+    for row, pair in zip(grid, pairs["ladder"], strict=True):
+        for axes, epsilon in zip(row, EPSILONS, strict=True):
+            for ((name, loss), ladder), ink in zip(LADDER.items(), INKS, strict=False):
+                plans = [rung("semantic", name, loss, steps) for steps in ladder]
+                values = [100 * sample(pair, plan.label, "semantic", epsilon).value for plan in plans]
+                axes.plot(ladder, values, color=ink, marker="o", label=_curve_name(name, loss))
+            reached = 100 * sample(strong[pair.pair.model], WORST, "semantic", epsilon).value
+            axes.axhline(reached, color="#1a1a1a", linestyle=(0, (4, 1.6)), linewidth=1.1, label="strong, worst case")
+            axes.set_xscale("log")
+            axes.set_xticks([10, 20, 40, 80], ["10", "20", "40", "80"])
+            axes.minorticks_off()
+            axes.set_title(f"{pair.pair.model}, ε = {epsilon:g}", fontsize=9, pad=6)
+        row[0].set_ylabel("mIoU, %")
+    for axes in grid[-1]:
+        axes.set_xlabel("gradients")
+    handles, labels = grid[0, 0].get_legend_handles_labels()
+    canvas.legend(handles, labels, loc="outside lower center", ncols=5)
+    canvas.set_size_inches(WIDTH, 2.5 * len(grid) + 0.9)
+    return canvas
+
+
+def _curve_name(name: str, loss: str) -> str:
+    own = {"": "", "segpgd": "", "cosine": "cosine loss", "masked_ce": "masked cross-entropy"}[loss]
+    return ", ".join(filter(None, (attack_title(name), own if name in ("pgd", "apgd") else "")))
+
+
+def choice_part(pairs: Pairs) -> Part:
+    """The cheapest set, and how far its worst case is above that of `strong` where it was chosen and elsewhere."""
+    chosen = chosen_set(pairs)
+    if chosen is None:
+        return Part("No one or two attacks of the ladder are near enough at a fifth of the gradients.")
+    lines = [
+        Line(
+            model, f"ε = {epsilon:g}", text_cells(PERCENT.signed(above), PERCENT.signed(chosen.judged[model, epsilon]))
+        )
+        for (model, epsilon), above in chosen.above.items()
+    ]
+    names = " and ".join(perturbation_name(label, "semantic") for label in chosen.labels)
+    caption = f"{names}: {chosen.gradients:g} gradients per image and ε; points of mIoU above the worst case of strong"
+    return Part(tables=[Table(caption, "model", ("where it was chosen", "on the other images"), tuple(lines))])
+
+
+def chosen_set(pairs: Pairs) -> Chosen | None:
+    """The cheapest one or two attacks of the ladder whose worst case is near that of `strong` on the first images."""
+    ladders, strong = pairs["ladder"], {pair.pair.model: pair for pair in pairs["strong"]}
+    images = range(ladders[0].n_images)
+    halves = images[: len(images) // 2], images[len(images) // 2 :]
+    costs = {each.label: gradients(each) for each in ladders[0].pair.configurations if each.objective}
+    attacked = {pair.pair.model: Attacked.read(pair, "semantic", costs) for pair in ladders}
+    ensembles = {name: Attacked.read(strong[name], "semantic", _labels(strong[name])) for name in attacked}
+    reached = {
+        (model, epsilon): [each.worst(_labels(strong[model]), epsilon, half) for half in halves]
+        for model, each in ensembles.items()
+        for epsilon in EPSILONS
+    }
+    return choose(attacked, costs, reached, halves, SHARE * cost(strong[CLOSER[0]], ""), MARGIN)
+
+
+def _labels(pair: PairResults) -> list[str]:
+    """The attacks of a run, without what is chosen among them."""
+    return [each.label for each in pair.pair.configurations if each.attack not in (WORST, CLEAN)]
+
+
+if __name__ == "__main__":
+    main()

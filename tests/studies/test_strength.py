@@ -1,0 +1,69 @@
+"""The study of attacks: its protocols, its numbers on made-up runs, and a small run of it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from robustbench_seg.protocol import PROTOCOLS
+from robustbench_seg.studies import strength
+from robustbench_seg.studies.equal_gradients import Gap, counts_table
+
+
+def test_every_attack_that_is_compared_takes_the_same_gradients():
+    plans = [plan for plan in strength.protocols()["equal"].attacks if plan.name != "worst" and plan != strength.PAPER]
+    assert {plan.params["steps"] for plan in plans} == {strength.EQUAL_STEPS}
+
+
+def test_with_the_steps_of_sea_the_strong_protocol_is_otherwise_as_it_was():
+    strong, longer = strength.protocols()["strong"], strength.protocols()["strong-300"]
+    assert [replace(plan, params={**plan.params, "steps": 0}) for plan in longer.attacks if plan.name == "apgd"] == [
+        replace(plan, params={**plan.params, "steps": 0}) for plan in strong.attacks if plan.name == "apgd"
+    ]
+    assert {plan.params["steps"] for plan in longer.attacks if plan.name == "apgd"} == {strength.SEA_STEPS}
+
+
+def gap(model, value, plain, task="semantic", comparisons=1):
+    samples = np.random.default_rng(0).normal(value - plain, 0.01, 1000)
+    return Gap(model, task, "apgd[20 steps]", 1.0, value, plain, samples, comparisons)
+
+
+def test_stronger_is_lower_for_miou_and_higher_for_an_error():
+    assert [gap("a", value, 0.3).sign for value in (0.2, 0.3, 0.4)] == [1, 0, -1]
+    assert [gap("a", value, 0.3, "depth").sign for value in (0.2, 0.3, 0.4)] == [-1, 0, 1]
+
+
+def test_more_comparisons_ask_for_more():
+    assert gap("a", 0.27, 0.3).sign == 1
+    assert gap("a", 0.27, 0.3, comparisons=100).sign == 0
+
+
+def test_the_counts_of_models():
+    table = counts_table("semantic", [gap("a", 0.2, 0.3), gap("b", 0.3, 0.3), gap("c", 0.1, 0.3)])
+    (line,) = table.lines
+    assert [cell.main for cell in line.cells] == ["2", "1", "0", "+10.0", "+0.0", "+20.0"]
+
+
+@pytest.mark.slow
+def test_the_study_runs_and_resumes(tmp_path, monkeypatch):
+    strong = PROTOCOLS.get("strong")
+    plans = [replace(plan, params={**plan.params, "steps": 3}) for plan in strong.attacks if plan.name == "apgd"]
+    short = replace(strong, attacks=(*plans, *(plan for plan in strong.attacks if plan.name == "worst")))
+    made = {**strength.protocols(), "strong": short, "fast-strong": short}
+    for name, value in {
+        "LADDER": dict.fromkeys(list(strength.LADDER)[-2:], (1,)),
+        "CLOSER": ("street-single",),
+        "card_folders": lambda: ["street-single", "street-uninet-d"],
+    }.items():
+        monkeypatch.setattr(strength, name, value)
+    ladder = strength.protocols()["ladder"]
+    monkeypatch.setattr(strength, "protocols", lambda: {**made, "ladder": ladder, "strong-300": short})
+    arguments = ["-o", str(tmp_path), "--limit", "4", "--device", "cpu", "--workers", "1"]
+    first = CliRunner().invoke(strength.main, arguments)
+    assert first.exit_code == 0, first.output
+    page = (tmp_path / "study.html").read_text()
+    assert "street-uninet-d" in page
+    again = CliRunner().invoke(strength.main, arguments)
+    assert again.exit_code == 0
+    assert (tmp_path / "strong" / "summary.csv").exists()
