@@ -76,7 +76,7 @@ def test_what_is_as_in_the_paper_is_said(name):
 
 def test_quick_has_every_kind_of_perturbation_at_a_few_strengths():
     found = grids(PROTOCOLS.get("quick"))
-    assert list(found) == ["gaussian", "salt_and_pepper", "fgsm", "cospgd", "dag", "hide", "worst"]
+    assert list(found) == ["gaussian", "salt_and_pepper", "fgsm", "apgd", "dag", "hide", "worst"]
     assert all(2 <= len(epsilons) <= 3 for epsilons in found.values())
 
 
