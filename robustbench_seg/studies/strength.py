@@ -88,16 +88,19 @@ def protocols() -> dict[str, Protocol]:
 
 @click.command()
 @study_options(NAME)
-def main(out: Path, limit: int | None, device: str, workers: int) -> None:
+@click.option("-m", "--model", "names", multiple=True, help="Models of street to look at (default: all that ship).")
+@click.option("--sea", is_flag=True, help=f"Also `strong` with the {SEA_STEPS} steps of SEA, on {' and '.join(CLOSER)}.")
+def main(out: Path, limit: int | None, device: str, workers: int, names: Sequence[str], sea: bool) -> None:
     """Attack the models of street; write a run per protocol and the study into OUT. Given again it resumes."""
     options = Options(out, resolve_device(device), workers, limit, click.echo)
-    others = [name for name in card_folders() if name.startswith(("street", "klingner")) and name not in CLOSER]
+    shipped = [name for name in card_folders() if name.startswith(("street", "klingner"))]
+    models = list(dict.fromkeys((*CLOSER, *(names or shipped))))
     parts = {
         "ladder": (CLOSER, ["semantic"]),
-        "equal": ((*CLOSER, *others), list(EQUAL)),
-        "fast-strong": ((*CLOSER, *others), ["semantic"]),
-        "strong": ((*CLOSER, *others), ["semantic"]),
-        "strong-300": (CLOSER, ["semantic"]),
+        "strong": (models, ["semantic"]),
+        "fast-strong": (models, ["semantic"]),
+        "equal": (models, list(EQUAL)),
+        **({"strong-300": (CLOSER, ["semantic"])} if sea else {}),
     }
     runs = {name: measured(name, *part, options) for name, part in parts.items()}
     with ExitStack() as stack:
@@ -172,6 +175,7 @@ def worst_table(pairs: Pairs) -> Table:
         "strong": ("strong", WORST),
         f"strong, {SEA_STEPS} steps": ("strong-300", WORST),
     }
+    columns = {name: column for name, column in columns.items() if column[0] in pairs}
     by_model = {(run, pair.pair.model): pair for run, of_run in pairs.items() for pair in of_run}
     lines = []
     for pair in pairs["strong"]:

@@ -47,19 +47,19 @@ def test_the_counts_of_models():
 
 @pytest.mark.slow
 def test_the_study_runs_and_resumes(tmp_path, monkeypatch):
-    strong = PROTOCOLS.get("strong")
-    plans = [replace(plan, params={**plan.params, "steps": 3}) for plan in strong.attacks if plan.name == "apgd"]
-    short = replace(strong, attacks=(*plans, *(plan for plan in strong.attacks if plan.name == "worst")))
-    made = {**strength.protocols(), "strong": short, "fast-strong": short}
     for name, value in {
         "LADDER": dict.fromkeys(list(strength.LADDER)[-2:], (1,)),
+        "EQUAL_STEPS": 2,
         "CLOSER": ("street-single",),
         "card_folders": lambda: ["street-single", "street-uninet-d"],
     }.items():
         monkeypatch.setattr(strength, name, value)
-    ladder = strength.protocols()["ladder"]
-    monkeypatch.setattr(strength, "protocols", lambda: {**made, "ladder": ladder, "strong-300": short})
-    arguments = ["-o", str(tmp_path), "--limit", "4", "--device", "cpu", "--workers", "1"]
+    strong = PROTOCOLS.get("strong")
+    plans = [replace(plan, params={**plan.params, "steps": 2}) for plan in strong.attacks if plan.name == "apgd"]
+    short = replace(strong, attacks=(*plans, *(plan for plan in strong.attacks if plan.name == "worst")))
+    made = {**strength.protocols(), "strong": short, "fast-strong": short, "strong-300": short}
+    monkeypatch.setattr(strength, "protocols", lambda: made)
+    arguments = ["-o", str(tmp_path), "--limit", "2", "--device", "cpu", "--workers", "1", "--sea"]
     first = CliRunner().invoke(strength.main, arguments)
     assert first.exit_code == 0, first.output
     page = (tmp_path / "study.html").read_text()
