@@ -61,11 +61,11 @@ def differences(pair: PairResults, task: str, labels: Sequence[str]) -> Iterator
         yield Gap(pair.pair.model, task, label, epsilon, a.value, b.value, a.resampled - b.resampled)
 
 
-def sample(pair: PairResults, label: str, task: str, epsilon: float) -> Sample:
-    """The metric that Q is drawn of under an attack on the task."""
+def sample(pair: PairResults, label: str, task: str, epsilon: float, images: Sequence[int] | None = None) -> Sample:
+    """The metric Q is drawn of under an attack on the task, over these images or all that count."""
     (key,) = [k for k in pair.cells if (k.attack, k.objective, k.epsilon) == (label, task, epsilon)]
-    images = [result.image for result in pair.counted(key)]
-    return pair.values(key, pair.tasks[task], images).sample(curve_metric(task), VALUE)
+    counted = [result.image for result in pair.counted(key) if images is None or result.image in images]
+    return pair.values(key, pair.tasks[task], counted).sample(curve_metric(task), VALUE)
 
 
 def counts_table(task: str, gaps: Sequence[Gap]) -> Table:

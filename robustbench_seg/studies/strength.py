@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -23,16 +24,15 @@ from robustbench_seg.protocol_options import override
 from robustbench_seg.report.canvas import WIDTH, titled
 from robustbench_seg.report.cells import DASH, Cell, Line, Table, text_cells
 from robustbench_seg.report.comparison import PERCENT
-from robustbench_seg.report.names import attack_title, perturbation_name
+from robustbench_seg.report.names import attack_title
 from robustbench_seg.report.section import Drawing, Part, Section, drawn
-from robustbench_seg.results.keys import CLEAN, WORST, AttackConfiguration
+from robustbench_seg.results.keys import WORST
 from robustbench_seg.results.pair import PairResults, pairs_of
 from robustbench_seg.results.run import STORE, Run
 from robustbench_seg.results.store import Store
 from robustbench_seg.studies.equal_gradients import Gap, counts_table, differences, models_table, sample
 from robustbench_seg.studies.experiments import Options
 from robustbench_seg.studies.page import read_paper, study_options, write_page
-from robustbench_seg.studies.selection import Attacked, Chosen, choose
 
 NAME = "strength"
 EPSILONS = (0.5, 1.0, 2.0, 4.0)
@@ -40,9 +40,6 @@ CLOSER = ("street-single", "street-multi")
 """The models that are looked at more closely: curves over gradients, and SEA's own number of steps."""
 IMAGES = 16
 SEA_STEPS = 300
-MARGIN = 0.01
-"""How far the worst case of `fast-strong` may be above that of `strong`, in mIoU, at a fifth of the gradients."""
-SHARE = 0.2
 
 LADDER = {
     ("pgd", ""): (10, 20, 40),
@@ -89,7 +86,9 @@ def protocols() -> dict[str, Protocol]:
 @click.command()
 @study_options(NAME)
 @click.option("-m", "--model", "names", multiple=True, help="Models of street to look at (default: all that ship).")
-@click.option("--sea", is_flag=True, help=f"Also `strong` with the {SEA_STEPS} steps of SEA, on {' and '.join(CLOSER)}.")
+@click.option(
+    "--sea", is_flag=True, help=f"Also `strong` with the {SEA_STEPS} steps of SEA, on {' and '.join(CLOSER)}."
+)
 def main(out: Path, limit: int | None, device: str, workers: int, names: Sequence[str], sea: bool) -> None:
     """Attack the models of street; write a run per protocol and the study into OUT. Given again it resumes."""
     options = Options(out, resolve_device(device), workers, limit, click.echo)
@@ -144,16 +143,17 @@ def sections(pairs: Pairs, words: Mapping[str, Any]) -> list[Section]:
         "half": pairs["ladder"][0].n_images // 2,
         "steps": EQUAL_STEPS,
         "comparisons": len(gaps),
-        "strong": f"{cost(pairs['strong'][0], 'apgd'):g}",
-        "fast": f"{cost(pairs['fast-strong'][0], ''):g}",
+        "strong": f"{cost(pairs['strong'][0]):g}",
+        "fast": f"{cost(pairs['fast-strong'][0]):g}",
+        "share": f"{cost(pairs['fast-strong'][0]) / cost(pairs['strong'][0]):.0%}",
     }
-    text = {name: [each.format(**facts) for each in words[name]] for name in ("equal", "ladder", "strong", "choice")}
+    text = {name: [each.format(**facts) for each in words[name]] for name in ("equal", "ladder", "strong", "fast")}
     curves = drawn("curves", [Drawing("gradients", text["ladder"][0], partial(gradients_figure, pairs))])
     return [
         Section("worst", "Worst case", "The worst case", text["strong"], [Part(tables=[worst_table(pairs)])]),
         Section("equal", "Equal gradients", "Attack by attack at equal gradients", text["equal"], equal_parts(gaps)),
         Section("gradients", "Gradients", "mIoU over gradients", [], [Part(figures=files) for files in curves]),
-        Section("choice", "fast-strong", "How fast-strong was chosen", text["choice"], [choice_part(pairs)]),
+        Section("fast", "fast-strong", "How near fast-strong is", text["fast"], [Part(tables=[halves_table(pairs)])]),
     ]
 
 
@@ -190,16 +190,11 @@ def worst_table(pairs: Pairs) -> Table:
     return Table("mIoU in per cent", "model", tuple(columns) * len(EPSILONS), tuple(lines), spans)
 
 
-def cost(pair: PairResults, attack: str) -> float:
-    """Gradients per image and ε of every configuration of an attack (empty: of all) on segmentation."""
-    own = [each for each in pair.pair.configurations if each.objective == "semantic" and attack in ("", each.attack)]
-    return sum(gradients(each) for each in own)
-
-
-def gradients(configuration: AttackConfiguration) -> float:
-    """Gradients per image and ε of one configuration."""
-    grid = [epsilon or 0.0 for epsilon in configuration.epsilons]
-    return make_attack(configuration.attack, configuration.params).num_gradients(grid) / len(grid)
+def cost(pair: PairResults) -> float:
+    """Gradients per image and ε of all attacks on segmentation together."""
+    own = [each for each in pair.pair.configurations if each.objective == "semantic"]
+    grids = [(make_attack(each.attack, each.params), [epsilon or 0.0 for epsilon in each.epsilons]) for each in own]
+    return sum(attack.num_gradients(grid) for attack, grid in grids) / len(EPSILONS)
 
 
 def gradients_figure(pairs: Pairs) -> Figure:
@@ -233,41 +228,24 @@ def _curve_name(name: str, loss: str) -> str:
     return ", ".join(filter(None, (attack_title(name), own if name in ("pgd", "apgd") else "")))
 
 
-def choice_part(pairs: Pairs) -> Part:
-    """The cheapest set, and how far its worst case is above that of `strong` where it was chosen and elsewhere."""
-    chosen = chosen_set(pairs)
-    if chosen is None:
-        return Part("No one or two attacks of the ladder are near enough at a fifth of the gradients.")
-    lines = [
-        Line(
-            model, f"ε = {epsilon:g}", text_cells(PERCENT.signed(above), PERCENT.signed(chosen.judged[model, epsilon]))
+def halves_table(pairs: Pairs) -> Table:
+    """How far the worst case of `fast-strong` is above that of `strong`, where it was chosen and on other images."""
+    strong = {pair.pair.model: pair for pair in pairs["strong"]}
+    count = pairs["strong"][0].n_images
+    halves = range(count // 2), range(count // 2, count)
+
+    def above(pair: PairResults, epsilon: float, images: Sequence[int]) -> str:
+        fast, slow = (
+            sample(each, WORST, "semantic", epsilon, images).value for each in (pair, strong[pair.pair.model])
         )
-        for (model, epsilon), above in chosen.above.items()
+        return PERCENT.signed(fast - slow)
+
+    lines = [
+        Line(pair.pair.model, f"ε = {epsilon:g}", text_cells(*(above(pair, epsilon, images) for images in halves)))
+        for pair, epsilon in itertools.product(pairs["fast-strong"], EPSILONS)
     ]
-    names = " and ".join(perturbation_name(label, "semantic") for label in chosen.labels)
-    caption = f"{names}: {chosen.gradients:g} gradients per image and ε; points of mIoU above the worst case of strong"
-    return Part(tables=[Table(caption, "model", ("where it was chosen", "on the other images"), tuple(lines))])
-
-
-def chosen_set(pairs: Pairs) -> Chosen | None:
-    """The cheapest one or two attacks of the ladder whose worst case is near that of `strong` on the first images."""
-    ladders, strong = pairs["ladder"], {pair.pair.model: pair for pair in pairs["strong"]}
-    images = range(ladders[0].n_images)
-    halves = images[: len(images) // 2], images[len(images) // 2 :]
-    costs = {each.label: gradients(each) for each in ladders[0].pair.configurations if each.objective}
-    attacked = {pair.pair.model: Attacked.read(pair, "semantic", costs) for pair in ladders}
-    ensembles = {name: Attacked.read(strong[name], "semantic", _labels(strong[name])) for name in attacked}
-    reached = {
-        (model, epsilon): [each.worst(_labels(strong[model]), epsilon, half) for half in halves]
-        for model, each in ensembles.items()
-        for epsilon in EPSILONS
-    }
-    return choose(attacked, costs, reached, halves, SHARE * cost(strong[CLOSER[0]], ""), MARGIN)
-
-
-def _labels(pair: PairResults) -> list[str]:
-    """The attacks of a run, without what is chosen among them."""
-    return [each.label for each in pair.pair.configurations if each.attack not in (WORST, CLEAN)]
+    heads = (f"images 1 to {count // 2}", "the others")
+    return Table("fast-strong above strong, points of mIoU", "model", heads, tuple(lines))
 
 
 if __name__ == "__main__":
