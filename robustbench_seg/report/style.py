@@ -12,9 +12,13 @@ from robustbench_seg.attacks.registry import BUILT_IN
 from robustbench_seg.report.views import Curve
 from robustbench_seg.results.keys import attack_name
 
-_COLOURS = dict(zip(BUILT_IN, ("#56b4e9", "#0072b2", "#e69f00", "#d55e00", "#009e73", "#cc79a7"), strict=False))
-_SPARE = ("#000000", "#7f6000", "#7b3294", "#5c5c5c", "#8c1d40", "#44aa99", "#999933", "#aa4499")
-"""Okabe and Ito's palette without its yellow, which is lost on white, and colours for what plugins add."""
+_PALETTE = (
+    *("#56b4e9", "#0072b2", "#e69f00", "#7f6000", "#d55e00", "#aa4499", "#8c1d40"),
+    *("#7b3294", "#000000", "#5c5c5c", "#44aa99", "#009e73", "#999933", "#cc79a7"),
+)
+_COLOURS = dict(zip(BUILT_IN, _PALETTE, strict=False))
+_SPARE = ("#1b5e20", "#7f6000", "#7b3294", "#5c5c5c", "#8c1d40", "#44aa99", "#999933", "#aa4499")
+"""Okabe and Ito's palette without its yellow, which is lost on white, with more for what ships and what plugins add."""
 
 _LINES = ((0, ()), (0, (4, 1.6)), (0, (1.2, 1.4)), (0, (5, 1.4, 1.2, 1.4)))
 _MARKERS = "osD^vPX<"

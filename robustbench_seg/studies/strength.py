@@ -18,6 +18,7 @@ from robustbench_seg.evaluation.config import EvaluationConfig, resolve_device
 from robustbench_seg.evaluation.prepare import PreparedEvaluation
 from robustbench_seg.evaluation.run import run_evaluation
 from robustbench_seg.evaluation.spec import DataSpec, ModelSpec
+from robustbench_seg.models.catalogue.card import read_card
 from robustbench_seg.models.registry import card_folders
 from robustbench_seg.protocol import PROTOCOLS, AttackPlan, Protocol
 from robustbench_seg.protocol_options import override
@@ -94,28 +95,28 @@ def main(out: Path, limit: int | None, device: str, workers: int, names: Sequenc
     options = Options(out, resolve_device(device), workers, limit, click.echo)
     shipped = [name for name in card_folders() if name.startswith(("street", "klingner"))]
     models = list(dict.fromkeys((*CLOSER, *(names or shipped))))
-    parts = {
-        "ladder": (CLOSER, ["semantic"]),
-        "strong": (models, ["semantic"]),
-        "fast-strong": (models, ["semantic"]),
-        "equal": (models, list(EQUAL)),
-        **({"strong-300": (CLOSER, ["semantic"])} if sea else {}),
-    }
-    runs = {name: measured(name, *part, options) for name, part in parts.items()}
+    segmenting = [name for name in models if "semantic" in read_card(card_folders()[name]).tasks]
+    parts = {"ladder": CLOSER, "strong": segmenting, "fast-strong": segmenting, "equal": models}
+    parts |= {"strong-300": CLOSER} if sea else {}
+    runs = {name: [measured(name, model, options) for model in own] for name, own in parts.items()}
     with ExitStack() as stack:
-        stores = {name: stack.enter_context(Store(run.folder / STORE)) for name, run in runs.items()}
-        made = sections({name: pairs_of(store) for name, store in stores.items()}, read_paper(__file__)["page"])
-    click.echo(f"study: {write_page(out, NAME, read_paper(__file__)['page'], made, list(runs.values()))}")
+        pairs = {
+            name: [pair for run in own for pair in pairs_of(stack.enter_context(Store(run.folder / STORE)))]
+            for name, own in runs.items()
+        }
+        words = read_paper(__file__)["page"]
+        page = write_page(out, NAME, words, sections(pairs, words), [run for own in runs.values() for run in own])
+    click.echo(f"study: {page}")
 
 
-def measured(name: str, models: Sequence[str], tasks: Sequence[str], options: Options) -> Run:
-    """The run of a protocol on models of street; given again it resumes."""
-    folder = options.work / name
+def measured(name: str, model: str, options: Options) -> Run:
+    """The run of a protocol on a model of street; given again it resumes."""
+    folder = options.work / name / model
     config = EvaluationConfig(
-        models=[ModelSpec(model) for model in models],
+        models=[ModelSpec(model)],
         datasets=[DataSpec("street")],
         protocol=protocols()[name],
-        tasks=tasks,
+        tasks=list(EQUAL) if name == "equal" else ["semantic"],
         limit=options.limit or IMAGES,
         device=options.device,
         workers=options.workers,
@@ -124,7 +125,7 @@ def measured(name: str, models: Sequence[str], tasks: Sequence[str], options: Op
     return run_evaluation(
         PreparedEvaluation(config, folder),
         folder,
-        lambda done: options.announce(f"{name}: {done.done} of {done.total} batches"),
+        lambda done: options.announce(f"{name}, {model}: {done.done} of {done.total} batches"),
     )
 
 

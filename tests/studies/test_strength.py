@@ -51,7 +51,6 @@ def test_the_study_runs_and_resumes(tmp_path, monkeypatch):
         "LADDER": dict.fromkeys(list(strength.LADDER)[-2:], (1,)),
         "EQUAL_STEPS": 2,
         "CLOSER": ("street-single",),
-        "card_folders": lambda: ["street-single", "street-uninet-d"],
     }.items():
         monkeypatch.setattr(strength, name, value)
     strong = PROTOCOLS.get("strong")
@@ -59,11 +58,24 @@ def test_the_study_runs_and_resumes(tmp_path, monkeypatch):
     short = replace(strong, attacks=(*plans, *(plan for plan in strong.attacks if plan.name == "worst")))
     made = {**strength.protocols(), "strong": short, "fast-strong": short, "strong-300": short}
     monkeypatch.setattr(strength, "protocols", lambda: made)
-    arguments = ["-o", str(tmp_path), "--limit", "2", "--device", "cpu", "--workers", "1", "--sea"]
+    arguments = [
+        "-o",
+        str(tmp_path),
+        "--limit",
+        "2",
+        "--device",
+        "cpu",
+        "--workers",
+        "1",
+        "--sea",
+        "-m",
+        "street-uninet-d",
+    ]
     first = CliRunner().invoke(strength.main, arguments)
     assert first.exit_code == 0, first.output
     page = (tmp_path / "study.html").read_text()
     assert "street-uninet-d" in page
     again = CliRunner().invoke(strength.main, arguments)
     assert again.exit_code == 0
-    assert (tmp_path / "strong" / "summary.csv").exists()
+    assert (tmp_path / "strong" / "street-single" / "summary.csv").exists()
+    assert not (tmp_path / "strong" / "street-uninet-d").exists(), "it has no segmentation"
