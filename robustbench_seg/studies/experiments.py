@@ -8,6 +8,7 @@ from pathlib import Path
 
 from robustbench_seg.evaluation.config import EvaluationConfig
 from robustbench_seg.evaluation.prepare import PreparedEvaluation
+from robustbench_seg.evaluation.progress import Progress
 from robustbench_seg.evaluation.run import run_evaluation
 from robustbench_seg.evaluation.spec import DataSpec, InMemory, ModelSpec
 from robustbench_seg.protocol import PROTOCOLS
@@ -73,8 +74,16 @@ def evaluated(experiment: Experiment, models: Sequence[ModelSpec | InMemory], fo
         in_process=bool(experiment.others),
         given={"study": experiment.protocol, "part": experiment.name, "limit": options.limit},
     )
-    return run_evaluation(
-        PreparedEvaluation(config, folder),
-        folder,
-        lambda done: options.announce(f"{experiment.name}: {done.done} of {done.total} units"),
-    )
+    return run_evaluation(PreparedEvaluation(config, folder), folder, announced(experiment.name, options.announce))
+
+
+def announced(name: str, announce: Callable[[str], None]) -> Callable[[Progress], None]:
+    """A function to call as often as one likes with the progress of a run, which is announced where it changed."""
+    known = [-1]
+
+    def report(progress: Progress) -> None:
+        if progress.done != known[0]:
+            known[0] = progress.done
+            announce(f"{name}: {progress.done} of {progress.total} batches")
+
+    return report

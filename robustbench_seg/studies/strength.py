@@ -32,7 +32,7 @@ from robustbench_seg.results.pair import PairResults, pairs_of
 from robustbench_seg.results.run import STORE, Run
 from robustbench_seg.results.store import Store
 from robustbench_seg.studies.equal_gradients import Gap, counts_table, differences, models_table, sample
-from robustbench_seg.studies.experiments import Options
+from robustbench_seg.studies.experiments import Options, announced
 from robustbench_seg.studies.page import read_paper, study_options, write_page
 
 NAME = "strength"
@@ -122,11 +122,7 @@ def measured(name: str, model: str, options: Options) -> Run:
         workers=options.workers,
         given={"study": NAME, "part": name},
     )
-    return run_evaluation(
-        PreparedEvaluation(config, folder),
-        folder,
-        lambda done: options.announce(f"{name}, {model}: {done.done} of {done.total} batches"),
-    )
+    return run_evaluation(PreparedEvaluation(config, folder), folder, announced(f"{name}, {model}", options.announce))
 
 
 Pairs = Mapping[str, Sequence[PairResults]]

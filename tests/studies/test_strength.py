@@ -73,6 +73,7 @@ def test_the_study_runs_and_resumes(tmp_path, monkeypatch):
     ]
     first = CliRunner().invoke(strength.main, arguments)
     assert first.exit_code == 0, first.output
+    assert first.output.count("strong-300, street-single: 0 of 1 batches") == 1
     page = (tmp_path / "study.html").read_text()
     assert "street-uninet-d" in page
     again = CliRunner().invoke(strength.main, arguments)
