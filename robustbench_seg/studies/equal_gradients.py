@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from robustbench_seg.report.cells import Cell, Line, Table, text_cells
-from robustbench_seg.report.comparison import PERCENT, Scale
-from robustbench_seg.report.names import curve_metric, metric_of, perturbation_name, task_name
+from robustbench_seg.report.comparison import Scale
+from robustbench_seg.report.names import curve_metric, metric_name, metric_of, task_name
 from robustbench_seg.results.intervals import Interval, corrected, sign_of
 from robustbench_seg.results.pair import VALUE, PairResults, Sample
 from robustbench_seg.tasks.base import Floats
 
-SCALES = {"semantic": PERCENT, "depth": Scale(unit="m")}
+SCALES = {"semantic": Scale(100.0, 1, "points"), "depth": Scale(unit="m")}
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def sample(pair: PairResults, label: str, task: str, epsilon: float, images: Seq
     return pair.values(key, pair.tasks[task], counted).sample(curve_metric(task), VALUE)
 
 
-def counts_table(task: str, gaps: Sequence[Gap]) -> Table:
+def counts_table(task: str, gaps: Sequence[Gap], titles: Mapping[str, str]) -> Table:
     """One row per attack and ε: on how many models it is stronger than the first, and by how much."""
     lines = []
     for attack, epsilon in dict.fromkeys((gap.attack, gap.epsilon) for gap in gaps):
@@ -76,14 +76,15 @@ def counts_table(task: str, gaps: Sequence[Gap]) -> Table:
         gained = [direction(task) * (gap.plain - gap.value) for gap in own]
         signs = [str(sum(gap.sign == sign for gap in own)) for sign in (1, 0, -1)]
         numbers = [SCALES[task].signed(value) for value in (float(np.mean(gained)), min(gained), max(gained))]
-        lines.append(Line(perturbation_name(attack, task), f"ε = {epsilon:g}", text_cells(*signs, *numbers)))
+        lines.append(Line(titles[attack], f"ε = {epsilon:g}", text_cells(*signs, *numbers)))
     heads = ("stronger", "open", "weaker", "mean gain", "least", "most")
     models = len({gap.model for gap in gaps})
-    caption = f"{task_name(task)}: attacks against PGD on {models} models, gain in {SCALES[task].unit}"
+    name = metric_name(task, curve_metric(task))
+    caption = f"{task_name(task)}: attacks against PGD, gain in {SCALES[task].unit} of {name} (models: {models})"
     return Table(caption, "attack", heads, tuple(lines), (("models", 3), ("gain", 3)))
 
 
-def models_table(gaps: Sequence[Gap], epsilon: float) -> Table:
+def models_table(gaps: Sequence[Gap], epsilon: float, titles: Mapping[str, str]) -> Table:
     """One row per model: PGD, and every attack with its difference and interval."""
     own = [gap for gap in gaps if gap.epsilon == epsilon]
     scale, attacks = SCALES[own[0].task], list(dict.fromkeys(gap.attack for gap in own))
@@ -95,5 +96,7 @@ def models_table(gaps: Sequence[Gap], epsilon: float) -> Table:
             for g in row
         ]
         lines.append(Line(model, "", (Cell(scale.number(row[0].plain)), *numbers)))
-    heads = ("PGD", *(perturbation_name(attack, own[0].task) for attack in attacks))
-    return Table(f"{task_name(own[0].task)} at ε = {epsilon:g}, {scale.unit}", "model", heads, tuple(lines))
+    heads = ("PGD", *(titles[attack] for attack in attacks))
+    name = metric_name(own[0].task, curve_metric(own[0].task))
+    caption = f"{task_name(own[0].task)} at ε = {epsilon:g}: {name} in {scale.unit}"
+    return Table(caption, "model", heads, tuple(lines))

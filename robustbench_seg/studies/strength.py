@@ -23,7 +23,7 @@ from robustbench_seg.models.registry import card_folders
 from robustbench_seg.protocol import PROTOCOLS, AttackPlan, Protocol
 from robustbench_seg.protocol_options import override
 from robustbench_seg.report.canvas import WIDTH, titled
-from robustbench_seg.report.cells import DASH, Cell, Line, Table, text_cells
+from robustbench_seg.report.cells import DASH, Line, Table, text_cells
 from robustbench_seg.report.comparison import PERCENT
 from robustbench_seg.report.names import attack_title
 from robustbench_seg.report.section import Drawing, Part, Section, drawn
@@ -156,17 +156,21 @@ def sections(pairs: Pairs, words: Mapping[str, Any]) -> list[Section]:
 
 def equal_parts(gaps: Sequence[Gap]) -> list[Part]:
     """A table of counts per task, and every number folded away."""
-    return [
-        Part(tables=[counts_table(task, own)], folded=[models_table(own, epsilon) for epsilon in EPSILONS])
-        for task in EQUAL
-        if (own := [gap for gap in gaps if gap.task == task])
-    ]
+    parts = []
+    for task, attacks in EQUAL.items():
+        titles = {rung(task, *attack, EQUAL_STEPS).label: titled_by_loss(*attack) for attack in attacks}
+        own = [gap for gap in gaps if gap.task == task]
+        if own:
+            parts.append(Part(tables=[counts_table(task, own, titles)]))
+            tables = [models_table(own, epsilon, titles) for epsilon in EPSILONS]
+            parts.append(Part("Every model, with intervals", tables=tables, is_open=False))
+    return parts
 
 
 def worst_table(pairs: Pairs) -> Table:
     """The mIoU of every model under the papers' PGD, PGD-20 and both worst cases; with SEA's steps where measured."""
     columns = {
-        "as in the papers": ("equal", PAPER.label),
+        "PGD as in the papers": ("equal", PAPER.label),
         f"PGD-{EQUAL_STEPS}": ("equal", rung("semantic", "pgd", "", EQUAL_STEPS).label),
         "fast-strong": ("fast-strong", WORST),
         "strong": ("strong", WORST),
@@ -175,16 +179,14 @@ def worst_table(pairs: Pairs) -> Table:
     columns = {name: column for name, column in columns.items() if column[0] in pairs}
     by_model = {(run, pair.pair.model): pair for run, of_run in pairs.items() for pair in of_run}
     lines = []
-    for pair in pairs["strong"]:
-        known = [(by_model.get((run, pair.pair.model)), label) for run, label in columns.values()]
+    for model, epsilon in itertools.product([pair.pair.model for pair in pairs["strong"]], EPSILONS):
+        known = [(by_model.get((run, model)), label) for run, label in columns.values()]
         cells = [
-            Cell(DASH if each is None else PERCENT.number(sample(each, label, "semantic", epsilon).value))
-            for epsilon in EPSILONS
-            for each, label in known
+            DASH if pair is None else PERCENT.number(sample(pair, label, "semantic", epsilon).value)
+            for pair, label in known
         ]
-        lines.append(Line(pair.pair.model, "", (*cells,)))
-    spans = tuple((f"ε = {epsilon:g}", len(columns)) for epsilon in EPSILONS)
-    return Table("mIoU in per cent", "model", tuple(columns) * len(EPSILONS), tuple(lines), spans)
+        lines.append(Line(model, f"ε = {epsilon:g}", text_cells(*cells)))
+    return Table("mIoU in per cent", "model", tuple(columns), tuple(lines))
 
 
 def cost(pair: PairResults) -> float:
@@ -204,7 +206,7 @@ def gradients_figure(pairs: Pairs) -> Figure:
             for ((name, loss), ladder), ink in zip(LADDER.items(), INKS, strict=False):
                 plans = [rung("semantic", name, loss, steps) for steps in ladder]
                 values = [100 * sample(pair, plan.label, "semantic", epsilon).value for plan in plans]
-                axes.plot(ladder, values, color=ink, marker="o", label=_curve_name(name, loss))
+                axes.plot(ladder, values, color=ink, marker="o", label=titled_by_loss(name, loss))
             reached = 100 * sample(strong[pair.pair.model], WORST, "semantic", epsilon).value
             axes.axhline(reached, color="#1a1a1a", linestyle=(0, (4, 1.6)), linewidth=1.1, label="strong, worst case")
             axes.set_xscale("log")
@@ -220,7 +222,8 @@ def gradients_figure(pairs: Pairs) -> Figure:
     return canvas
 
 
-def _curve_name(name: str, loss: str) -> str:
+def titled_by_loss(name: str, loss: str) -> str:
+    """An attack's title, with its loss where that is a choice."""
     own = {"": "", "segpgd": "", "cosine": "cosine loss", "masked_ce": "masked cross-entropy"}[loss]
     return ", ".join(filter(None, (attack_title(name), own if name in ("pgd", "apgd") else "")))
 

@@ -40,8 +40,11 @@ def test_more_comparisons_ask_for_more():
 
 
 def test_the_counts_of_models():
-    table = counts_table("semantic", [gap("a", 0.2, 0.3), gap("b", 0.3, 0.3), gap("c", 0.1, 0.3)])
+    table = counts_table(
+        "semantic", [gap("a", 0.2, 0.3), gap("b", 0.3, 0.3), gap("c", 0.1, 0.3)], {"apgd[20 steps]": "APGD"}
+    )
     (line,) = table.lines
+    assert line.label == "APGD"
     assert [cell.main for cell in line.cells] == ["2", "1", "0", "+10.0", "+0.0", "+20.0"]
 
 
