@@ -70,7 +70,7 @@ class ALMA(Perturbation):
         return x
 
     def _smallest(self, context: AttackContext, i: int) -> Tensor:
-        targets, one = context.class_targets, slice(i, i + 1)
+        targets, part = context.class_targets, slice(i, i + 1)
 
         def logits(x: Tensor) -> Tensor:
             values = context.logits(x)
@@ -84,9 +84,9 @@ class ALMA(Perturbation):
         with torch.enable_grad():
             x: Tensor = prox(
                 logits,
-                context.images[one],
-                targets.classes[one].flatten(1).unsqueeze(-1),
-                targets.mask[one].flatten(1).unsqueeze(-1),
+                context.images[part],
+                targets.classes[part].flatten(1).unsqueeze(-1),
+                targets.mask[part].flatten(1).unsqueeze(-1),
                 targeted=targets.is_targeted,
                 adv_threshold=self.share,
                 num_steps=self.steps,

@@ -21,6 +21,9 @@ WINDOWS = (0.22, 0.06, 0.03)
 STAGES = ((2.0, 0.3), (1.5, 0.3), (1.0, 0.4))
 """SEA's budgets as multiples of epsilon, and their shares of the steps (Croce et al. 2024, section 3.3)."""
 
+LEAST_STEPS = 2
+"""Of a ball."""
+
 
 @dataclass(frozen=True)
 class APGD(ChosenLoss):
@@ -39,6 +42,7 @@ class APGD(ChosenLoss):
     """
 
     title: ClassVar[str] = "APGD"
+    strength: ClassVar[int | None] = 2
 
     steps: int = 50
     stages: bool = False
@@ -47,8 +51,10 @@ class APGD(ChosenLoss):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.steps < 1:
-            raise UsageError(f"steps {self.steps} must be >= 1")
+        # The first gradient of a ball is that at its start: a ball with one would leave the image where it is.
+        least = LEAST_STEPS * len(STAGES) if self.stages else LEAST_STEPS
+        if self.steps < least:
+            raise UsageError(f"steps {self.steps} must be >= {least}{' with stages' if self.stages else ''}")
 
     def run(self, context: AttackContext, budget: Budget) -> Tensor:
         """One epsilon from the clean images."""

@@ -18,7 +18,8 @@ class ChosenLoss(Perturbation):
     Args:
         loss: one of the losses that tasks declare for attacks; a task that has none of that name, and an empty name,
             mean the task's own.
-        scale_free: bring logits to one scale first, so that the attack on logits times any factor is the same.
+        scale_free: bring the logits of a segmentation to one scale first, so that the attack on logits times any factor
+            is the same.
     """
 
     loss: str = ""

@@ -27,8 +27,8 @@ class MIFGSM(PGD):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.decay >= 0:
-            raise UsageError(f"decay {self.decay} must be >= 0")
+        if not 0 <= self.decay < math.inf:
+            raise UsageError(f"decay {self.decay} must be a finite number >= 0")
 
     def max_displacement(self, steps: int) -> float:
         """Infinite: what was accumulated is each epsilon's own."""

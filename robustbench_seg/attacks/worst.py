@@ -19,8 +19,9 @@ from robustbench_seg.tasks.base import Task
 class Worst(Perturbation):
     """Of every image the most harmful of what other attacks on the same objective and norm made of it.
 
-    In `linf` also of what they made at smaller epsilons, so that the curve falls by construction. Costs nothing: it is
-    chosen from what is stored (see `results.worst`).
+    In `linf` also of what they made at smaller epsilons. Chosen greedily its curve falls there by construction, and is
+    nowhere above that of an attack; by image it may be. Costs nothing: it is chosen from what is stored (see
+    `results.worst`).
 
     Args:
         over: names or labels of the attacks to choose from, separated by `;`; all of the protocol where empty.
@@ -28,7 +29,6 @@ class Worst(Perturbation):
     """
 
     title: ClassVar[str] = "Worst case"
-    strength: ClassVar[int | None] = 3
 
     over: str = ""
     by_image: bool = False

@@ -102,7 +102,7 @@ def _show_protocol(entry: Entry) -> list[str]:
         grid = ", ".join(f"{epsilon:g}" for epsilon in plan.epsilons) or "unbounded"
         objectives = ", ".join(plan.objectives) if plan.objectives else "its default objectives"
         params = "".join(f" {key}={value}" for key, value in plan.params.items())
-        lines.append(f"{plan.name}: epsilon {grid} ({plan.norm or 'default norm'}); {objectives}{params}")
+        lines.append(f"{plan.label}: epsilon {grid} ({plan.norm or 'default norm'}); {objectives}{params}")
     return [*lines, *(f"note: {caveat}" for caveat in caveats(protocol))]
 
 

@@ -64,7 +64,7 @@ def fit_work(pair: Pair, n_images: int) -> dict[int, tuple[int, int]]:
 class FitStage:
     """Fits what a plan needs, on the `training` images of each data set, into the run in `folder`.
 
-    One file per configuration and epsilon, so that a killed run goes on where it was.
+    One file per configuration and epsilon, so that a killed run continues where it was.
     """
 
     plan: Plan

@@ -18,8 +18,9 @@ from robustbench_seg.errors import UsageError
 from robustbench_seg.models.base import LoadedModel
 from robustbench_seg.protocol import AttackPlan, Protocol
 from robustbench_seg.protocol_options import caveats, with_variants
+from robustbench_seg.registry import unknown
 from robustbench_seg.results.keys import CLEAN, WORST, AttackConfiguration
-from robustbench_seg.results.worst import candidates
+from robustbench_seg.results.worst import candidates, chosen_attacks
 from robustbench_seg.tasks.base import Task
 from robustbench_seg.tasks.registry import load_tasks
 
@@ -119,7 +120,9 @@ def plan_pair(
             )
     configurations = [AttackConfiguration(CLEAN, "", "", (0.0,))]
     lacking = LeftOut()
-    for attack_plan in with_variants(protocol).attacks:
+    plans = with_variants(protocol).attacks
+    _refuse_unknown_candidates(plans)
+    for attack_plan in plans:
         configurations += _configurations(attack_plan, tasks, alignment, lacking)
     notes += [*caveats(protocol), *(f"{where}: {note}" for note in lacking.notes())]
     configurations, left_out = _with_candidates(where, configurations)
@@ -186,18 +189,28 @@ def _configurations(
 def _with_candidates(
     where: str, configurations: Sequence[AttackConfiguration]
 ) -> tuple[list[AttackConfiguration], list[str]]:
-    """The configurations less each worst case that has nothing to choose from at an epsilon, and notes on those."""
-    notes, kept = [], []
-    for configuration in configurations:
-        bare = [e for e in configuration.epsilons if not candidates(configuration, e, configurations)]
-        if configuration.attack == WORST and bare:
-            listed = ", ".join(f"{epsilon:g}" for epsilon in bare if epsilon is not None)
+    """The configurations, worst cases without epsilons at which they have nothing to choose from; notes on those."""
+    run = [configuration for configuration in configurations if configuration.attack != WORST]
+    worst, notes = [], []
+    for configuration in (each for each in configurations if each.attack == WORST):
+        possible = tuple(e for e in configuration.epsilons if candidates(configuration, e, run))
+        bare = ", ".join(f"{e:g}" for e in configuration.epsilons if e is not None and e not in possible)
+        if bare:
             what = f"{configuration.label} {configuration.objective} ({configuration.norm})"
-            notes.append(f"{where}: {what} left out, no other attack to choose from at epsilon {listed}")
-        else:
-            kept.append(configuration)
+            notes.append(f"{where}: {what} left out, no other attack to choose from at epsilon {bare}")
+        if possible:
+            worst.append(replace(configuration, epsilons=possible))
     # Last, so that those that are run have the same places in the store with and without them.
-    return sorted(kept, key=lambda configuration: configuration.attack == WORST), notes
+    return [*run, *worst], notes
+
+
+def _refuse_unknown_candidates(plans: Sequence[AttackPlan]) -> None:
+    """UsageError where a worst case is over an attack that the protocol does not have."""
+    known = dict.fromkeys(name for plan in plans if plan.name != WORST for name in (plan.name, plan.label))
+    for plan in (plan for plan in plans if plan.name == WORST):
+        for name in chosen_attacks(plan.params):
+            if name not in known:
+                raise UsageError(unknown("attack of the protocol in worst.over", name, list(known)))
 
 
 def _cannot(objective: Objective, tasks: Mapping[str, Task], alignment: Alignment | None) -> str:

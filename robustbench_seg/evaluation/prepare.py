@@ -103,7 +103,7 @@ class PreparedEvaluation:
         return [self._cost(pair) for pair in self.plan.pairs]
 
     def estimate(self, done: Set[tuple[int, int, int, int]] = frozenset()) -> Estimate:
-        """Return what is left to do would cost; `done` is what a store holds."""
+        """Return what the rest of the work costs; `done` is what a store holds."""
         costs = self.costs if any(self.plan.work_items(done)) else []
         return estimate(self.plan, costs, done, self.workers)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -17,15 +18,20 @@ ROUNDS = 3
 """How often the greedy choice goes through the images at most."""
 
 
+def chosen_attacks(params: Mapping[str, Any]) -> list[str]:
+    """The names or labels that a worst case with these parameters is over; empty where it is over all."""
+    return [label.strip() for label in str(params.get("over", "")).split(";") if label.strip()]
+
+
 def candidates(
     worst: AttackConfiguration, epsilon: float | None, configurations: Sequence[AttackConfiguration]
 ) -> list[tuple[int, int]]:
     """The (configuration, place in its grid) that a worst case may choose from.
 
     Those of the same objective and norm at the same epsilon, and in `linf` at smaller ones too: what is adversarial at
-    an epsilon is at every larger one, so that the curve falls by construction.
+    an epsilon is at every larger one.
     """
-    named = [label.strip() for label in str(worst.params.get("over", "")).split(";") if label.strip()]
+    named = chosen_attacks(worst.params)
     return [
         (index, place)
         for index, other in enumerate(configurations)

@@ -29,7 +29,7 @@ WORST_CASE = Protocol(
         for name, params, variant in (
             ("worst", {}, ""),
             ("worst", {"by_image": True}, "by image"),
-            ("apgd", {"steps": 4, "stages": True, "warm_start": True, "loss": "masked_ce"}, ""),
+            ("apgd", {"steps": 6, "stages": True, "warm_start": True, "loss": "masked_ce"}, ""),
             ("cospgd", {"steps": 2}, ""),
         )
     ),

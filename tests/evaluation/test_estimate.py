@@ -78,7 +78,7 @@ SETTINGS = {
     "segpgd": [{"steps": 3}, {"steps": 3, "alpha": 0.5}],
     "cospgd": [{"steps": 3}, {"steps": 2, "random_start": True, "restarts": 2}],
     "mi_fgsm": [{"steps": 3}, {"steps": 3, "alpha": 0.5}, {"steps": 3, "random_start": True}],
-    "apgd": [{"steps": 4}, {"steps": 10, "stages": True}, {"steps": 4, "warm_start": True}, {"steps": 1}],
+    "apgd": [{"steps": 4}, {"steps": 10, "stages": True}, {"steps": 4, "warm_start": True}, {"steps": 2}],
     "square": [{"queries": 4}],
     "hide": [{"steps": 3}],
     "dag": [{"steps": 5}],

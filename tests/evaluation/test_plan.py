@@ -97,14 +97,19 @@ def test_variants_have_rows_of_their_own(run_in, tmp_path):
     assert table.linf["pgd[steps=1]"] < table.linf["pgd[steps=9]"]
 
 
-def test_a_worst_case_without_candidates_is_left_out(request_for):
-    plans = (AttackPlan("pgd", (4.0,), norm="rms"), AttackPlan("worst", (2.0, 4.0), norm="rms"))
+def test_a_worst_case_is_left_out_where_it_has_no_candidates(request_for):
+    plans = (AttackPlan("worst", (2.0, 4.0), norm="rms"), AttackPlan("pgd", (4.0,), norm="rms"))
     prepared = PreparedEvaluation(request_for("toy-single", protocol=Protocol("p", plans)))
-    assert [configuration.attack for configuration in prepared.plan.pairs[0].configurations] == ["clean", "pgd"]
-    assert any(
-        "worst semantic (rms) left out, no other attack to choose from at epsilon 2" in note
-        for note in prepared.plan.notes
-    )
+    planned = [(each.attack, each.epsilons) for each in prepared.plan.pairs[0].configurations]
+    assert planned == [("clean", (0.0,)), ("pgd", (4.0,)), ("worst", (4.0,))]
+    note = "worst semantic (rms) left out, no other attack to choose from at epsilon 2"
+    assert any(each.endswith(note) for each in prepared.plan.notes)
+
+
+def test_a_worst_case_over_an_attack_that_is_not_there_is_refused(request_for):
+    plans = (AttackPlan("pgd", (4.0,)), AttackPlan("worst", (4.0,), params={"over": "pgd; pdg"}))
+    with pytest.raises(UsageError, match=r"unknown attack of the protocol in worst\.over 'pdg'.*pgd"):
+        PreparedEvaluation(request_for("toy-single", protocol=Protocol("p", plans)))
 
 
 def test_a_worst_case_is_chosen_and_not_run(run_in, request_for, tmp_path):

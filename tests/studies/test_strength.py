@@ -57,7 +57,7 @@ def test_the_study_runs_and_resumes(tmp_path, monkeypatch):
     }.items():
         monkeypatch.setattr(strength, name, value)
     strong = PROTOCOLS.get("strong")
-    plans = [replace(plan, params={**plan.params, "steps": 2}) for plan in strong.attacks if plan.name == "apgd"]
+    plans = [replace(plan, params={**plan.params, "steps": 6}) for plan in strong.attacks if plan.name == "apgd"]
     short = replace(strong, attacks=(*plans, *(plan for plan in strong.attacks if plan.name == "worst")))
     made = {**strength.protocols(), "strong": short, "fast-strong": short, "strong-300": short}
     monkeypatch.setattr(strength, "protocols", lambda: made)

@@ -17,7 +17,7 @@ from robustbench_seg.report.relationships.contrasts import Samples
 from robustbench_seg.report.relationships.effects import effects_of, measured_tasks, place, whole
 from robustbench_seg.report.relationships.matrix import REFERENCE, Matrix, Place, Sweep, objective_sweeps, sweeps
 from robustbench_seg.report.relationships.objectives import described
-from robustbench_seg.results.keys import CLEAN
+from robustbench_seg.results.keys import CLEAN, WORST, attack_name
 from robustbench_seg.results.measurements import Measurements
 from robustbench_seg.results.merge import merge, model_names
 from robustbench_seg.results.pair import RATIO, VALUE
@@ -68,8 +68,11 @@ def opened_study(runs: Sequence[Run], folder: Path, reference: float | None = No
     places = {where for where, measured in tasks.items() if len(measured) > 1}
     if not places:
         raise UsageError(f"no model with at least two tasks: {_listed(tasks)}; give a run of a multi-task model")
-    table = [row for row in merged.rows if place(row) in places]
-    classes = [row for row in merged.class_rows if place(row) in places and row.attack != CLEAN]
+    # A worst case is chosen by the harm to the task attacked: beside it, other tasks would look little harmed.
+    table = [row for row in merged.rows if place(row) in places and attack_name(row.attack) != WORST]
+    classes = [
+        row for row in merged.class_rows if place(row) in places and attack_name(row.attack) not in (CLEAN, WORST)
+    ]
     effects = effects_of(table)
     _check_reference(effects, reference)
     with Measurements(runs) as measurements:
