@@ -29,6 +29,7 @@ class Worst(Perturbation):
     """
 
     title: ClassVar[str] = "Worst case"
+    strength: ClassVar[int | None] = 3
 
     over: str = ""
     by_image: bool = False

@@ -42,11 +42,17 @@ def read_paper(module: str) -> Mapping[str, Any]:
 
 
 def write_page(
-    out: Path, name: str, words: Mapping[str, Any], sections: Sequence[Section], runs: Sequence[Run]
+    out: Path,
+    name: str,
+    words: Mapping[str, Any],
+    sections: Sequence[Section],
+    runs: Sequence[Run],
+    options: Sequence[str] = (),
 ) -> Path:
     """Write study.html and its figures into `out`; the path of the page.
 
-    `words` are the page's: `title` and `differs`, a list of what differs from the paper.
+    `words` are the page's: `title`, and `differs`, a list of what differs from the paper or, under `limits`, of others.
+    `options` are those of the study's command that made it.
     """
     make_folder(out)
     page = (
@@ -55,7 +61,7 @@ def write_page(
         .render(
             words=words,
             sections=lightened(sections),
-            command=f"python -m robustbench_seg.studies.{name}",
+            command=" ".join([f"python -m robustbench_seg.studies.{name}", *options]),
             made=max(str(run.info.get("created", "")) for run in runs),
             linked=(out / "relationships.html").is_file(),
         )

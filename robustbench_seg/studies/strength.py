@@ -105,7 +105,9 @@ def main(out: Path, limit: int | None, device: str, workers: int, names: Sequenc
             for name, own in runs.items()
         }
         words = read_paper(__file__)["page"]
-        page = write_page(out, NAME, words, sections(pairs, words), [run for own in runs.values() for run in own])
+        every = [run for own in runs.values() for run in own]
+        options_given = [f"-m {name}" for name in names] + ["--sea"] * sea
+        page = write_page(out, NAME, words, sections(pairs, words), every, options_given)
     click.echo(f"study: {page}")
 
 
