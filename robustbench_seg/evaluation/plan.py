@@ -126,7 +126,7 @@ def plan_pair(
         configurations += _configurations(attack_plan, tasks, alignment, lacking)
     notes += [*caveats(protocol), *(f"{where}: {note}" for note in lacking.notes())]
     configurations, left_out = _with_candidates(where, configurations)
-    notes += left_out
+    notes += [*left_out, *(f"{where}: {note}" for note in _other_losses(configurations, tasks))]
     if set(names) != set(model.tasks) and any(
         describe(configuration.objective).role is Role.GROUP for configuration in configurations
     ):
@@ -202,6 +202,16 @@ def _with_candidates(
             worst.append(replace(configuration, epsilons=possible))
     # Last, so that those that are run have the same places in the store with and without them.
     return [*run, *worst], notes
+
+
+def _other_losses(configurations: Sequence[AttackConfiguration], tasks: Mapping[str, Task]) -> list[str]:
+    """One note per loss that was chosen and that a task attacked does not have."""
+    lacking: dict[str, dict[str, None]] = {}
+    for configuration in (each for each in configurations if each.objective in tasks):
+        loss = getattr(make_attack(configuration.attack, configuration.params), "loss", "")
+        if loss and loss not in tasks[configuration.objective].attack_losses:
+            lacking.setdefault(loss, {})[configuration.objective] = None
+    return [f"no loss '{loss}' of {', '.join(names)}: attacked by the task's own" for loss, names in lacking.items()]
 
 
 def _refuse_unknown_candidates(plans: Sequence[AttackPlan]) -> None:

@@ -106,6 +106,12 @@ def test_a_worst_case_is_left_out_where_it_has_no_candidates(request_for):
     assert any(each.endswith(note) for each in prepared.plan.notes)
 
 
+def test_a_loss_that_a_task_lacks_is_noted(request_for):
+    plans = (AttackPlan("pgd", (4.0,), params={"loss": "berhu"}), AttackPlan("cospgd", (4.0,)))
+    notes = PreparedEvaluation(request_for("toy-multi", protocol=Protocol("p", plans))).plan.notes
+    assert notes == ("toy-multi on toy: no loss 'berhu' of semantic: attacked by the task's own",)
+
+
 def test_a_worst_case_over_an_attack_that_is_not_there_is_refused(request_for):
     plans = (AttackPlan("pgd", (4.0,)), AttackPlan("worst", (4.0,), params={"over": "pgd; pdg"}))
     with pytest.raises(UsageError, match=r"unknown attack of the protocol in worst\.over 'pdg'.*pgd"):
