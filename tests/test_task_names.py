@@ -13,6 +13,7 @@ ROOT = Path(robustbench_seg.__file__).parent
 AT_HOME = ("tasks", "data", "street", "studies")
 """Where tasks are declared, where labels are made, and where papers are repeated."""
 QUOTED = {
+    "attacks/alma.py": "its default objective: ALMA is defined on a segmentation",
     "attacks/dag.py": "its default objective: DAG is defined on a segmentation",
     "models/base.py": "a network without declared tasks is taken for a segmentation network",
     "models/blocks/instance_head.py": "the branches of UniNet's instance head",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -31,6 +32,7 @@ def test_without_decay_it_is_pgd(world):
     assert torch.equal(MIFGSM(steps=5, decay=0.0)(context, 4.0), PGD(steps=5)(context, 4.0))
 
 
-def test_a_negative_decay_is_refused():
-    with pytest.raises(UsageError, match=r"decay -1\.0 must be >= 0"):
-        MIFGSM(decay=-1.0)
+@pytest.mark.parametrize("decay", [-1.0, math.inf])
+def test_a_decay_that_is_negative_or_infinite_is_refused(decay):
+    with pytest.raises(UsageError, match=f"decay {decay} must be a finite number >= 0"):
+        MIFGSM(decay=decay)

@@ -1,9 +1,13 @@
 import re
+from pathlib import Path
 
 import pytest
 
 from robustbench_seg.report.page import _facts
+from robustbench_seg.report.section import Material
 from robustbench_seg.report.write import write_report
+from robustbench_seg.results.run import Run
+from robustbench_seg.results.tables import Tables
 from tests.report.fake_run import FakeRun, Model, fake_run
 from tests.report.html_text import Page, parse
 
@@ -134,4 +138,5 @@ def test_a_run_without_perturbed_cells_still_has_a_page(run: FakeRun, tmp_path) 
 )
 def test_the_head_says_which_part_of_a_split_was_used(there: dict[str, int], text: str) -> None:
     info = {"datasets": [{"name": "street", "split": "val", "n_images": 48, **there}]}
-    assert dict(_facts(info))["data"].endswith(text)
+    material = Material(Run(Path("run"), tables=Tables([], [], []), known=info))
+    assert dict(_facts(material))["data"].endswith(text)
