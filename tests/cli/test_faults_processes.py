@@ -22,7 +22,7 @@ pytestmark = [
 
 TOY = Path(__file__).parents[1] / "plugins" / "toy.py"
 GRID = ("-a", "fgsm", "-a", "gaussian", "-a", "apgd", "-a", "worst", "-e", "1,4")
-WARM = ("--set", "apgd.steps=3", "--set", "apgd.warm_start=true")
+WARM = ("--set", "apgd.steps=2", "--set", "apgd.warm_start=true")
 LINE = "robustseg: interrupted; give the command again to resume\n"
 TABLES = ("summary.csv", "classes.csv")
 

@@ -85,7 +85,7 @@ def test_the_readme_command_with_two_tasks_on_street(robustseg, tmp_path, monkey
     assert code == 0, err
     table = pd.read_csv("run/summary.csv")
     assert set(table.task) == {"semantic", "depth"}
-    assert {"semantic", "depth"} <= set(table[table.attack == "pgd"].objective)
+    assert {"semantic", "depth"} <= set(table[table.attack == "apgd"].objective)
 
 
 def test_a_torchvision_model_runs(robustseg, tmp_path):

@@ -51,7 +51,7 @@ def test_the_counts_of_models():
 @pytest.mark.slow
 def test_the_study_runs_and_resumes(tmp_path, monkeypatch):
     for name, value in {
-        "LADDER": dict.fromkeys(list(strength.LADDER)[-2:], (1,)),
+        "LADDER": dict.fromkeys(list(strength.LADDER)[-2:], (2,)),
         "EQUAL_STEPS": 2,
         "CLOSER": ("street-single",),
     }.items():
