@@ -150,8 +150,8 @@ def evaluate_command(**options: Any) -> None:
     page = write_report(run)
     failed = bool((run.summary["status"] == "failed").any())
     if options["as_json"]:
-        found = {"failed": failed, "notes": run.info["notes"], "targets": listed(run.rows)}
-        click.echo(json.dumps({"run": str(folder), "report": str(page), **found, "estimate": asdict(foretold[0])}))
+        result = {"failed": failed, "notes": run.info["notes"], "targets": listed(run.rows)}
+        click.echo(json.dumps({"run": str(folder), "report": str(page), **result, "estimate": asdict(foretold[0])}))
     else:
         _print_run(run, page)
     click.get_current_context().exit(1 if failed else 0)

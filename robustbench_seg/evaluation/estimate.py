@@ -84,7 +84,7 @@ class PairCost:
 
 
 def estimate(plan: Plan, costs: Sequence[PairCost], done: Set[tuple[int, int, int, int]], workers: int) -> Estimate:
-    """Count and time what is left of a plan on so many workers; `costs` are those of its pairs.
+    """Count and time the remaining work of a plan on so many workers; `costs` are those of its pairs.
 
     `done` is what a store holds: (pair, configuration, shard, number of images).
     """

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from robustbench_seg.attacks.chosen_loss import ChosenLoss
 from robustbench_seg.attacks.objectives.base import Objective, Role
 from robustbench_seg.attacks.objectives.parse import describe
 from robustbench_seg.attacks.registry import make_attack
@@ -208,7 +209,8 @@ def _other_losses(configurations: Sequence[AttackConfiguration], tasks: Mapping[
     """One note per loss that was chosen and that a task attacked does not have."""
     lacking: dict[str, dict[str, None]] = {}
     for configuration in (each for each in configurations if each.objective in tasks):
-        loss = getattr(make_attack(configuration.attack, configuration.params), "loss", "")
+        attack = make_attack(configuration.attack, configuration.params)
+        loss = attack.loss if isinstance(attack, ChosenLoss) else ""
         if loss and loss not in tasks[configuration.objective].attack_losses:
             lacking.setdefault(loss, {})[configuration.objective] = None
     return [f"no loss '{loss}' of {', '.join(names)}: attacked by the task's own" for loss, names in lacking.items()]

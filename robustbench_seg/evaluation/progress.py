@@ -12,7 +12,7 @@ from robustbench_seg.evaluation.plan import WorkItem
 from robustbench_seg.results.records import SweepResult
 
 _PRIOR = 0.1
-"""How much the estimate of what is left weighs beside what has been seen of it."""
+"""How much the estimate weighs beside what has been observed so far."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Eta:
     @property
     def seconds_left(self) -> float:
         """How long it takes from now; 0 where it should have been done."""
-        # Between two advances time passes and work does not: what is left falls by the time.
+        # Between two advances time passes and work does not: the remaining time falls by it.
         seen = self._done / self._work if self._work else 1.0
         prior = _PRIOR * (1 - seen)
         whole = (prior * self._seconds + self._last - self._start) / (prior + seen)

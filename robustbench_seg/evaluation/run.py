@@ -30,8 +30,8 @@ def run_evaluation(
 ) -> Run:
     """Work through everything that is not stored yet and write the run's files (not the report).
 
-    Calls `on_start` once with what is left to do, then `on_progress` with each result and every second or so.
-    Interrupted at any moment, it can be called again and resumes. Raises InputError where another process
+    Calls `on_start` once with the estimate of the remaining work, then `on_progress` with each result and every second
+    or so. Interrupted at any moment, it can be called again and resumes. Raises InputError where another process
     evaluates into the folder.
     """
     make_folder(folder)

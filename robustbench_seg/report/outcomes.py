@@ -47,12 +47,12 @@ def outcomes(rows: Sequence[Row]) -> Mapping[CellKey, Outcome]:
     for row in rows:
         if row.metric in OUTCOMES:
             cells.setdefault(row.key, {})[row.metric] = row
-    return {key: Outcome(*(found[name] for name in OUTCOMES)) for key, found in cells.items() if len(found) > 1}
+    return {key: Outcome(*(pair[name] for name in OUTCOMES)) for key, pair in cells.items() if len(pair) > 1}
 
 
-def outcome_of(cell: Iterable[Row], found: Mapping[CellKey, Outcome]) -> Outcome | None:
+def outcome_of(cell: Iterable[Row], known: Mapping[CellKey, Outcome]) -> Outcome | None:
     """The outcome of the cell that rows are of, where it has one."""
-    return next((found[row.key] for row in cell if row.key in found), None)
+    return next((known[row.key] for row in cell if row.key in known), None)
 
 
 def listed(rows: Sequence[Row]) -> list[dict[str, object]]:

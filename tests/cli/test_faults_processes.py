@@ -119,7 +119,7 @@ def undisturbed(tmp_path_factory):
     return bytes_of(folder)
 
 
-@pytest.mark.parametrize(("workers", "kills"), [(1, 5), (2, 12)])
+@pytest.mark.parametrize(("workers", "kills"), [(1, 5), (2, 20)])
 def test_killed_at_random_moments_the_tables_are_the_same(undisturbed, tmp_path, workers, kills):
     rng = np.random.default_rng(workers)
     folder = tmp_path / "run"

@@ -58,8 +58,8 @@ def _cells(row: Row | None) -> tuple[Cell, Cell]:
 
 def _outcome(hiding: Matrix, target: str, reached: Mapping[CellKey, Outcome]) -> tuple[Cell, Cell]:
     """The shares of hidden pixels that changed and that became like their surroundings."""
-    found = outcome_of((row for row in hiding.cells.values() if row.aim == target), reached)
-    return (Cell(DASH), Cell(DASH)) if found is None else (share_cell(found.changed), share_cell(found.reached))
+    outcome = outcome_of((row for row in hiding.cells.values() if row.aim == target), reached)
+    return (Cell(DASH), Cell(DASH)) if outcome is None else (share_cell(outcome.changed), share_cell(outcome.reached))
 
 
 def _snr(hiding: Matrix, target: str) -> str:
