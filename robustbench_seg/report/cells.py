@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from robustbench_seg.report.names import metric_text, share_text
+from robustbench_seg.results.names import metric_text, share_text
 from robustbench_seg.results.rows import Row
 
 DASH = "–"

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from robustbench_seg.report.names import metric_name
 from robustbench_seg.report.style import Look, colours, looks
 from robustbench_seg.report.views import Curve, View
+from robustbench_seg.results.names import metric_name
 from robustbench_seg.results.rows import Row, unique
 
 NOTHING = (math.nan, math.nan)

@@ -12,13 +12,13 @@ from robustbench_seg.report.cells import DASH, Cell, Line, Table
 from robustbench_seg.report.curves import AXES, NOTHING, Panel, Plot, Point
 from robustbench_seg.report.curves import Line as Curve
 from robustbench_seg.report.draw import figure
-from robustbench_seg.report.names import metric_name, metric_of
 from robustbench_seg.report.section import Drawing, Material, Part, Section, drawn
 from robustbench_seg.report.style import looks
 from robustbench_seg.report.tables import by_epsilon
 from robustbench_seg.report.views import View
 from robustbench_seg.results.differences import Difference
 from robustbench_seg.results.keys import CLEAN
+from robustbench_seg.results.names import metric_name, metric_of
 from robustbench_seg.results.pair import RATIO
 from robustbench_seg.results.rows import unique
 

@@ -7,10 +7,10 @@ from functools import partial
 
 from robustbench_seg.report.curves import AXES, Axis, Plot, by_perturbation, overview
 from robustbench_seg.report.draw import figure
-from robustbench_seg.report.names import metric_name, task_name
 from robustbench_seg.report.section import Drawing, FigureFile, drawn
 from robustbench_seg.report.style import Look, looks
 from robustbench_seg.report.views import View
+from robustbench_seg.results.names import metric_name, task_name
 from robustbench_seg.results.rows import unique
 
 _AXIS_TEXTS = {

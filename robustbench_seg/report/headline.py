@@ -8,12 +8,12 @@ from dataclasses import replace
 
 from robustbench_seg.attacks.registry import attack_strength
 from robustbench_seg.report.cells import DASH, Line, Table, text_cells
-from robustbench_seg.report.names import metric_name, metric_text, perturbation_name, strength
 from robustbench_seg.report.outcomes import Outcome, outcomes
 from robustbench_seg.report.section import Material, Part, Section
 from robustbench_seg.report.views import View
 from robustbench_seg.results.intervals import OPEN, UNKNOWN
 from robustbench_seg.results.keys import attack_name
+from robustbench_seg.results.names import metric_name, metric_text, perturbation_name, strength
 from robustbench_seg.results.rows import Row
 
 _HEADS = ("metric", "under", "clean", "perturbed", "change", "95 % interval", "verdict")

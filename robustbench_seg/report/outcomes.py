@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from robustbench_seg.report.names import share_text
 from robustbench_seg.results.keys import CellKey
+from robustbench_seg.results.names import share_text
 from robustbench_seg.results.rows import OUTCOMES, Row
 
 EXPLAINED = (

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from robustbench_seg.report.names import full_name, norm_name, strength, task_name
+from robustbench_seg.results.names import full_name, norm_name, strength, task_name
 from robustbench_seg.results.rows import unique
 from robustbench_seg.results.run import Panel
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from robustbench_seg.attacks.registry import attack_strength
-from robustbench_seg.report.names import curve_metric, full_name, metric_name, metric_text, perturbation_name, strength
 from robustbench_seg.report.views import Curve, View, views
 from robustbench_seg.results.keys import CLEAN, attack_name
+from robustbench_seg.results.names import curve_metric, full_name, metric_name, metric_text, perturbation_name, strength
 from robustbench_seg.results.rows import Row
 from robustbench_seg.results.run import Run
 from robustbench_seg.tasks.registry import TASKS

@@ -7,7 +7,11 @@ from typing import Any, TypeVar
 
 from robustbench_seg.classes import canonical
 from robustbench_seg.report.cells import DASH, Cell, Line, Table, ratio_cell, share_cell, text_cells, value_cell
-from robustbench_seg.report.names import (
+from robustbench_seg.report.outcomes import outcomes
+from robustbench_seg.report.views import View, view
+from robustbench_seg.results.differences import Difference
+from robustbench_seg.results.keys import CLEAN
+from robustbench_seg.results.names import (
     class_metric_name,
     epsilon_text,
     full_name,
@@ -17,10 +21,6 @@ from robustbench_seg.report.names import (
     strength,
     task_name,
 )
-from robustbench_seg.report.outcomes import outcomes
-from robustbench_seg.report.views import View, view
-from robustbench_seg.results.differences import Difference
-from robustbench_seg.results.keys import CLEAN
 from robustbench_seg.results.rows import OUTCOMES, CostRow, Row, Series, unique
 
 _COSTS = ("epsilons", "forwards", "backwards", "seconds", "peak memory (MB)")

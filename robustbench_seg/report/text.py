@@ -10,10 +10,10 @@ from rich.text import Text
 
 from robustbench_seg.report.cells import DASH, Cell
 from robustbench_seg.report.cells import Table as Shown
-from robustbench_seg.report.names import labels, metric_name, metric_text
 from robustbench_seg.report.outcomes import Outcome, outcomes
 from robustbench_seg.report.tables import by_epsilon, pivot
 from robustbench_seg.report.views import View, views
+from robustbench_seg.results.names import labels, metric_name, metric_text
 from robustbench_seg.results.rows import Row
 from robustbench_seg.results.run import Run
 

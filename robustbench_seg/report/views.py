@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from robustbench_seg.report.names import curve_metric, labels, task_name
 from robustbench_seg.results.keys import CLEAN
+from robustbench_seg.results.names import curve_metric, labels, task_name
 from robustbench_seg.results.rows import OUTCOMES, Row, Series, unique
 
 

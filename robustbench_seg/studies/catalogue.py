@@ -12,7 +12,7 @@ from robustbench_seg.models.catalogue.card import load_folder, read_card
 from robustbench_seg.models.cost import ModelCost, measure_cost
 from robustbench_seg.models.registry import card_folders
 from robustbench_seg.report.cells import DASH, Cell, Line, Table
-from robustbench_seg.report.names import task_name
+from robustbench_seg.results.names import task_name
 from robustbench_seg.tasks.base import Metric
 from robustbench_seg.tasks.registry import TASKS
 

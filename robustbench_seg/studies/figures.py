@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 
 from robustbench_seg.report.canvas import WIDTH, titled
 from robustbench_seg.report.draw import scale_epsilon
-from robustbench_seg.report.names import full_name
 from robustbench_seg.report.style import BAND
+from robustbench_seg.results.names import full_name
 from robustbench_seg.studies.grouped import Grouped, Place
 
 _INKS = ("#1a1a1a", "#b3541e", "#2d6a9f", "#4f7a28")

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from robustbench_seg.report.comparison import PERCENT, Comparison, Estimate, Scale
-from robustbench_seg.report.names import full_name, strength
 from robustbench_seg.results.differences import Difference, compare
 from robustbench_seg.results.groups import Group
 from robustbench_seg.results.keys import CLEAN
+from robustbench_seg.results.names import full_name, strength
 from robustbench_seg.results.pair import RATIO, VALUE
 from robustbench_seg.results.rows import Row
 from robustbench_seg.results.run import Run

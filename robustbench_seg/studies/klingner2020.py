@@ -22,10 +22,10 @@ from robustbench_seg.models.base import LoadedModel
 from robustbench_seg.models.catalogue.weights import digest
 from robustbench_seg.report.cells import Line, Table, text_cells
 from robustbench_seg.report.comparison import Scale
-from robustbench_seg.report.names import full_name
 from robustbench_seg.report.section import Drawing, Part, Section, drawn
 from robustbench_seg.results.differences import differences_table
 from robustbench_seg.results.files import write_table
+from robustbench_seg.results.names import full_name
 from robustbench_seg.studies.experiments import Experiment, Options
 from robustbench_seg.studies.figures import difference_figure, gain_figure, ratio_figure
 from robustbench_seg.studies.findings import Finding, findings_section

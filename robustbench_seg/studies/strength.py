@@ -25,9 +25,9 @@ from robustbench_seg.protocol_options import override
 from robustbench_seg.report.canvas import WIDTH, titled
 from robustbench_seg.report.cells import DASH, Line, Table, text_cells
 from robustbench_seg.report.comparison import PERCENT
-from robustbench_seg.report.names import attack_title
 from robustbench_seg.report.section import Drawing, Part, Section, drawn
 from robustbench_seg.results.keys import WORST
+from robustbench_seg.results.names import attack_title
 from robustbench_seg.results.pair import PairResults, pairs_of
 from robustbench_seg.results.run import STORE, Run
 from robustbench_seg.results.store import Store

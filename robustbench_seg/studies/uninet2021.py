@@ -18,7 +18,6 @@ from robustbench_seg.models.registry import card_folders
 from robustbench_seg.protocol import PROTOCOLS
 from robustbench_seg.report.cells import DASH, Cell, Line, Table, text_cells
 from robustbench_seg.report.comparison import Comparison, Estimate, Scale
-from robustbench_seg.report.names import task_name
 from robustbench_seg.report.relationships.agreement import common, spearman
 from robustbench_seg.report.relationships.contrasts import (
     Samples,
@@ -38,6 +37,7 @@ from robustbench_seg.report.relationships.write import write_relationships
 from robustbench_seg.report.section import Part, Section
 from robustbench_seg.results.files import write_table
 from robustbench_seg.results.intervals import Interval
+from robustbench_seg.results.names import task_name
 from robustbench_seg.results.rows import Row
 from robustbench_seg.results.run import Run
 from robustbench_seg.studies.catalogue import (

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from robustbench_seg.report.canvas import WIDTH, png, titled
-from robustbench_seg.report.names import metric_name
+from robustbench_seg.results.names import metric_name
 from robustbench_seg.tasks.registry import TASKS
 from robustbench_seg.training.state import Row
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from robustbench_seg.report.names import share_text
 from robustbench_seg.report.outcomes import listed, outcome_of, outcomes
+from robustbench_seg.results.names import share_text
 from tests.report.fake_run import FakeRun
 
 

@@ -15,13 +15,13 @@ from robustbench_seg.report.cells import DASH, Cell, Line, Table, text_cells
 from robustbench_seg.report.curves import AXES, Panel, Plot, Point
 from robustbench_seg.report.curves import Line as Curve
 from robustbench_seg.report.draw import figure
-from robustbench_seg.report.names import epsilon_text, norm_name, perturbation_name, strength, task_name
 from robustbench_seg.report.relationships.heat import heat_figure
 from robustbench_seg.report.relationships.matrix import Matrix, Sweep
 from robustbench_seg.report.relationships.objectives import described, is_own
 from robustbench_seg.report.relationships.study import Study
 from robustbench_seg.report.section import Drawing, Part, Section, drawn
 from robustbench_seg.report.style import looks
+from robustbench_seg.results.names import epsilon_text, norm_name, perturbation_name, strength, task_name
 from robustbench_seg.results.rows import Row, unique
 
 FEWEST = 4

@@ -9,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 
 from robustbench_seg.report.comparison import Comparison, Estimate
-from robustbench_seg.report.names import task_name
 from robustbench_seg.report.relationships.matrix import Matrix
 from robustbench_seg.report.relationships.objectives import EVERYTHING, GEOMETRIC, SEMANTIC, described, group
 from robustbench_seg.results.intervals import Interval, interval
+from robustbench_seg.results.names import task_name
 from robustbench_seg.results.rows import Row
 from robustbench_seg.tasks.base import Floats
 

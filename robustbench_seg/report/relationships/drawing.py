@@ -9,10 +9,10 @@ from functools import partial
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from robustbench_seg.report.names import task_name
 from robustbench_seg.report.relationships.matrix import Matrix
 from robustbench_seg.report.relationships.objectives import GEOMETRIC, SEMANTIC, UNGROUPED
 from robustbench_seg.report.section import Drawing, FigureFile, drawn
+from robustbench_seg.results.names import task_name
 
 SHADES = {SEMANTIC: "#e3eff7", GEOMETRIC: "#fdeedd", UNGROUPED: "#f1f1f1"}
 """Backgrounds of the regions of semantic, geometric and other tasks."""

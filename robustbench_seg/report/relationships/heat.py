@@ -13,12 +13,12 @@ from matplotlib.patches import Rectangle
 
 from robustbench_seg.report.canvas import short, titled
 from robustbench_seg.report.cells import DASH, Line, Table, ratio_cell
-from robustbench_seg.report.names import metric_name, norm_name, strength, task_name
 from robustbench_seg.report.relationships.drawing import matrix_figures, task_axis
 from robustbench_seg.report.relationships.matrix import Matrix, leading
 from robustbench_seg.report.relationships.objectives import SIDE_NAMES, SIDES, described, group, is_own
 from robustbench_seg.report.relationships.study import Study
 from robustbench_seg.report.section import Part, Section
+from robustbench_seg.results.names import metric_name, norm_name, strength, task_name
 from robustbench_seg.results.rows import unique
 
 _SCALE = colormaps["Oranges_r"].with_extremes(bad="#e9e9e9")

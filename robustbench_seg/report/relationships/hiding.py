@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from robustbench_seg.report.cells import DASH, Cell, Line, Table, ratio_cell, share_cell
-from robustbench_seg.report.names import class_metric_name, metric_text, task_name
 from robustbench_seg.report.outcomes import Outcome, outcome_of, outcomes
 from robustbench_seg.report.relationships.matrix import Matrix
 from robustbench_seg.report.relationships.study import Study
 from robustbench_seg.report.section import Part, Section
 from robustbench_seg.results.keys import CellKey
+from robustbench_seg.results.names import class_metric_name, metric_text, task_name
 from robustbench_seg.results.rows import Row, unique
 
 _INTRO = (

@@ -11,9 +11,9 @@ from typing import NamedTuple
 from robustbench_seg.attacks.budgets import BUDGETS
 from robustbench_seg.attacks.objectives.base import Role
 from robustbench_seg.attacks.registry import attack_strength
-from robustbench_seg.report.names import attack_title, norm_name, strength
 from robustbench_seg.report.relationships.objectives import described, ordered_objectives, ordered_tasks
 from robustbench_seg.results.keys import attack_name
+from robustbench_seg.results.names import attack_title, norm_name, strength
 from robustbench_seg.results.rows import Row, unique
 
 REFERENCE = 1.0

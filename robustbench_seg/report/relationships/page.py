@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from robustbench_seg.report.names import metric_name, task_name
 from robustbench_seg.report.pictures import gallery
 from robustbench_seg.report.relationships import agreement, bars, findings, graph, heat, hiding, swapping
 from robustbench_seg.report.relationships.objectives import SIDE_NAMES, SIDES, group
 from robustbench_seg.report.relationships.study import Study
 from robustbench_seg.report.rendering import environment
 from robustbench_seg.report.section import FigureFile, Part, Section, lightened
+from robustbench_seg.results.names import metric_name, task_name
 
 _TEMPLATES = Path(__file__).parent / "templates"
 

@@ -12,7 +12,6 @@ from typing import Any
 from robustbench_seg.attacks.objectives.base import Role
 from robustbench_seg.classes import canonical
 from robustbench_seg.errors import UsageError
-from robustbench_seg.report.names import epsilon_text, task_name
 from robustbench_seg.report.relationships.contrasts import Samples
 from robustbench_seg.report.relationships.effects import effects_of, measured_tasks, place, whole
 from robustbench_seg.report.relationships.matrix import REFERENCE, Matrix, Place, Sweep, objective_sweeps, sweeps
@@ -20,6 +19,7 @@ from robustbench_seg.report.relationships.objectives import described
 from robustbench_seg.results.keys import CLEAN, WORST, attack_name
 from robustbench_seg.results.measurements import Measurements
 from robustbench_seg.results.merge import merge, model_names
+from robustbench_seg.results.names import epsilon_text, task_name
 from robustbench_seg.results.pair import RATIO, VALUE
 from robustbench_seg.results.rows import OUTCOMES, Row, unique
 from robustbench_seg.results.run import Panel, Run

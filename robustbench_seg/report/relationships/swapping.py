@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 from robustbench_seg.report.canvas import WIDTH, titled
 from robustbench_seg.report.cells import DASH, Cell, Line, Table, empty, ratio_cell
 from robustbench_seg.report.comparison import Comparison, Estimate, Scale, comparison_table
-from robustbench_seg.report.names import class_metric_name, epsilon_text, metric_text, task_name
 from robustbench_seg.report.outcomes import outcome_of, outcomes
 from robustbench_seg.report.relationships.contrasts import Samples, interval_of
 from robustbench_seg.report.relationships.drawing import SHADES
@@ -22,6 +21,7 @@ from robustbench_seg.report.relationships.objectives import GEOMETRIC, SEMANTIC
 from robustbench_seg.report.relationships.study import SHAPE, Study, swapped_classes
 from robustbench_seg.report.section import Drawing, Part, Section, drawn
 from robustbench_seg.report.tables import targets
+from robustbench_seg.results.names import class_metric_name, epsilon_text, metric_text, task_name
 from robustbench_seg.results.rows import Row, unique
 
 SHAPES = "Mean width / height of boxes labelled as a swapped class, against the middle between the two clean shapes"

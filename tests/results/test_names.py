@@ -1,7 +1,7 @@
 import pytest
 
 from robustbench_seg.attacks.registry import ATTACKS
-from robustbench_seg.report import names
+from robustbench_seg.results import names
 from robustbench_seg.tasks.registry import TASKS
 
 
