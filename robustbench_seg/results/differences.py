@@ -16,9 +16,10 @@ from robustbench_seg.results.intervals import Interval, from_seeds, interval, si
 from robustbench_seg.results.keys import CLEAN
 from robustbench_seg.results.measurements import Measurements, Unpaired
 from robustbench_seg.results.merge import merge
-from robustbench_seg.results.pair import RATIO, VALUE, CellValues, Sample
+from robustbench_seg.results.pair import RATIO, VALUE, CellValues
 from robustbench_seg.results.rows import OUTCOMES, Row, Series, aim, unique
 from robustbench_seg.results.run import Run
+from robustbench_seg.results.sample import Sample
 from robustbench_seg.results.tables import DIRECTIONS
 
 

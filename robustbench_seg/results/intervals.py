@@ -74,3 +74,28 @@ def corrected(value: float, samples: Floats, comparisons: int) -> Interval:
         return float("nan"), float("nan")
     half = NormalDist().inv_cdf(1 - (1 - LEVEL) / (2 * comparisons)) * float(np.std(known, ddof=1))
     return value - half, value + half
+
+
+def p_value(value: float, samples: Floats) -> float:
+    """The two-sided p-value of the true number being 0; NaN with fewer than two samples."""
+    known = samples[np.isfinite(samples)]
+    if len(known) < 2 or not np.isfinite(value):
+        return float("nan")
+    spread = float(np.std(known, ddof=1))
+    if not spread:
+        return float(value == 0)
+    return 2 * NormalDist().cdf(-abs(value) / spread)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """The p-values corrected for how many there are (Holm 1979): each is at most as large as Bonferroni's.
+
+    Below 1 - LEVEL, a corrected one stands; NaN stays NaN and counts as no comparison.
+    """
+    known = [i for i, p in enumerate(p_values) if not np.isnan(p)]
+    adjusted = [float("nan")] * len(p_values)
+    largest = 0.0
+    for rank, i in enumerate(sorted(known, key=lambda i: p_values[i])):
+        largest = max(largest, min(1.0, (len(known) - rank) * p_values[i]))
+        adjusted[i] = largest
+    return adjusted

@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 from robustbench_seg.results.keys import CellKey
 from robustbench_seg.results.merge import model_names
-from robustbench_seg.results.pair import RATIO, CellValues, PairResults, Sample, pairs_of
+from robustbench_seg.results.pair import RATIO, CellValues, PairResults, pairs_of
 from robustbench_seg.results.run import STORE, Run
+from robustbench_seg.results.sample import Sample
 from robustbench_seg.results.store import Store
 
 

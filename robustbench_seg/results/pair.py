@@ -13,10 +13,10 @@ from robustbench_seg.attacks.cost import Cost
 from robustbench_seg.errors import InputError, RobustsegError
 from robustbench_seg.registry import described
 from robustbench_seg.results.bootstrap import resample_weights
-from robustbench_seg.results.intervals import Interval, interval
 from robustbench_seg.results.keys import WORST, AttackConfiguration, CellKey
 from robustbench_seg.results.manifest import PairManifest, RunManifest
 from robustbench_seg.results.records import ImageResult
+from robustbench_seg.results.sample import Sample
 from robustbench_seg.results.store import Store, StoredCell
 from robustbench_seg.results.worst import NESTED, candidates, worst_cell
 from robustbench_seg.tasks.base import Floats, Metric, Statistics, Task, Values
@@ -27,19 +27,6 @@ VALUE, CLEAN_VALUE, RATIO = "value", "clean", "ratio"
 
 _KEPT = 16
 """So many values of cells are kept, one for each task."""
-
-
-@dataclass(frozen=True)
-class Sample:
-    """A number over all images, and its values (R,) under each bootstrap sample of them; None without a store."""
-
-    value: float
-    resampled: Floats | None = None
-
-    @property
-    def interval(self) -> Interval:
-        """Return the 95 % interval; NaN where there is none."""
-        return (np.nan, np.nan) if self.resampled is None else interval(self.resampled)
 
 
 @dataclass(frozen=True)

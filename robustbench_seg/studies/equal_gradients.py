@@ -12,7 +12,8 @@ from robustbench_seg.report.cells import Cell, Line, Table, text_cells
 from robustbench_seg.report.comparison import Scale
 from robustbench_seg.results.intervals import Interval, corrected, sign_of
 from robustbench_seg.results.names import curve_metric, metric_name, metric_of, task_name
-from robustbench_seg.results.pair import VALUE, PairResults, Sample
+from robustbench_seg.results.pair import VALUE, PairResults
+from robustbench_seg.results.sample import Sample
 from robustbench_seg.tasks.base import Floats
 
 SCALES = {"semantic": Scale(100.0, 1, "points"), "depth": Scale(unit="m")}

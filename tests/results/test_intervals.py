@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_ind, ttest_rel
 
-from robustbench_seg.results.intervals import OPEN, UNKNOWN, corrected, from_seeds, interval, sign_of, verdict
+from robustbench_seg.results.intervals import (
+    OPEN,
+    UNKNOWN,
+    corrected,
+    from_seeds,
+    holm,
+    interval,
+    p_value,
+    sign_of,
+    verdict,
+)
 
 
 @pytest.mark.parametrize("pairs", [2, 3, 9])
@@ -74,3 +84,23 @@ def test_a_corrected_interval_of_one_comparison_is_the_normal_one():
     low, high = corrected(2.0, np.array([1.0, 2.0, 3.0, np.nan]), 1)
     assert (low, high) == pytest.approx((2 - 1.96, 2 + 1.96), abs=1e-3)
     assert np.isnan(corrected(2.0, np.array([np.nan, 1.0]), 1)).all()
+
+
+def test_the_correction_of_holm():
+    """By hand: the smallest times how many there are, the next times one fewer, and none below the one before."""
+    assert holm([0.01, 0.02, 0.03, 0.04, 0.05]) == pytest.approx([0.05, 0.08, 0.09, 0.09, 0.09])
+    assert holm([0.6, 0.001, 0.02]) == pytest.approx([0.6, 0.003, 0.04])
+    assert holm([]) == []
+
+
+def test_a_comparison_without_a_p_value_does_not_count():
+    assert holm([0.03, float("nan"), 0.01]) == pytest.approx([0.03, float("nan"), 0.02], nan_ok=True)
+
+
+def test_a_p_value_of_a_normal_number():
+    samples = np.array([-1.0, 0.0, 1.0])
+    assert p_value(1.959964, samples) == pytest.approx(0.05)
+    assert p_value(-1.959964, samples) == pytest.approx(0.05)
+    assert p_value(0.0, samples) == 1.0
+    assert np.isnan(p_value(0.0, np.array([1.0, np.nan])))
+    assert (p_value(0.0, np.ones(3)), p_value(1.0, np.ones(3))) == (1.0, 0.0)
