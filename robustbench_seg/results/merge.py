@@ -26,6 +26,7 @@ def merge(runs: Sequence[Run], folder: Path) -> Run:
         [row for run, shown in named for row in _renamed(run.rows, shown)],
         [row for run, shown in named for row in _renamed(run.class_rows, shown)],
         [row for run, shown in named for row in _renamed(run.cost_rows, shown)],
+        scores=[row for run, shown in named for row in _renamed(run.score_rows, shown)],
     )
     return Run(folder, False, tables, _info(runs, run_names([run.folder for run in runs])))
 

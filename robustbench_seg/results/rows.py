@@ -100,16 +100,40 @@ class Row(CellRow):
         return _first(self.ratio_high, self.ratio)
 
 
-AnyRow = TypeVar("AnyRow", Row, CostRow)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreRow:
+    """One row of scores.csv: the robustness score of a task with its 95 % interval, and the epsilon at Q = 0.5.
+
+    `metric` is the one Q is drawn of; the epsilon is in units of 1/255, 0.25 also where it lies below, 8 also where it
+    lies above. Ends of intervals are None where there is none. `n_images` count in every cell of the worst case;
+    `status` is `failed` where that is not all of them.
+    """
+
+    model: str
+    dataset: str
+    task: str
+    metric: str
+    score: float
+    score_low: float | None
+    score_high: float | None
+    half_epsilon: float
+    half_low: float | None
+    half_high: float | None
+    n_images: int
+    status: str
+
+
+AnyRow = TypeVar("AnyRow", Row, CostRow, ScoreRow)
 
 _LABEL = {"label": "class"}
 CLASSES = [_LABEL.get(field.name, field.name) for field in fields(Row)]
 SUMMARY = [name for name in CLASSES if name != "class"]
 COSTS = [field.name for field in fields(CostRow)]
-"""The columns of the three tables."""
+SCORES = [field.name for field in fields(ScoreRow)]
+"""The columns of the four tables."""
 
 KEYS = [field.name for field in fields(CellRow)]
-"""The columns that name a cell; every table has them."""
+"""The columns that name a cell; every table of cells has them."""
 TEXT = ("model", "dataset", "attack", "objective", "norm", "task", "metric", "class", "direction", "status")
 _COUNTS = ("n_images", "n_unchanged", "forwards", "backwards")
 
@@ -124,7 +148,7 @@ def unique(values: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(values))
 
 
-def table(rows: Sequence[Row] | Sequence[CostRow], columns: Sequence[str]) -> pd.DataFrame:
+def table(rows: Sequence[Row] | Sequence[CostRow] | Sequence[ScoreRow], columns: Sequence[str]) -> pd.DataFrame:
     """Return the rows as a table of these columns; what is not known is NaN."""
     names = ["label" if column == "class" else column for column in columns]
     frame = pd.DataFrame([[getattr(row, name) for name in names] for row in rows], columns=pd.Index(columns))
@@ -139,6 +163,11 @@ def read_rows(frame: pd.DataFrame) -> list[Row]:
 def read_costs(frame: pd.DataFrame) -> list[CostRow]:
     """The rows of a table with the columns of costs.csv."""
     return _read(frame, CostRow)
+
+
+def read_scores(frame: pd.DataFrame) -> list[ScoreRow]:
+    """The rows of a table with the columns of scores.csv."""
+    return _read(frame, ScoreRow)
 
 
 def _read(frame: pd.DataFrame, kind: type[AnyRow]) -> list[AnyRow]:

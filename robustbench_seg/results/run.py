@@ -15,7 +15,21 @@ import pandas as pd
 from robustbench_seg.errors import InputError
 from robustbench_seg.results.files import write_table
 from robustbench_seg.results.manifest import RunManifest
-from robustbench_seg.results.rows import CLASSES, COSTS, KEYS, SUMMARY, TEXT, CostRow, Row, read_costs, read_rows, table
+from robustbench_seg.results.rows import (
+    CLASSES,
+    COSTS,
+    KEYS,
+    SCORES,
+    SUMMARY,
+    TEXT,
+    CostRow,
+    Row,
+    ScoreRow,
+    read_costs,
+    read_rows,
+    read_scores,
+    table,
+)
 from robustbench_seg.results.store import Store
 from robustbench_seg.results.tables import Tables, tabulate
 
@@ -71,6 +85,13 @@ class Run:
         return read_costs(self._table("costs.csv")) if self._has("costs.csv") else []
 
     @cached_property
+    def score_rows(self) -> Sequence[ScoreRow]:
+        """One row per task that has a robustness score, as in scores.csv; none in a folder without that file."""
+        if self.tables:
+            return self.tables.scores
+        return read_scores(self._table("scores.csv", SCORES)) if self._has("scores.csv") else []
+
+    @cached_property
     def summary(self) -> pd.DataFrame:
         """summary.csv as a pandas table: one row per cell, task and metric."""
         return table(self.rows, SUMMARY)
@@ -84,6 +105,11 @@ class Run:
     def costs(self) -> pd.DataFrame:
         """costs.csv as a pandas table: forwards, backwards, seconds and peak memory of each cell."""
         return table(self.cost_rows, COSTS)
+
+    @cached_property
+    def scores(self) -> pd.DataFrame:
+        """scores.csv as a pandas table: the robustness score of each task, and the epsilon at which Q is 0.5."""
+        return table(self.score_rows, SCORES)
 
     @cached_property
     def info(self) -> Mapping[str, Any]:
@@ -117,7 +143,7 @@ class Run:
     def _has(self, name: str) -> bool:
         return (self.folder / name).is_file()
 
-    def _table(self, name: str) -> pd.DataFrame:
+    def _table(self, name: str, columns: Sequence[str] = KEYS) -> pd.DataFrame:
         path = self.folder / name
         try:
             text = path.read_text(encoding="utf-8")
@@ -126,17 +152,24 @@ class Run:
             raise InputError(f"'{self.folder}' has no {name}; is it a run folder? evaluate writes one") from error
         except (ValueError, OSError) as error:
             raise InputError(f"'{path}' is damaged ({error}); {_AGAIN}") from error
-        if reason := next(_damages(frame, text), ""):
+        if reason := next(_damages(frame, text, columns), ""):
             raise InputError(f"'{path}' is damaged ({reason}); {_AGAIN}")
         return frame.fillna(dict.fromkeys(TEXT, ""))
 
 
 def write_tables(store: Store, folder: Path) -> Tables:
-    """Write summary.csv, classes.csv and costs.csv from the store alone, and give their rows."""
+    """Write summary.csv, classes.csv, costs.csv, and scores.csv where there are any, from the store alone.
+
+    The rows of the tables.
+    """
     tables = tabulate(store)
     write_table(table(tables.summary, SUMMARY), folder / "summary.csv")
     write_table(table(tables.classes, CLASSES), folder / "classes.csv")
     write_table(table(tables.costs, COSTS), folder / "costs.csv")
+    if tables.scores:
+        write_table(table(tables.scores, SCORES), folder / "scores.csv")
+    else:
+        (folder / "scores.csv").unlink(missing_ok=True)
     return tables
 
 
@@ -155,9 +188,9 @@ def rebuild(folder: Path, pictures: bool = True) -> Run:
         return Run(folder, pictures, write_tables(store, folder))
 
 
-def _damages(frame: pd.DataFrame, text: str) -> Iterator[str]:
-    """What is wrong with a table that was read from this text."""
-    yield from (f"no column {column}" for column in KEYS if column not in frame)
+def _damages(frame: pd.DataFrame, text: str, columns: Sequence[str]) -> Iterator[str]:
+    """What is wrong with a table that was read from this text and must have these columns."""
+    yield from (f"no column {column}" for column in columns if column not in frame)
     for column in frame if len(frame) else ():
         if column not in TEXT and not pd.api.types.is_numeric_dtype(frame[column]):
             yield f"column {column} holds no numbers"

@@ -1,4 +1,4 @@
-"""From stored statistics to the rows of the tables: summary, per class, costs. A pure function of the store."""
+"""From stored statistics to the rows of the tables: summary, per class, costs, scores. A pure function of the store."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ import numpy as np
 from robustbench_seg.results.keys import CellKey
 from robustbench_seg.results.pair import CLEAN_VALUE, RATIO, VALUE, CellValues, PairResults, pairs_of
 from robustbench_seg.results.records import ImageResult
-from robustbench_seg.results.rows import CostRow, Row, aim
+from robustbench_seg.results.rows import CostRow, Row, ScoreRow, aim
+from robustbench_seg.results.score import scores
 from robustbench_seg.results.store import Store
 from robustbench_seg.tasks.base import Metric, Task
 
@@ -27,12 +28,13 @@ Numbers = dict[str, float | None]
 
 @dataclass(frozen=True)
 class Tables:
-    """The rows of the three tables of a run, and a sentence on how intervals were made for each data set."""
+    """The rows of the four tables of a run, and a sentence on how intervals were made for each data set."""
 
     summary: Sequence[Row]
     classes: Sequence[Row]
     costs: Sequence[CostRow]
     intervals: Mapping[str, str] = field(default_factory=dict)
+    scores: Sequence[ScoreRow] = ()
 
 
 def tabulate(store: Store) -> Tables:
@@ -48,7 +50,8 @@ def tabulate(store: Store) -> Tables:
             summary += cell.overall(task)
             classes += cell.per_class(task)
         summary += cell.outcomes()
-    return Tables(summary, classes, costs, {pair.pair.dataset: pair.resampling[1] for pair in pairs})
+    intervals = {pair.pair.dataset: pair.resampling[1] for pair in pairs}
+    return Tables(summary, classes, costs, intervals, [score for pair in pairs for score in scores(pair)])
 
 
 class _Cell:

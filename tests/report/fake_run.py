@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from robustbench_seg.results.rows import CostRow, Row, read_costs, read_rows
+from robustbench_seg.results.rows import CostRow, Row, ScoreRow, read_costs, read_rows
 from robustbench_seg.results.run import Panel
 
 NAN = float("nan")
@@ -35,6 +35,7 @@ class FakeRun:
     costs: pd.DataFrame
     info: dict[str, Any]
     pictures: list[Panel] = field(default_factory=list)
+    score_rows: list[ScoreRow] = field(default_factory=list)
 
     @property
     def rows(self) -> list[Row]:

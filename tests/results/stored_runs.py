@@ -70,8 +70,10 @@ def stored_run(
     ids: Sequence[str] | None = None,
     fingerprint: str = "0c1d",
     params: Mapping[str, Any] | None = None,
+    norm: str = "linf",
+    worst: Sequence[AttackConfiguration] = (),
 ) -> Run:
-    """A run of these models on the data set `street`, clean and under FGSM on depth."""
+    """A run of these models on the data set `street`, clean and under FGSM on depth; worst cases need no images."""
     folder.mkdir(parents=True)
     grids = {model: tuple(epsilon for epsilon in cells if epsilon) for model, cells in models.items()}
     pairs = tuple(
@@ -82,7 +84,8 @@ def stored_run(
             classes,
             (
                 AttackConfiguration("clean", "", "", (0.0,)),
-                AttackConfiguration("fgsm", "depth", "linf", grids[model], params or {}),
+                AttackConfiguration("fgsm", "depth", norm, grids[model], params or {}),
+                *worst,
             ),
         )
         for model in models
