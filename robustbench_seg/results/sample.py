@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,7 +30,17 @@ class Sample:
 
     def __sub__(self, other: Sample) -> Sample:
         """Return the difference over the same images, under the bootstrap samples that both have."""
-        if self.resampled is None or other.resampled is None:
-            return Sample(self.value - other.value)
-        common = min(len(self.resampled), len(other.resampled))
-        return Sample(self.value - other.value, self.resampled[:common] - other.resampled[:common])
+        return combined([other, self], lambda values: values[1] - values[0])
+
+
+def combined(samples: Sequence[Sample], function: Callable[[Floats], Floats]) -> Sample:
+    """A number made of others over the same images: `function` makes (n,) of their values (k,n), each column by itself.
+
+    Its bootstrap samples are those that all have.
+    """
+    (value,) = function(np.array([[sample.value] for sample in samples]))
+    resampled = [sample.resampled for sample in samples if sample.resampled is not None]
+    if len(resampled) < len(samples):
+        return Sample(float(value))
+    common = min(map(len, resampled))
+    return Sample(float(value), function(np.stack([each[:common] for each in resampled])))

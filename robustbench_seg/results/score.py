@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from robustbench_seg.results.keys import WORST, AttackConfiguration
-from robustbench_seg.results.pair import PairResults, Sample
+from robustbench_seg.results.pair import PairResults
 from robustbench_seg.results.rows import ScoreRow
+from robustbench_seg.results.sample import Sample, combined
 from robustbench_seg.tasks.base import Floats, Task
 
 NORM = "rms"
@@ -60,13 +61,6 @@ def half_epsilon(epsilons: Sequence[float], ratios: Floats) -> Floats:
     found = np.exp2(logs[before] + share * (logs[after] - logs[before]))
     found[~is_down.any(axis=0)] = epsilons[-1]
     return np.where(np.isfinite(ratios).all(axis=0), found, np.nan)
-
-
-def combined(samples: Sequence[Sample], function: Callable[[Floats], Floats]) -> Sample:
-    """A number made of others over the same images; `function` makes (n,) of their values (k,n) in each sample."""
-    (value,) = function(np.array([[sample.value] for sample in samples]))
-    resampled = [sample.resampled for sample in samples if sample.resampled is not None]
-    return Sample(float(value), function(np.stack(resampled)) if len(resampled) == len(samples) else None)
 
 
 def scores(pair: PairResults) -> Iterator[ScoreRow]:

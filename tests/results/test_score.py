@@ -10,10 +10,9 @@ import pytest
 
 from robustbench_seg.results.bootstrap import resample_weights
 from robustbench_seg.results.keys import AttackConfiguration
-from robustbench_seg.results.pair import Sample
 from robustbench_seg.results.rows import ScoreRow
 from robustbench_seg.results.run import Run, rebuild
-from robustbench_seg.results.score import combined, half_epsilon, robustness_score, score_grid
+from robustbench_seg.results.score import half_epsilon, robustness_score, score_grid
 from tests.results.stored_runs import stored_run
 
 GRID = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
@@ -79,13 +78,6 @@ def test_a_gap_in_one_curve_leaves_the_others() -> None:
 )
 def test_the_grid_has_both_ends_and_no_gap(epsilons: tuple[float | None, ...], grid: tuple[float, ...]) -> None:
     assert score_grid(epsilons) == grid
-
-
-def test_numbers_without_samples_make_one_without() -> None:
-    whole, bare = Sample(2.0, np.array([1.0, 3.0])), Sample(4.0)
-    total = combined([whole, Sample(4.0, np.array([5.0, 7.0]))], lambda values: values.sum(axis=0))
-    assert (total.value, total.resampled.tolist()) == (6.0, [6.0, 10.0])
-    assert combined([whole, bare], lambda values: values.sum(axis=0)) == Sample(6.0)
 
 
 def run_of(folder: Path, factors: dict[float, float], worst: AttackConfiguration = WORST, broken: int = 0) -> Run:
