@@ -151,6 +151,7 @@ def evaluate_command(**options: Any) -> None:
     failed = bool((run.summary["status"] == "failed").any())
     if options["as_json"]:
         result = {"failed": failed, "notes": run.info["notes"], "targets": listed(run.rows)}
+        result["scores"] = [asdict(score) for score in run.score_rows]
         click.echo(json.dumps({"run": str(folder), "report": str(page), **result, "estimate": asdict(foretold[0])}))
     else:
         _print_run(run, page)

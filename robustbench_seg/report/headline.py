@@ -9,6 +9,7 @@ from dataclasses import replace
 from robustbench_seg.attacks.registry import attack_strength
 from robustbench_seg.report.cells import DASH, Line, Table, text_cells
 from robustbench_seg.report.outcomes import Outcome, outcomes
+from robustbench_seg.report.scores import MEANING, score_table
 from robustbench_seg.report.section import Material, Part, Section
 from robustbench_seg.report.views import View
 from robustbench_seg.results.intervals import OPEN, UNKNOWN
@@ -22,13 +23,15 @@ _READING = "Where models are compared, the paired differences decide, which robu
 
 
 def section(material: Material) -> Sequence[Section]:
-    """One row per model and quoted perturbation."""
+    """The robustness scores where there are some, and one row per model and quoted perturbation."""
     reached = outcomes(material.run.rows)
     lines = tuple(_line(view, row, reached.get(row.key)) for view in material.views for row in quoted(view))
     if not lines:
         return [Section("results", "Results", "Results", ["No perturbed cell has a value yet."])]
-    parts = [Part(tables=[Table(_CAPTION, "model", _HEADS, lines)])]
-    return [Section("results", "Results", "Results", [_READING], parts)]
+    scores = material.run.score_rows
+    tables = [*([score_table(scores)] if scores else []), Table(_CAPTION, "model", _HEADS, lines)]
+    intro = [*([MEANING] if scores else []), _READING]
+    return [Section("results", "Results", "Results", intro, [Part(tables=tables)])]
 
 
 def quoted(view: View) -> list[Row]:

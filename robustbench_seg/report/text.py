@@ -11,10 +11,11 @@ from rich.text import Text
 from robustbench_seg.report.cells import DASH, Cell
 from robustbench_seg.report.cells import Table as Shown
 from robustbench_seg.report.outcomes import Outcome, outcomes
+from robustbench_seg.report.scores import MEANING, TITLE, score_lines
 from robustbench_seg.report.tables import by_epsilon, pivot
 from robustbench_seg.report.views import View, views
 from robustbench_seg.results.names import labels, metric_name, metric_text
-from robustbench_seg.results.rows import Row
+from robustbench_seg.results.rows import Row, ScoreRow
 from robustbench_seg.results.run import Run
 
 _SHADES = ((0.9, "green"), (0.5, "yellow"), (0.0, "red"))
@@ -29,14 +30,23 @@ _NUMBER = 4
 def terminal_tables(run: Run) -> list[Table]:
     """Q of every perturbation (rows) at every epsilon (columns), a table for each data set, task and model.
 
-    Then what became of the targets of attacks that have some, a table for each data set and model.
+    Then what became of the targets of attacks that have some, a table for each data set and model; then the scores.
     """
     tables = [
         _table("Q", _title(view, model), pivot(view, model, _cell)) for view in views(run.rows) for model in view.models
     ]
     if tables:
         tables[-1].caption = Text("Q is the retained share of the clean metric; columns are ε in units of 1/255")
-    return [*tables, *_target_tables(run.rows)]
+    return [*tables, *_target_tables(run.rows), *_score_tables(run.score_rows)]
+
+
+def _score_tables(rows: Sequence[ScoreRow]) -> list[Table]:
+    """One table of all scores where there are some."""
+    if not rows:
+        return []
+    table = _table("worst case", Text(TITLE, style="bold"), score_lines(rows))
+    table.caption = Text(MEANING)
+    return [table]
 
 
 def _target_tables(rows: Sequence[Row]) -> list[Table]:

@@ -12,7 +12,7 @@ from robustbench_seg.results.keys import WORST, AttackConfiguration
 from robustbench_seg.results.pair import PairResults
 from robustbench_seg.results.rows import ScoreRow
 from robustbench_seg.results.sample import Sample, combined
-from robustbench_seg.tasks.base import Floats, Task
+from robustbench_seg.tasks.base import Floats
 
 NORM = "rms"
 """The norm of the budget: every perturbation at one epsilon has the same energy."""
@@ -63,30 +63,19 @@ def half_epsilon(epsilons: Sequence[float], ratios: Floats) -> Floats:
     return np.where(np.isfinite(ratios).all(axis=0), found, np.nan)
 
 
-def scores(pair: PairResults) -> Iterator[ScoreRow]:
-    """The score of every task whose own worst case was measured over a grid that allows one (see `score_grid`).
+def scores(pair: PairResults, configuration: AttackConfiguration) -> Iterator[ScoreRow]:
+    """The score of a task whose own worst case this is; none of another attack or over another grid (`score_grid`).
 
     The worst case is the greedy one, labelled `worst`, in budget rms; all its cells are taken over the images that
-    count in every one. A task without such images or with a Q that is undefined has none.
+    count in every one. Without such images, or where Q is undefined, there is no score.
     """
-    for configuration in pair.pair.configurations:
-        if is_scored(configuration) and (grid := score_grid(configuration.epsilons)):
-            yield from _scores(pair, pair.tasks[configuration.objective], configuration, grid)
-
-
-def is_scored(configuration: AttackConfiguration) -> bool:
-    """Whether this is a worst case that scores are made of."""
-    is_greedy = configuration.label == WORST and not configuration.params.get("by_image")
-    return is_greedy and configuration.norm == NORM
-
-
-def _scores(
-    pair: PairResults, task: Task, configuration: AttackConfiguration, grid: Sequence[float]
-) -> Iterator[ScoreRow]:
+    grid = score_grid(configuration.epsilons) if is_scored(configuration) else ()
     keys = [configuration.key(pair.pair.model, pair.pair.dataset, epsilon) for epsilon in grid]
-    images = sorted(set.intersection(*({result.image for result in pair.counted(key)} for key in keys)))
+    counted = [{result.image for result in pair.counted(key)} for key in keys]
+    images = sorted(set.intersection(*counted)) if counted else []
     if not images:
         return
+    task = pair.tasks[configuration.objective]
     curve = [pair.values(key, task, images).sample(task.curve) for key in keys]
     score = combined(curve, lambda ratios: robustness_score(grid, ratios))
     half = combined(curve, lambda ratios: half_epsilon(grid, ratios))
@@ -103,6 +92,12 @@ def _scores(
             n_images=len(images),
             status="ok" if len(images) == pair.n_images else "failed",
         )
+
+
+def is_scored(configuration: AttackConfiguration) -> bool:
+    """Whether this is a worst case that scores are made of."""
+    is_greedy = configuration.label == WORST and not configuration.params.get("by_image")
+    return is_greedy and configuration.norm == NORM
 
 
 def _ends(stem: str, sample: Sample) -> dict[str, Any]:

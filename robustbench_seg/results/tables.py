@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from robustbench_seg.results.keys import CellKey
+from robustbench_seg.results.keys import AttackConfiguration, CellKey
 from robustbench_seg.results.pair import CLEAN_VALUE, RATIO, VALUE, CellValues, PairResults, pairs_of
 from robustbench_seg.results.records import ImageResult
 from robustbench_seg.results.rows import CostRow, Row, ScoreRow, aim
@@ -39,19 +39,27 @@ class Tables:
 
 def tabulate(store: Store) -> Tables:
     """Return all rows of all cells that are stored, in the order of the manifest."""
-    pairs = pairs_of(store)
-    cells = [_Cell(pair, key) for pair in pairs for key in pair.cells]
     summary: list[Row] = []
     classes: list[Row] = []
     costs: list[CostRow] = []
-    for cell in filter(_Cell.is_stored, cells):
-        costs.append(cell.cost())
-        for task in cell.pair.tasks.values():
-            summary += cell.overall(task)
-            classes += cell.per_class(task)
-        summary += cell.outcomes()
-    intervals = {pair.pair.dataset: pair.resampling[1] for pair in pairs}
-    return Tables(summary, classes, costs, intervals, [score for pair in pairs for score in scores(pair)])
+    scored: list[ScoreRow] = []
+    pairs = pairs_of(store)
+    for pair in pairs:
+        for configuration in pair.pair.configurations:
+            for cell in filter(_Cell.is_stored, _cells(pair, configuration)):
+                costs.append(cell.cost())
+                for task in pair.tasks.values():
+                    summary += cell.overall(task)
+                    classes += cell.per_class(task)
+                summary += cell.outcomes()
+            # While its cells are still kept.
+            scored += scores(pair, configuration)
+    return Tables(summary, classes, costs, {pair.pair.dataset: pair.resampling[1] for pair in pairs}, scored)
+
+
+def _cells(pair: PairResults, configuration: AttackConfiguration) -> list[_Cell]:
+    model, dataset = pair.pair.model, pair.pair.dataset
+    return [_Cell(pair, configuration.key(model, dataset, epsilon)) for epsilon in configuration.epsilons]
 
 
 class _Cell:

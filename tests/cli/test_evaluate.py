@@ -2,6 +2,7 @@
 
 import json
 
+import pandas as pd
 import pytest
 
 from tests.cli.runs import TOY
@@ -50,6 +51,32 @@ def test_one_object_for_machines(robustseg, tmp_path):
     assert estimate == foretold
     assert (estimate["gradients"], estimate["forwards"], estimate["workers"]) == (3, 9, 1)
     assert json.loads(robustseg(*RUN, *options)[1])["estimate"]["cells"] == 0
+
+
+def test_scores_for_machines_and_in_the_terminal(robustseg, tmp_path):
+    """FGSM is the only attack, so it is the worst case; one image is all void and counts in both."""
+    grid = ("-e", ".25,.5,1,2,4,8", "--set", "fgsm.norm=rms", "--set", "worst.norm=rms")
+    run = (
+        "evaluate",
+        *TOY,
+        "-a",
+        "fgsm",
+        "-a",
+        "worst",
+        *grid,
+        "--workers",
+        "1",
+        "--limit",
+        "4",
+        "-o",
+        tmp_path / "run",
+    )
+    (score,) = json.loads(robustseg(*run, "--json")[1])["scores"]
+    table = pd.read_csv(tmp_path / "run" / "summary.csv").query("attack == 'fgsm' and metric == 'miou'")
+    q = table["ratio"].clip(upper=1).to_numpy()
+    assert score["score"] == pytest.approx(((q[1:] + q[:-1]) / 2).mean(), abs=1e-5)
+    assert (score["model"], score["task"], score["n_images"]) == ("toy-single", "semantic", 4)
+    assert "Robustness score" in robustseg(*run)[1]
 
 
 def test_a_budget_is_said_first(robustseg, tmp_path, monkeypatch):
