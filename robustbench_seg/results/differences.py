@@ -1,26 +1,23 @@
-"""Differences between groups of models cell by cell: over the same images where stores allow it, else by the tables."""
+"""Differences between groups of models place by place: over the same images where stores allow it, else by tables."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from robustbench_seg.results.groups import Group
 from robustbench_seg.results.intervals import Interval, from_seeds, interval, sign_of, verdict
-from robustbench_seg.results.keys import CLEAN
 from robustbench_seg.results.measurements import Measurements, Unpaired
 from robustbench_seg.results.merge import merge
-from robustbench_seg.results.pair import RATIO, VALUE, CellValues
-from robustbench_seg.results.rows import OUTCOMES, Row, Series, aim, unique
+from robustbench_seg.results.places import Item, Numbers, Place, places_of
+from robustbench_seg.results.rows import Series, aim, unique
 from robustbench_seg.results.run import Run
 from robustbench_seg.results.sample import Sample
-from robustbench_seg.results.tables import DIRECTIONS
 
 
 @dataclass(frozen=True)
@@ -29,7 +26,8 @@ class Difference:
 
     `a` and `b` are means over the trainings (`seeds_a`, `seeds_b`) of the group, in the unit of the metric for the
     quantity `value`, shares for `ratio`. `direction` is what is better of the metric; Q is better the higher it is.
-    `epsilon` is in units of 1/255 (None: unbounded; 0 for the attack `clean`, which has no ratio). `image_low` and
+    `epsilon` is in units of 1/255 (None: unbounded, or a number of the whole curve, `score` and `half_epsilon`; 0 for
+    the attack `clean`, which has no ratio). `image_low` and
     `image_high` bound the interval from images, `seed_low` and `seed_high` that from seeds; None without one.
     """
 
@@ -91,32 +89,22 @@ class Comparison:
     notes: tuple[str, ...]
 
 
-class _Item(NamedTuple):
-    """What a number is of: a metric, the direction that is better, and the quantity."""
-
-    metric: str
-    direction: str
-    quantity: str
-
-
-_Numbers = dict[_Item, Sample]
-_Measured = Mapping[str, Sequence[Row]]
-"""The rows of one cell and task by model."""
-
-
 def compare(runs: Sequence[Run], groups: Sequence[Group]) -> Comparison:
     """The first group against each other one: every metric with a direction in every cell and task that both have.
+
+    Then the robustness score, and the epsilon at Q = 0.5, of the tasks that have one for both.
 
     `groups` hold models as they are called among all runs (`merge.model_names`). Numbers are over the images that
     count for every model of both groups and come with an interval from the same bootstrap samples of them; where a
     store is missing they come from summary.csv, without one.
     """
+    merged = merge(runs, Path())
     differences: dict[Group, list[Difference]] = {group: [] for group in groups[1:]}
     notes: list[str] = []
     with Measurements(runs) as measurements:
-        for measured in _by_place(runs):
+        for place in places_of(merged.rows, merged.score_rows):
             for second, listed in differences.items():
-                listed += _Sides(groups[0], second, measured).differences(measurements, notes)
+                listed += _Sides(groups[0], second, place).differences(measurements, notes)
     return Comparison(tuple(groups), tuple(chain(*differences.values())), tuple(unique(notes)))
 
 
@@ -127,23 +115,13 @@ def differences_table(differences: Sequence[Difference]) -> pd.DataFrame:
     return pd.DataFrame(values, columns=pd.Index(names))
 
 
-def _by_place(runs: Sequence[Run]) -> Iterable[_Measured]:
-    """The rows of the metrics that have a direction, in order of appearance."""
-    places: dict[tuple[object, ...], dict[str, list[Row]]] = {}
-    for row in merge(runs, Path()).rows:
-        if row.direction and row.metric not in OUTCOMES:
-            models = places.setdefault((row.dataset, *row.series, row.epsilon, row.task), {})
-            models.setdefault(row.model, []).append(row)
-    return places.values()
-
-
 @dataclass(frozen=True)
 class _Sides:
-    """Groups A (`first`) and B (`second`) in one cell and task."""
+    """Groups A (`first`) and B (`second`) in one place."""
 
     first: Group
     second: Group
-    measured: _Measured
+    place: Place
 
     def differences(self, measurements: Measurements, notes: list[str]) -> list[Difference]:
         """A difference for every item that a model of each group has a value of; what they lack goes into `notes`."""
@@ -151,10 +129,12 @@ class _Sides:
         if not all(sides):
             return []
         models = [*sides[0], *sides[1]]
-        rows = [self.measured[model][0] for model in models]
+        rows = [of_cell[0] for model in models for of_cell in self.place.rows(model)]
         paired = measurements.paired([row.key for row in rows], rows[0].task)
         if not isinstance(paired, Unpaired):
-            numbers = [_stored(values, is_clean=rows[0].attack == CLEAN) for values in paired]
+            cells = len(self.place.cells)
+            by_model = [paired[start : start + cells] for start in range(0, len(paired), cells)]
+            numbers = [self.place.stored(values) for values in by_model]
             return self._differences(dict(zip(models, numbers, strict=False)))
         title = f"{self.first.name} and {self.second.name} on {rows[0].dataset}"
         lacking = "no interval from images" if paired.is_same_measurement else "no interval"
@@ -162,13 +142,13 @@ class _Sides:
         if any(row.failed for row in rows) or len({row.n_images for row in rows}) > 1:
             notes.append(f"{title}: cells over different images are left out, for want of a store to pair them.")
             return []
-        numbers = [_tabled(self.measured[model]) for model in models]
+        numbers = [self.place.tabled(self.place.rows(model)) for model in models]
         return self._differences(dict(zip(models, numbers, strict=True)), paired.is_same_measurement)
 
     def _models(self, group: Group) -> list[str]:
-        return [model for model in group.models if model in self.measured]
+        return [model for model in group.models if self.place.rows(model)]
 
-    def _differences(self, numbers: Mapping[str, _Numbers], with_seeds: bool = True) -> list[Difference]:
+    def _differences(self, numbers: Mapping[str, Numbers], with_seeds: bool = True) -> list[Difference]:
         sides = [
             [numbers[model] for model in self._models(group) if model in numbers] for group in (self.first, self.second)
         ]
@@ -179,16 +159,17 @@ class _Sides:
                 differences.append(self._difference(item, a, b, with_seeds))
         return differences
 
-    def _difference(self, item: _Item, a: Sequence[Sample], b: Sequence[Sample], with_seeds: bool) -> Difference:
-        row = next(iter(self.measured.values()))[0]
+    def _difference(self, item: Item, a: Sequence[Sample], b: Sequence[Sample], with_seeds: bool) -> Difference:
         of_a, of_b = ([sample.value for sample in side] for side in (a, b))
         images = _from_images(a, b)
         seeds = from_seeds(of_a, of_b) if with_seeds else None
-        place = {name: getattr(row, name) for name in ("dataset", "task", "attack", "objective", "norm", "epsilon")}
+        names = ("dataset", "task", "attack", "objective", "norm")
+        place = {name: getattr(self.place.row, name) for name in names}
         return Difference(
             first=self.first.name,
             second=self.second.name,
             **place,
+            epsilon=self.place.epsilon,
             **item._asdict(),
             a=float(np.mean(of_a)),
             b=float(np.mean(of_b)),
@@ -200,26 +181,6 @@ class _Sides:
             seeds_a=len(a),
             seeds_b=len(b),
         )
-
-
-def _stored(values: CellValues, is_clean: bool) -> _Numbers:
-    """The value of every metric that has a direction, and its Q where the cell is not the clean one."""
-    return {
-        _Item(metric.name, DIRECTIONS[metric.higher_is_better], quantity): values.sample(metric.name, quantity)
-        for metric in values.task.metrics
-        if metric.higher_is_better is not None
-        for quantity in ((VALUE,) if is_clean else (VALUE, RATIO))
-    }
-
-
-def _tabled(rows: Sequence[Row]) -> _Numbers:
-    """The same from the rows, without bootstrap samples."""
-    return {
-        _Item(row.metric, row.direction, quantity): Sample(value)
-        for row in rows
-        for quantity, value in ((VALUE, row.value), (RATIO, None if row.attack == CLEAN else row.ratio))
-        if value is not None
-    }
 
 
 def _from_images(a: Sequence[Sample], b: Sequence[Sample]) -> Interval | None:

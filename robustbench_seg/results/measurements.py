@@ -7,12 +7,13 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from robustbench_seg.results.keys import CellKey
+from robustbench_seg.results.keys import WORST, CellKey
 from robustbench_seg.results.merge import model_names
 from robustbench_seg.results.pair import RATIO, CellValues, PairResults, pairs_of
 from robustbench_seg.results.run import STORE, Run
 from robustbench_seg.results.sample import Sample
 from robustbench_seg.results.store import Store
+from robustbench_seg.results.worst import candidates
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,19 @@ def _obstacle(places: Sequence[_Place], task: str) -> str:
     configurations = [source.results.configuration(key) for source, key in places]
     perturbations = {(made.label, made.objective, made.norm) for made in configurations}
     made_with = {(made.label, made.objective, made.norm, made.digest) for made in configurations}
-    return "the attack had other parameters" if len(perturbations) < len(made_with) else ""
+    if len(perturbations) < len(made_with):
+        return "the attack had other parameters"
+    worst = [place for place in places if place[0].results.configuration(place[1]).attack == WORST]
+    cells = {replace(key, model="") for _, key in worst}
+    chosen_from = {(replace(key, model=""), _attacks(source.results, key)) for source, key in worst}
+    return "the worst case is over other attacks" if len(cells) < len(chosen_from) else ""
+
+
+def _attacks(results: PairResults, key: CellKey) -> frozenset[tuple[str, str]]:
+    """The attacks that a worst case may choose from, with digests of their parameters."""
+    configurations = results.pair.configurations
+    places = candidates(results.configuration(key), key.epsilon, configurations)
+    return frozenset((configurations[at].label, configurations[at].digest) for at, _ in places)
 
 
 def _conditions(place: _Place, task: str) -> dict[str, object]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,9 @@ WIDEST = 2.0
 """Neighbouring epsilons of the grid are no further apart than this factor."""
 HALF = 0.5
 """The Q that `half_epsilon` looks for."""
+
+SCORE, HALF_EPSILON = "score", "half_epsilon"
+"""The quantities that are of a whole curve."""
 
 
 def score_grid(epsilons: Iterable[float | None]) -> tuple[float, ...]:
@@ -63,6 +67,13 @@ def half_epsilon(epsilons: Sequence[float], ratios: Floats) -> Floats:
     return np.where(np.isfinite(ratios).all(axis=0), found, np.nan)
 
 
+def numbers_of(epsilons: Sequence[float], curve: Sequence[Sample]) -> tuple[Sample, Sample]:
+    """The robustness score and the epsilon at Q = 0.5 of a curve of Q over these epsilons."""
+    functions = robustness_score, half_epsilon
+    score, half = (combined(curve, partial(function, epsilons)) for function in functions)
+    return score, half
+
+
 def scores(pair: PairResults, configuration: AttackConfiguration) -> Iterator[ScoreRow]:
     """The score of a task whose own worst case this is; none of another attack or over another grid (`score_grid`).
 
@@ -77,8 +88,7 @@ def scores(pair: PairResults, configuration: AttackConfiguration) -> Iterator[Sc
         return
     task = pair.tasks[configuration.objective]
     curve = [pair.values(key, task, images).sample(task.curve) for key in keys]
-    score = combined(curve, lambda ratios: robustness_score(grid, ratios))
-    half = combined(curve, lambda ratios: half_epsilon(grid, ratios))
+    score, half = numbers_of(grid, curve)
     if np.isfinite(score.value):
         yield ScoreRow(
             model=pair.pair.model,

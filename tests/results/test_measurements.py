@@ -1,11 +1,12 @@
 """Samples of several runs: paired, or the reason why not."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from robustbench_seg.results.keys import CellKey
+from robustbench_seg.results.keys import AttackConfiguration, CellKey
 from robustbench_seg.results.measurements import Measurements, Unpaired
 from robustbench_seg.results.pair import VALUE
 from tests.results.stored_runs import stored_run
@@ -60,3 +61,18 @@ def test_without_a_store_or_a_cell_there_is_no_sample(tmp_path: Path) -> None:
     (run.folder / "store.sqlite").unlink()
     with Measurements([run]) as measurements:
         assert measurements.sample(key("a"), "depth", "rmse") is None
+
+
+@pytest.mark.parametrize(("params", "reason"), [(None, ""), ({"steps": 2}, "the worst case is over other attacks")])
+def test_worst_cases_are_paired_where_they_are_over_the_same_attacks(
+    tmp_path: Path, params: dict | None, reason: str
+) -> None:
+    worst = [AttackConfiguration("worst", "depth", "linf", (1.0, 4.0))]
+    given = [None, params]
+    runs = [
+        stored_run(tmp_path / model, {model: CELLS}, params=one, worst=worst)
+        for model, one in zip("ab", given, strict=True)
+    ]
+    with Measurements(runs) as measurements:
+        found = measurements.paired([replace(key(model), attack="worst") for model in "ab"], "depth")
+        assert (found.reason if isinstance(found, Unpaired) else "") == reason
