@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,20 +16,20 @@ from robustbench_seg.results.intervals import Interval, from_seeds, interval, si
 from robustbench_seg.results.measurements import Measurements, Unpaired
 from robustbench_seg.results.merge import merge
 from robustbench_seg.results.places import Item, Numbers, Place, places_of
-from robustbench_seg.results.rows import Series, aim, unique
+from robustbench_seg.results.rows import Row, Series, aim, unique
 from robustbench_seg.results.run import Run
 from robustbench_seg.results.sample import Sample
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One number of group `second` (B) minus that of group `first` (A), in one cell, over the same images.
+    """One number of group `second` (B) minus that of group `first` (A), in one place, over the same `n_images` images.
 
     `a` and `b` are means over the trainings (`seeds_a`, `seeds_b`) of the group, in the unit of the metric for the
     quantity `value`, shares for `ratio`. `direction` is what is better of the metric; Q is better the higher it is.
     `epsilon` is in units of 1/255 (None: unbounded, or a number of the whole curve, `score` and `half_epsilon`; 0 for
-    the attack `clean`, which has no ratio). `image_low` and
-    `image_high` bound the interval from images, `seed_low` and `seed_high` that from seeds; None without one.
+    the attack `clean`, which has no ratio). `image_low` and `image_high` bound the interval from images, `seed_low` and
+    `seed_high` that from seeds; None without one.
     """
 
     first: str
@@ -51,6 +52,7 @@ class Difference:
     seed_high: float | None
     seeds_a: int
     seeds_b: int
+    n_images: int
 
     @property
     def intervals(self) -> dict[str, Interval]:
@@ -89,20 +91,21 @@ class Comparison:
     notes: tuple[str, ...]
 
 
-def compare(runs: Sequence[Run], groups: Sequence[Group]) -> Comparison:
+def compare(runs: Sequence[Run], groups: Sequence[Group], rows: Sequence[Row] | None = None) -> Comparison:
     """The first group against each other one: every metric with a direction in every cell and task that both have.
 
     Then the robustness score, and the epsilon at Q = 0.5, of the tasks that have one for both.
 
     `groups` hold models as they are called among all runs (`merge.model_names`). Numbers are over the images that
     count for every model of both groups and come with an interval from the same bootstrap samples of them; where a
-    store is missing they come from summary.csv, without one.
+    store is missing they come from summary.csv, without one. Where `rows` of the merged runs are given (see `merge`),
+    only their cells and tasks.
     """
     merged = merge(runs, Path())
     differences: dict[Group, list[Difference]] = {group: [] for group in groups[1:]}
     notes: list[str] = []
     with Measurements(runs) as measurements:
-        for place in places_of(merged.rows, merged.score_rows):
+        for place in places_of(merged.rows if rows is None else rows, merged.score_rows):
             for second, listed in differences.items():
                 listed += _Sides(groups[0], second, place).differences(measurements, notes)
     return Comparison(tuple(groups), tuple(chain(*differences.values())), tuple(unique(notes)))
@@ -113,6 +116,13 @@ def differences_table(differences: Sequence[Difference]) -> pd.DataFrame:
     names = [*(field.name for field in fields(Difference)), "verdict"]
     values = [[getattr(difference, name) for name in names] for difference in differences]
     return pd.DataFrame(values, columns=pd.Index(names))
+
+
+class _Basis(NamedTuple):
+    """Over how many images numbers are, and whether those of several trainings have an interval from their seeds."""
+
+    n_images: int
+    has_seeds: bool = True
 
 
 @dataclass(frozen=True)
@@ -135,7 +145,8 @@ class _Sides:
             cells = len(self.place.cells)
             by_model = [paired[start : start + cells] for start in range(0, len(paired), cells)]
             numbers = [self.place.stored(values) for values in by_model]
-            return self._differences(dict(zip(models, numbers, strict=False)))
+            basis = _Basis(paired[0].n_images if paired else 0)
+            return self._differences(dict(zip(models, numbers, strict=False)), basis)
         title = f"{self.first.name} and {self.second.name} on {rows[0].dataset}"
         lacking = "no interval from images" if paired.is_same_measurement else "no interval"
         notes.append(f"{title}: {lacking}, {paired.reason}.")
@@ -143,12 +154,13 @@ class _Sides:
             notes.append(f"{title}: cells over different images are left out, for want of a store to pair them.")
             return []
         numbers = [self.place.tabled(self.place.rows(model)) for model in models]
-        return self._differences(dict(zip(models, numbers, strict=True)), paired.is_same_measurement)
+        basis = _Basis(rows[0].n_images, paired.is_same_measurement)
+        return self._differences(dict(zip(models, numbers, strict=True)), basis)
 
     def _models(self, group: Group) -> list[str]:
         return [model for model in group.models if self.place.rows(model)]
 
-    def _differences(self, numbers: Mapping[str, Numbers], with_seeds: bool = True) -> list[Difference]:
+    def _differences(self, numbers: Mapping[str, Numbers], basis: _Basis) -> list[Difference]:
         sides = [
             [numbers[model] for model in self._models(group) if model in numbers] for group in (self.first, self.second)
         ]
@@ -156,13 +168,13 @@ class _Sides:
         for item in dict.fromkeys(chain(*sides[0], *sides[1])):
             a, b = ([of[item] for of in side if item in of and np.isfinite(of[item].value)] for side in sides)
             if a and b:
-                differences.append(self._difference(item, a, b, with_seeds))
+                differences.append(self._difference(item, a, b, basis))
         return differences
 
-    def _difference(self, item: Item, a: Sequence[Sample], b: Sequence[Sample], with_seeds: bool) -> Difference:
+    def _difference(self, item: Item, a: Sequence[Sample], b: Sequence[Sample], basis: _Basis) -> Difference:
         of_a, of_b = ([sample.value for sample in side] for side in (a, b))
         images = _from_images(a, b)
-        seeds = from_seeds(of_a, of_b) if with_seeds else None
+        seeds = from_seeds(of_a, of_b) if basis.has_seeds else None
         names = ("dataset", "task", "attack", "objective", "norm")
         place = {name: getattr(self.place.row, name) for name in names}
         return Difference(
@@ -180,6 +192,7 @@ class _Sides:
             seed_high=seeds and seeds[1],
             seeds_a=len(a),
             seeds_b=len(b),
+            n_images=basis.n_images,
         )
 
 

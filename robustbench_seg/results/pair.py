@@ -38,6 +38,7 @@ class CellValues:
     scored: npt.NDArray[np.bool_]
     perturbed: Values
     clean: Values
+    n_images: int
 
     def sample(self, metric: str, quantity: str = RATIO, label: str = "") -> Sample:
         """Return a quantity of a metric of the task, over all classes or of the class `label`."""
@@ -148,7 +149,7 @@ class PairResults:
         task = self.tasks[name]
         scored, clean = self._clean_values(name, images)
         perturbed = clean if key.is_clean else self._compute(task, self.cell(key), images, scored)
-        return CellValues(task, self.pair.classes, scored, perturbed, clean)
+        return CellValues(task, self.pair.classes, scored, perturbed, clean, len(images))
 
     def _compute_clean(self, name: str, images: tuple[int, ...]) -> tuple[npt.NDArray[np.bool_], Values]:
         """Return the classes in the labels, and the clean values."""

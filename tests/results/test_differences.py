@@ -51,7 +51,7 @@ def test_a_copy_differs_by_nothing(tmp_path: Path) -> None:
     assert len(found) == 7 * 5
     for d in found:
         assert (d.difference, d.image_low, d.image_high) == (0, 0, 0)
-        assert (d.seed_low, d.seed_high, d.seeds_a, d.seeds_b) == (None, None, 1, 1)
+        assert (d.seed_low, d.seed_high, d.seeds_a, d.seeds_b, d.n_images) == (None, None, 1, 1, N)
         assert d.verdict == OPEN
 
 
@@ -258,7 +258,7 @@ def test_the_first_group_is_compared_with_each_other_one(tmp_path: Path) -> None
 )
 def test_a_claim_needs_every_interval_there(image: tuple, seed: tuple, verdict: str) -> None:
     names = ("a", "b", "street", "depth", "rmse", "lower", "fgsm", "depth", "linf", 1.0, "ratio")
-    assert Difference(*names, 0.5, 0.6, 0.1, *image, *seed, 2, 2).verdict == verdict
+    assert Difference(*names, 0.5, 0.6, 0.1, *image, *seed, 2, 2, 8).verdict == verdict
 
 
 def test_the_table_has_the_fields_in_order(tmp_path: Path) -> None:
@@ -266,7 +266,7 @@ def test_the_table_has_the_fields_in_order(tmp_path: Path) -> None:
     table = differences_table(differences([run], alone("a", "b")))
     assert ",".join(table.columns) == (
         "first,second,dataset,task,metric,direction,attack,objective,norm,epsilon,quantity,a,b,difference,"
-        "image_low,image_high,seed_low,seed_high,seeds_a,seeds_b,verdict"
+        "image_low,image_high,seed_low,seed_high,seeds_a,seeds_b,n_images,verdict"
     )
     assert len(table) == 7 * 5
     assert list(differences_table([]).columns) == list(table.columns)
