@@ -43,7 +43,7 @@ def evaluate(
         classes: the classes of a plain module's logits.
         out: the run folder, which resumes when it is given again; a temporary one by default.
         options: other fields of `EvaluationConfig`: limit, budget (in minutes), seed, batch_size, device, precision,
-            workers, ...
+            workers, quantise (also score images rounded to 8 bits), ...
 
     Returns:
         The run: `.summary` is a pandas table, `.plot()` its Q curves, `.relationships()` what attacking one task does

@@ -21,7 +21,7 @@ class Worst(Perturbation):
 
     In `linf` also of what they made at smaller epsilons. Chosen greedily its curve falls there by construction, and is
     nowhere above that of an attack; by image it may be. Costs nothing: it is chosen from what is stored (see
-    `results.worst`).
+    `results.worst`). Images rounded to 8 bits, where they are scored too, have a worst case of their own.
 
     Args:
         over: names or labels of the attacks to choose from, separated by `;`; all of the protocol where empty.

@@ -29,7 +29,7 @@ DEFAULT_PROTOCOL = "quick"
 _OWN = ("weights", "normalize", "input_scale", "channel_order", "classes", "outputs")
 _AS_GIVEN = (
     *("limit", "budget", "seed", "device", "precision", "compile", "plain"),
-    *("engine", "workers", "timeout", "save_images", "plugins"),
+    *("engine", "workers", "timeout", "save_images", "quantise", "plugins"),
 )
 """Options that are fields of an `EvaluationConfig` as they stand."""
 
@@ -95,6 +95,11 @@ def own_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--dry-run", is_flag=True, help="Print what would be done and an estimate; do nothing.")
 @click.option("--save-images", is_flag=True, help="Keep every perturbed image as PNG (rounded to 8 bits).")
+@click.option(
+    "--quantise",
+    is_flag=True,
+    help="Score perturbed images also rounded to 8 bits, as files hold them: ε = 0.25 vanishes, 0.5 and 0.75 become 1.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
 @click.option("--engine", default="local", show_default=True, metavar="local|ray", help="How work is spread.")
 @click.option("--workers", type=click.IntRange(0), default=0, help="Workers (default: one per core, one on a GPU).")

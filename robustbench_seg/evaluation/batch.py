@@ -12,6 +12,7 @@ from torch import Tensor
 from robustbench_seg.classes import Alignment
 from robustbench_seg.data.base import Dataset, Sample, label_of
 from robustbench_seg.errors import InputError
+from robustbench_seg.evaluation.stored import from_bytes
 from robustbench_seg.registry import described
 from robustbench_seg.tasks.base import Labels, Outputs, Task, rescaled
 from robustbench_seg.tasks.registry import load_tasks
@@ -85,7 +86,7 @@ def _stack(
     return Batch(
         tuple(index for index, _ in samples),
         tuple(sample.id for _, sample in samples),
-        (torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float() / 255).contiguous(),
+        from_bytes(torch.from_numpy(images).to(device).permute(0, 3, 1, 2)).contiguous(),
         labels,
     )
 

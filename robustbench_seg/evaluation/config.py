@@ -18,9 +18,10 @@ class EvaluationConfig:
     """A whole evaluation, as asked for. `batch_size` 0 chooses one; `workers` 0 is one per core (one on a GPU).
 
     `limit` is a number of images; `budget`, in minutes, takes as many of them as are estimated to fit into it.
-    `timeout` is in seconds per work item (a batch of images), 0 for none; `engine` one of engines.base.ENGINES.
-    `in_process` keeps the work in threads of this process, for what another one could not see: objects in memory,
-    attacks registered from Python, scripts that must not be imported twice.
+    `quantise` scores every perturbed image a second time, rounded to 8 bits. `timeout` is in seconds per work item (a
+    batch of images), 0 for none; `engine` one of engines.base.ENGINES. `in_process` keeps the work in threads of this
+    process, for what another one could not see: objects in memory, attacks registered from Python, scripts that must
+    not be imported twice.
     """
 
     models: Sequence[ModelSpec | InMemory]
@@ -39,6 +40,7 @@ class EvaluationConfig:
     workers: int = 0
     timeout: float = 0
     save_images: bool = False
+    quantise: bool = False
     plugins: Sequence[str] = ()
     in_process: bool = False
     given: Mapping[str, Any] = field(default_factory=dict)

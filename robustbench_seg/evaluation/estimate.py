@@ -97,7 +97,7 @@ def estimate(plan: Plan, costs: Sequence[PairCost], done: Set[tuple[int, int, in
     seconds = [len(piece.images) * costs[piece.pair].seconds(piece.configurations) for piece in pieces]
     rows = sum(len(plan.pairs[piece.pair].tasks) * len(piece.images) * _n_cells(plan, piece) for piece in pieces)
     return Estimate(
-        sum(len(plan.pairs[p].configurations[configuration].epsilons) for p, configuration in left),
+        sum(len(plan.pairs[p].configurations[configuration].cells) for p, configuration in left),
         sum({(piece.pair, piece.shard): len(piece.images) for piece in pieces}.values()),
         sum(count * passes.gradients for count, passes in counted) + sum(passes.gradients for passes, _ in fits),
         sum(count * passes.forwards for count, passes in counted) + sum(passes.forwards for passes, _ in fits),
@@ -110,7 +110,7 @@ def estimate(plan: Plan, costs: Sequence[PairCost], done: Set[tuple[int, int, in
 
 
 def _n_cells(plan: Plan, piece: WorkItem) -> int:
-    return sum(len(plan.pairs[piece.pair].configurations[index].epsilons) for index in piece.configurations)
+    return sum(len(plan.pairs[piece.pair].configurations[index].cells) for index in piece.configurations)
 
 
 def _makespan(seconds: Iterable[float], workers: int) -> float:
@@ -128,7 +128,7 @@ def _passes(attacks: Sequence[ConfiguredAttack], shares_forward: bool) -> Passes
     started: set[Hashable] = set()
     for attack in attacks:
         keys = [attack.cell_key(epsilon) for epsilon in attack.configuration.epsilons]
-        cells += keys.count(None) + len({*keys} - {None} - seen)
+        cells += len(attack.configuration.scored) * (keys.count(None) + len({*keys} - {None} - seen))
         forwards += attack.num_forwards
         seen.update(keys)
         starts = attack.uses_clean_gradient and attack.num_gradients > 0

@@ -9,6 +9,8 @@ import numpy.typing as npt
 from PIL import Image
 from torch import Tensor
 
+from robustbench_seg.evaluation.stored import to_bytes
+
 
 def png(pixels: npt.NDArray[np.uint8]) -> bytes:
     """An (H,W,3) uint8 image as PNG."""
@@ -19,7 +21,7 @@ def png(pixels: npt.NDArray[np.uint8]) -> bytes:
 
 def picture(image: Tensor) -> bytes:
     """A (3,H,W) image in [0,1]."""
-    return png((image.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy())
+    return png(to_bytes(image).permute(1, 2, 0).cpu().numpy())
 
 
 def amplified(perturbation: Tensor) -> bytes:

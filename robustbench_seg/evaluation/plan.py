@@ -20,7 +20,7 @@ from robustbench_seg.models.base import LoadedModel
 from robustbench_seg.protocol import AttackPlan, Protocol
 from robustbench_seg.protocol_options import caveats, with_variants
 from robustbench_seg.registry import unknown
-from robustbench_seg.results.keys import CLEAN, WORST, AttackConfiguration
+from robustbench_seg.results.keys import CLEAN, FLOAT, ROUNDED, WORST, AttackConfiguration
 from robustbench_seg.results.worst import candidates, chosen_attacks
 from robustbench_seg.tasks.base import Task
 from robustbench_seg.tasks.registry import load_tasks
@@ -41,6 +41,12 @@ class Pair:
     def to_run(self) -> tuple[int, ...]:
         """The configurations that are run; the others are derived from their results."""
         return tuple(i for i, configuration in enumerate(self.configurations) if configuration.attack != WORST)
+
+    def quantised(self) -> Pair:
+        """The pair with every perturbation scored twice: as it is, and rounded to 8 bits."""
+        # The clean images are those of a data set, which has 8 bits.
+        clean, *perturbed = self.configurations
+        return replace(self, configurations=(clean, *(replace(each, scored=(FLOAT, ROUNDED)) for each in perturbed)))
 
 
 @dataclass(frozen=True)

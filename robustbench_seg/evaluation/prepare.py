@@ -75,6 +75,8 @@ class PreparedEvaluation:
             "device": torch.device(self.device).type,
             "code": code(config.plugins, {ATTACKS.get(plan.name) for plan in config.protocol.attacks}),
         }
+        if config.quantise:
+            self.identity["quantise"] = True
         if self.training:
             self.identity["fitted_on"] = [
                 [self.datasets[d].name, len(images), images.digest] for d, images in self.training.items()
@@ -155,7 +157,7 @@ class PreparedEvaluation:
             for d, dataset in enumerate(self.datasets):
                 pair, left_out = plan_pair((m, d), model, dataset, config.protocol, config.tasks, config.limit)
                 notes += left_out
-                pairs += [] if pair is None else [pair]
+                pairs += [] if pair is None else [pair.quantised() if config.quantise else pair]
         if all(len(pair.configurations) == 1 for pair in pairs):
             raise UsageError("nothing to evaluate: " + "; ".join(notes))
         batch = config.batch_size or (int(stored["batch_size"]) if stored else self._batch_size(pairs))
@@ -268,9 +270,9 @@ def _refuse_fewer(folder: Path, asked: RunManifest) -> None:
 
 
 def _refuse_other(folder: Path, stored: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
-    different = [key for key in asked if stored.get(key) != asked[key]]
+    different = [key for key in {**asked, **stored} if stored.get(key) != asked.get(key)]
     if different:
-        parts = [f"{key} was {_short(stored.get(key))}, now {_short(asked[key])}" for key in different]
+        parts = [f"{key} was {_short(stored.get(key))}, now {_short(asked.get(key))}" for key in different]
         raise UsageError(f"'{folder}' holds another run ({'; '.join(parts)}); give another folder with -o")
 
 

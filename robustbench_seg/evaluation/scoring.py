@@ -17,17 +17,18 @@ from robustbench_seg.evaluation import panels
 from robustbench_seg.evaluation.batch import Batch, measure
 from robustbench_seg.evaluation.context import WorkerContext
 from robustbench_seg.evaluation.job import Pictures
-from robustbench_seg.results.keys import CLEAN, AttackConfiguration
+from robustbench_seg.results.keys import CLEAN, FLOAT, AttackConfiguration
 from robustbench_seg.results.records import ImageResult, pack
 from robustbench_seg.tasks.base import Outputs
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One configuration at one of its epsilons (None: without one)."""
+    """One configuration at one of its epsilons (None: without one), scored in one way."""
 
     configuration: AttackConfiguration
     epsilon: float | None
+    scored: str = FLOAT
 
     @property
     def is_clean(self) -> bool:
@@ -46,7 +47,12 @@ class Cell:
         """Whether its pictures are kept: the largest epsilon up to 4, where effects are plain to see."""
         known = [e for e in self.configuration.epsilons if e is not None and e > 0]
         drawn = max((e for e in known if e <= 4), default=min(known, default=None))
-        return self.is_clean or self.epsilon == drawn
+        return self.is_clean or (self.scored == FLOAT and self.epsilon == drawn)
+
+    @property
+    def is_saved(self) -> bool:
+        """Whether its images are files of their own: those of rounded ones would be the same as before rounding."""
+        return self.scored == FLOAT and not self.is_clean
 
 
 class Scorer:
@@ -83,7 +89,7 @@ class Scorer:
                     pngs=self._draw(i, images[i], outputs, cell.is_clean) if drawn else {},
                 )
             )
-            if self._pictures.folder is not None and not cell.is_clean:
+            if self._pictures.folder is not None and cell.is_saved:
                 self._save(self._pictures.folder, cell, i, images[i])
         return tuple(results)
 

@@ -18,7 +18,9 @@ from robustbench_seg.evaluation.job import Pictures
 from robustbench_seg.evaluation.memory import is_out_of_memory
 from robustbench_seg.evaluation.meter import Meter
 from robustbench_seg.evaluation.scoring import Cell, Scorer
+from robustbench_seg.evaluation.stored import SEEN
 from robustbench_seg.registry import described
+from robustbench_seg.results.keys import FLOAT
 from robustbench_seg.results.records import CellResult, ImageResult
 
 Target = tuple[AttackContext, AdversarialLoss | None]
@@ -36,7 +38,7 @@ class AttackSweep:
         self._reference: CleanReference | None = None
         self._targets: dict[Hashable, Target] = {}
         self._clean_cells: list[CellResult] = []
-        self._scored: dict[Hashable, tuple[ImageResult, ...]] = {}
+        self._scored: dict[tuple[Hashable, str], tuple[ImageResult, ...]] = {}
         self._prepaid: dict[Hashable, Cost] = {}
         self._halves: list[AttackSweep] = []
         self._label_versions = _versions(batch.labels)
@@ -74,7 +76,7 @@ class AttackSweep:
         )
 
     def run(self, attack: ConfiguredAttack) -> list[CellResult]:
-        """Return every epsilon of an attack; where the batch raises or memory runs out, half of it at a time."""
+        """Return every cell of an attack; where the batch raises or memory runs out, half of it at a time."""
         if self._halves:
             return self._by_halves(attack, self._halves)
         try:
@@ -82,7 +84,7 @@ class AttackSweep:
         except (Exception, SystemExit) as error:
             if len(self.batch) == 1:
                 failed = (ImageResult(self.batch.indices[0], error=described(error)),)
-                return [CellResult(epsilon, failed) for epsilon in attack.configuration.epsilons]
+                return [CellResult(epsilon, failed) for epsilon, _ in attack.configuration.cells]
             short = is_out_of_memory(error)
         halves = [AttackSweep(self.context, part, self.pictures) for part in self.batch.halves()]
         if short:
@@ -92,7 +94,7 @@ class AttackSweep:
         return self._by_halves(attack, halves)
 
     def _by_halves(self, attack: ConfiguredAttack, halves: Sequence[AttackSweep]) -> list[CellResult]:
-        empty = [CellResult(epsilon, ()) for epsilon in attack.configuration.epsilons]
+        empty = [CellResult(epsilon, ()) for epsilon, _ in attack.configuration.cells]
         parts = []
         for half in halves:
             # Its graph must not outlive the first gradient either, least of all where memory ran out.
@@ -112,19 +114,23 @@ class AttackSweep:
         attack_context, adversarial_loss = self._target(attack)
         keys = {epsilon: self._cell_key(attack, epsilon) for epsilon in configuration.epsilons}
         cells = {
-            epsilon: CellResult(epsilon, self._scored[key]) for epsilon, key in keys.items() if key in self._scored
+            (epsilon, scored): CellResult(epsilon, self._scored[keys[epsilon], scored])
+            for epsilon, scored in configuration.cells
+            if (keys[epsilon], scored) in self._scored
         }
-        left = [float("inf") if epsilon is None else epsilon for epsilon in keys if epsilon not in cells]
+        left = [float("inf") if epsilon is None else epsilon for epsilon in keys if (epsilon, FLOAT) not in cells]
         prepaid = self._prepaid.pop(attack.loss_key, Cost())
         for size, images in attack.perturbation().perturb(attack_context, left, configuration.norm):
             epsilon = None if size == float("inf") else size
-            outputs = self.context.target_model.outputs(images)
-            results = self._scorer.score(Cell(configuration, epsilon), images, outputs, adversarial_loss)
-            if keys[epsilon] is not None:
-                self._scored[keys[epsilon]] = results
-            cells[epsilon] = CellResult(epsilon, results, meter.read() + prepaid)
-            prepaid = Cost()
-        return [cells[epsilon] for epsilon in configuration.epsilons]
+            for scored in configuration.scored:
+                seen = SEEN[scored](images)
+                outputs = self.context.target_model.outputs(seen)
+                results = self._scorer.score(Cell(configuration, epsilon, scored), seen, outputs, adversarial_loss)
+                if keys[epsilon] is not None:
+                    self._scored[keys[epsilon], scored] = results
+                cells[epsilon, scored] = CellResult(epsilon, results, meter.read() + prepaid)
+                prepaid = Cost()
+        return [cells[place] for place in configuration.cells]
 
     def _target(self, attack: ConfiguredAttack) -> Target:
         if attack.loss_key not in self._targets:

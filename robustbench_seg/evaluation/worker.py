@@ -105,7 +105,7 @@ def work_on(
             attack = context.attacks[index]
             parts = [sweep.run(attack) for sweep in sweeps]
             _refuse_changes(context, f"{attack.configuration.label} {attack.configuration.objective}", sweeps, before)
-            unread = [CellResult(epsilon, tuple(images.broken)) for epsilon in attack.configuration.epsilons]
+            unread = [CellResult(epsilon, tuple(images.broken)) for epsilon, _ in attack.configuration.cells]
             cells = tuple(merged(unread, parts))
             results.append(SweepResult(work_item.pair, index, work_item.shard, cells, worker))
     return results

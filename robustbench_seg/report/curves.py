@@ -79,13 +79,16 @@ def overview(view: View, axis: Axis, styles: Mapping[str, Look]) -> Plot:
     """One panel per model with all perturbations of the task: colour is the perturbation."""
     curves = view.curves(own=True)
     palette = colours(curves)
+
+    def look(curve: Curve, of_model: Look) -> Look:
+        coloured = replace(of_model, colour=palette[curve.label])
+        return coloured.rounded() if curve.is_rounded else coloured
+
     panels = [
-        Panel(
-            model, [_line(c, replace(styles[model], colour=palette[c.label]), axis) for c in curves if c.model == model]
-        )
+        Panel(model, [_line(curve, look(curve, styles[model]), axis) for curve in curves if curve.model == model])
         for model in view.models
     ]
-    legend = {label: replace(_PLAIN, colour=colour) for label, colour in palette.items()}
+    legend = {curve.label: look(curve, _PLAIN) for curve in curves}
     return Plot(f"{view.title}, by model", _quantity(view), [p for p in panels if p.lines], legend, axis)
 
 

@@ -13,7 +13,7 @@ from robustbench_seg.report.scores import MEANING, score_table
 from robustbench_seg.report.section import Material, Part, Section
 from robustbench_seg.report.views import View
 from robustbench_seg.results.intervals import OPEN, UNKNOWN
-from robustbench_seg.results.keys import attack_name
+from robustbench_seg.results.keys import FLOAT, attack_name
 from robustbench_seg.results.names import metric_name, metric_text, perturbation_name, strength
 from robustbench_seg.results.rows import Row
 
@@ -36,7 +36,8 @@ def section(material: Material) -> Sequence[Section]:
 
 def quoted(view: View) -> list[Row]:
     """Each model under the strongest noise and attack, at the epsilon nearest to 1 they share, or each at its own."""
-    rows = [r for r in view.perturbed if r.is_own and r.epsilon != 0 and not r.failed and r.ratio is not None]
+    own = [row for row in view.perturbed if row.is_own and row.scored == FLOAT and row.epsilon != 0]
+    rows = [row for row in own if not row.failed and row.ratio is not None]
     kinds = ([row for row in rows if not row.objective], [row for row in rows if row.objective])
     chosen = [max(kind, key=_strength).series for kind in kinds if kind]
     grids = {series: {row.epsilon for row in rows if row.series == series} for series in chosen}

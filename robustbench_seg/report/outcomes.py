@@ -58,7 +58,7 @@ def outcome_of(cell: Iterable[Row], known: Mapping[CellKey, Outcome]) -> Outcome
 def listed(rows: Sequence[Row]) -> list[dict[str, object]]:
     """The outcomes as plain values, for machines."""
     return [
-        {name: getattr(key, name) for name in ("model", "dataset", "attack", "objective", "norm", "epsilon")}
+        {name: getattr(key, name) for name in ("model", "dataset", "attack", "objective", "norm", "epsilon", "scored")}
         | dict(zip(("changed", "reached"), outcome.shares, strict=True))
         for key, outcome in outcomes(rows).items()
     ]

@@ -9,8 +9,16 @@ from typing import Literal
 
 from robustbench_seg.attacks.registry import attack_strength
 from robustbench_seg.report.views import Curve, View, views
-from robustbench_seg.results.keys import CLEAN, attack_name
-from robustbench_seg.results.names import curve_metric, full_name, metric_name, metric_text, perturbation_name, strength
+from robustbench_seg.results.keys import CLEAN, FLOAT, attack_name
+from robustbench_seg.results.names import (
+    as_scored,
+    curve_metric,
+    full_name,
+    metric_name,
+    metric_text,
+    perturbation_name,
+    strength,
+)
 from robustbench_seg.results.rows import Row
 from robustbench_seg.results.run import Run
 from robustbench_seg.tasks.registry import TASKS
@@ -65,7 +73,8 @@ def verdict(run: Run) -> list[Finding]:
         if row.attack == CLEAN:
             labels.setdefault((row.model, row.dataset), set()).add(row.label)
     evidence = Evidence(
-        views(run.rows),
+        # Rounded to 8 bits a perturbation is another one, which promises neither a power nor an order.
+        views([row for row in run.rows if row.scored == FLOAT]),
         list(cells.values()),
         [row for row in run.rows if row.attack == CLEAN],
         {place: len(names) for place, names in labels.items()},
@@ -100,7 +109,9 @@ def clean_is_plausible(evidence: Evidence) -> Finding:
 
 def gradients_flow(evidence: Evidence) -> Finding:
     """No attack that uses gradients leaves every image as it was."""
-    attacked = [row for row in evidence.cells if row.objective and row.epsilon != 0 and row.n_images]
+    attacked = [
+        row for row in evidence.cells if row.objective and row.epsilon != 0 and row.n_images and row.scored == FLOAT
+    ]
     if not attacked:
         return Finding("note", "Gradients not checked", "The run has no attack that uses gradients.")
     dead = [_cell(row) for row in attacked if row.n_unchanged == row.n_images]
@@ -143,7 +154,7 @@ def noise_power(evidence: Evidence) -> Finding:
     errors = {
         row: abs(row.rms / row.epsilon - 1)
         for row in evidence.cells
-        if not row.objective and row.norm == "rms" and row.epsilon and row.rms is not None
+        if not row.objective and row.norm == "rms" and row.epsilon and row.rms is not None and row.scored == FLOAT
     }
     if not errors:
         return Finding("note", "Noise not checked", "The run has no noise.")
@@ -219,7 +230,7 @@ def _place(row: Row) -> str:
 
 
 def _cell(row: Row) -> str:
-    return f"{_place(row)}, {full_name(row.attack, row.objective)} {strength(row.epsilon)}"
+    return f"{_place(row)}, {as_scored(full_name(row.attack, row.objective), row.scored)} {strength(row.epsilon)}"
 
 
 def _ratio(row: Row) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from robustbench_seg.report.figures import figures
 from robustbench_seg.report.outcomes import EXPLAINED
@@ -11,6 +11,9 @@ from robustbench_seg.report.sanity import verdict
 from robustbench_seg.report.section import FigureFile, Material, Part, Section
 from robustbench_seg.report.tables import cost_tables, hidden_classes, other_pivots, per_class, pivot, targets
 from robustbench_seg.report.views import View
+from robustbench_seg.results.keys import ROUNDED
+from robustbench_seg.results.names import epsilon_text
+from robustbench_seg.results.rows import Row
 
 _Q = (
     "Q is the retained performance, the share of the clean metric under a perturbation: 1 is unharmed, 0 is all lost "
@@ -27,6 +30,11 @@ _AMPLIFIED = (
     "Each perturbation is amplified to the same contrast around grey, so a weak one looks as strong as a strong one."
 )
 _COSTS = "Image passes through the model, and time, summed over the strengths; an attack may share work among them."
+_ROUNDED = (
+    "Curves called 8 bit are of the same perturbed images rounded as a PNG stores them: a change of 0.25 vanishes, one "
+    "of 0.5 or 0.75 becomes 1."
+)
+_UNROUNDED = "Images stored with 8 bits would not hold ε = {}: --quantise scores them as they would be stored."
 _CELLS = "Under each Q stand its 95 % interval and the metric itself. A dash alone: not in the protocol."
 
 
@@ -34,8 +42,17 @@ def reading(material: Material) -> Sequence[Section]:
     """How to read a curve, and how its intervals were made."""
     known = material.run.info.get("intervals", {})
     made = [f"On {dataset}: {sentence}." for dataset, sentence in known.items()]
-    intro = (_Q, _BANDS, *(made or ["run.json does not say how the intervals were made."]))
+    intro = (_Q, _BANDS, *(made or ["run.json does not say how the intervals were made."]), *_stored(material.run.rows))
     return [Section("reading", "How to read", "How to read a Q curve", intro)]
+
+
+def _stored(rows: Sequence[Row]) -> Iterator[str]:
+    """What rounding to 8 bits does, where the rows have it or miss it."""
+    fractional = sorted({row.epsilon for row in rows if row.epsilon and row.epsilon % 1})
+    if any(row.scored == ROUNDED for row in rows):
+        yield _ROUNDED
+    elif fractional:
+        yield _UNROUNDED.format(", ".join(map(epsilon_text, fractional)))
 
 
 def sanity(material: Material) -> Sequence[Section]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import matplotlib.style
 
@@ -74,16 +74,25 @@ class Look:
         """The colour inside a marker."""
         return "white" if self.is_hollow else self.colour
 
+    def rounded(self) -> Look:
+        """The look beside this one of the same images rounded to 8 bits."""
+        return replace(self, line=_LINES[2], is_hollow=not self.is_hollow)
+
 
 def colours(curves: Iterable[Curve]) -> dict[str, str]:
-    """A colour for every perturbation's label: its attack's own, or a spare one where that is taken."""
+    """A colour for every perturbation's label: its attack's own, or a spare one where that is taken.
+
+    Images rounded to 8 bits have the colour that they have unrounded.
+    """
     chosen: dict[str, str] = {}
+    labelled: dict[str, str] = {}
     for curve in curves:
-        if curve.label not in chosen:
+        if curve.plain not in chosen:
             own = _COLOURS.get(attack_name(curve.attack))
             free = [colour for colour in (own, *_SPARE) if colour and colour not in chosen.values()]
-            chosen[curve.label] = free[0] if free else "#333333"
-    return chosen
+            chosen[curve.plain] = free[0] if free else "#333333"
+        labelled[curve.label] = chosen[curve.plain]
+    return labelled
 
 
 def looks(models: Sequence[str]) -> Mapping[str, Look]:

@@ -10,8 +10,9 @@ from robustbench_seg.report.cells import DASH, Cell, Line, Table, ratio_cell, sh
 from robustbench_seg.report.outcomes import outcomes
 from robustbench_seg.report.views import View, view
 from robustbench_seg.results.differences import Difference
-from robustbench_seg.results.keys import CLEAN
+from robustbench_seg.results.keys import CLEAN, FLOAT
 from robustbench_seg.results.names import (
+    as_scored,
     class_metric_name,
     epsilon_text,
     full_name,
@@ -98,10 +99,10 @@ def hidden_classes(class_rows: Sequence[Row]) -> Table | None:
 
 
 def per_class(view: View, class_rows: Sequence[Row], model: str) -> Table | None:
-    """Every class on clean images and under each perturbation of the task at a middle epsilon."""
+    """Every class on clean images and under each perturbation of the task at a middle epsilon, not rounded."""
     place = (model, view.dataset, view.task, view.metric)
     mine = [row for row in class_rows if (row.model, row.dataset, row.task, row.metric) == place]
-    own = [row for row in mine if row.attack != CLEAN and row.is_own]
+    own = [row for row in mine if row.attack != CLEAN and row.is_own and row.scored == FLOAT]
     chosen = _middle(own)
     clean = {row.label: row for row in mine if row.attack == CLEAN}
     places = {(row.series, row.epsilon, row.label): row for row in own}
@@ -139,7 +140,7 @@ def _central(values: Sequence[float]) -> float:
 def _cell_line(rows: Mapping[Any, Row], cells: Sequence[Cell]) -> Line:
     """The line of one cell: the model, the attack, the cells, and over how many images."""
     row = next(iter(rows.values()))
-    attack = f"{full_name(row.attack, row.objective)} {strength(row.epsilon)}"
+    attack = as_scored(f"{full_name(row.attack, row.objective)} {strength(row.epsilon)}", row.scored)
     return Line(f"{row.model} on {row.dataset}", attack, (*cells, Cell(str(row.n_images))))
 
 
@@ -149,8 +150,8 @@ def _clean_cell(row: Row | None) -> Cell:
 
 def _cost_table(caption: str, series: dict[Series, list[CostRow]]) -> Table:
     lines = [
-        Line(full_name(attack, objective), norm_name(norm), _cost_cells(costs))
-        for (attack, objective, norm), costs in series.items()
+        Line(as_scored(full_name(attack, objective), scored), norm_name(norm), _cost_cells(costs))
+        for (attack, objective, norm, scored), costs in series.items()
     ]
     whole = Line("total", "", _cost_cells([cost for costs in series.values() for cost in costs]))
     return Table(caption, "perturbation", _COSTS, (*lines, whole))

@@ -6,20 +6,29 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from robustbench_seg.results.keys import CLEAN
+from robustbench_seg.results.keys import CLEAN, FLOAT
 from robustbench_seg.results.names import curve_metric, labels, task_name
 from robustbench_seg.results.rows import OUTCOMES, Row, Series, unique
 
 
 @dataclass(frozen=True)
 class Curve:
-    """One model under one perturbation, by growing epsilon; the one point of an unbounded attack has none."""
+    """One model under one perturbation, by growing epsilon; the one point of an unbounded attack has none.
+
+    `plain` is the label of the same images before they are rounded to 8 bits; `label` itself where they are not.
+    """
 
     model: str
     label: str
     attack: str
     is_own: bool
     points: tuple[Row, ...]
+    plain: str = ""
+
+    @property
+    def is_rounded(self) -> bool:
+        """Whether its images are rounded to 8 bits."""
+        return self.points[0].scored != FLOAT
 
     @property
     def is_unbounded(self) -> bool:
@@ -67,10 +76,12 @@ class View:
         for row in self.perturbed:
             if row.is_own == own and row.epsilon != 0:
                 grouped.setdefault((row.model, row.series), []).append(row)
-        return [
-            Curve(model, self.labels[key], key[0], own, tuple(sorted(rows, key=lambda row: row.epsilon or 0)))
-            for (model, key), rows in grouped.items()
-        ]
+        return [self._curve(model, key, own, rows) for (model, key), rows in grouped.items()]
+
+    def _curve(self, model: str, key: Series, own: bool, rows: Sequence[Row]) -> Curve:
+        plain = self.labels.get((*key[:3], FLOAT), self.labels[key])
+        points = tuple(sorted(rows, key=lambda row: row.epsilon or 0))
+        return Curve(model, self.labels[key], key[0], own, points, plain)
 
 
 def views(rows: Sequence[Row]) -> list[View]:

@@ -42,6 +42,7 @@ class Difference:
     objective: str
     norm: str
     epsilon: float | None
+    scored: str
     quantity: str
     a: float
     b: float
@@ -74,7 +75,7 @@ class Difference:
     @property
     def series(self) -> Series:
         """The perturbation, whatever its epsilon."""
-        return self.attack, self.objective, self.norm
+        return self.attack, self.objective, self.norm, self.scored
 
     @property
     def is_own(self) -> bool:
@@ -175,7 +176,7 @@ class _Sides:
         of_a, of_b = ([sample.value for sample in side] for side in (a, b))
         images = _from_images(a, b)
         seeds = from_seeds(of_a, of_b) if basis.has_seeds else None
-        names = ("dataset", "task", "attack", "objective", "norm")
+        names = ("dataset", "task", "attack", "objective", "norm", "scored")
         place = {name: getattr(self.place.row, name) for name in names}
         return Difference(
             first=self.first.name,

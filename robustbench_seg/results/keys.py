@@ -14,8 +14,8 @@ CLEAN = "clean"
 WORST = "worst"
 """The attack of the cells that are chosen from those of other attacks."""
 
-FLOAT = "float"
-"""How images are scored: as the floating-point numbers that the attack returned."""
+FLOAT, ROUNDED = "float", "8 bit"
+"""How images are scored: as the floating-point numbers that the attack returned, or rounded as a PNG stores them."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class AttackConfiguration:
 
     `attack` is the name in the registry; `variant` distinguishes two configurations that differ in `params` alone.
     `epsilons` (units of 1/255) holds None alone where the attack runs unbounded. The clean images are a configuration
-    too, with the single epsilon 0.
+    too, with the single epsilon 0. `scored` are the ways in which its images are scored, from one run of the attack.
     """
 
     attack: str
@@ -33,6 +33,12 @@ class AttackConfiguration:
     epsilons: tuple[float | None, ...]
     params: Mapping[str, Any] = field(default_factory=dict)
     variant: str = ""
+    scored: tuple[str, ...] = (FLOAT,)
+
+    @property
+    def cells(self) -> list[tuple[float | None, str]]:
+        """Epsilon and way of scoring of every cell, in the order of the store: the grid of one way after another."""
+        return [(epsilon, scored) for scored in self.scored for epsilon in self.epsilons]
 
     @property
     def label(self) -> str:
@@ -47,9 +53,10 @@ class AttackConfiguration:
         text = json.dumps(dict(self.params), sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
-    def key(self, model: str, dataset: str, epsilon: float | None) -> CellKey:
+    def key(self, model: str, dataset: str, epsilon: float | None, scored: str = FLOAT) -> CellKey:
         """The cell of this configuration at an epsilon of its grid."""
-        return CellKey(model, dataset, self.label, self.objective, self.norm, epsilon, digest=self.digest)
+        names = (model, dataset, self.label, self.objective, self.norm, epsilon)
+        return CellKey(*names, scored=scored, digest=self.digest)
 
 
 @dataclass(frozen=True)

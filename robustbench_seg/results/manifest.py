@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from robustbench_seg.results.keys import AttackConfiguration
+from robustbench_seg.results.keys import FLOAT, AttackConfiguration
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,14 @@ class RunManifest:
                 pair["dataset"],
                 tuple(pair["tasks"]),
                 tuple(pair["classes"]),
-                tuple(
-                    AttackConfiguration(**{**configuration, "epsilons": tuple(configuration["epsilons"])})
-                    for configuration in pair["configurations"]
-                ),
+                tuple(map(_configuration, pair["configurations"])),
             )
             for pair in value["pairs"]
         )
         return cls(pairs, value["groups"], value["ids"], value["seed"])
+
+
+def _configuration(value: Mapping[str, Any]) -> AttackConfiguration:
+    """A configuration as stored; a run from before images could be rounded does not say how they were scored."""
+    grid, scored = tuple(value["epsilons"]), tuple(value.get("scored", (FLOAT,)))
+    return AttackConfiguration(**{**value, "epsilons": grid, "scored": scored})

@@ -117,7 +117,7 @@ def _obstacle(places: Sequence[_Place], task: str) -> str:
 def _attacks(results: PairResults, key: CellKey) -> frozenset[tuple[str, str]]:
     """The attacks that a worst case may choose from, with digests of their parameters."""
     configurations = results.pair.configurations
-    places = candidates(results.configuration(key), key.epsilon, configurations)
+    places = candidates(results.configuration(key), key.epsilon, configurations, key.scored)
     return frozenset((configurations[at].label, configurations[at].digest) for at, _ in places)
 
 

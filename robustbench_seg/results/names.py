@@ -9,7 +9,7 @@ from robustbench_seg.attacks.objectives.parse import describe
 from robustbench_seg.attacks.registry import attack_title as plain_title
 from robustbench_seg.attacks.registry import title_with_epsilon
 from robustbench_seg.results.files import epsilon_field
-from robustbench_seg.results.keys import CLEAN, attack_name, attack_variant
+from robustbench_seg.results.keys import CLEAN, FLOAT, attack_name, attack_variant
 from robustbench_seg.results.rows import Row, Series, aim
 from robustbench_seg.tasks.base import Metric
 from robustbench_seg.tasks.registry import TASKS
@@ -89,6 +89,11 @@ def full_name(attack: str, objective: str, norm: str = "") -> str:
     return f"{name} on {target.replace('_', ' ')}" if target and ":" not in target else name
 
 
+def as_scored(name: str, scored: str) -> str:
+    """The name of a perturbation with how its images are scored, where they are not as the attack made them."""
+    return name if scored == FLOAT else f"{name}, {scored}"
+
+
 def labels(rows: Iterable[Row], *, in_full: bool = False) -> dict[Series, str]:
     """A distinct name for every series of one task: what it attacks where that is not the task, norms where unclear.
 
@@ -101,5 +106,8 @@ def labels(rows: Iterable[Row], *, in_full: bool = False) -> dict[Series, str]:
         for row in rows
         if row.attack != CLEAN
     }
-    plain = list(names.values())
-    return {key: name if plain.count(name) == 1 else f"{name}, {norm_name(key[2])}" for key, name in names.items()}
+    plain = [(name, key[3]) for key, name in names.items()]
+    return {
+        key: as_scored(name if plain.count((name, key[3])) == 1 else f"{name}, {norm_name(key[2])}", key[3])
+        for key, name in names.items()
+    }

@@ -83,9 +83,9 @@ class PairResults:
     def cells(self) -> Mapping[CellKey, tuple[int, int]]:
         """Where each cell of the manifest lies in the store: its configuration and its place in the grid."""
         return {
-            configuration.key(self.pair.model, self.pair.dataset, epsilon): (f, c)
+            configuration.key(self.pair.model, self.pair.dataset, *cell): (f, c)
             for f, configuration in enumerate(self.pair.configurations)
-            for c, epsilon in enumerate(configuration.epsilons)
+            for c, cell in enumerate(configuration.cells)
         }
 
     @cached_property
@@ -137,7 +137,7 @@ class PairResults:
 
     def _choose(self, key: CellKey) -> StoredCell:
         configuration = self.configuration(key)
-        places = candidates(configuration, key.epsilon, self.pair.configurations)
+        places = candidates(configuration, key.epsilon, self.pair.configurations, key.scored)
         cells = [self.store.cell(self._index, *place) for place in places]
         smaller = [e for e in configuration.epsilons if key.epsilon is not None and e is not None and e < key.epsilon]
         if configuration.norm == NESTED and smaller:

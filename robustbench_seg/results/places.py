@@ -125,7 +125,7 @@ def places_of(rows: Sequence[Row], scores: Sequence[ScoreRow]) -> Iterator[Place
 
 
 def _is_of_curve(row: Row, dataset: str, task: str, metric: str) -> bool:
-    place = (row.dataset, row.task, row.metric, row.attack, row.objective, row.norm, row.key.scored)
+    place = (row.dataset, row.task, row.metric, row.attack, row.objective, row.norm, row.scored)
     return place == (dataset, task, metric, WORST, task, NORM, FLOAT)
 
 

@@ -36,7 +36,7 @@ class ImageResult:
 
 @dataclass(frozen=True)
 class CellResult:
-    """One epsilon of a configuration on one shard, with what it cost beyond the epsilons before it."""
+    """One cell of a configuration on one shard, with what it cost beyond the cells before it."""
 
     epsilon: float | None
     images: tuple[ImageResult, ...]
@@ -45,7 +45,7 @@ class CellResult:
 
 @dataclass(frozen=True)
 class SweepResult:
-    """One configuration of one work item: every epsilon on every image of the shard; `worker` (`host:pid`) did it."""
+    """One configuration of one work item: every cell on every image of the shard; `worker` (`host:pid`) did it."""
 
     pair: int
     configuration: int

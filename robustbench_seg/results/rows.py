@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import Any, TypeVar
 
 import pandas as pd
 
-from robustbench_seg.results.keys import CellKey
+from robustbench_seg.results.keys import FLOAT, CellKey
 
 OUTCOMES = ("targets_changed", "targets_reached")
 """Metrics that count what a targeted attack reached, as shares of its targets."""
 
-Series = tuple[str, str, str]
-"""Attack, objective and norm: a perturbation, whatever its epsilon."""
+Series = tuple[str, str, str, str]
+"""Attack, objective, norm and how images are scored: a perturbation, whatever its epsilon."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellRow:
-    """What every row of every table has: the cell; `epsilon` in units of 1/255, None where it is unbounded."""
+    """What every row of every table has: the cell; `epsilon` in units of 1/255, None where it is unbounded.
+
+    `scored` is how its images are scored: `float`, or `8 bit` where they are rounded as a PNG stores them.
+    """
 
     model: str
     dataset: str
@@ -28,16 +31,18 @@ class CellRow:
     objective: str
     norm: str
     epsilon: float | None
+    scored: str = FLOAT
 
     @property
     def key(self) -> CellKey:
         """Return what identifies the cell."""
-        return CellKey(self.model, self.dataset, *self.series, self.epsilon)
+        names = (self.model, self.dataset, self.attack, self.objective, self.norm, self.epsilon)
+        return CellKey(*names, scored=self.scored)
 
     @property
     def series(self) -> Series:
         """The perturbation: which curve the row is a point of, within one model, data set and task."""
-        return self.attack, self.objective, self.norm
+        return self.attack, self.objective, self.norm, self.scored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,10 +137,12 @@ COSTS = [field.name for field in fields(CostRow)]
 SCORES = [field.name for field in fields(ScoreRow)]
 """The columns of the four tables."""
 
-KEYS = [field.name for field in fields(CellRow)]
-"""The columns that name a cell; every table of cells has them."""
-TEXT = ("model", "dataset", "attack", "objective", "norm", "task", "metric", "class", "direction", "status")
+KEYS = [field.name for field in fields(CellRow) if field.default is MISSING]
+"""The columns that name a cell; every table of cells has them, also one from before images could be rounded."""
+TEXT = ("model", "dataset", "attack", "objective", "norm", "scored", "task", "metric", "class", "direction", "status")
 _COUNTS = ("n_images", "n_unchanged", "forwards", "backwards")
+_ABSENT = {"scored": FLOAT}
+"""What a column holds that a table of an earlier version lacks."""
 
 
 def aim(objective: str) -> str:
@@ -178,7 +185,7 @@ def _read(frame: pd.DataFrame, kind: type[AnyRow]) -> list[AnyRow]:
 
 def _column(frame: pd.DataFrame, name: str) -> list[Any]:
     if name not in frame.columns:
-        return ["" if name in TEXT else None] * len(frame)
+        return [_ABSENT.get(name, "" if name in TEXT else None)] * len(frame)
     values: list[Any] = frame[name].tolist()
     if name in TEXT:
         return values

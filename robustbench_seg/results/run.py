@@ -213,6 +213,6 @@ def _panel(manifest: RunManifest, p: int, f: int, c: int, image: int, pngs: dict
         configuration.label if f else "",
         configuration.objective,
         configuration.norm,
-        configuration.epsilons[c],
+        configuration.cells[c][0],
         pngs,
     )

@@ -21,7 +21,7 @@ from robustbench_seg.tasks.base import Metric, Task
 DIRECTIONS = {True: "higher", False: "lower", None: ""}
 """What is better of a metric, as the tables say it."""
 _NUMBERS = ("value", "clean", "ratio", "ratio_low", "ratio_high")
-_COLUMNS = ("model", "dataset", "attack", "objective", "norm", "epsilon")
+_COLUMNS = ("model", "dataset", "attack", "objective", "norm", "epsilon", "scored")
 
 Numbers = dict[str, float | None]
 
@@ -59,7 +59,7 @@ def tabulate(store: Store) -> Tables:
 
 def _cells(pair: PairResults, configuration: AttackConfiguration) -> list[_Cell]:
     model, dataset = pair.pair.model, pair.pair.dataset
-    return [_Cell(pair, configuration.key(model, dataset, epsilon)) for epsilon in configuration.epsilons]
+    return [_Cell(pair, configuration.key(model, dataset, *cell)) for cell in configuration.cells]
 
 
 class _Cell:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from robustbench_seg.results.keys import WORST, AttackConfiguration
+from robustbench_seg.results.keys import FLOAT, WORST, AttackConfiguration
 from robustbench_seg.results.records import ImageResult
 from robustbench_seg.results.store import StoredCell
 from robustbench_seg.tasks.base import Floats, Statistics, Task
@@ -24,12 +24,17 @@ def chosen_attacks(params: Mapping[str, Any]) -> list[str]:
 
 
 def candidates(
-    worst: AttackConfiguration, epsilon: float | None, configurations: Sequence[AttackConfiguration]
+    worst: AttackConfiguration,
+    epsilon: float | None,
+    configurations: Sequence[AttackConfiguration],
+    scored: str = FLOAT,
 ) -> list[tuple[int, int]]:
-    """The (configuration, place in its grid) that a worst case may choose from.
+    """The (configuration, place among its cells) that a worst case may choose from.
 
-    Those of the same objective and norm at the same epsilon, and in `linf` at smaller ones too: what is adversarial at
-    an epsilon is at every larger one.
+    Those of the same objective and norm, scored in the same way, at the same epsilon, and in `linf` at smaller ones
+    too: what is adversarial at an epsilon is at every larger one. Images rounded to 8 bits may lie outside the ball of
+    epsilon (0.5 becomes 1); a worst case over them is over what was made at epsilon, as it is when stored. That is
+    nested as well: rounding puts the ball of a smaller epsilon into one that is no larger.
     """
     named = chosen_attacks(worst.params)
     return [
@@ -38,9 +43,13 @@ def candidates(
         if (other.objective, other.norm) == (worst.objective, worst.norm)
         and other.attack != WORST
         and (not named or other.attack in named or other.label in named)
-        for place, size in enumerate(other.epsilons)
-        if size == epsilon or (worst.norm == NESTED and size is not None and epsilon is not None and size < epsilon)
+        for place, (size, way) in enumerate(other.cells)
+        if way == scored and (size == epsilon or (worst.norm == NESTED and _is_smaller(size, epsilon)))
     ]
+
+
+def _is_smaller(size: float | None, epsilon: float | None) -> bool:
+    return size is not None and epsilon is not None and size < epsilon
 
 
 def worst_cell(cells: Sequence[StoredCell], task: Task, by_image: bool) -> StoredCell:

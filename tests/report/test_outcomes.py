@@ -43,5 +43,11 @@ def test_machines_get_both_with_the_cell(run: FakeRun) -> None:
     first = listed(run.rows)[0]
     assert first == {
         **{"model": "street-mobilenetv2", "dataset": "street", "attack": "dag", "objective": "semantic"},
-        **{"norm": "none", "epsilon": None, "changed": pytest.approx(0.9731), "reached": pytest.approx(0.8124)},
+        **{
+            "norm": "none",
+            "epsilon": None,
+            "scored": "float",
+            "changed": pytest.approx(0.9731),
+            "reached": pytest.approx(0.8124),
+        },
     }

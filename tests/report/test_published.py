@@ -20,6 +20,11 @@ RUNS = [folder for folder in FOLDERS if folder not in STUDIES]
 PAGES = sorted(path for path in REPORTS.rglob("*.html"))
 
 
+def _known(columns):
+    """The columns of a table, and those of one from before images could be rounded."""
+    return columns, [column for column in columns if column != "scored"]
+
+
 def test_something_is_published():
     assert {"street", "camvid", "street-uninet"} <= {run.name for run in RUNS}
     assert {"street/report.html", "uninet2021/study.html"} <= {str(page.relative_to(REPORTS)) for page in PAGES}
@@ -45,7 +50,7 @@ def test_pages_hold_at_most_three_megabytes_of_pictures(page):
 class TestStudies:
     def test_the_numbers_are_those_of_the_models_that_ship(self, study):
         table = pd.read_csv(study / "summary.csv")
-        assert list(table.columns) == SUMMARY
+        assert list(table.columns) in _known(SUMMARY)
         assert (table.status == "ok").all()
         clean = table[(table.attack == "clean") & (table.metric == "miou") & (table.dataset == "street")]
         values = dict(zip(clean.model, clean.value, strict=True))
@@ -72,7 +77,7 @@ class TestStudies:
 class TestPublished:
     def test_tables_have_the_columns(self, run):
         for name, columns in (("summary", SUMMARY), ("classes", CLASSES), ("costs", COSTS)):
-            assert list(pd.read_csv(run / f"{name}.csv").columns) == columns
+            assert list(pd.read_csv(run / f"{name}.csv").columns) in _known(columns)
 
     def test_nothing_failed_and_ratios_follow_from_values(self, run):
         table = pd.read_csv(run / "summary.csv")

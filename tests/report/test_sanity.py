@@ -40,6 +40,17 @@ def test_failed_cells_are_counted_once_and_named() -> None:
     assert "street-multitask on street, FGSM on semantic at ε = 8 (its value is over 197 images)" in findings[0].text
 
 
+def test_what_rounding_to_8_bits_undoes_is_no_fault_of_the_attack(sound: FakeRun) -> None:
+    gone = sound.summary[sound.summary.attack.isin(["gaussian", "pgd"]) & (sound.summary.epsilon == 0.25)]
+    unharmed = {"ratio": 1.0, "ratio_low": 1.0, "ratio_high": 1.0, "rms": 0.0, "n_unchanged": gone.n_images}
+    both = pd.concat([sound.summary.assign(scored="float"), gone.assign(scored="8 bit", **unharmed)])
+    findings = verdict(replace(sound, summary=both))
+    assert findings[1:] == verdict(sound)[1:]
+    assert (findings[0].title, findings[0].level) == ("All cells ran", "ok")
+    failed = verdict(replace(sound, summary=both.assign(status=["ok"] * (len(both) - 1) + ["failed"])))[0]
+    assert "PGD on depth, 8 bit at ε = 0.25" in failed.text
+
+
 @pytest.mark.parametrize(
     ("weak", "level", "numbers"),
     [

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 
 from robustbench_seg.report import sections
@@ -16,9 +17,19 @@ def material(run: FakeRun) -> Material:
 
 
 def test_how_intervals_were_made_is_said_or_admitted_unknown(material: Material, run: FakeRun) -> None:
-    assert sections.reading(material)[0].intro[-1] == "On street: bootstrap over 40 groups, 1000 resamples."
+    assert "On street: bootstrap over 40 groups, 1000 resamples." in sections.reading(material)[0].intro
     unknown = replace(run, info={})
-    assert sections.reading(Material(unknown))[0].intro[-1] == "run.json does not say how the intervals were made."
+    assert "run.json does not say how the intervals were made." in sections.reading(Material(unknown))[0].intro
+
+
+def test_what_rounding_does_is_said_where_it_was_done_or_would_change_the_images(run: FakeRun) -> None:
+    def said(summary: pd.DataFrame) -> str:
+        return sections.reading(Material(replace(run, summary=summary)))[0].intro[-1]
+
+    assert "would not hold ε = 0.25, 0.5: --quantise" in said(run.summary)
+    whole = run.summary[run.summary.epsilon % 1 == 0]
+    assert said(whole) == "On street: bootstrap over 40 groups, 1000 resamples."
+    assert "called 8 bit" in said(pd.concat([run.summary, whole.assign(scored="8 bit")]).fillna({"scored": "float"}))
 
 
 def test_every_task_has_its_curves_tables_and_classes(material: Material, monkeypatch: pytest.MonkeyPatch) -> None:

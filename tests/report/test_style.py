@@ -15,7 +15,16 @@ def test_many_models_keep_their_looks_apart(count: int) -> None:
 
 def test_attacks_have_their_colours_and_variants_others(run: FakeRun) -> None:
     curves = views(run.rows)[0].curves(own=True)
-    variants = [replace(curve, label=f"{curve.label}, 40 steps") for curve in curves]
+    variants = [replace(curve, label=f"{curve.label}, 40 steps", plain=f"{curve.label}, 40 steps") for curve in curves]
     alone, both = colours(curves), colours([*curves, *variants])
     assert alone.items() <= both.items()
     assert len(set(both.values())) == len(both) == 2 * len(alone)
+
+
+def test_rounded_images_have_the_colour_of_those_before_and_a_look_of_their_own(run: FakeRun) -> None:
+    curves = views(run.rows)[0].curves(own=True)
+    rounded = [replace(curve, label=f"{curve.label}, 8 bit") for curve in curves]
+    palette = colours([*curves, *rounded])
+    assert all(palette[each.label] == palette[curve.label] for each, curve in zip(rounded, curves, strict=True))
+    for look in looks(["a", "b", "c", "d"]).values():
+        assert look.rounded() != look

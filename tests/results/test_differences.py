@@ -257,7 +257,7 @@ def test_the_first_group_is_compared_with_each_other_one(tmp_path: Path) -> None
     ],
 )
 def test_a_claim_needs_every_interval_there(image: tuple, seed: tuple, verdict: str) -> None:
-    names = ("a", "b", "street", "depth", "rmse", "lower", "fgsm", "depth", "linf", 1.0, "ratio")
+    names = ("a", "b", "street", "depth", "rmse", "lower", "fgsm", "depth", "linf", 1.0, "float", "ratio")
     assert Difference(*names, 0.5, 0.6, 0.1, *image, *seed, 2, 2, 8).verdict == verdict
 
 
@@ -265,7 +265,7 @@ def test_the_table_has_the_fields_in_order(tmp_path: Path) -> None:
     run = stored_run(tmp_path / "run", {"a": model(), "b": model(0.5)})
     table = differences_table(differences([run], alone("a", "b")))
     assert ",".join(table.columns) == (
-        "first,second,dataset,task,metric,direction,attack,objective,norm,epsilon,quantity,a,b,difference,"
+        "first,second,dataset,task,metric,direction,attack,objective,norm,epsilon,scored,quantity,a,b,difference,"
         "image_low,image_high,seed_low,seed_high,seeds_a,seeds_b,n_images,verdict"
     )
     assert len(table) == 7 * 5

@@ -2,8 +2,9 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
-from robustbench_seg.results.keys import AttackConfiguration, CellKey, attack_name
+from robustbench_seg.results.keys import FLOAT, ROUNDED, AttackConfiguration, CellKey, attack_name
 
 
 def _configuration(**params: object) -> AttackConfiguration:
@@ -24,13 +25,23 @@ def test_digest_is_of_the_parameters_alone() -> None:
     assert _configuration(steps=40).digest != _configuration(steps=20).digest
 
 
+def test_cells_are_the_grid_once_for_each_way_of_scoring() -> None:
+    pgd = AttackConfiguration("pgd", "semantic", "linf", (0.5, 1.0))
+    assert pgd.cells == [(0.5, FLOAT), (1.0, FLOAT)]
+    both = replace(pgd, scored=(FLOAT, ROUNDED))
+    assert both.cells == [(0.5, FLOAT), (1.0, FLOAT), (0.5, ROUNDED), (1.0, ROUNDED)]
+    keys = [both.key("m", "d", *cell) for cell in both.cells]
+    assert len(set(keys)) == 4
+    assert keys[0] == pgd.key("m", "d", 0.5)
+
+
 def test_a_key_read_from_a_table_is_that_of_the_store() -> None:
     stored = CellKey("m", "d", "pgd", "semantic", "linf", 1.0, digest=_configuration(steps=40).digest)
     read = CellKey("m", "d", "pgd", "semantic", "linf", 1.0)
     assert stored == read
     assert len({stored, read}) == 1
     assert read != CellKey("m", "d", "pgd", "semantic", "linf", 1.0, source="other")
-    assert read != CellKey("m", "d", "pgd", "semantic", "linf", 1.0, scored="uint8")
+    assert read != CellKey("m", "d", "pgd", "semantic", "linf", 1.0, scored=ROUNDED)
 
 
 def test_keys_need_no_torch() -> None:

@@ -7,6 +7,7 @@ import pytest
 from robustbench_seg.errors import InputError, UsageError
 from robustbench_seg.report.write import write_comparison, write_report
 from robustbench_seg.results.merge import merge, run_names
+from robustbench_seg.results.rows import SUMMARY
 from tests.report.fake_run import MODELS, FakeRun, fake_run
 from tests.report.html_text import parse
 
@@ -47,7 +48,7 @@ def test_comparison_files(two: list[FakeRun], tmp_path: Path) -> None:
     assert "street-mobilenetv2 (second)" in page.text
     assert all(address.startswith(("data:image/", "#")) for address in page.addresses)
     table = pd.read_csv(path.with_name("comparison.csv"))
-    assert list(table.columns) == ["run", *two[0].summary.columns]
+    assert list(table.columns) == ["run", *SUMMARY]
     assert list(dict.fromkeys(table["run"])) == ["first", "second"]
     assert "nan" not in path.with_name("comparison.csv").read_text(encoding="utf-8").lower()
     assert (path.parent / "figures" / "q_street_semantic_by_perturbation_epsilon.png").is_file()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from robustbench_seg.results.keys import AttackConfiguration
+from robustbench_seg.results.keys import FLOAT, ROUNDED, AttackConfiguration
 from robustbench_seg.results.records import ImageResult
 from robustbench_seg.results.store import StoredCell
 from robustbench_seg.results.worst import candidates, worst_cell
@@ -43,6 +44,12 @@ def configurations(norm, **params):
 def test_what_it_may_choose_from(norm, over, expected):
     known = configurations(norm, over=over)
     assert candidates(known[-1], 1.0, known) == expected
+
+
+def test_images_scored_in_one_way_are_chosen_from_alone():
+    known = [replace(each, scored=(FLOAT, ROUNDED)) for each in configurations("linf", over="cospgd")]
+    assert candidates(known[-1], 1.0, known) == [(3, 0), (3, 1)]
+    assert candidates(known[-1], 1.0, known, ROUNDED) == [(3, 3), (3, 4)]
 
 
 def cells(count, images, seed=0, classes=3):

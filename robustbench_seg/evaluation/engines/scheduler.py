@@ -193,7 +193,7 @@ def _failed(work_item: WorkItem, pair: Pair, error: str, worker: str) -> Results
             work_item.pair,
             configuration,
             work_item.shard,
-            tuple(CellResult(e, images) for e in pair.configurations[configuration].epsilons),
+            tuple(CellResult(epsilon, images) for epsilon, _ in pair.configurations[configuration].cells),
             worker,
         )
         for configuration in work_item.configurations

@@ -16,7 +16,7 @@ from robustbench_seg.report.relationships.contrasts import Samples
 from robustbench_seg.report.relationships.effects import effects_of, measured_tasks, place, whole
 from robustbench_seg.report.relationships.matrix import REFERENCE, Matrix, Place, Sweep, objective_sweeps, sweeps
 from robustbench_seg.report.relationships.objectives import described
-from robustbench_seg.results.keys import CLEAN, WORST, attack_name
+from robustbench_seg.results.keys import CLEAN, FLOAT, WORST, attack_name
 from robustbench_seg.results.measurements import Measurements
 from robustbench_seg.results.merge import merge, model_names
 from robustbench_seg.results.names import epsilon_text, task_name
@@ -68,11 +68,8 @@ def opened_study(runs: Sequence[Run], folder: Path, reference: float | None = No
     places = {where for where, measured in tasks.items() if len(measured) > 1}
     if not places:
         raise UsageError(f"no model with at least two tasks: {_listed(tasks)}; give a run of a multi-task model")
-    # A worst case is chosen by the harm to the task attacked: beside it, other tasks would look little harmed.
-    table = [row for row in merged.rows if place(row) in places and attack_name(row.attack) != WORST]
-    classes = [
-        row for row in merged.class_rows if place(row) in places and attack_name(row.attack) not in (CLEAN, WORST)
-    ]
+    table = [row for row in merged.rows if place(row) in places and _is_related(row)]
+    classes = [row for row in merged.class_rows if place(row) in places and _is_related(row) and row.attack != CLEAN]
     effects = effects_of(table)
     _check_reference(effects, reference)
     with Measurements(runs) as measurements:
@@ -87,6 +84,12 @@ def opened_study(runs: Sequence[Run], folder: Path, reference: float | None = No
             merged.info,
             [*_single_tasks(tasks), *_failures(effects)],
         )
+
+
+def _is_related(row: Row) -> bool:
+    # A worst case is chosen by the harm to the task attacked: beside it, other tasks would look little harmed. Images
+    # rounded to 8 bits are a second look at the same attacks.
+    return attack_name(row.attack) != WORST and row.scored == FLOAT
 
 
 def _samples(measurements: Measurements) -> Samples:
