@@ -18,6 +18,7 @@ _COMMANDS = {
     "evaluate": ("evaluate", "Evaluate models under attacks and leave a report."),
     "report": ("report", "Rebuild a run's figures and page."),
     "plot": ("plot", "Compare several runs or models."),
+    "compare": ("compare", "Say which of two models retains more."),
     "relationships": ("relationships", "What attacking one task does to the others."),
     "list": ("listing", "List models, attacks, objectives, data sets, protocols or tasks."),
     "show": ("listing", "Show one of them in full."),

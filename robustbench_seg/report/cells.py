@@ -76,6 +76,12 @@ def _filled(row: Row, main: str, *small: str) -> Cell:
     return Cell(main, tuple(filter(None, (*small, _reason(row)))), shade)
 
 
+def signed(value: float) -> str:
+    """Three decimals with a sign, one digit of what is smaller, 0 for nothing at all."""
+    shown = f"{value:+.3f}" if abs(value) >= 0.0005 else f"{value:+.1g}"
+    return shown.replace("-", "−") if value else "0"
+
+
 def text_cells(*texts: str) -> tuple[Cell, ...]:
     """Plain cells."""
     return tuple(Cell(text) for text in texts)

@@ -8,10 +8,11 @@ from functools import partial
 
 from matplotlib.figure import Figure
 
-from robustbench_seg.report.cells import DASH, Cell, Line, Table
+from robustbench_seg.report.cells import DASH, Cell, Line, Table, signed
 from robustbench_seg.report.curves import AXES, NOTHING, Panel, Plot, Point
 from robustbench_seg.report.curves import Line as Curve
 from robustbench_seg.report.draw import figure
+from robustbench_seg.report.scores import HALF_TITLE, TITLE, half_text, score_text
 from robustbench_seg.report.section import Drawing, Material, Part, Section, drawn
 from robustbench_seg.report.style import looks
 from robustbench_seg.report.tables import by_epsilon
@@ -21,6 +22,7 @@ from robustbench_seg.results.keys import CLEAN
 from robustbench_seg.results.names import metric_name, metric_of
 from robustbench_seg.results.pair import RATIO
 from robustbench_seg.results.rows import unique
+from robustbench_seg.results.score import HALF_EPSILON, SCORE
 
 _APART = 0.09
 """Octaves between the points of two pairs at one epsilon, so that their bars do not hide each other."""
@@ -70,19 +72,23 @@ def _of(view: View, differences: Sequence[Difference]) -> list[Difference]:
 def _tables(view: View, differences: Sequence[Difference]) -> list[Table]:
     ratios = [each for each in differences if each.quantity == RATIO]
     pairs = [[each for each in ratios if each.pair == pair] for pair in unique([each.pair for each in ratios])]
-    clean = [each for each in differences if each.attack == CLEAN]
-    return [*([_clean_table(view, clean)] if clean else []), *(_ratio_table(view, pair) for pair in pairs)]
-
-
-def _clean_table(view: View, differences: Sequence[Difference]) -> Table:
-    """One row per pair: both values on clean images, their difference and the verdict."""
-    lines = [
-        Line(each.pair, "", (Cell(f"{each.a:.3f}"), Cell(f"{each.b:.3f}"), _amount(each), Cell(each.verdict)))
-        for each in differences
-    ]
     metric = metric_of(view.task, view.metric)
     unit = f" ({metric.unit})" if metric.unit else ""
-    caption = f"{metric.title} on clean images{unit}, {view.dataset}"
+    singles = (
+        (f"{metric.title} on clean images{unit}", [each for each in differences if each.attack == CLEAN]),
+        (TITLE, [each for each in differences if each.quantity == SCORE]),
+        (f"{HALF_TITLE} of the worst case", [each for each in differences if each.quantity == HALF_EPSILON]),
+    )
+    tables = [_single_table(f"{caption}, {view.dataset}", numbers) for caption, numbers in singles if numbers]
+    return [*tables, *(_ratio_table(view, pair) for pair in pairs)]
+
+
+def _single_table(caption: str, differences: Sequence[Difference]) -> Table:
+    """One row per pair: both numbers, their difference and the verdict."""
+    lines = []
+    for each in differences:
+        text = half_text if each.quantity == HALF_EPSILON else score_text
+        lines.append(Line(each.pair, "", (Cell(text(each.a)), Cell(text(each.b)), _amount(each), Cell(each.verdict))))
     return Table(caption, "B − A", ("A", "B", "difference", "verdict"), tuple(lines))
 
 
@@ -103,14 +109,8 @@ def _with_verdict(difference: Difference | None) -> Cell:
 
 def _amount(difference: Difference) -> Cell:
     """The difference with the intervals that are there: `images [−0.012, +0.034]`."""
-    bounds = [f"{name} [{_signed(low)}, {_signed(high)}]" for name, (low, high) in difference.intervals.items()]
-    return Cell(_signed(difference.difference), tuple(bounds) or ("no interval",))
-
-
-def _signed(value: float) -> str:
-    """Three decimals with a sign, one digit of what is smaller, 0 for nothing at all."""
-    shown = f"{value:+.3f}" if abs(value) >= 0.0005 else f"{value:+.1g}"
-    return shown.replace("-", "−") if value else "0"
+    bounds = [f"{name} [{signed(low)}, {signed(high)}]" for name, (low, high) in difference.intervals.items()]
+    return Cell(signed(difference.difference), tuple(bounds) or ("no interval",))
 
 
 def _title(view: View) -> str:

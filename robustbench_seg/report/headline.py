@@ -19,7 +19,7 @@ from robustbench_seg.results.rows import Row
 
 _HEADS = ("metric", "under", "clean", "perturbed", "change", "95 % interval", "verdict")
 _CAPTION = "Change of the retained performance Q from 1 (unharmed), in percentage points"
-_READING = "Where models are compared, the paired differences decide, which robustseg plot computes."
+_READING = "Where models are compared, the paired differences decide, which robustseg compare and plot compute."
 
 
 def section(material: Material) -> Sequence[Section]:

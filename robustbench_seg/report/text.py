@@ -74,6 +74,14 @@ def _shares(outcome: Outcome) -> str:
     return "/".join(DASH if share is None else f"{100 * share:.0f}" for share in outcome.shares)
 
 
+def plain_tables(tables: Sequence[Shown], legend: str) -> list[Table]:
+    """Tables under their captions, with a legend under the last one."""
+    made = [_table(shown.corner, Text(shown.caption, style="bold"), shown) for shown in tables]
+    if made:
+        made[-1].caption = Text(legend)
+    return made
+
+
 def _table(corner: str, title: Text, shown: Shown) -> Table:
     table = Table(title=title, box=box.SIMPLE_HEAD, collapse_padding=True)
     table.title_justify = table.caption_justify = "left"
