@@ -67,8 +67,10 @@ def half_text(epsilon: float) -> str:
 
 
 def _under(low: float | None, high: float | None, text: Callable[[float], str]) -> tuple[str, ...]:
-    """An interval; nothing where there is none."""
-    return () if low is None or high is None else (f"[{text(low)}, {text(high)}]",)
+    """An interval; nothing where there is none, or where it lies outside the grid with its number."""
+    if low is None or high is None or low == high in (LOWEST, HIGHEST):
+        return ()
+    return (f"[{text(low)}, {text(high)}]",)
 
 
 def _task(row: ScoreRow) -> str:

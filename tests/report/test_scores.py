@@ -45,6 +45,8 @@ def test_intervals_stand_under_their_numbers_on_a_page() -> None:
         ("32",),
     ]
     assert [cell.small for cell in bare.cells] == [(), (), (), ()]
+    (beyond,) = score_table([replace(ROW, half_epsilon=8.0, half_low=8.0, half_high=8.0)]).lines
+    assert (beyond.cells[2].main, beyond.cells[2].small) == ("above 8", ())
     assert bare.cells[-1].main == "6, others failed"
 
 
