@@ -9,11 +9,13 @@ from typing import NamedTuple
 
 from robustbench_seg.report.style import Look, colours, looks
 from robustbench_seg.report.views import Curve, View
+from robustbench_seg.results.keys import ROUNDED
 from robustbench_seg.results.names import metric_name
 from robustbench_seg.results.rows import Row, unique
 
 NOTHING = (math.nan, math.nan)
 _PLAIN = looks([""])[""]
+_GREY = "#777777"
 
 
 @dataclass(frozen=True)
@@ -80,15 +82,11 @@ def overview(view: View, axis: Axis, styles: Mapping[str, Look]) -> Plot:
     curves = view.curves(own=True)
     palette = colours(curves)
 
-    def look(curve: Curve, of_model: Look) -> Look:
-        coloured = replace(of_model, colour=palette[curve.label])
-        return coloured.rounded() if curve.is_rounded else coloured
+    def look(curve: Curve) -> Look:
+        return replace(styles[curve.model], colour=palette[curve.plain])
 
-    panels = [
-        Panel(model, [_line(curve, look(curve, styles[model]), axis) for curve in curves if curve.model == model])
-        for model in view.models
-    ]
-    legend = {curve.label: look(curve, _PLAIN) for curve in curves}
+    panels = [Panel(model, _lines([c for c in curves if c.model == model], look, axis)) for model in view.models]
+    legend = _legend({label: replace(_PLAIN, colour=colour) for label, colour in palette.items()}, curves)
     return Plot(f"{view.title}, by model", _quantity(view), [p for p in panels if p.lines], legend, axis)
 
 
@@ -96,13 +94,28 @@ def by_perturbation(view: View, axis: Axis, styles: Mapping[str, Look], own: boo
     """One panel per perturbation with all models: line, marker and colour are the model."""
     curves = view.curves(own)
     panels = [
-        Panel(label, [_line(curve, styles[curve.model], axis) for curve in curves if curve.label == label])
-        for label in unique([curve.label for curve in curves])
+        Panel(label, _lines([curve for curve in curves if curve.plain == label], lambda c: styles[c.model], axis))
+        for label in unique([curve.plain for curve in curves])
     ]
     drawn = {curve.model for curve in curves}
-    legend = {model: look for model, look in styles.items() if model in drawn}
+    legend = _legend({model: look for model, look in styles.items() if model in drawn}, curves)
     title = f"{view.title}, by perturbation" if own else f"{view.title}, attacked through another task"
     return Plot(title, _quantity(view), panels, legend, axis)
+
+
+def _legend(named: Mapping[str, Look], curves: Sequence[Curve]) -> Mapping[str, Look]:
+    """The looks by name, and that of images rounded to 8 bits where some are."""
+    if not any(curve.is_rounded for curve in curves):
+        return named
+    plain = {name: look.scored(is_rounded=False) for name, look in named.items()}
+    return {**plain, ROUNDED: replace(_PLAIN, colour=_GREY).scored(is_rounded=True)}
+
+
+def _lines(curves: Sequence[Curve], look: Callable[[Curve], Look], axis: Axis) -> list[Line]:
+    """The lines of one panel; images rounded to 8 bits look like those before, but dotted and hollow."""
+    has_rounded = any(curve.is_rounded for curve in curves)
+    looks = [look(curve).scored(is_rounded=curve.is_rounded) if has_rounded else look(curve) for curve in curves]
+    return [_line(curve, own, axis) for curve, own in zip(curves, looks, strict=True)]
 
 
 def _line(curve: Curve, look: Look, axis: Axis) -> Line:

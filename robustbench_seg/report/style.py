@@ -21,6 +21,7 @@ _SPARE = ("#1b5e20", "#7f6000", "#7b3294", "#5c5c5c", "#8c1d40", "#44aa99", "#99
 """Okabe and Ito's palette without its yellow, which is lost on white, with more for what ships and what plugins add."""
 
 _LINES = ((0, ()), (0, (4, 1.6)), (0, (1.2, 1.4)), (0, (5, 1.4, 1.2, 1.4)))
+_DOTTED = (0, (1.0, 1.3))
 _MARKERS = "osD^vPX<"
 _INK = ("#1a1a1a", "#b3541e", "#2d6a9f", "#4f7a28", "#7b4a9e", "#b8860b", "#c2477f")
 
@@ -74,25 +75,20 @@ class Look:
         """The colour inside a marker."""
         return "white" if self.is_hollow else self.colour
 
-    def rounded(self) -> Look:
-        """The look beside this one of the same images rounded to 8 bits."""
-        return replace(self, line=_LINES[2], is_hollow=not self.is_hollow)
+    def scored(self, *, is_rounded: bool) -> Look:
+        """The look where images rounded to 8 bits, dotted and hollow, stand beside those before, which are filled."""
+        return replace(self, line=_DOTTED if is_rounded else self.line, is_hollow=is_rounded)
 
 
 def colours(curves: Iterable[Curve]) -> dict[str, str]:
-    """A colour for every perturbation's label: its attack's own, or a spare one where that is taken.
-
-    Images rounded to 8 bits have the colour that they have unrounded.
-    """
+    """A colour for every perturbation's label before rounding: its attack's own, or a spare one where that is taken."""
     chosen: dict[str, str] = {}
-    labelled: dict[str, str] = {}
     for curve in curves:
         if curve.plain not in chosen:
             own = _COLOURS.get(attack_name(curve.attack))
             free = [colour for colour in (own, *_SPARE) if colour and colour not in chosen.values()]
             chosen[curve.plain] = free[0] if free else "#333333"
-        labelled[curve.label] = chosen[curve.plain]
-    return labelled
+    return chosen
 
 
 def looks(models: Sequence[str]) -> Mapping[str, Look]:

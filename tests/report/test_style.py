@@ -21,10 +21,12 @@ def test_attacks_have_their_colours_and_variants_others(run: FakeRun) -> None:
     assert len(set(both.values())) == len(both) == 2 * len(alone)
 
 
-def test_rounded_images_have_the_colour_of_those_before_and_a_look_of_their_own(run: FakeRun) -> None:
+def test_rounded_images_look_like_those_before_but_hollow(run: FakeRun) -> None:
     curves = views(run.rows)[0].curves(own=True)
     rounded = [replace(curve, label=f"{curve.label}, 8 bit") for curve in curves]
-    palette = colours([*curves, *rounded])
-    assert all(palette[each.label] == palette[curve.label] for each, curve in zip(rounded, curves, strict=True))
+    assert colours([*curves, *rounded]) == colours(curves)
     for look in looks(["a", "b", "c", "d"]).values():
-        assert look.rounded() != look
+        before, after = (look.scored(is_rounded=is_rounded) for is_rounded in (False, True))
+        assert (before.line, before.is_hollow) == (look.line, False)
+        assert replace(after, line=look.line, is_hollow=False) == before
+        assert after.is_hollow

@@ -13,10 +13,10 @@ from robustbench_seg.evaluation.job import Job
 from robustbench_seg.evaluation.optimize import Execution
 from robustbench_seg.evaluation.plan import Pair, Plan, WorkItem
 from robustbench_seg.protocol import Protocol
-from robustbench_seg.results.keys import AttackConfiguration
+from robustbench_seg.results.keys import FLOAT, ROUNDED, AttackConfiguration
 from robustbench_seg.results.records import CellResult, ImageResult, SweepResult
 
-CONFIGURATIONS = tuple(AttackConfiguration(name, "", "rms", (1.0, 2.0)) for name in "abc")
+CONFIGURATIONS = tuple(AttackConfiguration(name, "", "rms", (1.0, 2.0), scored=(FLOAT, ROUNDED)) for name in "abc")
 PAIR = Pair(0, 0, ("semantic",), None, CONFIGURATIONS, 12)
 WORK_ITEMS = [WorkItem(0, shard, range(3 * shard, 3 * shard + 3), (0, 1, 2)) for shard in range(4)]
 
@@ -29,7 +29,7 @@ def job(timeout=None):
 def results(work_item, worker):
     images = tuple(ImageResult(image) for image in work_item.images)
     return [
-        SweepResult(0, f, work_item.shard, tuple(CellResult(e, images) for e in CONFIGURATIONS[f].epsilons), worker)
+        SweepResult(0, f, work_item.shard, tuple(CellResult(e, images) for e, _ in CONFIGURATIONS[f].cells), worker)
         for f in work_item.configurations
     ]
 
@@ -133,7 +133,7 @@ def test_a_configuration_that_is_lost_every_time_is_recorded_as_failed_alone(fau
     assert shards(found) == EVERY
     bad = [result for result in found if any(image.error for image in result.cells[0].images)]
     assert [(result.shard, result.configuration) for result in bad] == [(2, 1)]
-    assert [cell.epsilon for cell in bad[0].cells] == [1.0, 2.0]
+    assert [cell.epsilon for cell in bad[0].cells] == [1.0, 2.0, 1.0, 2.0]
     assert [image.image for image in bad[0].cells[0].images] == [6, 7, 8]
     assert all(why in image.error for cell in bad[0].cells for image in cell.images)
     assert len(crew.workers) == 2 + TRIES
