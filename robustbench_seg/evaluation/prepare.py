@@ -277,7 +277,7 @@ def _refuse_other(folder: Path, stored: Mapping[str, Any], asked: Mapping[str, A
 
 
 def _short(value: object) -> str:
-    text = json.dumps(value, sort_keys=True)
+    text = "not given" if value is None else json.dumps(value, sort_keys=True)
     return text if len(text) <= 160 else text[:157] + "..."
 
 

@@ -118,7 +118,10 @@ def test_series_are_named(run):
 @pytest.mark.parametrize("before", [False, True])
 def test_it_is_part_of_what_a_run_is(request_for, run, plain, before):
     folder, config = (run if before else plain).folder, request_for("toy-multi", protocol=PROTOCOL, limit=LIMIT)
-    with pytest.raises(UsageError, match=r"holds another run \(quantise was"):
+    with pytest.raises(
+        UsageError,
+        match=f"holds another run .quantise was {'true, now not given' if before else 'not given, now true'}",
+    ):
         PreparedEvaluation(replace(config, quantise=not before), folder)
     assert ("quantise" in PreparedEvaluation(replace(config, quantise=before), folder).identity) == before
 
