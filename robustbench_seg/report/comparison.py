@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from robustbench_seg.report.cells import Cell, Line, Table
-from robustbench_seg.results.intervals import Interval, sign_of, verdict
+from robustbench_seg.results.intervals import Interval, holm, normal_p_value, sign_of, verdict
 
 SIGNS = {1: "+", 0: "0", -1: "−"}
 
@@ -53,7 +54,8 @@ class Comparison:
     """Two numbers side by side, with the intervals of first - second by what they come from (`images`, `seeds`).
 
     `verdicts` say what it means that the first is larger, and that it is smaller; `margin` is what the difference must
-    exceed besides. `expected` is -1 where a finding claims that the first is smaller.
+    exceed besides. `expected` is -1 where a finding claims that the first is smaller. Both numbers are over `n_images`.
+    `p_value` is that of the difference being 0; None: the largest one of its intervals, with normal errors.
     """
 
     subject: str
@@ -65,6 +67,8 @@ class Comparison:
     margin: float = 0.0
     expected: int = 1
     scale: Scale = PERCENT
+    p_value: float | None = None
+    n_images: int = field(kw_only=True)
 
     @property
     def difference(self) -> float:
@@ -73,8 +77,8 @@ class Comparison:
 
     @property
     def larger(self) -> int:
-        """1 or -1 where every interval lies on that side of 0 and the margin is exceeded, else 0."""
-        return sign_of(self.intervals.values()) if abs(self.difference) > self.margin else 0
+        """1 or -1 where the difference lies on that side of 0 beyond chance and exceeds the margin, else 0."""
+        return sign_of(self.difference, self.chance, self.n_images) if abs(self.difference) > self.margin else 0
 
     @property
     def sign(self) -> int:
@@ -83,8 +87,21 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """What the intervals allow to say, in a few words."""
-        return verdict(self.intervals.values(), self.larger, *self.verdicts)
+        """What can be said, in a few words."""
+        return verdict(self.larger, self.chance, self.n_images, *self.verdicts)
+
+    @property
+    def chance(self) -> float:
+        """The p-value; NaN where there is none."""
+        if self.p_value is not None:
+            return self.p_value
+        return max((normal_p_value(self.difference, bounds) for bounds in self.intervals.values()), default=math.nan)
+
+
+def corrected(comparisons: Sequence[Comparison]) -> list[Comparison]:
+    """The same with their p-values corrected for how many comparisons there are (Holm 1979)."""
+    adjusted = holm([compared.chance for compared in comparisons])
+    return [replace(compared, p_value=p) for compared, p in zip(comparisons, adjusted, strict=True)]
 
 
 def comparison_table(

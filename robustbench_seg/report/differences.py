@@ -17,9 +17,9 @@ from robustbench_seg.report.section import Drawing, Material, Part, Section, dra
 from robustbench_seg.report.style import looks
 from robustbench_seg.report.tables import by_epsilon
 from robustbench_seg.report.views import View
-from robustbench_seg.results.differences import Difference
+from robustbench_seg.results.differences import PAGE, Difference
 from robustbench_seg.results.keys import CLEAN
-from robustbench_seg.results.names import metric_name, metric_of
+from robustbench_seg.results.names import images_text, metric_name, metric_of
 from robustbench_seg.results.pair import RATIO
 from robustbench_seg.results.rows import unique
 from robustbench_seg.results.score import HALF_EPSILON, SCORE
@@ -29,18 +29,20 @@ _APART = 0.09
 
 _READING = (
     "Each row is one model, or group of trainings, against another one over the same images (B − A). The interval from "
-    "images resamples them, the same bootstrap samples for both: an image that is hard for both leaves the difference "
-    "alone, so models can be statistically distinguishable although their single intervals overlap."
+    "images leaves out the same ones for both: an image that is hard for both leaves the difference alone, so models "
+    "can be statistically distinguishable although their single intervals overlap."
 )
 _SEEDS = "The interval from seeds is a t interval of the difference of the means over trainings with other seeds."
 _ONCE = "Every model was trained once here, so nothing is said of other trainings of the same recipe."
 _CHANCE = (
-    "A verdict is higher or lower, in plain numbers, where every interval there is excludes 0. Where nothing differs, "
-    "one in twenty intervals still does: differences.csv has {}, so single ones mean little."
+    "A verdict is higher or lower, in plain numbers. Where nothing differs, one in twenty intervals excludes 0 all the "
+    "same; so verdicts are corrected for the {} comparisons of this section (Holm: all of them hold together in 95 % "
+    "of cases), and an interval may exclude 0 without one. Robustness scores are corrected among themselves, and so "
+    "are the other metrics in differences.csv."
 )
 _FIGURE = (
     "Q of the second model minus that of the first, over the requested ε; above 0 the second retains more. Bands are "
-    "95 % intervals from resampling the images, bars those from trainings with other seeds."
+    "95 % intervals from images, bars those from trainings with other seeds."
 )
 
 
@@ -60,7 +62,8 @@ def section(material: Material) -> Sequence[Section]:
         if mine
     ]
     several = [f"{group.name}: {', '.join(group.models)}" for group in compared.groups if len(group.models) > 1]
-    intro = (_READING, _SEEDS if several else _ONCE, _CHANCE.format(len(compared.differences)))
+    count = sum(each.family == PAGE and each.p_value is not None for each in compared.differences)
+    intro = (_READING, _SEEDS if several else _ONCE, _CHANCE.format(count))
     return [Section("differences", "Differences", "Paired differences", intro, parts, (*several, *compared.notes))]
 
 
@@ -89,6 +92,7 @@ def _single_table(caption: str, differences: Sequence[Difference]) -> Table:
     for each in differences:
         text = half_text if each.quantity == HALF_EPSILON else score_text
         lines.append(Line(each.pair, "", (Cell(text(each.a)), Cell(text(each.b)), _amount(each), Cell(each.verdict))))
+    caption += _over(differences)
     return Table(caption, "B − A", ("A", "B", "difference", "verdict"), tuple(lines))
 
 
@@ -96,7 +100,7 @@ def _ratio_table(view: View, pair: Sequence[Difference]) -> Table:
     """ΔQ of one pair by perturbation and epsilon."""
     a, b = max(each.seeds_a for each in pair), max(each.seeds_b for each in pair)
     trainings = f", means over {b} and {a} trainings" if max(a, b) > 1 else ""
-    caption = f"{pair[0].pair} on {view.dataset}: ΔQ of {metric_name(view.task, view.metric)}{trainings}"
+    caption = f"{pair[0].pair} on {view.dataset}: ΔQ of {metric_name(view.task, view.metric)}{trainings}{_over(pair)}"
     return by_epsilon(caption, pair, view.labels, _with_verdict)
 
 
@@ -111,6 +115,11 @@ def _amount(difference: Difference) -> Cell:
     """The difference with the intervals that are there: `images [−0.012, +0.034]`."""
     bounds = [f"{name} [{signed(low)}, {signed(high)}]" for name, (low, high) in difference.intervals.items()]
     return Cell(signed(difference.difference), tuple(bounds) or ("no interval",))
+
+
+def _over(differences: Sequence[Difference]) -> str:
+    """`, n = 200 images`."""
+    return f", {images_text([each.n_images for each in differences])}"
 
 
 def _title(view: View) -> str:

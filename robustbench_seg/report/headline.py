@@ -12,12 +12,12 @@ from robustbench_seg.report.outcomes import Outcome, outcomes
 from robustbench_seg.report.scores import MEANING, score_table
 from robustbench_seg.report.section import Material, Part, Section
 from robustbench_seg.report.views import View
-from robustbench_seg.results.intervals import OPEN, UNKNOWN
+from robustbench_seg.results.intervals import MIN_IMAGES, OPEN, UNKNOWN, too_few
 from robustbench_seg.results.keys import FLOAT, attack_name
 from robustbench_seg.results.names import metric_name, metric_text, perturbation_name, strength
 from robustbench_seg.results.rows import Row
 
-_HEADS = ("metric", "under", "clean", "perturbed", "change", "95 % interval", "verdict")
+_HEADS = ("metric", "under", "clean", "perturbed", "change", "95 % interval", "images", "verdict")
 _CAPTION = "Change of the retained performance Q from 1 (unharmed), in percentage points"
 _READING = "Where models are compared, the paired differences decide, which robustseg compare and plot compute."
 
@@ -65,6 +65,7 @@ def _line(view: View, row: Row, outcome: Outcome | None) -> Line:
         *(DASH if v is None else metric_text(row.task, row.metric, v) for v in (row.clean, row.value)),
         _points(row.ratio or 0.0),
         f"[{_points(row.low)}, {_points(row.high)}]" if has_interval else "none",
+        str(row.n_images),
         _verdict(row) if has_interval else UNKNOWN,
     )
     what, under, *numbers = text_cells(*texts)
@@ -77,6 +78,8 @@ def _points(ratio: float) -> str:
 
 
 def _verdict(row: Row) -> str:
+    if row.n_images < MIN_IMAGES:
+        return too_few(row.n_images)
     if row.high < 1:
         return "harmed"
     return "improved" if row.low > 1 else f"{OPEN} from clean"

@@ -11,6 +11,7 @@ from robustbench_seg.report.sanity import verdict
 from robustbench_seg.report.section import FigureFile, Material, Part, Section
 from robustbench_seg.report.tables import cost_tables, hidden_classes, other_pivots, per_class, pivot, targets
 from robustbench_seg.report.views import View
+from robustbench_seg.results.intervals import MIN_IMAGES
 from robustbench_seg.results.keys import ROUNDED
 from robustbench_seg.results.names import epsilon_text
 from robustbench_seg.results.rows import Row
@@ -23,8 +24,10 @@ _Q = (
     "the lower curve is the more harmful direction."
 )
 _BANDS = (
-    "Bands are 95 % intervals from resampling the images. Where those of two models overlap, the interval of their "
-    "paired difference decides whether they are statistically distinguishable."
+    "Bands are 95 % intervals: where Q would lie over all images of the kind. Where those of two models overlap, the "
+    "paired difference decides whether they are statistically distinguishable. An interval is a t interval whose "
+    "standard error and degrees of freedom come from leaving out images in turn (jackknife). Below {} images there is "
+    "no verdict."
 )
 _AMPLIFIED = (
     "Each perturbation is amplified to the same contrast around grey, so a weak one looks as strong as a strong one."
@@ -42,7 +45,8 @@ def reading(material: Material) -> Sequence[Section]:
     """How to read a curve, and how its intervals were made."""
     known = material.run.info.get("intervals", {})
     made = [f"On {dataset}: {sentence}." for dataset, sentence in known.items()]
-    intro = (_Q, _BANDS, *(made or ["run.json does not say how the intervals were made."]), *_stored(material.run.rows))
+    how = made or ["run.json does not say how the intervals were made."]
+    intro = (_Q, _BANDS.format(MIN_IMAGES), *how, *_stored(material.run.rows))
     return [Section("reading", "How to read", "How to read a Q curve", intro)]
 
 

@@ -16,6 +16,7 @@ from robustbench_seg.results.names import (
     class_metric_name,
     epsilon_text,
     full_name,
+    images_text,
     metric_name,
     metric_text,
     norm_name,
@@ -58,8 +59,10 @@ def pivot(view: View, model: str, cell: Callable[[Row | None], Cell] = ratio_cel
         if clean is None or clean.value is None
         else f", {metric_text(view.task, view.metric, clean.value)} on clean images"
     )
-    caption = f"{model} on {view.dataset}: {metric_name(view.task, view.metric)} of {task_name(view.task)}{value}"
-    return by_epsilon(caption, [row for row in view.perturbed if row.model == model], view.labels, cell)
+    rows = [row for row in view.perturbed if row.model == model]
+    number = f"{metric_name(view.task, view.metric)} of {task_name(view.task)}{value}"
+    caption = f"{model} on {view.dataset}: {number}, {images_text([row.n_images for row in rows])}"
+    return by_epsilon(caption, rows, view.labels, cell)
 
 
 def other_pivots(rows: Sequence[Row], shown: View) -> list[Table]:

@@ -14,7 +14,7 @@ from robustbench_seg.report.outcomes import Outcome, outcomes
 from robustbench_seg.report.scores import MEANING, TITLE, score_lines
 from robustbench_seg.report.tables import by_epsilon, pivot
 from robustbench_seg.report.views import View, views
-from robustbench_seg.results.names import labels, metric_name, metric_text
+from robustbench_seg.results.names import images_text, labels, metric_name, metric_text
 from robustbench_seg.results.rows import Row, ScoreRow
 from robustbench_seg.results.run import Run
 
@@ -97,9 +97,9 @@ def _table(corner: str, title: Text, shown: Shown) -> Table:
 def _title(view: View, model: str) -> Text:
     clean = view.clean(model)
     value = DASH if clean is None or clean.value is None else metric_text(view.task, view.metric, clean.value)
-    return Text(
-        f"{model} on {view.dataset}, {view.task}: clean {metric_name(view.task, view.metric)} {value}", style="bold"
-    )
+    number = f"clean {metric_name(view.task, view.metric)} {value}"
+    over = images_text([row.n_images for row in view.perturbed if row.model == model])
+    return Text(f"{model} on {view.dataset}, {view.task}: {number}, {over}", style="bold")
 
 
 def _cell(row: Row | None) -> Cell:

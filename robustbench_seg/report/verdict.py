@@ -116,7 +116,7 @@ def listed(shown: TaskVerdict) -> dict[str, Any]:
 
 
 def _scored(score: Difference) -> str:
-    relation = _RELATIONS.get(score.verdict, f"has {score.verdict} against")
+    relation = _RELATIONS.get(score.verdict, f"has no verdict, {score.verdict}, against")
     scores = f"score {score_text(score.b)} against {score_text(score.a)}, difference {_amount(score)}"
     said = f"under the worst case B ({score.second}) {relation} A ({score.first})"
     return f"{said}: {scores}, {score.n_images} images"

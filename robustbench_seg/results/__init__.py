@@ -1,1 +1,1 @@
-"""What was measured: keys, the store, resampling, tables and runs."""
+"""What was measured: keys, the store, intervals, tables and runs."""

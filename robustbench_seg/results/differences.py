@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -12,13 +13,20 @@ import numpy as np
 import pandas as pd
 
 from robustbench_seg.results.groups import Group
-from robustbench_seg.results.intervals import Interval, from_seeds, interval, sign_of, verdict
+from robustbench_seg.results.intervals import Interval, from_seeds, holm, sign_of, verdict
+from robustbench_seg.results.keys import CLEAN
 from robustbench_seg.results.measurements import Measurements, Unpaired
 from robustbench_seg.results.merge import merge
+from robustbench_seg.results.names import curve_metric
+from robustbench_seg.results.pair import RATIO
 from robustbench_seg.results.places import Item, Numbers, Place, places_of
 from robustbench_seg.results.rows import Row, Series, aim, unique
 from robustbench_seg.results.run import Run
-from robustbench_seg.results.sample import Sample
+from robustbench_seg.results.sample import Sample, combined
+from robustbench_seg.results.score import HALF_EPSILON, SCORE
+
+PAGE = "page"
+"""The family of the differences that a page shows."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +37,8 @@ class Difference:
     quantity `value`, shares for `ratio`. `direction` is what is better of the metric; Q is better the higher it is.
     `epsilon` is in units of 1/255 (None: unbounded, or a number of the whole curve, `score` and `half_epsilon`; 0 for
     the attack `clean`, which has no ratio). `image_low` and `image_high` bound the interval from images, `seed_low` and
-    `seed_high` that from seeds; None without one.
+    `seed_high` that from seeds; None without one. `n_images` are those that the numbers are over. `p_value` is the
+    larger one of those that go with the intervals, `p_corrected` that after Holm's correction for its `family`.
     """
 
     first: str
@@ -54,6 +63,8 @@ class Difference:
     seeds_a: int
     seeds_b: int
     n_images: int
+    p_value: float | None
+    p_corrected: float | None = None
 
     @property
     def intervals(self) -> dict[str, Interval]:
@@ -63,9 +74,17 @@ class Difference:
 
     @property
     def verdict(self) -> str:
-        """`higher` or `lower`: B against A where every interval there is excludes 0; else see `intervals.verdict`."""
-        bounds = self.intervals.values()
-        return verdict(bounds, sign_of(bounds), "higher", "lower")
+        """`higher` or `lower`: B against A where the corrected p-value is below 5 %; else see `intervals.verdict`."""
+        p = math.nan if self.p_corrected is None else self.p_corrected
+        return verdict(sign_of(self.difference, p, self.n_images), p, self.n_images, "higher", "lower")
+
+    @property
+    def family(self) -> str:
+        """What it is one of many of: `score`, `half_epsilon`, `page` (Q, and the clean metric Q is of), `rest`."""
+        if self.quantity in (SCORE, HALF_EPSILON):
+            return self.quantity
+        is_shown = self.metric == curve_metric(self.task) and (self.quantity == RATIO or self.attack == CLEAN)
+        return PAGE if is_shown else "rest"
 
     @property
     def pair(self) -> str:
@@ -98,9 +117,8 @@ def compare(runs: Sequence[Run], groups: Sequence[Group], rows: Sequence[Row] | 
     Then the robustness score, and the epsilon at Q = 0.5, of the tasks that have one for both.
 
     `groups` hold models as they are called among all runs (`merge.model_names`). Numbers are over the images that
-    count for every model of both groups and come with an interval from the same bootstrap samples of them; where a
-    store is missing they come from summary.csv, without one. Where `rows` of the merged runs are given (see `merge`),
-    only their cells and tasks.
+    count for every model of both groups and come with an interval over these; where a store is missing they come from
+    summary.csv, without one. Where `rows` of the merged runs are given (see `merge`), only their cells and tasks.
     """
     merged = merge(runs, Path())
     differences: dict[Group, list[Difference]] = {group: [] for group in groups[1:]}
@@ -109,7 +127,20 @@ def compare(runs: Sequence[Run], groups: Sequence[Group], rows: Sequence[Row] | 
         for place in places_of(merged.rows if rows is None else rows, merged.score_rows):
             for second, listed in differences.items():
                 listed += _Sides(groups[0], second, place).differences(measurements, notes)
-    return Comparison(tuple(groups), tuple(chain(*differences.values())), tuple(unique(notes)))
+    return Comparison(tuple(groups), corrected([*chain(*differences.values())]), tuple(unique(notes)))
+
+
+def corrected(differences: Sequence[Difference]) -> tuple[Difference, ...]:
+    """The same with their p-values corrected for how many comparisons each family has (Holm 1979)."""
+    p_values = [math.nan if each.p_value is None else each.p_value for each in differences]
+    adjusted = list(p_values)
+    for family in {each.family for each in differences}:
+        mine = [i for i, each in enumerate(differences) if each.family == family]
+        for i, p in zip(mine, holm([p_values[i] for i in mine]), strict=True):
+            adjusted[i] = p
+    return tuple(
+        replace(each, p_corrected=None if math.isnan(p) else p) for each, p in zip(differences, adjusted, strict=True)
+    )
 
 
 def differences_table(differences: Sequence[Difference]) -> pd.DataFrame:
@@ -173,34 +204,41 @@ class _Sides:
         return differences
 
     def _difference(self, item: Item, a: Sequence[Sample], b: Sequence[Sample], basis: _Basis) -> Difference:
-        of_a, of_b = ([sample.value for sample in side] for side in (a, b))
-        images = _from_images(a, b)
-        seeds = from_seeds(of_a, of_b) if basis.has_seeds else None
+        of_a, of_b = (float(np.mean([sample.value for sample in side])) for side in (a, b))
+        tested = _from_images(a, b), _from_seeds(a, b) if basis.has_seeds else None
         names = ("dataset", "task", "attack", "objective", "norm", "scored")
         place = {name: getattr(self.place.row, name) for name in names}
+        (image_low, image_high), (seed_low, seed_high) = (each[0] if each else (None, None) for each in tested)
         return Difference(
             first=self.first.name,
             second=self.second.name,
             **place,
             epsilon=self.place.epsilon,
             **item._asdict(),
-            a=float(np.mean(of_a)),
-            b=float(np.mean(of_b)),
-            difference=float(np.mean(of_b)) - float(np.mean(of_a)),
-            image_low=images and images[0],
-            image_high=images and images[1],
-            seed_low=seeds and seeds[0],
-            seed_high=seeds and seeds[1],
+            a=of_a,
+            b=of_b,
+            difference=of_b - of_a,
+            image_low=image_low,
+            image_high=image_high,
+            seed_low=seed_low,
+            seed_high=seed_high,
             seeds_a=len(a),
             seeds_b=len(b),
             n_images=basis.n_images,
+            p_value=max((each[1] for each in tested if each), default=None),
         )
 
 
-def _from_images(a: Sequence[Sample], b: Sequence[Sample]) -> Interval | None:
-    """The central 95 % of the differences of the means under each bootstrap sample."""
-    resampled = [[sample.resampled for sample in side if sample.resampled is not None] for side in (a, b)]
-    if [len(side) for side in resampled] != [len(a), len(b)]:
-        return None
-    low, high = interval(np.mean(resampled[1], axis=0) - np.mean(resampled[0], axis=0))
-    return (low, high) if np.isfinite(low) else None
+_Tested = tuple[Interval, float]
+"""An interval and the p-value of 0."""
+
+
+def _from_images(a: Sequence[Sample], b: Sequence[Sample]) -> _Tested | None:
+    """Over the images, of the difference of the means."""
+    difference = combined([*a, *b], lambda values: values[len(a) :].mean(axis=0) - values[: len(a)].mean(axis=0))
+    return None if math.isnan(difference.p_value) else (difference.interval, difference.p_value)
+
+
+def _from_seeds(a: Sequence[Sample], b: Sequence[Sample]) -> _Tested | None:
+    """Over the trainings."""
+    return from_seeds([sample.value for sample in a], [sample.value for sample in b])

@@ -56,8 +56,8 @@ class Measurements(AbstractContextManager["Measurements"]):
     def sample(self, key: CellKey, task: str, metric: str, quantity: str = RATIO, label: str = "") -> Sample | None:
         """A number of one cell over the images that count in it; None where no store has it.
 
-        Every cell of a data set in a run sees the same bootstrap samples of the same images, so values at one index may
-        be subtracted.
+        Every cell of a data set in a run leaves out the same sets of images in the same order, so samples may be
+        subtracted.
         """
         paired = self.paired([key], task)
         return None if isinstance(paired, Unpaired) or not paired else paired[0].sample(metric, quantity, label)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from robustbench_seg.attacks.budgets import BUDGETS
 from robustbench_seg.attacks.objectives.parse import describe
@@ -50,6 +50,12 @@ def class_metric_name(task: str, metric: str) -> str:
 def curve_metric(task: str) -> str:
     """The metric Q is drawn of; empty where the task is unknown."""
     return TASKS.get(task).curve if task in TASKS else ""
+
+
+def images_text(counts: Collection[int]) -> str:
+    """How many images numbers are over: `n = 200 images`, `n = 12 to 200 images`."""
+    least, most = min(counts, default=0), max(counts, default=0)
+    return f"n = {most} images" if least == most else f"n = {least} to {most} images"
 
 
 def norm_name(norm: str) -> str:

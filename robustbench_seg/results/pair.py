@@ -1,7 +1,8 @@
-"""One model on one data set in the store of a run: the numbers of every cell, with their bootstrap samples."""
+"""One model on one data set in the store of a run: the numbers of every cell, and without some of their images."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property, lru_cache
@@ -12,11 +13,11 @@ import numpy.typing as npt
 from robustbench_seg.attacks.cost import Cost
 from robustbench_seg.errors import InputError, RobustsegError
 from robustbench_seg.registry import described
-from robustbench_seg.results.bootstrap import resample_weights
+from robustbench_seg.results.jackknife import leave_out_weights
 from robustbench_seg.results.keys import WORST, AttackConfiguration, CellKey
 from robustbench_seg.results.manifest import PairManifest, RunManifest
 from robustbench_seg.results.records import ImageResult
-from robustbench_seg.results.sample import Sample
+from robustbench_seg.results.sample import ANY, Sample
 from robustbench_seg.results.store import Store, StoredCell
 from robustbench_seg.results.worst import NESTED, candidates, worst_cell
 from robustbench_seg.tasks.base import Floats, Metric, Statistics, Task, Values
@@ -25,13 +26,16 @@ from robustbench_seg.tasks.registry import load_tasks
 VALUE, CLEAN_VALUE, RATIO = "value", "clean", "ratio"
 """The quantities: the metric of a cell, that of the same images clean, and the retained performance Q."""
 
+RATIOS = (0.0, math.inf)
+"""Between these lies every Q."""
+
 _KEPT = 16
 """So many values of cells are kept, one for each task."""
 
 
 @dataclass(frozen=True)
 class CellValues:
-    """One task over the same images in one cell and clean: arrays (1+R,) over all of them, then resampled."""
+    """One task over the same images in one cell and clean: arrays (1+U,) over all, then with one set left out."""
 
     task: Task
     classes: Sequence[str]
@@ -45,7 +49,7 @@ class CellValues:
         perturbed, clean = (self._numbers(values, metric, label) for values in (self.perturbed, self.clean))
         of_quantity = {VALUE: perturbed, CLEAN_VALUE: clean, RATIO: ratio(self.task.metric(metric), perturbed, clean)}
         numbers = of_quantity[quantity]
-        return Sample(float(numbers[0]), numbers[1:])
+        return Sample(float(numbers[0]), numbers[1:], RATIOS if quantity == RATIO else ANY)
 
     def labels(self, metric: str) -> list[str]:
         """Return the classes that have a value of this metric."""
@@ -89,9 +93,9 @@ class PairResults:
         }
 
     @cached_property
-    def resampling(self) -> tuple[Floats, str]:
-        """How often each image (R,n) is in each bootstrap sample, and a sentence on the bootstrap."""
-        return resample_weights(self.manifest.groups[self.pair.dataset], self.manifest.seed)
+    def leave_out(self) -> tuple[Floats, str]:
+        """Weights (U,n) of the images with one set of them left out in turn, and words on these sets."""
+        return leave_out_weights(self.manifest.groups[self.pair.dataset])
 
     @property
     def n_images(self) -> int:
@@ -159,12 +163,12 @@ class PairResults:
 
     def _compute(self, task: Task, cell: StoredCell, images: Sequence[int], scored: npt.NDArray[np.bool_]) -> Values:
         statistics: list[Statistics] = [cell.statistics[task.name][i] for i in images]
-        weights, _ = self.resampling
+        weights, _ = self.leave_out
         whole = task.values(statistics, np.ones((1, len(images))), scored)
-        resampled = task.values(statistics, weights[: task.resamples, list(images)], scored)
+        others = task.values(statistics, weights[:, list(images)], scored)
         return Values(
-            {name: np.concatenate([value, resampled.overall[name]]) for name, value in whole.overall.items()},
-            {name: np.concatenate([value, resampled.classes[name]]) for name, value in whole.classes.items()},
+            {name: np.concatenate([value, others.overall[name]]) for name, value in whole.overall.items()},
+            {name: np.concatenate([value, others.classes[name]]) for name, value in whole.classes.items()},
         )
 
 

@@ -56,7 +56,7 @@ class Place(ABC):
 
     @abstractmethod
     def tabled(self, rows: Sequence[Sequence[Row]]) -> Numbers:
-        """The same from its rows, without bootstrap samples."""
+        """The same from its rows, without intervals."""
 
 
 class Cell(Place):

@@ -69,9 +69,8 @@ def half_epsilon(epsilons: Sequence[float], ratios: Floats) -> Floats:
 
 def numbers_of(epsilons: Sequence[float], curve: Sequence[Sample]) -> tuple[Sample, Sample]:
     """The robustness score and the epsilon at Q = 0.5 of a curve of Q over these epsilons."""
-    functions = robustness_score, half_epsilon
-    score, half = (combined(curve, partial(function, epsilons)) for function in functions)
-    return score, half
+    score = combined(curve, partial(robustness_score, epsilons), limits=(0, 1))
+    return score, combined(curve, partial(half_epsilon, epsilons), limits=(epsilons[0], epsilons[-1]))
 
 
 def scores(pair: PairResults, configuration: AttackConfiguration) -> Iterator[ScoreRow]:

@@ -54,7 +54,7 @@ def tabulate(store: Store) -> Tables:
                 summary += cell.outcomes()
             # While its cells are still kept.
             scored += scores(pair, configuration)
-    return Tables(summary, classes, costs, {pair.pair.dataset: pair.resampling[1] for pair in pairs}, scored)
+    return Tables(summary, classes, costs, {pair.pair.dataset: pair.leave_out[1] for pair in pairs}, scored)
 
 
 def _cells(pair: PairResults, configuration: AttackConfiguration) -> list[_Cell]:

@@ -10,11 +10,10 @@ import numpy as np
 
 from robustbench_seg.report.cells import Cell, Line, Table, text_cells
 from robustbench_seg.report.comparison import Scale
-from robustbench_seg.results.intervals import Interval, corrected, sign_of
+from robustbench_seg.results.intervals import LEVEL, Interval, sign_of
 from robustbench_seg.results.names import curve_metric, metric_name, metric_of, task_name
 from robustbench_seg.results.pair import VALUE, PairResults
 from robustbench_seg.results.sample import Sample
-from robustbench_seg.tasks.base import Floats
 
 SCALES = {"semantic": Scale(100.0, 1, "points"), "depth": Scale(unit="m")}
 
@@ -23,7 +22,7 @@ SCALES = {"semantic": Scale(100.0, 1, "points"), "depth": Scale(unit="m")}
 class Gap:
     """A task's metric under an attack, and under the first one with as many gradients; `comparisons` are made in all.
 
-    `samples` (R,) are bootstrap samples of the difference.
+    `difference` is over the same `n_images` images.
     """
 
     model: str
@@ -32,18 +31,20 @@ class Gap:
     epsilon: float
     value: float
     plain: float
-    samples: Floats
+    difference: Sample
+    n_images: int
     comparisons: int = 1
 
     @property
     def interval(self) -> Interval:
-        """The corrected interval of the difference."""
-        return corrected(self.value - self.plain, self.samples, self.comparisons)
+        """The interval of the difference, which holds all of so many true ones in 95 % of the cases (Bonferroni)."""
+        return self.difference.interval_at(1 - (1 - LEVEL) / self.comparisons)
 
     @property
     def sign(self) -> int:
         """1 where the attack is stronger, -1 where it is weaker, 0 where that is open."""
-        return -direction(self.task) * sign_of([self.interval])
+        p = min(1.0, self.difference.p_value * self.comparisons)
+        return -direction(self.task) * sign_of(self.difference.value, p, self.n_images)
 
 
 def direction(task: str) -> int:
@@ -57,9 +58,7 @@ def differences(pair: PairResults, task: str, labels: Sequence[str]) -> Iterator
     epsilons = [key.epsilon for key in pair.cells if (key.attack, key.objective) == (first, task)]
     for label, epsilon in itertools.product(others, filter(None, epsilons)):
         a, b = (sample(pair, each, task, epsilon) for each in (label, first))
-        assert a.resampled is not None
-        assert b.resampled is not None
-        yield Gap(pair.pair.model, task, label, epsilon, a.value, b.value, a.resampled - b.resampled)
+        yield Gap(pair.pair.model, task, label, epsilon, a.value, b.value, a - b, pair.n_images)
 
 
 def sample(pair: PairResults, label: str, task: str, epsilon: float, images: Sequence[int] | None = None) -> Sample:

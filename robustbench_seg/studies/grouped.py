@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -128,7 +128,8 @@ class Grouped:
         sides = Estimate("", difference.b), Estimate(difference.first, difference.a)
         margin = 0.0 if seeds is None else seeds.spread(place)
         verdicts = "higher", "lower"
-        return Comparison(group, place.title, *sides, difference.intervals, verdicts, margin, expected, scale)
+        compared = Comparison(group, place.title, *sides, difference.intervals, verdicts, n_images=difference.n_images)
+        return replace(compared, margin=margin, expected=expected, scale=scale, p_value=difference.p_value)
 
     def comparisons(self, cells: Iterable[tuple[str, Place]], seeds: Grouped | None = None) -> list[Comparison]:
         """The comparison of every (group, place) that was measured."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +26,6 @@ from robustbench_seg.report.relationships.contrasts import (
     contrast,
     directions,
     group_losses,
-    interval_of,
     multi_task_loss,
     own_losses,
 )
@@ -36,10 +36,11 @@ from robustbench_seg.report.relationships.swapping import shapes, swap_reached, 
 from robustbench_seg.report.relationships.write import write_relationships
 from robustbench_seg.report.section import Part, Section
 from robustbench_seg.results.files import write_table
-from robustbench_seg.results.intervals import Interval
+from robustbench_seg.results.intervals import LEVEL, Interval
 from robustbench_seg.results.names import task_name
 from robustbench_seg.results.rows import Row
 from robustbench_seg.results.run import Run
+from robustbench_seg.results.sample import resampled
 from robustbench_seg.studies.catalogue import (
     Measured,
     Together,
@@ -225,21 +226,21 @@ def architectures(foremost: Sequence[Sweep], samples: Samples) -> Iterator[Compa
         if rho is not None:
             span = _rho_interval(pairs, samples)
             intervals = {"images": (span[0] - ALIKE, span[1] - ALIKE)} if span else {}
-            sides = Estimate(f"rank correlation, n = {len(pairs)}", rho, span), Estimate("alike from", ALIKE)
+            sides = Estimate(f"rank correlation, {len(pairs)} cells", rho, span), Estimate("alike from", ALIKE)
+            verdicts, n_images = ("alike", "not alike"), min(row.n_images for pair in pairs for row in pair)
             models = f"{first.setting.model} and {second.setting.model}"
-            yield Comparison(models, first.how, *sides, intervals, ("alike", "not alike"), scale=Scale(decimals=2))
+            yield Comparison(models, first.how, *sides, intervals, verdicts, scale=Scale(decimals=2), n_images=n_images)
 
 
 def _rho_interval(pairs: Sequence[tuple[Row, Row]], samples: Samples) -> Interval | None:
-    """The interval of the rank correlation under the same bootstrap samples; None where a cell has none."""
+    """The central 95 % of the rank correlation under bootstrap samples of the images; None where a cell has none."""
     known = [sample for pair in pairs for row in pair if (sample := samples(row)) is not None]
-    if len(known) < 2 * len(pairs):
+    columns = resampled(known) if len(known) == 2 * len(pairs) else None
+    if columns is None:
         return None
-    count = min(map(len, known))
-    columns = np.array([sample[:count] for sample in known])
-    whole = columns[:, np.isfinite(columns).all(0)].T
-    rhos = [spearman(column[::2].tolist(), column[1::2].tolist()) for column in whole]
-    return interval_of(np.array([rho for rho in rhos if rho is not None]))
+    rhos = [spearman(column[::2].tolist(), column[1::2].tolist()) for column in columns.T]
+    low, high = np.quantile([rho for rho in rhos if rho is not None] or [math.nan], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return None if math.isnan(low) else (float(low), float(high))
 
 
 if __name__ == "__main__":

@@ -97,9 +97,8 @@ class Task(ABC):
     of its model output and label, `group` says whether it counts as semantic or geometric (None: as neither), `metrics`
     lists what it reports, `curve` names the metric Q is drawn of, `raw` the losses it is made of (one with the task's
     own name where it is empty), `has_classes` whether it predicts classes of a class set, `class_logits` where they can
-    be changed, `resamples` how many weightings an interval takes at most, `reads` the other tasks whose labels
-    `statistics` looks at where the data set has them, `label_rule` how a label is read and follows its image through
-    augmentation.
+    be changed, `reads` the other tasks whose labels `statistics` looks at where the data set has them, `label_rule` how
+    a label is read and follows its image through augmentation.
     """
 
     name: str
@@ -111,7 +110,6 @@ class Task(ABC):
     raw: ClassVar[tuple[RawLoss, ...]] = ()
     has_classes: ClassVar[bool] = False
     class_logits: ClassVar[ClassLogits | None] = None
-    resamples: ClassVar[int] = 1000
     reads: tuple[str, ...] = ()
     label_rule: ClassVar[LabelRule]
     attack_losses: ClassVar[Mapping[str, AttackLoss]] = {}

@@ -57,7 +57,6 @@ class Detection(InstancesTask):
     name = "detection"
     title = "object detection"
     group = "semantic"
-    resamples = 200
     metrics = (
         Metric("ap", "AP", True, "", "COCO AP of boxes, mean over IoU .50:.05:.95 and the classes in the labels"),
         Metric("ap50", "AP50", True, "", "COCO AP of boxes at IoU .50, mean over the classes in the labels"),

@@ -18,7 +18,6 @@ class Instance(InstancesTask):
     name = "instance"
     title = "instance segmentation"
     group = "semantic"
-    resamples = 200
     metrics = (
         Metric("ap", "AP", True, "", "COCO AP of masks, mean over IoU .50:.05:.95 and the classes in the labels"),
         Metric("ap50", "AP50", True, "", "COCO AP of masks at IoU .50, mean over the classes in the labels"),

@@ -119,7 +119,7 @@ class Semantic(DenseTask):
         summed = (weights @ matrices.reshape(len(matrices), -1)).reshape(-1, count, count)
         hits = np.diagonal(summed, axis1=1, axis2=2)
         union = summed.sum(1) + summed.sum(2) - hits
-        # A scored class that a resample happens to miss has no value there, not 0, whatever was predicted.
+        # A scored class that the weighted images happen to miss has no value there, not 0, whatever was predicted.
         labelled = summed.sum(2) > 0
         iou = np.where(labelled & scored, quotient(hits, union), np.nan)
         accuracy = quotient(hits.sum(1), summed.sum((1, 2)))

@@ -25,7 +25,9 @@ def test_a_sentence_and_a_table(robustseg, both):
     code, out, err = robustseg("compare", f"{both}:toy-single", f"{both}:toy-multi")
     assert (code, err) == (0, "")
     sentence, caption, *_ = out.splitlines()
-    assert sentence.startswith("semantic on toy: under the worst case B (toy-multi) is statistically indistinguishable")
+    assert sentence.startswith(
+        "semantic on toy: under the worst case B (toy-multi) has no verdict, too few images (n = 4)"
+    )
     assert sentence.endswith("4 images.")
     assert caption.startswith("semantic on toy, Worst case")
     for label in ("clean mIoU", "robustness score", "ε at Q = 0.5", "Q at ε = 0.25", "Q at ε = 8"):
@@ -47,7 +49,7 @@ def test_runs_without_a_store_have_no_interval(robustseg, both, tmp_path):
     (copy / "store.sqlite").unlink()
     code, out, _ = robustseg("compare", f"{both}:toy-multi", f"{copy}:toy-multi")
     assert code == 0
-    assert "B (toy-multi (copy)) has no interval against A (toy-multi (run))" in out
+    assert "B (toy-multi (copy)) has no verdict, no interval, against A (toy-multi (run))" in out
     assert "note: " in out
 
 

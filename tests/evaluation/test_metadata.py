@@ -8,7 +8,7 @@ from robustbench_seg.results.store import Store
 
 def test_intervals_and_notes_are_recorded(run_in, tmp_path):
     info = run_in(tmp_path / "run", "toy-single").info
-    assert "bootstrap" in info["intervals"]["toy"]
+    assert "jackknife" in info["intervals"]["toy"]
     assert info["notes"] == []
     assert info["identity"]["models"] == [["toy-single", "0" * 64]]
 

@@ -233,7 +233,7 @@ def info(models: tuple[Model, ...] = MODELS) -> dict[str, Any]:
                 for attack, (_, norm, grid, _, _) in ATTACKS.items()
             ],
         },
-        "intervals": {"street": "bootstrap over 40 groups, 1000 resamples"},
+        "intervals": {"street": "jackknife over 40 groups"},
         "notes": ["street-mobilenetv2 on street: hide hide:person@depth left out, no output for depth"],
     }
 

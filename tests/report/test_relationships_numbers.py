@@ -38,6 +38,7 @@ from robustbench_seg.report.relationships.study import opened_study
 from robustbench_seg.report.relationships.swapping import shapes, swap_metrics, swap_reached, swap_table
 from robustbench_seg.results.intervals import OPEN, UNKNOWN
 from robustbench_seg.results.rows import Row, table
+from robustbench_seg.results.sample import Sample
 from tests.report.fake_five_tasks import GEOMETRIC, HALF, HIDDEN, SEMANTIC, Model, five_tasks
 from tests.report.fake_five_tasks import TASKS as FIVE
 
@@ -61,7 +62,7 @@ def matrix(cells: dict[tuple[str, str], float | None], half: float | None = 0.05
 
 
 def unsampled(row: Row) -> None:
-    """No store: no row has bootstrap samples."""
+    """No store: no row has a sample."""
 
 
 ASYMMETRIC = {
@@ -131,17 +132,19 @@ def test_group_losses_are_measured_on_the_other_group() -> None:
     assert found.difference == pytest.approx(0.2)
 
 
-def test_bootstrap_samples_give_the_interval_of_the_difference() -> None:
+def test_samples_give_the_interval_of_the_difference() -> None:
     first, second = row("semantic", "depth", 0.7), row("depth", "semantic", 0.8)
-    noise = np.random.default_rng(0).normal(0, 0.2, 1000)
-    # Both fall on the same images: the difference is .1 in every sample, however wide the single intervals are.
-    samples = {first: 0.7 + noise, second: 0.8 + noise[:200]}
+    noise = np.random.default_rng(0).normal(0, 0.01, 40)
+    # Both fall on the same images: the difference is .1 without any of them, however wide the single intervals are.
+    samples = {first: Sample(0.7, 0.7 + noise), second: Sample(0.8, 0.8 + noise)}
     sides = Side("a", [first]), Side("b", [second])
     (found,) = contrast("", "", sides, samples.get)
     assert found.intervals == {PAIRED: pytest.approx((0.1, 0.1))}
     assert found.first.interval is not None
-    assert found.first.interval[0] == pytest.approx(0.3 - np.quantile(noise[:200], 0.975))
-    (half,) = contrast("", "", sides, {first: noise}.get)
+    low, high = samples[first].interval
+    assert found.first.interval == pytest.approx((1 - high, 1 - low))
+    assert found.verdict == "a stronger"
+    (half,) = contrast("", "", sides, {first: samples[first]}.get)
     assert list(half.intervals) == [UNPAIRED]
 
 
@@ -290,18 +293,18 @@ def test_swapped_shapes(tmp_path: Path) -> None:
     assert swap_metrics(on_detection) == ["aspect_ratio", "ap", "cls_loss", "reg_loss"]
     person, car = on_detection.cells["person", "aspect_ratio"], on_detection.cells["car", "aspect_ratio"]
     assert [one.verdict for one in shapes(on_detection, unsampled)] == [UNKNOWN] * 2
-    sure = {person: np.full(200, 0.62), car: np.full(200, 1.31)}
+    sure = {person: Sample(0.62, np.full(200, 0.62)), car: Sample(1.31, np.full(200, 1.31))}
     found = shapes(on_detection, sure.get)
     assert [(one.subject, one.sign) for one in found] == [("person", 1), ("car", 1)]
     assert [one.verdict for one in found] == ["keeps the shape of person", "keeps the shape of car"]
     assert [one.second.value for one in found] == pytest.approx([(0.44 + 1.83) / 2] * 2)
-    wide = {**sure, car: np.linspace(0.8, 1.6, 200)}
+    wide = {**sure, car: Sample(1.31, np.linspace(1.21, 1.41, 20))}
     assert [one.sign for one in shapes(on_detection, wide.get)] == [1, 0]
     crossed = {
         ("person", "aspect_ratio"): replace(person, value=1.7),
         ("car", "aspect_ratio"): replace(car, value=0.5),
     }
-    apart = {row: np.full(200, row.value) for row in crossed.values()}
+    apart = {row: Sample(row.value or 0.0, np.full(200, row.value)) for row in crossed.values()}
     assert [one.sign for one in shapes(replace(on_detection, cells=crossed), apart.get)] == [-1, -1]
     gone = {**on_detection.cells, ("car", "aspect_ratio"): replace(car, value=None)}
     assert shapes(replace(on_detection, cells=gone), sure.get) == []

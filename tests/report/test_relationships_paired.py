@@ -1,4 +1,4 @@
-"""Resampled ratios from a real store, against the intervals of summary.csv."""
+"""Ratios from a real store, against the intervals of summary.csv."""
 
 from pathlib import Path
 
@@ -12,7 +12,6 @@ from robustbench_seg.protocol import AttackPlan, Protocol
 from robustbench_seg.registry import load_plugin
 from robustbench_seg.report.relationships.study import opened_study
 from robustbench_seg.report.relationships.write import write_relationships
-from robustbench_seg.results.intervals import interval
 from robustbench_seg.results.keys import CLEAN
 from robustbench_seg.results.run import Run
 from tests.report.html_text import parse
@@ -43,11 +42,11 @@ def test_their_intervals_are_those_of_the_tables(run: Run, tmp_path: Path) -> No
         for row in wanted:
             found = study.samples(row)
             assert found is not None
-            assert interval(found) == pytest.approx((row.ratio_low, row.ratio_high), rel=1e-5)
+            assert found.interval == pytest.approx((row.ratio_low, row.ratio_high), rel=1e-5)
     assert not list(tmp_path.iterdir())
 
 
-def test_differences_are_of_the_same_bootstrap_samples(run: Run, tmp_path: Path) -> None:
+def test_differences_leave_out_the_same_images(run: Run, tmp_path: Path) -> None:
     paths = write_relationships([run], tmp_path)
     page = parse(paths.read_text(encoding="utf-8"))
     own = page.tables["Does a task drop most under its own loss, among the tasks' own losses?"]

@@ -17,7 +17,7 @@ def material(run: FakeRun) -> Material:
 
 
 def test_how_intervals_were_made_is_said_or_admitted_unknown(material: Material, run: FakeRun) -> None:
-    assert "On street: bootstrap over 40 groups, 1000 resamples." in sections.reading(material)[0].intro
+    assert "On street: jackknife over 40 groups." in sections.reading(material)[0].intro
     unknown = replace(run, info={})
     assert "run.json does not say how the intervals were made." in sections.reading(Material(unknown))[0].intro
 
@@ -28,7 +28,7 @@ def test_what_rounding_does_is_said_where_it_was_done_or_would_change_the_images
 
     assert "would not hold ε = 0.25, 0.5: --quantise" in said(run.summary)
     whole = run.summary[run.summary.epsilon % 1 == 0]
-    assert said(whole) == "On street: bootstrap over 40 groups, 1000 resamples."
+    assert said(whole) == "On street: jackknife over 40 groups."
     assert "called 8 bit" in said(pd.concat([run.summary, whole.assign(scored="8 bit")]).fillna({"scored": "float"}))
 
 

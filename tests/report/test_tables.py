@@ -30,7 +30,7 @@ def numbers(text: str) -> list[float]:
 
 def test_perturbations_by_epsilon_those_on_the_task_first(both: list[View]) -> None:
     table = pivot(both[1], "street-multitask")
-    assert table.caption == "street-multitask on street: RMSE of depth, 3.412 m on clean images"
+    assert table.caption == "street-multitask on street: RMSE of depth, 3.412 m on clean images, n = 143 to 200 images"
     labels = [line.label for line in table.lines]
     assert labels.index("Hiding person") < labels.index("FGSM on semantic")
     assert table.heads == ("0.25", "0.5", "1", "2", "4", "8", "16", "no ε")

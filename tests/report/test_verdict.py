@@ -7,6 +7,7 @@ import pytest
 
 from robustbench_seg.report.verdict import legend, listed, shown_views, task_verdicts, verdict_table
 from robustbench_seg.results.differences import Comparison, Difference
+from robustbench_seg.results.intervals import normal_p_value
 from robustbench_seg.results.rows import Row
 from tests.results.stored_runs import ROW
 
@@ -24,11 +25,19 @@ def rows(*cells: tuple[str, str, float | None], models: tuple[str, ...] = MODELS
 
 
 def difference(row: Row, quantity: str, low: float | None, high: float | None, **more: object) -> Difference:
+    p_value = None if low is None or high is None else normal_p_value((low + high) / 2, (low, high))
     return Difference(
         *("x", "y", row.dataset, row.task, row.metric, "lower", row.attack, row.objective, row.norm),
         **{"epsilon": row.epsilon, "quantity": quantity, "a": 0.15, "b": 0.12, "difference": -0.03} | more,
         **{"image_low": low, "image_high": high, "seed_low": None, "seed_high": None},
-        **{"seeds_a": 1, "seeds_b": 1, "n_images": 32, "scored": row.scored},
+        **{
+            "seeds_a": 1,
+            "seeds_b": 1,
+            "n_images": 32,
+            "scored": row.scored,
+            "p_value": p_value,
+            "p_corrected": p_value,
+        },
     )
 
 
@@ -61,24 +70,27 @@ def test_a_task_that_one_model_lacks_is_not_shown() -> None:
         (-0.05, -0.01, "B (y) retains less than A (x)"),
         (0.01, 0.05, "B (y) retains more than A (x)"),
         (-0.05, 0.01, "B (y) is statistically indistinguishable from A (x)"),
-        (None, None, "B (y) has no interval against A (x)"),
+        (None, None, "B (y) has no verdict, no interval, against A (x)"),
     ],
 )
 def test_the_score_decides(low: float | None, high: float | None, said: str) -> None:
     views = shown_views(rows(("worst", "rms", 1.0)), MODELS)
     clean, _, worst, _ = views[0].rows
+    change = 0.03 if low == 0.01 else -0.03
     half = {"epsilon": None, "a": 0.6, "b": 0.25, "difference": -0.35}
     found = (
         difference(worst, "ratio", -0.1, 0.1),
         difference(worst, "half_epsilon", -0.4, -0.3, **half),
-        difference(worst, "score", low, high, epsilon=None),
+        difference(worst, "score", low, high, epsilon=None, b=0.15 + change, difference=change),
         difference(clean, "value", -0.1, 0.1),
         difference(replace(worst, metric="abs_rel"), "ratio", -0.1, 0.1),
     )
     (shown,) = task_verdicts(views, Comparison((), found, ()))
     bounds = "" if low is None else f" [{low:+.3f}, {high:+.3f}]".replace("-", "−")
     assert shown.sentence == (
-        f"depth on d: under the worst case {said}: score 0.120 against 0.150, difference −0.030{bounds}, 32 images."
+        f"depth on d: under the worst case {said}: score {0.15 + change:.3f} against 0.150, "
+        f"difference {change:+.3f}".replace("-", "−")
+        + f"{bounds}, 32 images."
     )
     table = verdict_table(shown)
     assert table.caption == "depth on d, Worst case"

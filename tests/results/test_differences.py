@@ -1,17 +1,18 @@
 """Paired differences from real stores, against closed forms and independent references."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.stats import ttest_ind
+from scipy.stats import ttest_1samp, ttest_ind, ttest_rel
 
-from robustbench_seg.results.bootstrap import resample_weights
-from robustbench_seg.results.differences import Difference, compare, differences_table
+from robustbench_seg.results.differences import Difference, compare, corrected, differences_table
 from robustbench_seg.results.groups import Group, parse_groups
-from robustbench_seg.results.intervals import OPEN, UNKNOWN
+from robustbench_seg.results.intervals import OPEN, UNKNOWN, interval
 from robustbench_seg.results.run import Run
+from robustbench_seg.results.sample import mean_of
 from robustbench_seg.results.store import Store
 from tests.results.stored_runs import stored_run
 
@@ -63,10 +64,9 @@ def test_a_constant_shift_has_no_spread(tmp_path: Path) -> None:
         assert (d.verdict, d.direction) == ("higher", "lower")
 
 
-def test_the_interval_of_q_is_that_of_the_same_resamples(tmp_path: Path) -> None:
+def test_the_interval_of_q_leaves_out_the_same_images(tmp_path: Path) -> None:
     a, b = model(noise=0.3, seed=1), model(shift=0.2, noise=0.3, seed=2)
     runs = [stored_run(tmp_path / "x", {"a": a}), stored_run(tmp_path / "y", {"b": b})]
-    weights, _ = resample_weights([f"image-{i}" for i in range(N)], 0)
 
     def q(cells: dict[float, list[float]], weight: np.ndarray) -> np.ndarray:
         return (weight @ np.array(cells[0.0])) / (weight @ np.array(cells[4.0]))
@@ -75,14 +75,14 @@ def test_the_interval_of_q_is_that_of_the_same_resamples(tmp_path: Path) -> None
     whole = np.ones(N)
     assert (d.a, d.b) == pytest.approx((q(a, whole), q(b, whole)))
     assert d.difference == pytest.approx(q(b, whole) - q(a, whole))
-    expected = np.quantile(q(b, weights) - q(a, weights), [0.025, 0.975])
-    assert (d.image_low, d.image_high) == pytest.approx(tuple(expected))
+    others = 1 - np.eye(N)
+    assert (d.image_low, d.image_high) == pytest.approx(interval(d.difference, q(b, others) - q(a, others)))
 
 
 def test_pairing_narrows_the_interval_of_models_that_fail_alike(tmp_path: Path) -> None:
     run = stored_run(tmp_path / "run", {"a": model(noise=0.2, seed=1), "b": model(shift=0.3, noise=0.2, seed=2)})
     d = one(differences([run], alone("a", "b")), "value")
-    single = np.quantile(resample_weights([str(i) for i in range(N)], 0)[0] @ HARDNESS / N, [0.025, 0.975])
+    single = mean_of(HARDNESS).interval
     assert d.image_high - d.image_low < (single[1] - single[0]) / 5
     assert d.verdict == "higher"
 
@@ -114,9 +114,8 @@ def test_groups_are_compared_by_their_means(tmp_path: Path) -> None:
     assert (d.seed_low, d.seed_high) == pytest.approx((welched.low, welched.high))
     assert (d.a, d.b, d.seeds_a, d.seeds_b) == pytest.approx((np.mean(means[:2]), np.mean(means[2:]), 2, 3))
     images = np.array([errors[1.0] for errors in cells.values()])
-    weights, _ = resample_weights([f"image-{i}" for i in range(N)], 0)
-    resampled = weights @ (images[2:].mean(0) - images[:2].mean(0)) / N
-    assert (d.image_low, d.image_high) == pytest.approx(tuple(np.quantile(resampled, [0.025, 0.975])))
+    tested = ttest_1samp(images[2:].mean(0) - images[:2].mean(0), 0).confidence_interval()
+    assert (d.image_low, d.image_high) == pytest.approx((tested.low, tested.high), rel=0.1)
 
 
 def test_an_image_that_failed_for_one_is_left_out_for_both(tmp_path: Path) -> None:
@@ -244,21 +243,46 @@ def test_the_first_group_is_compared_with_each_other_one(tmp_path: Path) -> None
     assert differences([run], alone("a")) == []
 
 
+def made(p_value: float | None, difference: float = 0.1, **changes: object) -> Difference:
+    names = ("a", "b", "street", "depth", "rmse", "lower", "fgsm", "depth", "linf", 1.0, "float", "ratio")
+    whole = Difference(*names, 0.5, 0.5 + difference, difference, 0.0, 0.2, None, None, 1, 1, 20, p_value)
+    return replace(whole, **changes)
+
+
 @pytest.mark.parametrize(
-    ("image", "seed", "verdict"),
+    ("difference", "verdict"),
     [
-        ((0.1, 0.2), (None, None), "higher"),
-        ((None, None), (-0.2, -0.1), "lower"),
-        ((0.1, 0.2), (-0.1, 0.3), OPEN),
-        ((-0.1, 0.3), (0.1, 0.2), OPEN),
-        ((-0.3, -0.1), (-0.2, -0.1), "lower"),
-        ((0.0, 0.2), (None, None), OPEN),
-        ((None, None), (None, None), UNKNOWN),
+        (made(0.04), "higher"),
+        (made(0.04, -0.1), "lower"),
+        (made(0.06), OPEN),
+        (made(None), UNKNOWN),
+        (made(0.001, n_images=7), "too few images (n = 7)"),
     ],
 )
-def test_a_claim_needs_every_interval_there(image: tuple, seed: tuple, verdict: str) -> None:
-    names = ("a", "b", "street", "depth", "rmse", "lower", "fgsm", "depth", "linf", 1.0, "float", "ratio")
-    assert Difference(*names, 0.5, 0.6, 0.1, *image, *seed, 2, 2, 8).verdict == verdict
+def test_a_verdict_is_that_of_the_corrected_p_value(difference: Difference, verdict: str) -> None:
+    (found,) = corrected([difference])
+    assert (found.p_corrected, found.verdict) == (difference.p_value, verdict)
+
+
+def test_p_values_are_corrected_among_those_that_a_page_shows() -> None:
+    page = [made(0.01), made(0.04), made(None)]
+    clean = made(0.02, attack="clean", quantity="value")
+    apart = [made(0.04, metric="abs_rel"), made(0.03, quantity="score"), made(0.03, quantity="half_epsilon")]
+    found = corrected([*page, clean, *apart])
+    assert [each.p_corrected for each in found] == [
+        *(pytest.approx(0.03), pytest.approx(0.04), None, pytest.approx(0.04)),
+        *(0.04, 0.03, 0.03),
+    ]
+
+
+def test_a_claim_needs_images_and_seeds(tmp_path: Path) -> None:
+    """The difference is the same on every image, but trainings differ more among themselves."""
+    cells = {name: model(shift=shift) for name, shift in (("a0", 0.0), ("a1", 1.0), ("b0", 0.4), ("b1", 1.2))}
+    run = stored_run(tmp_path / "run", cells)
+    d = one(differences([run], parse_groups(["a=a0,a1", "b=b0,b1"], list(cells))), "value")
+    assert d.image_low == pytest.approx(0.3)
+    assert d.p_value == pytest.approx(ttest_rel([0.4, 1.2], [0.0, 1.0]).pvalue)
+    assert d.verdict == OPEN
 
 
 def test_the_table_has_the_fields_in_order(tmp_path: Path) -> None:
@@ -266,7 +290,7 @@ def test_the_table_has_the_fields_in_order(tmp_path: Path) -> None:
     table = differences_table(differences([run], alone("a", "b")))
     assert ",".join(table.columns) == (
         "first,second,dataset,task,metric,direction,attack,objective,norm,epsilon,scored,quantity,a,b,difference,"
-        "image_low,image_high,seed_low,seed_high,seeds_a,seeds_b,n_images,verdict"
+        "image_low,image_high,seed_low,seed_high,seeds_a,seeds_b,n_images,p_value,p_corrected,verdict"
     )
     assert len(table) == 7 * 5
     assert list(differences_table([]).columns) == list(table.columns)

@@ -26,7 +26,7 @@ def test_cells_models_and_runs_are_paired_over_the_images_that_count_in_all(tmp_
         assert not isinstance(found, Unpaired)
         samples = [values.sample("rmse", VALUE) for values in found]
         assert [sample.value for sample in samples] == pytest.approx([11 / 3, 7.0, 11 / 3])
-        assert np.array_equal(samples[0].resampled, samples[2].resampled, equal_nan=True)
+        assert np.array_equal(samples[0].left_out, samples[2].left_out, equal_nan=True)
         alone = measurements.sample(key("a"), "depth", "rmse", VALUE)
         assert alone is not None
         assert alone.value == pytest.approx(3.5)

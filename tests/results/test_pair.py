@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from robustbench_seg.results.bootstrap import resample_weights
+from robustbench_seg.results.intervals import interval
 from robustbench_seg.results.keys import CellKey
 from robustbench_seg.results.pair import CLEAN_VALUE, VALUE, pairs_of, ratio
 from robustbench_seg.results.run import STORE
@@ -20,21 +20,21 @@ ATTACKED = [2 * x + 0.1 * i for i, x in enumerate(CLEAN)]
 KEY = CellKey("m", "street", "fgsm", "depth", "linf", 1.0)
 
 
-def test_value_clean_and_q_with_the_samples_of_the_bootstrap(tmp_path: Path) -> None:
+def test_value_clean_and_q_with_each_image_left_out(tmp_path: Path) -> None:
     run = stored_run(tmp_path / "run", {"m": {0.0: CLEAN, 1.0: ATTACKED}})
-    weights, _ = resample_weights([f"image-{i}" for i in range(12)], 0)
+    weights = 1 - np.eye(12)
     with Store(run.folder / STORE, create=False) as store:
         (pair,) = pairs_of(store)
         values = pair.values(KEY, pair.tasks["depth"], range(12))
     samples = {
-        VALUE: (weights @ ATTACKED) / 12,
-        CLEAN_VALUE: (weights @ CLEAN) / 12,
+        VALUE: (weights @ ATTACKED) / 11,
+        CLEAN_VALUE: (weights @ CLEAN) / 11,
         "ratio": (weights @ CLEAN) / (weights @ ATTACKED),
     }
     for quantity, expected in samples.items():
         found = values.sample("rmse", quantity)
-        assert found.resampled == pytest.approx(expected)
-        assert found.interval == pytest.approx(tuple(np.quantile(expected, [0.025, 0.975])))
+        assert found.left_out == pytest.approx(expected)
+        assert found.interval == pytest.approx(interval(found.value, expected))
     assert values.sample("rmse").value == pytest.approx(sum(CLEAN) / sum(ATTACKED))
 
 

@@ -19,8 +19,12 @@ INTERVALS = {1: (0.1, 0.2), 0: (-0.1, 0.1), -1: (-0.2, -0.1)}
 
 
 def finding(*signs: int) -> Finding:
-    sides = Estimate("", 0.6), Estimate("", 0.4)
-    return Finding("It rains", [Comparison("cloud", "", *sides, {"images": INTERVALS[sign]}) for sign in signs])
+    return Finding("It rains", [comparison(sign) for sign in signs])
+
+
+def comparison(sign: int) -> Comparison:
+    sides = Estimate("", 0.6), Estimate("", 0.6 - 0.15 * sign)
+    return Comparison("cloud", "", *sides, {"images": INTERVALS[sign]}, n_images=20)
 
 
 @pytest.mark.parametrize(

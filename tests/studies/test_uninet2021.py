@@ -10,6 +10,7 @@ from robustbench_seg.models.cost import ModelCost
 from robustbench_seg.report.relationships.contrasts import group_losses, own_losses
 from robustbench_seg.report.relationships.matrix import Matrix, Setting, Sweep
 from robustbench_seg.results.rows import Row
+from robustbench_seg.results.sample import Sample
 from robustbench_seg.studies import uninet2021 as study
 from robustbench_seg.studies.catalogue import Measured, task_sets_table, together
 from robustbench_seg.studies.findings import HOLDS, Finding
@@ -40,7 +41,7 @@ def row(objective: str, task: str, q: float | None, width: float = 0.02) -> Row:
         snr_db=30.0,
         rms=1.0,
         linf=1.0,
-        n_images=4,
+        n_images=40,
         n_unchanged=0,
         status="ok",
     )
@@ -66,7 +67,7 @@ AS_IN_THE_PAPER = {
 
 
 def unsampled(row: Row) -> None:
-    """No store: no row has bootstrap samples."""
+    """No store: no row has a sample."""
 
 
 def signs(comparisons):
@@ -94,24 +95,31 @@ def test_the_multi_task_loss_takes_more_from_detection_only():
     assert signs(study.multi_task(other, unsampled)) == [-1, -1, 1]
 
 
-def test_bootstrap_samples_decide_where_intervals_overlap():
+def test_samples_decide_where_intervals_overlap():
     wide = matrix(AS_IN_THE_PAPER, width=0.5)
-    noise = np.linspace(-0.5, 0.5, 200)
-    assert signs(group_losses(wide, lambda row: (row.ratio or 0.0) + noise)) == [1, 1, 1]
+    noise = np.linspace(-0.05, 0.05, 40)
+    assert signs(group_losses(wide, lambda row: Sample(row.ratio or 0.0, (row.ratio or 0.0) + noise))) == [1, 1, 1]
 
 
 def test_architectures_by_the_interval_of_their_rank_correlation():
-    first = matrix(AS_IN_THE_PAPER)
-    cells = {place: replace(row, model="other") for place, row in first.cells.items()}
-    other = replace(first, setting=WHERE._replace(model="other"), cells=cells)
-    sweeps = [Sweep((one,), one) for one in (first, other)]
+    def sweeps(other_ratio):
+        first = matrix(AS_IN_THE_PAPER)
+        cells = {at: replace(row, model="other", ratio=other_ratio(row.ratio)) for at, row in first.cells.items()}
+        other = replace(first, setting=WHERE._replace(model="other"), cells=cells)
+        return [Sweep((one,), one) for one in (first, other)]
 
-    def crossed(row: Row) -> np.ndarray:
-        return np.full(200, row.ratio if row.model == "net" else 1 - (row.ratio or 0.0))
+    def sure(row: Row) -> Sample:
+        return Sample(row.ratio or 0.0, np.full(20, row.ratio))
 
-    assert signs(study.architectures(sweeps, lambda row: np.full(200, row.ratio))) == [1]
-    assert signs(study.architectures(sweeps, crossed)) == [-1]
-    assert signs(study.architectures(sweeps, unsampled)) == [0], "no interval, no claim"
+    def unsure(row: Row) -> Sample:
+        noise = np.random.default_rng([len(row.model), int(1000 * (row.ratio or 0.0))]).normal(0, 0.1, 20)
+        return Sample(row.ratio or 0.0, (row.ratio or 0.0) + noise)
+
+    same, crossed = sweeps(lambda ratio: ratio), sweeps(lambda ratio: 1 - ratio)
+    assert signs(study.architectures(same, sure)) == [1]
+    assert signs(study.architectures(crossed, sure)) == [-1]
+    assert signs(study.architectures(same, unsure)) == [0]
+    assert signs(study.architectures(same, unsampled)) == [0], "no interval, no claim"
 
 
 def test_segmentation_must_retain_most_under_every_loss():

@@ -152,7 +152,7 @@ def test_metrics_declare_direction_unit_and_pooling():
         "aspect_ratio": None,
     }
     assert all(metric.pooling for metric in TASK.metrics)
-    assert (TASK.curve, TASK.group, TASK.key, TASK.resamples) == ("ap", "semantic", "instances", 200)
+    assert (TASK.curve, TASK.group, TASK.key) == ("ap", "semantic", "instances")
     assert TASK.raw == (
         RawLoss("cls", "box classification", "semantic"),
         RawLoss("reg", "box regression", "semantic"),

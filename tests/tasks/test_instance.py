@@ -76,5 +76,5 @@ def test_there_is_no_loss_to_another_output():
 def test_metrics_declare_direction_unit_and_pooling():
     assert {metric.name: metric.higher_is_better for metric in TASK.metrics} == {"ap": True, "ap50": True}
     assert all("masks" in metric.pooling for metric in TASK.metrics)
-    assert (TASK.curve, TASK.group, TASK.key, TASK.resamples) == ("ap", "semantic", "instances", 200)
+    assert (TASK.curve, TASK.group, TASK.key) == ("ap", "semantic", "instances")
     assert TASK.raw_losses == (RawLoss("mask", "instance mask", "semantic"),)

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
-
-import numpy as np
 
 from robustbench_seg.report.comparison import Comparison, Estimate
 from robustbench_seg.report.relationships.matrix import Matrix
 from robustbench_seg.report.relationships.objectives import EVERYTHING, GEOMETRIC, SEMANTIC, described, group
-from robustbench_seg.results.intervals import Interval, interval
+from robustbench_seg.results.intervals import NO_INTERVAL, Interval
 from robustbench_seg.results.names import task_name
 from robustbench_seg.results.rows import Row
-from robustbench_seg.tasks.base import Floats
+from robustbench_seg.results.sample import Sample, combined
 
-Samples = Callable[[Row], Floats | None]
-"""The ratio of a row (R,) under each resample of the images, None where the run has no store any more.
-
-R may differ between tasks; the first resamples are the same.
-"""
+Samples = Callable[[Row], Sample | None]
+"""The ratio of a row, None where the run has no store any more."""
 
 PAIRED, UNPAIRED = "paired", "unpaired"
-"""Where the interval of a difference comes from: the same bootstrap samples, or the intervals of the single cells."""
+"""Where the interval of a difference comes from: leaving out the same images, or the intervals of the single cells."""
 
 _CROSSINGS = ((SEMANTIC, GEOMETRIC), (GEOMETRIC, SEMANTIC))
 """The group attacked and the group measured, forward and backward."""
@@ -39,7 +35,7 @@ class Side(NamedTuple):
 def contrast(
     subject: str, where: str, sides: tuple[Side, Side], samples: Samples, verdicts: tuple[str, str] | None = None
 ) -> list[Comparison]:
-    """The comparison of two sides' mean drops 1 - Q, paired where every cell has bootstrap samples.
+    """The comparison of two sides' mean drops 1 - Q, paired where every cell is in a store.
 
     No comparison where a side is empty. `verdicts` say what a larger and a smaller first drop mean; by default which
     side is the stronger.
@@ -48,18 +44,18 @@ def contrast(
     if not first.rows or not second.rows:
         return []
     means = [math.fsum(1 - (row.ratio or 0.0) for row in side.rows) / len(side.rows) for side in sides]
-    resampled = _mean_drops([[samples(row) for row in side.rows] for side in sides])
-    if resampled:
-        ends = [interval_of(drops) for drops in resampled]
-        difference, method = interval_of(resampled[0] - resampled[1]), PAIRED
-    else:
-        ends = [_averaged(side.rows) for side in sides]
-        difference, method = _independent(means, ends), UNPAIRED
+    drops = [_mean_drop([samples(row) for row in side.rows]) for side in sides]
+    paired = None if drops[0] is None or drops[1] is None else drops[0] - drops[1]
+    is_paired = paired is not None and paired.left_out is not None
+    ends = [interval_of(drop) if is_paired else _averaged(side.rows) for drop, side in zip(drops, sides, strict=True)]
+    difference = interval_of(paired) if is_paired else _independent(means, ends)
     names = [side.name if len(side.rows) == 1 else f"{side.name}, {len(side.rows)} cells" for side in sides]
     estimates = [Estimate(*each) for each in zip(names, means, ends, strict=True)]
-    intervals = {method: difference} if difference else {}
+    intervals = {PAIRED if is_paired else UNPAIRED: difference} if difference else {}
     stronger = verdicts or (f"{first.name} stronger", f"{second.name} stronger")
-    return [Comparison(subject, where, estimates[0], estimates[1], intervals, stronger)]
+    n_images = min(row.n_images for side in sides for row in side.rows)
+    compared = Comparison(subject, where, estimates[0], estimates[1], intervals, stronger, n_images=n_images)
+    return [replace(compared, p_value=paired.p_value) if paired is not None and is_paired else compared]
 
 
 def own_losses(matrix: Matrix, samples: Samples) -> list[Comparison]:
@@ -113,9 +109,9 @@ def cohesion(matrix: Matrix, samples: Samples) -> list[Comparison]:
     return contrast("other tasks", matrix.title, (Side("same group", inside), Side("other group", across)), samples)
 
 
-def interval_of(samples: Floats | None) -> Interval | None:
-    """The 95 % interval of bootstrap samples; None without them or without a value."""
-    low, high = (math.nan, math.nan) if samples is None else interval(samples)
+def interval_of(sample: Sample | None) -> Interval | None:
+    """The 95 % interval of a sample; None without one."""
+    low, high = NO_INTERVAL if sample is None else sample.interval
     return None if math.isnan(low) else (low, high)
 
 
@@ -135,13 +131,12 @@ def _of(tasks: Sequence[str], side: str) -> list[str]:
     return [task for task in tasks if group(task) == side]
 
 
-def _mean_drops(sides: Sequence[Sequence[Floats | None]]) -> list[Floats]:
-    """The mean drop (R,) of each side under the resamples all cells have; nothing where a cell has none."""
-    known = [[cell for cell in side if cell is not None] for side in sides]
-    if any(len(some) < len(side) for some, side in zip(known, sides, strict=True)):
-        return []
-    count = min(len(cell) for side in known for cell in side)
-    return [np.mean([1 - cell[:count] for cell in side], axis=0) for side in known]
+def _mean_drop(cells: Sequence[Sample | None]) -> Sample | None:
+    """The mean drop; None where a cell is in no store."""
+    known = [cell for cell in cells if cell is not None]
+    if len(known) < len(cells):
+        return None
+    return combined(known, lambda ratios: 1 - ratios.mean(axis=0), limits=(-math.inf, 1))
 
 
 def _averaged(rows: Sequence[Row]) -> Interval | None:

@@ -23,7 +23,7 @@ from robustbench_seg.results.names import epsilon_text, task_name
 from robustbench_seg.results.pair import RATIO, VALUE
 from robustbench_seg.results.rows import OUTCOMES, Row, unique
 from robustbench_seg.results.run import Panel, Run
-from robustbench_seg.tasks.base import Floats
+from robustbench_seg.results.sample import Sample
 from robustbench_seg.tasks.registry import TASKS
 
 HIDING_REFERENCE = 2.0
@@ -93,9 +93,8 @@ def _is_related(row: Row) -> bool:
 
 
 def _samples(measurements: Measurements) -> Samples:
-    def samples(row: Row) -> Floats | None:
-        sample = measurements.sample(row.key, row.task, row.metric, RATIO if row.direction else VALUE, row.label)
-        return None if sample is None else sample.resampled
+    def samples(row: Row) -> Sample | None:
+        return measurements.sample(row.key, row.task, row.metric, RATIO if row.direction else VALUE, row.label)
 
     return samples
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from robustbench_seg.report.canvas import WIDTH, titled
 from robustbench_seg.report.cells import DASH, Cell, Line, Table, empty, ratio_cell
-from robustbench_seg.report.comparison import Comparison, Estimate, Scale, comparison_table
+from robustbench_seg.report.comparison import Comparison, Estimate, Scale, comparison_table, corrected
 from robustbench_seg.report.outcomes import outcome_of, outcomes
 from robustbench_seg.report.relationships.contrasts import Samples, interval_of
 from robustbench_seg.report.relationships.drawing import SHADES
@@ -23,6 +23,7 @@ from robustbench_seg.report.section import Drawing, Part, Section, drawn
 from robustbench_seg.report.tables import targets
 from robustbench_seg.results.names import class_metric_name, epsilon_text, metric_text, task_name
 from robustbench_seg.results.rows import Row, unique
+from robustbench_seg.results.sample import Sample, combined
 
 SHAPES = "Mean width / height of boxes labelled as a swapped class, against the middle between the two clean shapes"
 _INTRO = (
@@ -30,7 +31,7 @@ _INTRO = (
     "and the shapes of the boxes change too, the detector's classes and shapes depend on each other. The mean width / "
     "height is that of the boxes labelled so: a class whose boxes stay on its own side of the middle between both "
     "clean shapes has taken its shape along (+); one whose boxes lie on the other side has not (−). What changed is no "
-    "success yet: only what reached the other class was swapped. The "
+    "success yet: only what reached the other class was swapped. Signs are corrected for their number (Holm). The "
     "classification loss weighs a box by how well it fits, so boxes that are ruined lower it; the regression loss "
     "here is the plain GIoU loss over the locations of a class."
 )
@@ -39,7 +40,7 @@ _INTRO = (
 def section(study: Study) -> Section | None:
     """What targets reached, the shapes of all swaps, then figure and tables of each."""
     reached = targets([row for row in study.outcomes if swapped_classes(row.objective)])
-    moved = [comparison for swap in study.swaps for comparison in shapes(swap, study.samples)]
+    moved = corrected([comparison for swap in study.swaps for comparison in shapes(swap, study.samples)])
     common = [
         *([reached] if reached else ()),
         *([comparison_table(SHAPES, moved, ("after", "middle"))] if moved else ()),
@@ -112,24 +113,26 @@ def shapes(swap: Matrix, samples: Samples) -> list[Comparison]:
     if len(known) < 2 or known[0][1] == known[1][1]:
         return []
     middle = (known[0][1] + known[1][1]) / 2
-    return [_shape(swap, row, (before, after, middle), interval_of(samples(row))) for row, before, after in known]
+    return [_shape(swap, row, (before, after, middle), samples(row)) for row, before, after in known]
 
 
-def _shape(
-    swap: Matrix, row: Row, widths: tuple[float, float, float], interval: tuple[float, float] | None
-) -> Comparison:
+def _shape(swap: Matrix, row: Row, widths: tuple[float, float, float], sample: Sample | None) -> Comparison:
     before, after, middle = widths
+    moved = None if sample is None else combined([sample], lambda values: values[0] - middle)
+    shift = interval_of(moved)
     verdicts = f"keeps the shape of {row.label}", "has the other class's shape"
     is_wider = before > middle
     return Comparison(
         row.label,
         swap.title,
-        Estimate(f"{before:.3f} before", after, interval),
+        Estimate(f"{before:.3f} before", after, interval_of(sample)),
         Estimate("", middle),
-        {"images": (interval[0] - middle, interval[1] - middle)} if interval else {},
+        {"images": shift} if shift else {},
         verdicts if is_wider else verdicts[::-1],
         expected=1 if is_wider else -1,
         scale=Scale(),
+        p_value=None if moved is None else moved.p_value,
+        n_images=row.n_images,
     )
 
 

@@ -20,12 +20,12 @@ RECALLS: Floats = np.linspace(0.0, 1.0, 101)
 class _Ranking:
     """The M detections of one class in all images by falling score.
 
-    `times` (R,M) how often each counts, `right` and `wrong` (T,M).
+    `times` (R,M) how often each is there, `right` and `ignored` (T,M); the others are wrong.
     """
 
     times: Floats
     right: Bools
-    wrong: Bools
+    ignored: Bools
 
 
 def average_precision(statistics: Sequence[Statistics], weights: Floats, scored: Bools) -> Floats:
@@ -40,10 +40,11 @@ def average_precision(statistics: Sequence[Statistics], weights: Floats, scored:
     labels = np.concatenate([image["labels"] for image in statistics])
     pool = _Pool.of(statistics)
     for label in np.flatnonzero(scored):
-        ranking = pool.ranking(labels == label, weights)
         known = truth[:, label] > 0
-        for t, (right, wrong) in enumerate(zip(ranking.right, ranking.wrong, strict=True)):
-            result[known, label, t] = _interpolated(ranking.times[known], right, wrong, truth[known, label])
+        ranking = pool.ranking(labels == label, weights[known])
+        counted = np.cumsum(ranking.times, 1)
+        for t, (right, ignored) in enumerate(zip(ranking.right, ranking.ignored, strict=True)):
+            result[known, label, t] = _interpolated(ranking.times, counted, right, ignored, truth[known, label])
     return result
 
 
@@ -56,12 +57,12 @@ def precision_values(statistics: Sequence[Statistics], weights: Floats, scored: 
 
 @dataclass(frozen=True, eq=False)
 class _Pool:
-    """All detections of all images, image by image: `image` and `scores` (M,), `right` and `wrong` (T,M)."""
+    """All detections of all images, image by image: `image` and `scores` (M,), `right` and `ignored` (T,M)."""
 
     image: npt.NDArray[np.intp]
     scores: Floats
     right: Bools
-    wrong: Bools
+    ignored: Bools
 
     @classmethod
     def of(cls, statistics: Sequence[Statistics]) -> _Pool:
@@ -70,7 +71,7 @@ class _Pool:
         )
         image = np.repeat(np.arange(len(statistics)), [len(image["scores"]) for image in statistics])
         scores = np.concatenate([image["scores"] for image in statistics])
-        return cls(image, scores, matched & ~ignored, ~matched)
+        return cls(image, scores, matched & ~ignored, matched & ignored)
 
     def ranking(self, chosen: Bools, weights: Floats) -> _Ranking:
         """The chosen detections by falling score, equal scores in the order that copies of whole images have.
@@ -81,29 +82,37 @@ class _Pool:
         image, scores = self.image[chosen], self.scores[chosen]
         same = (np.diff(image) == 0) & (np.diff(scores) == 0)
         tied = np.r_[False, same] | np.r_[same, False] if len(image) else np.zeros(0, np.bool_)
-        copies = np.where(tied, weights.max(0)[image], 1).astype(np.intp)
+        copies = np.where(tied, weights.max(0, initial=0)[image], 1).astype(np.intp)
         row = np.repeat(np.arange(len(image)), copies)
         copy = np.arange(len(row)) - np.repeat(np.cumsum(copies) - copies, copies)
         order = np.lexsort((row, copy, image[row], -scores[row]))
         row, copy = row[order], copy[order]
         drawn = weights[:, image[row]]
         times = np.where(tied[row], drawn > copy, drawn)
-        return _Ranking(times, self.right[:, chosen][:, row], self.wrong[:, chosen][:, row])
+        return _Ranking(times, self.right[:, chosen][:, row], self.ignored[:, chosen][:, row])
 
 
-def _interpolated(times: Floats, right: Bools, wrong: Bools, truth: Floats) -> Floats:
-    """AP (R,) of a ranking: `times` (R,M), `right` and `wrong` (M,), `truth` (R,) instances.
+def _interpolated(times: Floats, counted: Floats, right: Bools, ignored: Bools, truth: Floats) -> Floats:
+    """AP (R,) of a ranking: `times` (R,M), their sums `counted`, `right` and `ignored` (M,), `truth` (R,) instances.
 
     Only where a detection is right does recall rise and can precision peak: the rest is not looked at.
     """
-    hits = np.flatnonzero(right)
+    hits, left_out = np.flatnonzero(right), np.flatnonzero(ignored)
     recalled = np.cumsum(times[:, hits], 1)
-    missed = np.cumsum(times * wrong, 1)[:, hits]
-    precision = recalled / (recalled + missed + np.spacing(1))
+    judged = counted[:, hits]
+    if len(left_out):
+        skipped = np.concatenate([np.zeros((len(times), 1)), np.cumsum(times[:, left_out], 1)], 1)
+        judged = judged - skipped[:, left_out.searchsorted(hits)]
+    precision = recalled / (judged + np.spacing(1))
     best = np.maximum.accumulate(precision[:, ::-1], 1)[:, ::-1]
     # Recalls that are not reached have precision 0, in one more column.
     reached = np.concatenate([best, np.zeros((len(best), 1))], 1)
-    index = np.zeros((len(best), len(RECALLS)), np.intp)
-    for r, recall in enumerate(recalled / truth[:, None]):
-        index[r] = recall.searchsorted(RECALLS)
-    return np.asarray(np.take_along_axis(reached, index, 1).mean(1))
+    return np.asarray(np.take_along_axis(reached, _places(recalled / truth[:, None]), 1).mean(1))
+
+
+def _places(recalls: Floats) -> npt.NDArray[np.intp]:
+    """Where each of the 101 recalls is first reached in rows (R,H) of rising ones: how many lie below it (R,101)."""
+    rows, count = len(recalls), len(RECALLS) + 1
+    passed = RECALLS.searchsorted(recalls, side="right") + count * np.arange(rows)[:, None]
+    below = np.bincount(passed.ravel(), minlength=rows * count).reshape(rows, count)
+    return np.cumsum(below, 1)[:, :-1]
