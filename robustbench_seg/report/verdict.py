@@ -10,7 +10,7 @@ from typing import Any
 from robustbench_seg.report.cells import Cell, Line, Table, signed
 from robustbench_seg.report.scores import HALF_TITLE, MEANING, TITLE, half_text, score_text
 from robustbench_seg.report.views import View, views
-from robustbench_seg.results.differences import Comparison, Difference
+from robustbench_seg.results.differences import PAGE, Comparison, Difference
 from robustbench_seg.results.intervals import OPEN
 from robustbench_seg.results.keys import CLEAN, WORST
 from robustbench_seg.results.names import epsilon_text, metric_of
@@ -21,6 +21,7 @@ from robustbench_seg.results.score import HALF_EPSILON, SCORE
 _RETAINS = {"higher": "more", "lower": "less"}
 _RELATIONS = {verdict: f"retains {word} than" for verdict, word in _RETAINS.items()} | {OPEN: f"is {OPEN} from"}
 _QUANTITIES = (SCORE, HALF_EPSILON, RATIO)
+_FAMILIES = {SCORE: "scores", HALF_EPSILON: HALF_TITLE, PAGE: "Q and clean metrics"}
 _LEGEND = "Q is the retained share of the clean metric; ε is in units of 1/255."
 
 
@@ -104,9 +105,13 @@ def verdict_table(shown: TaskVerdict) -> Table:
 
 
 def legend(shown: Sequence[TaskVerdict]) -> str:
-    """What the numbers in the tables are."""
+    """What the numbers in the tables are, and for how many comparisons the verdicts are corrected."""
+    tested = [each for verdict in shown for each in verdict.differences if each.p_value is not None]
+    families = Counter(_FAMILIES.get(each.family, "others") for each in tested)
+    counts = ", ".join(f"{name}: {count}" for name, count in families.items())
+    corrected = f"Verdicts are corrected for how many there are (Holm; {counts}), intervals are not." if tested else ""
     has_score = any(each.quantity == SCORE for verdict in shown for each in verdict.differences)
-    return f"{_LEGEND} {MEANING}" if has_score else _LEGEND
+    return " ".join(filter(None, (_LEGEND, MEANING if has_score else "", corrected)))
 
 
 def listed(shown: TaskVerdict) -> dict[str, Any]:

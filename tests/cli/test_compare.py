@@ -14,7 +14,7 @@ ATTACK = ("-a", "fgsm", "-a", "worst", "-e", ".25,.5,1,2,4,8", "--set", "fgsm.no
 def both(quietly, tmp_path_factory):
     """A finished run of two models, one of which has two tasks."""
     folder = tmp_path_factory.mktemp("both") / "run"
-    models = ("-m", "toy-single", "-m", "toy-multi", "-d", "toy", "--limit", "4", "--workers", "1", "--json")
+    models = ("-m", "toy-single", "-m", "toy-multi", "-d", "toy", "--limit", "8", "--workers", "1", "--json")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("robustbench_seg.report.write.write_report", lambda run: run.folder / "report.html")
         assert quietly("evaluate", *models, *ATTACK, "-o", folder) == (0, "")
@@ -25,10 +25,8 @@ def test_a_sentence_and_a_table(robustseg, both):
     code, out, err = robustseg("compare", f"{both}:toy-single", f"{both}:toy-multi")
     assert (code, err) == (0, "")
     sentence, caption, *_ = out.splitlines()
-    assert sentence.startswith(
-        "semantic on toy: under the worst case B (toy-multi) has no verdict, too few images (n = 4)"
-    )
-    assert sentence.endswith("4 images.")
+    assert sentence.startswith("semantic on toy: under the worst case B (toy-multi) is statistically indistinguishable")
+    assert sentence.endswith("8 images.")
     assert caption.startswith("semantic on toy, Worst case")
     for label in ("clean mIoU", "robustness score", "ε at Q = 0.5", "Q at ε = 0.25", "Q at ε = 8"):
         assert label in out

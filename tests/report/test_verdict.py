@@ -97,6 +97,8 @@ def test_the_score_decides(low: float | None, high: float | None, said: str) -> 
     assert [line.label for line in table.lines] == ["clean RMSE (m)", "robustness score", "ε at Q = 0.5", "Q at ε = 1"]
     assert [cell.main for cell in table.lines[2].cells] == ["0.60", "below 0.25", "−0.350 [−0.400, −0.300]", "lower"]
     assert "robustness score is the area" in legend([shown])
+    assert ("scores: 1, " in legend([shown])) == (low is not None)
+    assert "Q and clean metrics: 2, " in legend([shown])
     assert [each["verdict"] for each in listed(shown)["differences"]] == [found[i].verdict for i in (3, 2, 1, 0)]
 
 
