@@ -24,17 +24,17 @@ def score_table(rows: Sequence[ScoreRow]) -> Table:
     lines = [
         Line(
             row.model,
-            "",
+            row.task,
             (
-                Cell(f"{_task(row)} on {row.dataset}: {metric_name(row.task, row.metric)}"),
                 Cell(score_text(row.score), _under(row.score_low, row.score_high, score_text)),
                 Cell(half_text(row.half_epsilon), _under(row.half_low, row.half_high, half_text)),
                 Cell(_images(row)),
+                Cell(f"{_task(row)} on {row.dataset}: {metric_name(row.task, row.metric)}"),
             ),
         )
         for row in rows
     ]
-    return Table(CAPTION, "model", ("metric", *_HEADS), tuple(lines))
+    return Table(CAPTION, "model", (*_HEADS, "metric"), tuple(lines))
 
 
 def score_lines(rows: Sequence[ScoreRow]) -> Table:

@@ -37,17 +37,17 @@ def test_an_epsilon_at_an_end_of_the_grid_is_a_bound(epsilon: float, text: str) 
 
 def test_intervals_stand_under_their_numbers_on_a_page() -> None:
     line, bare = score_table([ROW, BARE]).lines
-    assert line.label == "street-multitask"
+    assert (line.label, line.tag) == ("street-multitask", "depth")
     assert [(cell.main, *cell.small) for cell in line.cells] == [
-        ("Depth on street: RMSE",),
         ("0.153", "[0.120, 0.180]"),
         ("0.61", "[below 0.25, above 8]"),
         ("32",),
+        ("Depth on street: RMSE",),
     ]
     assert [cell.small for cell in bare.cells] == [(), (), (), ()]
     (beyond,) = score_table([replace(ROW, half_epsilon=8.0, half_low=8.0, half_high=8.0)]).lines
-    assert (beyond.cells[2].main, beyond.cells[2].small) == ("above 8", ())
-    assert bare.cells[-1].main == "6, others failed"
+    assert (beyond.cells[1].main, beyond.cells[1].small) == ("above 8", ())
+    assert bare.cells[2].main == "6, others failed"
 
 
 def test_scores_come_first_on_the_page_and_last_in_the_terminal(run: FakeRun) -> None:
