@@ -79,3 +79,9 @@ def test_without_a_store_scores_are_compared_without_an_interval(tmp_path: Path)
 def test_a_model_without_a_score_is_not_compared_in_it(tmp_path: Path) -> None:
     runs = [run_of(tmp_path / "x", {"a": errors(1, 0.5)}), run_of(tmp_path / "y", {"b": errors(2, 0.5)}, GRID[1:])]
     assert not found(runs, parse_groups([], ["a", "b"]))
+
+
+def test_rows_of_some_models_have_a_curve_of_these(tmp_path: Path) -> None:
+    run = run_of(tmp_path / "run", {name: errors(seed, 0.5) for seed, name in enumerate("abc")})
+    two = [row for row in run.rows if row.model != "c"]
+    assert {d.quantity for d in compare([run], parse_groups([], ["a", "b"]), two).differences} >= {SCORE, HALF_EPSILON}
