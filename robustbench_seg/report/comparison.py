@@ -115,6 +115,7 @@ def comparison_table(
 def _cells(compared: Comparison) -> tuple[Cell, ...]:
     scale = compared.scale
     notes = [f"{name} {scale.bracket(interval)}" for name, interval in compared.intervals.items()]
+    notes.append(f"n = {compared.n_images}")
     if compared.margin:
         notes.append(f"must exceed {scale.text(compared.margin)}")
     return (

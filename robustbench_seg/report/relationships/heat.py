@@ -18,7 +18,7 @@ from robustbench_seg.report.relationships.matrix import Matrix, leading
 from robustbench_seg.report.relationships.objectives import SIDE_NAMES, SIDES, described, group, is_own
 from robustbench_seg.report.relationships.study import Study
 from robustbench_seg.report.section import Part, Section
-from robustbench_seg.results.names import metric_name, norm_name, strength, task_name
+from robustbench_seg.results.names import images_text, metric_name, norm_name, strength, task_name
 from robustbench_seg.results.rows import unique
 
 _SCALE = colormaps["Oranges_r"].with_extremes(bad="#e9e9e9")
@@ -64,7 +64,8 @@ def matrix_table(matrix: Matrix) -> Table:
         )
         for objective in matrix.objectives
     ]
-    return Table(matrix.title, "attacked", task_heads(matrix), tuple(lines), spans)
+    over = images_text([row.n_images for row in matrix.cells.values()])
+    return Table(f"{matrix.title}, {over}", "attacked", task_heads(matrix), tuple(lines), spans)
 
 
 def task_heads(matrix: Matrix) -> tuple[str, ...]:
