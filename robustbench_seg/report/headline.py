@@ -17,7 +17,7 @@ from robustbench_seg.results.keys import FLOAT, attack_name
 from robustbench_seg.results.names import metric_name, metric_text, perturbation_name, strength
 from robustbench_seg.results.rows import Row
 
-_HEADS = ("metric", "under", "clean", "perturbed", "change", "95 % interval", "images", "verdict")
+_HEADS = ("metric", "under", "clean", "perturbed", "change", "95 % interval", "verdict")
 _CAPTION = "Change of the retained performance Q from 1 (unharmed), in percentage points"
 _READING = "Where models are compared, the paired differences decide, which robustseg compare and plot compute."
 
@@ -65,12 +65,12 @@ def _line(view: View, row: Row, outcome: Outcome | None) -> Line:
         *(DASH if v is None else metric_text(row.task, row.metric, v) for v in (row.clean, row.value)),
         _points(row.ratio or 0.0),
         f"[{_points(row.low)}, {_points(row.high)}]" if has_interval else "none",
-        str(row.n_images),
         _verdict(row) if has_interval else UNKNOWN,
     )
-    what, under, *numbers = text_cells(*texts)
+    what, under, *numbers, interval, verdict = text_cells(*texts)
     small = (outcome.text,) if outcome and outcome.text else ()
-    return Line(row.model, "", (what, replace(under, small=small), *numbers))
+    over = (f"n = {row.n_images}",)
+    return Line(row.model, "", (what, replace(under, small=small), *numbers, replace(interval, small=over), verdict))
 
 
 def _points(ratio: float) -> str:

@@ -25,9 +25,8 @@ _Q = (
 )
 _BANDS = (
     "Bands are 95 % intervals: where Q would lie over all images of the kind. Where those of two models overlap, the "
-    "paired difference decides whether they are statistically distinguishable. An interval is a t interval whose "
-    "standard error and degrees of freedom come from leaving out images in turn (jackknife). Below {} images there is "
-    "no verdict."
+    "paired difference decides whether they are statistically distinguishable. Over fewer than {} images there is no "
+    "verdict."
 )
 _AMPLIFIED = (
     "Each perturbation is amplified to the same contrast around grey, so a weak one looks as strong as a strong one."

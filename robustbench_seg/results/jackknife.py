@@ -25,35 +25,34 @@ def leave_out_weights(groups: Sequence[str]) -> tuple[Floats, str]:
     20 consecutive frames (Künsch 1989), shorter ones where there are not four blocks. Where there are more than 200
     sets, neighbouring ones are left out together.
     """
-    sets, text = _sets(groups)
+    sets, text, caveat = _sets(groups)
     if len(sets) < 2:
         return np.full((0, len(groups)), np.nan), "one image: no interval"
     if len(sets) > MOST:
-        text += f", {MOST} sets of neighbours"
+        text = f"{MOST} sets of neighbours among {text}"
         sets = [np.concatenate(part) for part in _split(sets, MOST)]
     weights = np.ones((len(sets), len(groups)))
     for row, images in zip(weights, sets, strict=True):
         row[images] = 0
-    return weights, f"jackknife over {text}"
+    return weights, f"t intervals, leaving out each of {text} in turn (jackknife){caveat}"
 
 
-def _sets(groups: Sequence[str]) -> tuple[list[_Indices], str]:
-    """The images of each set, and what the sets are."""
+def _sets(groups: Sequence[str]) -> tuple[list[_Indices], str, str]:
+    """The images of each set, what the sets are, and what must be said of them."""
     n = len(groups)
     names, index = np.unique(np.asarray(groups), return_inverse=True)
     # In the order of the images, so that neighbours are neighbours.
     order = np.argsort(index, kind="stable")
     clips = sorted(np.split(order, np.cumsum(np.bincount(index))[:-1]), key=lambda images: int(images[0]))
     if len(names) == n:
-        return clips, f"{n} images"
+        return clips, f"{n} images", ""
     if len(names) >= MIN_GROUPS:
-        return clips, f"{len(names)} groups"
+        return clips, f"{len(names)} groups", ""
     length = max(1, min(BLOCK, n // 4))
     blocks = [block for clip in clips for block in np.array_split(clip, max(1, round(len(clip) / length)))]
-    text = f"{len(blocks)} blocks of {length} consecutive frames ({len(names)} clip{'s' if len(names) != 1 else ''})"
-    if length < BLOCK:
-        text += f"; {n} frames are too few for blocks of {BLOCK}, so the intervals are too narrow"
-    return blocks, text
+    caveat = f"; {n} frames are too few for blocks of {BLOCK}, so they may be too narrow" if length < BLOCK else ""
+    clip = "1 clip" if len(names) == 1 else f"{len(names)} clips"
+    return blocks, f"{len(blocks)} blocks of {length} consecutive frames of {clip}", caveat
 
 
 def _split(sets: Sequence[_Indices], count: int) -> list[list[_Indices]]:
