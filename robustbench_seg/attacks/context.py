@@ -65,6 +65,7 @@ class AttackContext:
         self._adversarial_loss = adversarial_loss
         self._pass = clean
         self._clean: Tensor | None = None
+        self._reached: Tensor | None = None
 
     @property
     def attackable(self) -> Tensor:
@@ -73,6 +74,17 @@ class AttackContext:
             return torch.ones(len(self.images), dtype=torch.bool, device=self.images.device)
         # A copy: an attack may write into it.
         return self._adversarial_loss.attackable.clone()
+
+    def reached(self) -> list[bool | None]:
+        """Whether each image had a gradient that was not zero since `restart`; None without a target or a gradient."""
+        if self._reached is None:
+            return [None] * len(self.images)
+        pairs = zip(self._reached.tolist(), self.attackable.tolist(), strict=True)
+        return [reached if attackable else None for reached, attackable in pairs]
+
+    def restart(self) -> None:
+        """Begin another attack: what was reached so far was reached by others."""
+        self._reached = None
 
     def gradient(self, x: Tensor, progress: float = 0.0) -> Tensor:
         """The ascent direction (N,3,H,W) at x: the gradient of each image's loss, 0 for images without a target.
@@ -85,24 +97,27 @@ class AttackContext:
             return self._gradient(x, self._at(progress))
         if self._clean is None:
             self._clean = self._gradient(x, self._at(0.0))
+        self._note(self._clean)
         # A copy: an attack may write into its gradient.
         return self._clean.clone()
 
     def evaluate(self, x: Tensor, progress: float = 0.0) -> Evaluated:
         """The ascent direction at x with the loss and the performance there, from one forward."""
         _, adversarial_loss = self._parts()
-        compute, measured = self._at(progress), list[Tensor]()
+        compute, measured = self._at(progress), list[tuple[Tensor, Tensor]]()
 
         def loss(outputs: Outputs) -> Tensor:
             value = compute(outputs)
             detached = value.detach()
             performance = adversarial_loss.performance
             with torch.no_grad():
-                measured[:] = detached, -detached if performance is None else performance(outputs)
+                measured.append((detached, -detached if performance is None else performance(outputs)))
             return value
 
         gradient = self._gradient(x, loss)
-        return Evaluated(x, gradient, *measured)
+        # One forward, or several draws of one.
+        losses, performances = (torch.stack(values).mean(0) for values in zip(*measured, strict=True))
+        return Evaluated(x, gradient, losses, performances)
 
     def loss(self, x: Tensor) -> Tensor:
         """Each image's loss (N,) at x, without a gradient; FloatingPointError where it is not a number."""
@@ -181,7 +196,12 @@ class AttackContext:
         gradient = torch.where(adversarial_loss.attackable.view(-1, 1, 1, 1), gradient, torch.zeros_like(gradient))
         if not is_finite(gradient):
             raise FloatingPointError("the gradient is not finite")
+        self._note(gradient)
         return gradient
+
+    def _note(self, gradient: Tensor) -> None:
+        is_there = (gradient != 0).flatten(1).any(1)
+        self._reached = is_there if self._reached is None else self._reached | is_there
 
     def _parts(self) -> tuple[TargetModel, AdversarialLoss]:
         if self._target_model is None or self._adversarial_loss is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import zlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from robustbench_seg.attacks.cost import Cost
 from robustbench_seg.classes import Alignment
 from robustbench_seg.models.freezing import Freezer
+from robustbench_seg.randomness import seeded
 from robustbench_seg.tasks.base import Outputs, Task
 from robustbench_seg.tasks.instances.dense import DenseInstances
 
@@ -26,6 +28,9 @@ class TargetModel:
         tasks: whose outputs are used, each under its key; others are dropped.
         alignment: how logits merge into the data set's classes; None where no task has classes.
         precision: of gradients, `fp32` or `bf16` (autocast). Outputs that are scored are always computed in fp32.
+        draws: of the random numbers of a module that draws some; a gradient is the mean over them (expectation over
+            transformation, Athalye et al. 2018). With more than one they are a function of the images, and outputs are
+            of yet another one; with one, every forward sees the random state of the caller.
     """
 
     def __init__(
@@ -34,11 +39,13 @@ class TargetModel:
         tasks: Iterable[Task],
         alignment: Alignment | None = None,
         precision: str = "fp32",
+        draws: int = 1,
     ) -> None:
         self.module = module
         self.tasks = _by_key(tasks)
         self.alignment = alignment
         self.precision = precision
+        self.draws = draws
         self.cost = Cost()
         self._freezer = Freezer(module)
         self._mutates = False
@@ -49,15 +56,26 @@ class TargetModel:
 
     def outputs(self, images: Tensor) -> Outputs:
         """Outputs at the images' size, in the data set's classes, in evaluation mode and without a gradient."""
+        with torch.no_grad(), self.frozen(), self._drawn(images, self.draws):
+            return self._forward(images, "fp32")
+
+    def repeated(self, images: Tensor) -> tuple[Outputs, Outputs]:
+        """The outputs of two forwards, the second with the random state that the first has left."""
+        with torch.no_grad(), self.frozen():
+            return self._forward(images, "fp32"), self._forward(images, "fp32")
+
+    def undrawn(self, images: Tensor) -> Outputs:
+        """The outputs with the random state of the caller, whatever the images."""
         with torch.no_grad(), self.frozen():
             return self._forward(images, "fp32")
 
     def forward_pass(self, images: Tensor) -> ForwardPass:
         """One forward whose outputs are scored and whose gradients can be asked for.
 
-        In bf16 and for modules that overwrite what backward needs each gradient takes another forward.
+        In bf16, for modules that overwrite what backward needs and for means over draws each gradient takes another
+        forward.
         """
-        if self.precision != "fp32":
+        if self.precision != "fp32" or self.draws > 1:
             return ForwardPass(self, images, self.outputs(images))
         x = images.detach().requires_grad_(True)
         with torch.enable_grad(), self.frozen(), self._saving():
@@ -67,6 +85,15 @@ class TargetModel:
 
     def gradient(self, images: Tensor, loss: Callable[[Outputs], Tensor]) -> Tensor:
         """The gradient (N,3,H,W) of each image's loss at that image; loss maps outputs to (N,)."""
+        if self.draws == 1:
+            return self._gradient(images, loss)
+        total = torch.zeros_like(images)
+        for draw in range(self.draws):
+            with self.frozen(), self._drawn(images, draw):
+                total += self._gradient(images, loss)
+        return total / self.draws
+
+    def _gradient(self, images: Tensor, loss: Callable[[Outputs], Tensor]) -> Tensor:
         try:
             # Frozen here too: what an attack does to the module's mode must not reach its gradients.
             with self.frozen(), self._saving():
@@ -80,7 +107,7 @@ class TargetModel:
                 raise
             # Nets that overwrite saved activations (`x += ...` after a ReLU) are common; keep copies from now on.
             self._mutates = True
-            return self.gradient(images, loss)
+            return self._gradient(images, loss)
 
     def differentiable(self, images: Tensor, select: Callable[[Outputs], Tensor]) -> Tensor:
         """What `select` takes of the outputs, as a function of the images that autograd differentiates once."""
@@ -98,6 +125,12 @@ class TargetModel:
         if self._mutates:
             return torch.autograd.graph.allow_mutation_on_saved_tensors()
         return contextlib.nullcontext()
+
+    def _drawn(self, images: Tensor, draw: int) -> contextlib.AbstractContextManager[object]:
+        """The random state of one draw at these images, where there are several."""
+        return (
+            contextlib.nullcontext() if self.draws == 1 else seeded(zlib.crc32(images.cpu().numpy().tobytes()) + draw)
+        )
 
     def _forward(self, images: Tensor, precision: str) -> Outputs:
         self.cost += Cost(forwards=len(images))

@@ -67,7 +67,8 @@ def group() -> None:
 def main() -> None:
     """Run the command; errors are one line.
 
-    Exit codes: 0 done, 1 an evaluation with failed cells, 2 usage, 3 input, 130 stopped by Ctrl-C (143 by SIGTERM).
+    Exit codes: 0 done, 1 some cells failed, 2 usage, 3 input, 4 done but not to be believed, 130 stopped by Ctrl-C
+    (143 by SIGTERM).
     """
     try:
         with stoppable(), _quiet():

@@ -2,31 +2,77 @@
 
 from __future__ import annotations
 
-from typing import Any
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from robustbench_seg.cli.evaluate import own_options
+from robustbench_seg.cli.evaluate import DEFAULT_DATASET, own_options
+from robustbench_seg.cli.exit_codes import exit_code
 from robustbench_seg.cli.options import load_plugins, plugin_option
+
+if TYPE_CHECKING:
+    from robustbench_seg.evaluation.config import EvaluationConfig
+    from robustbench_seg.results.run import Run
+
+PROTOCOL = "check"
 
 
 @click.command("check")
 @click.argument("model")
-@click.option("--size", default="96x192", show_default=True, metavar="HxW", help="Image size that the cost is of.")
+@click.option("-d", "--dataset", default=DEFAULT_DATASET, show_default=True, metavar="NAME[:ROOT]")
+@click.option("--split", help="Split of the data set (default val).")
+@click.option("--limit", type=click.IntRange(1), default=8, show_default=True, metavar="N", help="Images to look at.")
 @click.option("--device", default="auto", show_default=True)
 @own_options
 @plugin_option
-def check_command(model: str, size: str, device: str, plugins: tuple[str, ...], **own: Any) -> None:
-    """Load MODEL, run it forward and backward on a small image, and say what it gives and costs."""
+def check_command(
+    model: str,
+    dataset: str,
+    split: str | None,
+    limit: int,
+    device: str,
+    plugins: tuple[str, ...],
+    **own: Any,
+) -> None:
+    """Load MODEL, say what it gives and costs, and run every check on a few images of a data set.
+
+    The exit code is 4 where its numbers should not be believed.
+    """
     load_plugins(plugins)
     from robustbench_seg.cli.evaluate import model_specs
-    from robustbench_seg.errors import UsageError
+    from robustbench_seg.evaluation.batch import first_sample
     from robustbench_seg.evaluation.check import check_model
-    from robustbench_seg.evaluation.config import resolve_device
+    from robustbench_seg.evaluation.config import EvaluationConfig, resolve_device
+    from robustbench_seg.evaluation.spec import DataSpec
+    from robustbench_seg.protocol import PROTOCOLS
+    from robustbench_seg.report.text import finding_line
 
-    height, cross, width = size.partition("x")
-    if not (cross and height.isdigit() and width.isdigit() and int(height) and int(width)):
-        raise UsageError(f"--size {size!r}: give HxW in pixels, as in 96x192")
-    (spec,) = model_specs([model], own)
-    for line in check_model(spec.load(), (int(height), int(width)), resolve_device(device)):
+    config = EvaluationConfig(
+        models=model_specs([model], own),
+        datasets=[DataSpec.parse(dataset, split)],
+        protocol=PROTOCOLS.get(PROTOCOL),
+        limit=limit,
+        device=resolve_device(device),
+        workers=1,
+        plugins=plugins,
+    )
+    _, sample = first_sample(config.datasets[0].load())
+    height, width = sample.image.shape[:2]
+    for line in check_model(config.models[0].load(), (height, width), config.device):
         click.echo(line)
+    run = _checked(config)
+    for finding in run.findings:
+        click.echo(finding_line(finding))
+    click.get_current_context().exit(exit_code(run.rows))
+
+
+def _checked(config: EvaluationConfig) -> Run:
+    """The evaluation of a few images, whose files nobody keeps."""
+    from robustbench_seg.cli.progress import progress_reporter
+    from robustbench_seg.evaluation.prepare import PreparedEvaluation
+    from robustbench_seg.evaluation.run import run_evaluation
+
+    with tempfile.TemporaryDirectory(prefix="robustseg-") as folder, progress_reporter(False) as report_progress:
+        return run_evaluation(PreparedEvaluation(config, Path(folder)), Path(folder), report_progress)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from robustbench_seg.allocator import keep_freed_memory
+from robustbench_seg.cli.exit_codes import exit_code
 from robustbench_seg.cli.options import load_plugins, parse_epsilons, parse_setting, plugin_option
 from robustbench_seg.errors import InputError, UsageError
 from robustbench_seg.evaluation.engines.start_method import warm_up
@@ -22,13 +23,14 @@ if TYPE_CHECKING:
     from robustbench_seg.evaluation.prepare import PreparedEvaluation
     from robustbench_seg.evaluation.spec import ModelSpec
     from robustbench_seg.protocol import Protocol
+    from robustbench_seg.results.run import Run
 
 DEFAULT_MODELS = ("street-single", "street-multi")
 DEFAULT_DATASET = "street"
 DEFAULT_PROTOCOL = "quick"
 _OWN = ("weights", "normalize", "input_scale", "channel_order", "classes", "outputs")
 _AS_GIVEN = (
-    *("limit", "budget", "seed", "device", "precision", "compile", "plain"),
+    *("limit", "budget", "seed", "device", "precision", "compile", "plain", "eot"),
     *("engine", "workers", "timeout", "save_images", "quantise", "plugins"),
 )
 """Options that are fields of an `EvaluationConfig` as they stand."""
@@ -91,6 +93,14 @@ def own_options(command: Callable[..., None]) -> Callable[..., None]:
 )
 @click.option("--compile", is_flag=True, help="torch.compile the model; slow to start.")
 @click.option("--plain", is_flag=True, help="Run the model as it is: no folded BatchNorm, no channels-last layout.")
+@click.option(
+    "--eot",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Gradients are means over N draws, for models whose output is random.",
+)
 @own_options
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--dry-run", is_flag=True, help="Print what would be done and an estimate; do nothing.")
@@ -132,7 +142,6 @@ def evaluate_command(**options: Any) -> None:
         warm_up()
     from robustbench_seg.evaluation.prepare import PreparedEvaluation
     from robustbench_seg.evaluation.run import run_evaluation
-    from robustbench_seg.report.outcomes import listed
     from robustbench_seg.report.write import write_report
 
     if not options["as_json"]:
@@ -153,14 +162,28 @@ def evaluate_command(**options: Any) -> None:
     with progress_reporter(options["as_json"]) as report_progress:
         run = run_evaluation(prepared, folder, report_progress, on_start)
     page = write_report(run)
-    failed = bool((run.summary["status"] == "failed").any())
     if options["as_json"]:
-        result = {"failed": failed, "notes": run.info["notes"], "targets": listed(run.rows)}
-        result["scores"] = [asdict(score) for score in run.score_rows]
-        click.echo(json.dumps({"run": str(folder), "report": str(page), **result, "estimate": asdict(foretold[0])}))
+        files = {"run": str(folder), "report": str(page)}
+        click.echo(json.dumps({**files, **_result(run), "estimate": asdict(foretold[0])}))
     else:
         _print_run(run, page)
-    click.get_current_context().exit(1 if failed else 0)
+    click.get_current_context().exit(exit_code(run.rows))
+
+
+def _result(run: Run) -> dict[str, Any]:
+    """What a machine is told of a run beside its files."""
+    from robustbench_seg.report.outcomes import listed
+    from robustbench_seg.results.findings import doubts_of
+
+    doubts = doubts_of(run.rows)
+    return {
+        "failed": any(row.failed for row in run.rows),
+        "verdict": "; ".join(doubts) or "ok",
+        "findings": [finding.to_json() for finding in run.findings],
+        "notes": run.info["notes"],
+        "targets": listed(run.rows),
+        "scores": [asdict(score) for score in run.score_rows],
+    }
 
 
 def _refuse_without_plugins(folder: Path) -> None:
@@ -277,14 +300,16 @@ def _print_estimate(note: str, cost: Estimate) -> None:
     )
 
 
-def _print_run(run: Any, page: Path) -> None:
+def _print_run(run: Run, page: Path) -> None:
     from rich.console import Console
 
-    from robustbench_seg.report.text import terminal_tables
+    from robustbench_seg.report.text import finding_line, terminal_tables
 
     console = Console()
     for table in terminal_tables(run):
         console.print(table)
+    for finding in (each for each in run.findings if each.level in ("fail", "warn")):
+        click.echo(finding_line(finding))
     for note in run.info["notes"]:
         click.echo(f"note: {note}")
     for error, count in run.info["failures"].items():

@@ -15,8 +15,9 @@ from robustbench_seg.cli.options import load_plugins, plugin_option
 @plugin_option
 def report_command(runs: tuple[Path, ...], pictures: bool, plugins: tuple[str, ...]) -> None:
     """Rebuild the tables, figures and page of each RUN from its store; no model is loaded."""
+    from robustbench_seg.checks.judge import rebuild
     from robustbench_seg.report.write import write_report
-    from robustbench_seg.results.run import rebuild, refuse_study
+    from robustbench_seg.results.run import refuse_study
 
     for folder in runs:
         refuse_study(folder)

@@ -18,6 +18,7 @@ class EvaluationConfig:
     """A whole evaluation, as asked for. `batch_size` 0 chooses one; `workers` 0 is one per core (one on a GPU).
 
     `limit` is a number of images; `budget`, in minutes, takes as many of them as are estimated to fit into it.
+    `eot` is how many draws of a random model's numbers a gradient is the mean of (expectation over transformation).
     `quantise` scores every perturbed image a second time, rounded to 8 bits. `timeout` is in seconds per work item (a
     batch of images), 0 for none; `engine` one of engines.base.ENGINES. `in_process` keeps the work in threads of this
     process, for what another one could not see: objects in memory, attacks registered from Python, scripts that must
@@ -36,6 +37,7 @@ class EvaluationConfig:
     precision: str = "fp32"
     compile: bool = False
     plain: bool = False
+    eot: int = 1
     engine: str = "local"
     workers: int = 0
     timeout: float = 0

@@ -45,7 +45,10 @@ class WorkerContext:
         # The same image in every worker: what is folded must not depend on which work items a worker gets.
         needed = restricted(self.model.module, self.pair.tasks)
         module, self.folded = self.execution.prepare(needed, self.first.images)
-        self.target_model = TargetModel(module, self.tasks.values(), self.pair.alignment, self.execution.precision)
+        execution = self.execution
+        self.target_model = TargetModel(
+            module, self.tasks.values(), self.pair.alignment, execution.precision, execution.eot
+        )
 
     @cached_property
     def first(self) -> Batch:

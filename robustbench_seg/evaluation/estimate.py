@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Hashable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from robustbench_seg.evaluation.attack import ConfiguredAttack
@@ -18,8 +18,9 @@ _BYTES_PER_ROW = 900
 class Estimate:
     """What work would cost: cells, gradients and forwards (theirs included) over all images, seconds, megabytes.
 
-    Seconds are on the workers asked for, without their start; `fit_seconds` of them go before, into fits on training
-    images. Where an attack can stop early the counts are upper bounds. `resumes`: an earlier run has left it to do.
+    Seconds are on the workers asked for, without their start; `fit_seconds` of them go before, into the look at the
+    models and fits on training images. Where an attack can stop early the counts are upper bounds. `resumes`: an
+    earlier run has left it to do.
     """
 
     cells: int
@@ -50,7 +51,8 @@ class Passes:
 class PairCost:
     """What one image of a pair takes, and its `fits` by configuration: their gradients, and forwards in all.
 
-    `shares_forward`: gradients at the clean images are of the one clean forward.
+    `checks` gives the same of the look at its model for a number of images. `shares_forward`: gradients at the clean
+    images are of the one clean forward.
     """
 
     def __init__(
@@ -59,9 +61,11 @@ class PairCost:
         timing: Timing,
         shares_forward: bool,
         fits: Mapping[int, tuple[int, int]],
+        checks: Callable[[int], tuple[int, int]],
     ) -> None:
         self._attacks = attacks
         self._fits = {configuration: Passes(*counts, 0) for configuration, counts in fits.items()}
+        self._checks = checks
         self._timing = timing
         self._shares_forward = shares_forward
         self._known: dict[tuple[int, ...], Passes] = {}
@@ -78,21 +82,34 @@ class PairCost:
         passes = self._fits.get(configuration, Passes(0, 0, 0))
         return passes, passes.seconds(self._timing)
 
+    def check(self, n_images: int) -> tuple[Passes, float]:
+        """Return what the look at the model takes on a run of so many images, and how long."""
+        passes = Passes(*self._checks(n_images), 0)
+        return passes, passes.seconds(self._timing)
+
     def seconds(self, configurations: tuple[int, ...]) -> float:
         """Return how long it takes."""
         return self.passes(configurations).seconds(self._timing)
 
 
-def estimate(plan: Plan, costs: Sequence[PairCost], done: Set[tuple[int, int, int, int]], workers: int) -> Estimate:
+def estimate(
+    plan: Plan,
+    costs: Sequence[PairCost],
+    done: Set[tuple[int, int, int, int]],
+    workers: int,
+    checked: Set[int],
+) -> Estimate:
     """Count and time the remaining work of a plan on so many workers; `costs` are those of its pairs.
 
-    `done` is what a store holds: (pair, configuration, shard, number of images).
+    `done` is what a store holds: (pair, configuration, shard, number of images); `checked` are the pairs whose model
+    needs no look any more.
     """
     pieces = share(list(plan.work_items(done)), workers)
     counted = [(len(piece.images), costs[piece.pair].passes(piece.configurations)) for piece in pieces]
     left = {(piece.pair, configuration) for piece in pieces for configuration in piece.configurations}
     # What has a result was fitted before it.
     fits = [costs[p].fit(configuration) for p, configuration in left - {place[:2] for place in done}]
+    fits += [costs[p].check(plan.pairs[p].n_images) for p in {p for p, _ in left} - checked]
     fit_seconds = sum(seconds for _, seconds in fits)
     seconds = [len(piece.images) * costs[piece.pair].seconds(piece.configurations) for piece in pieces]
     rows = sum(len(plan.pairs[piece.pair].tasks) * len(piece.images) * _n_cells(plan, piece) for piece in pieces)

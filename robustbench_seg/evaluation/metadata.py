@@ -60,7 +60,7 @@ def _measured(config: EvaluationConfig) -> dict[str, set[str]]:
 
 def _resolved(prepared: PreparedEvaluation) -> dict[str, Any]:
     config = prepared.config
-    as_given = ("limit", "budget", "seed", "precision", "compile", "plain", "quantise", "engine")
+    as_given = ("limit", "budget", "seed", "precision", "compile", "plain", "eot", "quantise", "engine")
     return {
         "models": [model.name for model in prepared.models],
         "datasets": [dataset.name for dataset in prepared.datasets],

@@ -18,12 +18,14 @@ class Execution:
     """The device, the precision of gradients (`fp32` or `bf16`) and what is done to make a module faster.
 
     `plain` leaves it as it is: the reference that others are checked against. `compile` hands it to torch.compile.
+    `eot` is how many draws of a random module's numbers a gradient is the mean of.
     """
 
     device: str = "cpu"
     precision: str = "fp32"
     compile: bool = False
     plain: bool = False
+    eot: int = 1
 
     def prepare(self, module: nn.Module, images: Tensor) -> tuple[nn.Module, bool]:
         """Return the module on the device, ready to be run, and whether BatchNorm was folded in it.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from robustbench_seg.evaluation.job import Artefacts, Job, Pictures
 from robustbench_seg.evaluation.memory import images_that_fit
 from robustbench_seg.evaluation.optimize import Execution
 from robustbench_seg.evaluation.plan import Pair, Plan, WorkItem, identity, plan_pair
+from robustbench_seg.evaluation.probing import CheckStage, check_work, checked_pairs
 from robustbench_seg.evaluation.provenance import code
 from robustbench_seg.evaluation.timing import Timing, measure_timing
 from robustbench_seg.evaluation.training_images import training_images
@@ -54,7 +55,7 @@ class PreparedEvaluation:
         self.config = config
         self.engine = engine_of(config)
         self.device = resolve_device(config.device)
-        self.execution = Execution(self.device, config.precision, config.compile, config.plain)
+        self.execution = Execution(self.device, config.precision, config.compile, config.plain, config.eot)
         self.workplace = Workplace(config, self.execution)
         self.models: list[LoadedModel] = [self.workplace.model(i) for i in range(len(config.models))]
         self.datasets: list[Dataset] = [self.workplace.dataset(i) for i in range(len(config.datasets))]
@@ -77,6 +78,8 @@ class PreparedEvaluation:
         }
         if config.quantise:
             self.identity["quantise"] = True
+        if config.eot > 1:
+            self.identity["eot"] = config.eot
         if self.training:
             self.identity["fitted_on"] = [
                 [self.datasets[d].name, len(images), images.digest] for d, images in self.training.items()
@@ -104,17 +107,19 @@ class PreparedEvaluation:
         """
         return [self._cost(pair) for pair in self.plan.pairs]
 
-    def estimate(self, done: Set[tuple[int, int, int, int]] = frozenset()) -> Estimate:
-        """Return what the rest of the work costs; `done` is what a store holds."""
+    def estimate(self, store: Store | None = None) -> Estimate:
+        """Return what the work costs that a store does not hold yet."""
+        done = frozenset() if store is None else store.done()
+        checked = frozenset() if store is None else checked_pairs(self.plan, store)
         costs = self.costs if any(self.plan.work_items(done)) else []
-        return estimate(self.plan, costs, done, self.workers)
+        return estimate(self.plan, costs, done, self.workers, checked)
 
     def estimate_left(self, folder: Path) -> Estimate:
         """Return what the run in a folder would cost from here on."""
         if _stored_identity(folder) is None:
             return self.estimate()
         with Store(folder / "store.sqlite", create=False) as store:
-            return self.estimate(store.done())
+            return self.estimate(store)
 
     @property
     def folded(self) -> dict[str, bool]:
@@ -124,6 +129,11 @@ class PreparedEvaluation:
             name = self.models[pair.model].name
             folded[name] = self.workplace.context(pair).folded and folded.get(name, True)
         return folded
+
+    def check(self, store: Store, report: Callable[[str], None]) -> None:
+        """Look at the models before the work; see `CheckStage`."""
+        with self._with_threads():
+            CheckStage(self.plan, self.workplace, store).run(report)
 
     def fit(
         self, folder: Path, store: Store, work_items: Sequence[WorkItem], report: Callable[[str], None]
@@ -183,14 +193,16 @@ class PreparedEvaluation:
         self.plan = replace(self.plan, notes=(self.budget_note, *self.plan.notes))
 
     def _seconds(self, plan: Plan) -> float:
-        return estimate(plan, self.costs, frozenset(), self.workers).seconds
+        return estimate(plan, self.costs, frozenset(), self.workers, frozenset()).seconds
 
     def _cost(self, pair: Pair) -> PairCost:
         try:
             with self._with_threads():
                 context = self.workplace.context(pair)
                 fits = fit_work(pair, len(self.training.get(pair.dataset, ())))
-                return PairCost(context.attacks, self._timing(context), self.config.precision == "fp32", fits)
+                shares_forward = self.config.precision == "fp32" and self.config.eot == 1
+                checks = partial(check_work, pair, self.plan.batch_size)
+                return PairCost(context.attacks, self._timing(context), shares_forward, fits, checks)
         except RobustsegError:
             raise
         except (Exception, SystemExit) as error:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from robustbench_seg.checks.judge import judged
 from robustbench_seg.errors import InputError
 from robustbench_seg.evaluation.estimate import Estimate
 from robustbench_seg.evaluation.fitting import FITTED
@@ -53,13 +54,14 @@ def _run_evaluation(
         store.write_meta("identity", prepared.identity)
         done = store.done()
         work_items = list(prepared.plan.work_items(done))
-        estimate = prepared.estimate(done)
+        estimate = prepared.estimate(store)
         on_start(estimate)
         if work_items:
             store.write_meta("folded", prepared.folded)
         for results in _progressing(prepared, folder, store, work_items, estimate, on_progress):
             store.write(results)
-        tables = write_tables(store, folder)
+        tables = judged(store)
+        write_tables(tables, folder)
         description = metadata(prepared, tables.intervals, store)
     write_text(json.dumps(description, indent=2) + "\n", folder / "run.json")
     return tables
@@ -75,7 +77,12 @@ def _progressing(
 ) -> Iterator[list[SweepResult]]:
     total = sum(-(-pair.n_images // prepared.plan.batch_size) for pair in prepared.plan.pairs)
     before = Progress(total - len(work_items), total, estimate.seconds)
-    artefacts = prepared.fit(folder, store, work_items, lambda text: on_progress(replace(before, text=text)))
+
+    def report(text: str) -> None:
+        on_progress(replace(before, text=text))
+
+    prepared.check(store, report)
+    artefacts = prepared.fit(folder, store, work_items, report)
     tracker = Tracker(work_items, total, prepared.costs if work_items else [], estimate.seconds - estimate.fit_seconds)
     on_progress(tracker.progress())
     if not work_items:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -120,12 +121,15 @@ class AttackSweep:
         }
         left = [float("inf") if epsilon is None else epsilon for epsilon in keys if (epsilon, FLOAT) not in cells]
         prepaid = self._prepaid.pop(attack.loss_key, Cost())
+        attack_context.restart()
         for size, images in attack.perturbation().perturb(attack_context, left, configuration.norm):
             epsilon = None if size == float("inf") else size
             for scored in configuration.scored:
                 seen = SEEN[scored](images)
                 outputs = self.context.target_model.outputs(seen)
-                results = self._scorer.score(Cell(configuration, epsilon, scored), seen, outputs, adversarial_loss)
+                records = self._scorer.score(Cell(configuration, epsilon, scored), seen, outputs, adversarial_loss)
+                marks = zip(records, attack_context.reached(), strict=True)
+                results = tuple(replace(record, reached=reached) for record, reached in marks)
                 if keys[epsilon] is not None:
                     self._scored[keys[epsilon], scored] = results
                 cells[epsilon, scored] = CellResult(epsilon, results, meter.read() + prepaid)

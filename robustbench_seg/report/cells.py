@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from robustbench_seg.results.names import metric_text, share_text
-from robustbench_seg.results.rows import Row
+from robustbench_seg.results.rows import Row, ScoreRow
 
 DASH = "–"
 NOT_RUN = "not in the protocol"
+DOUBTED, NOT_BELIEVED = "✗", "not to be believed"
+"""The sign and the words at a number that a check doubts."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,12 @@ def share_cell(row: Row | None) -> Cell:
 def _filled(row: Row, main: str, *small: str) -> Cell:
     """A cell shaded by Q; under it also why it is not whole."""
     shade = None if row.ratio is None else min(max(row.ratio, 0.0), 1.0)
-    return Cell(main, tuple(filter(None, (*small, _reason(row)))), shade)
+    return Cell(main, tuple(filter(None, (*small, _reason(row), doubted(row)))), shade)
+
+
+def doubted(row: Row | ScoreRow) -> str:
+    """Which checks say that a number should not be believed; empty where none does."""
+    return f"{DOUBTED} {NOT_BELIEVED}: {', '.join(row.doubts)}" if row.doubts else ""
 
 
 def signed(value: float) -> str:

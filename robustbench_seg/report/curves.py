@@ -41,6 +41,7 @@ class Point(NamedTuple):
     band: tuple[float, float] = NOTHING
     bar: tuple[float, float] = NOTHING
     has_failed: bool = False
+    is_doubted: bool = False
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ def _point(at: float, row: Row) -> Point:
     """Q and its interval; a failed cell is a gap, for it stands for fewer images."""
     if row.failed or row.ratio is None:
         return Point(at, math.nan, has_failed=row.failed)
-    return Point(at, row.ratio, (row.low, row.high))
+    return Point(at, row.ratio, (row.low, row.high), is_doubted=bool(row.doubts))
 
 
 def _quantity(view: View) -> str:

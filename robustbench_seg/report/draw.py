@@ -13,6 +13,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from robustbench_seg.report.canvas import WIDTH, short, titled
+from robustbench_seg.report.cells import NOT_BELIEVED
 from robustbench_seg.report.curves import Line, Panel, Plot
 from robustbench_seg.report.style import BAND, Look
 
@@ -24,6 +25,7 @@ _LONGEST_TITLE = 108
 _CLEAR_BANDS = 4
 """So many bands may lie in one panel before they have to fade."""
 _GREY = "#555555"
+_DOUBT = "#b00020"
 
 
 def figure(plot: Plot) -> Figure:
@@ -54,12 +56,14 @@ def entries(plot: Plot) -> dict[str, Artist]:
     signs = {
         "unbounded, at its realised RMS": ("*", bool(stars) and plot.axis.key == "epsilon"),
         "cell failed": ("x", any(point.has_failed for point in points)),
+        NOT_BELIEVED: ("X", any(point.is_doubted for point in points)),
         "95 % interval from seeds": ("|", any(not math.isnan(point.bar[0]) for point in points)),
     }
     named: dict[str, Artist] = {short(name): _sample(look, look.colour in stars) for name, look in plot.legend.items()}
     for name, (marker, occurs) in signs.items():
         if occurs:
-            named[name] = Line2D([], [], color=_GREY, linestyle="", marker=marker, markersize=7)
+            ink = _DOUBT if marker == "X" else _GREY
+            named[name] = Line2D([], [], color=ink, linestyle="", marker=marker, markersize=7)
     if not all(math.isnan(point.band[0]) for point in points):
         named["95 % interval from images"] = Patch(color=_GREY, alpha=2 * BAND, linewidth=0)
     return named
@@ -102,6 +106,8 @@ def _draw_line(axes: Axes, line: Line, band: float) -> None:
     axes.vlines(x[alone], low[alone], high[alone], color=colour, linewidth=1.2, zorder=2)
     bars = np.array([point.bar for point in line.points]).reshape(-1, 2).T
     axes.errorbar(x, y, np.abs(bars - y), color=colour, linestyle="", linewidth=1.2, capsize=3, zorder=2)
+    doubted = np.array([point.is_doubted for point in line.points], bool)
+    axes.plot(x[doubted], y[doubted], color=_DOUBT, linestyle="", marker="X", markersize=8, zorder=5)
     for point in (point for point in line.points if point.has_failed):
         (cross,) = axes.plot(point.x, 0, color=colour, linestyle="", marker="x", markersize=6, clip_on=False)
         cross.set_in_layout(False)

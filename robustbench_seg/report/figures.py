@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
+from robustbench_seg.report.cells import DOUBTED, NOT_BELIEVED
 from robustbench_seg.report.curves import AXES, Axis, Plot, by_perturbation, overview
 from robustbench_seg.report.draw import figure
 from robustbench_seg.report.section import Drawing, FigureFile, drawn
@@ -31,7 +32,9 @@ def _drawings(view: View, styles: Mapping[str, Look], caveats: Sequence[str]) ->
     what = f"Q of {metric_name(view.task, view.metric)} ({task_name(view.task)} on {view.dataset})"
     for suffix, shown, axis, plot in _plots(view, styles):
         caption = f"{what}: {shown}, {_AXIS_TEXTS[axis.key]}. Bands are 95 % intervals."
-        caption = " ".join((caption, *(f"{text}." for text in caveats)))
+        doubts = unique([name for row in view.rows for name in row.doubts])
+        marked = [f"{DOUBTED} {NOT_BELIEVED}: {', '.join(doubts)} (see the checks)"] if doubts else []
+        caption = " ".join((caption, *(f"{text}." for text in (*marked, *caveats))))
         yield Drawing(f"{view.dataset}_{view.task}_{suffix}", caption, partial(figure, plot))
 
 

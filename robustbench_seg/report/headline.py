@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from robustbench_seg.attacks.registry import attack_strength
-from robustbench_seg.report.cells import DASH, Line, Table, text_cells
+from robustbench_seg.report.cells import DASH, Line, Table, doubted, text_cells
 from robustbench_seg.report.outcomes import Outcome, outcomes
 from robustbench_seg.report.scores import MEANING, score_table
 from robustbench_seg.report.section import Material, Part, Section
 from robustbench_seg.report.views import View
+from robustbench_seg.results.findings import red
 from robustbench_seg.results.intervals import MIN_IMAGES, OPEN, UNKNOWN, too_few
 from robustbench_seg.results.keys import FLOAT, attack_name
 from robustbench_seg.results.names import metric_name, metric_text, perturbation_name, strength
@@ -27,11 +28,12 @@ def section(material: Material) -> Sequence[Section]:
     reached = outcomes(material.run.rows)
     lines = tuple(_line(view, row, reached.get(row.key)) for view in material.views for row in quoted(view))
     if not lines:
-        return [Section("results", "Results", "Results", ["No perturbed cell has a value yet."])]
+        nothing = ["No perturbed cell has a value yet."]
+        return [Section("results", "Results", "Results", nothing, findings=red(material.run.findings))]
     scores = material.run.score_rows
     tables = [*([score_table(scores)] if scores else []), Table(_CAPTION, "model", _HEADS, lines)]
     intro = [*([MEANING] if scores else []), _READING]
-    return [Section("results", "Results", "Results", intro, [Part(tables=tables)])]
+    return [Section("results", "Results", "Results", intro, [Part(tables=tables)], findings=red(material.run.findings))]
 
 
 def quoted(view: View) -> list[Row]:
@@ -65,7 +67,7 @@ def _line(view: View, row: Row, outcome: Outcome | None) -> Line:
         *(DASH if v is None else metric_text(row.task, row.metric, v) for v in (row.clean, row.value)),
         _points(row.ratio or 0.0),
         f"[{_points(row.low)}, {_points(row.high)}]" if has_interval else "none",
-        _verdict(row) if has_interval else UNKNOWN,
+        _verdict(row) if has_interval or row.doubts else UNKNOWN,
     )
     what, under, *numbers, interval, verdict = text_cells(*texts)
     small = (outcome.text,) if outcome and outcome.text else ()
@@ -78,6 +80,8 @@ def _points(ratio: float) -> str:
 
 
 def _verdict(row: Row) -> str:
+    if row.doubts:
+        return doubted(row)
     if row.n_images < MIN_IMAGES:
         return too_few(row.n_images)
     if row.high < 1:

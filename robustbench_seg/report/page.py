@@ -7,8 +7,8 @@ from typing import Any
 
 from robustbench_seg.report import differences, headline, sections
 from robustbench_seg.report.rendering import environment
-from robustbench_seg.report.sanity import LEVELS
 from robustbench_seg.report.section import FigureFile, Material, Section, lightened
+from robustbench_seg.results.findings import LEVELS
 
 SECTIONS: Sequence[Callable[[Material], Sequence[Section]]] = (
     headline.section,
@@ -27,7 +27,7 @@ SECTIONS: Sequence[Callable[[Material], Sequence[Section]]] = (
 def page(material: Material, title: str) -> tuple[str, list[FigureFile]]:
     """The page as HTML, and the figures that stand in it."""
     shown = [section for make in SECTIONS for section in make(material)]
-    levels = [finding.level for section in shown for finding in section.findings]
+    levels = [finding.level for finding in material.run.findings]
     badges = [(level, *LEVELS[level], levels.count(level)) for level in LEVELS if level != "note"]
     template = environment().get_template("report.html.j2")
     html = template.render(title=title, facts=_facts(material), badges=badges, sections=lightened(shown))

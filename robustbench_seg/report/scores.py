@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from robustbench_seg.report.cells import Cell, Line, Table
+from robustbench_seg.report.cells import DOUBTED, Cell, Line, Table, doubted
 from robustbench_seg.results.names import epsilon_text, metric_name, norm_name, task_name
 from robustbench_seg.results.rows import ScoreRow
 from robustbench_seg.results.score import HALF, HIGHEST, LOWEST, NORM
@@ -26,7 +26,7 @@ def score_table(rows: Sequence[ScoreRow]) -> Table:
             row.model,
             row.task,
             (
-                Cell(score_text(row.score), _under(row.score_low, row.score_high, score_text)),
+                Cell(score_text(row.score), (*_under(row.score_low, row.score_high, score_text), *_doubts(row))),
                 Cell(half_text(row.half_epsilon), _under(row.half_low, row.half_high, half_text)),
                 Cell(_images(row)),
                 Cell(f"{_task(row)} on {row.dataset}: {metric_name(row.task, row.metric)}"),
@@ -44,7 +44,7 @@ def score_lines(rows: Sequence[ScoreRow]) -> Table:
             f"{row.model} on {row.dataset}, {row.task}",
             "",
             (
-                Cell(" ".join((score_text(row.score), *_under(row.score_low, row.score_high, score_text)))),
+                Cell(" ".join((_marked(row), *_under(row.score_low, row.score_high, score_text)))),
                 Cell(" ".join((half_text(row.half_epsilon), *_under(row.half_low, row.half_high, half_text)))),
                 Cell(_images(row)),
             ),
@@ -71,6 +71,14 @@ def _under(low: float | None, high: float | None, text: Callable[[float], str]) 
     if low is None or high is None or low == high in (LOWEST, HIGHEST):
         return ()
     return (f"[{text(low)}, {text(high)}]",)
+
+
+def _doubts(row: ScoreRow) -> tuple[str, ...]:
+    return (doubted(row),) if row.doubts else ()
+
+
+def _marked(row: ScoreRow) -> str:
+    return f"{DOUBTED if row.doubts else ''}{score_text(row.score)}"
 
 
 def _task(row: ScoreRow) -> str:

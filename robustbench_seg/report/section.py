@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 from robustbench_seg.report.canvas import packed, png
 from robustbench_seg.report.cells import Table
 from robustbench_seg.report.pictures import PictureSet
-from robustbench_seg.report.sanity import Finding
 from robustbench_seg.report.views import View, views
 from robustbench_seg.results.differences import Comparison
+from robustbench_seg.results.findings import Finding
 from robustbench_seg.results.rows import unique
 from robustbench_seg.results.run import Run
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from robustbench_seg.report.figures import figures
 from robustbench_seg.report.outcomes import EXPLAINED
 from robustbench_seg.report.pictures import gallery
-from robustbench_seg.report.sanity import verdict
 from robustbench_seg.report.section import FigureFile, Material, Part, Section
 from robustbench_seg.report.tables import cost_tables, hidden_classes, other_pivots, per_class, pivot, targets
 from robustbench_seg.report.views import View
+from robustbench_seg.results.findings import Finding
 from robustbench_seg.results.intervals import MIN_IMAGES
 from robustbench_seg.results.keys import ROUNDED
 from robustbench_seg.results.names import epsilon_text
@@ -37,6 +37,12 @@ _ROUNDED = (
     "of 0.5 or 0.75 becomes 1."
 )
 _UNROUNDED = "Images stored with 8 bits would not hold ε = {}: --quantise scores them as they would be stored."
+UNCHECKED = Finding(
+    "unchecked",
+    "note",
+    "Not checked",
+    "The run has no findings.json; `robustseg report` makes it from the store.",
+)
 _CELLS = "Under each Q stand its 95 % interval and the metric itself. A dash alone: not in the protocol."
 
 
@@ -59,9 +65,10 @@ def _stored(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def sanity(material: Material) -> Sequence[Section]:
-    """The sanity verdict, and the notes of the run."""
+    """What the checks found, the worst first, and the notes of the run."""
     notes = material.run.info.get("notes", [])
-    return [Section("sanity", "Sanity verdict", "Sanity verdict", notes=notes, findings=verdict(material.run))]
+    findings = material.run.findings or [UNCHECKED]
+    return [Section("sanity", "Checks", "Can the numbers be believed?", notes=notes, findings=findings)]
 
 
 def tasks(material: Material) -> Sequence[Section]:

@@ -8,12 +8,13 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from robustbench_seg.report.cells import DASH, Cell
+from robustbench_seg.report.cells import DASH, DOUBTED, NOT_BELIEVED, Cell
 from robustbench_seg.report.cells import Table as Shown
 from robustbench_seg.report.outcomes import Outcome, outcomes
 from robustbench_seg.report.scores import MEANING, TITLE, score_lines
 from robustbench_seg.report.tables import by_epsilon, pivot
 from robustbench_seg.report.views import View, views
+from robustbench_seg.results.findings import Finding
 from robustbench_seg.results.names import images_text, labels, metric_name, metric_text
 from robustbench_seg.results.rows import Row, ScoreRow
 from robustbench_seg.results.run import Run
@@ -36,7 +37,9 @@ def terminal_tables(run: Run) -> list[Table]:
         _table("Q", _title(view, model), pivot(view, model, _cell)) for view in views(run.rows) for model in view.models
     ]
     if tables:
-        tables[-1].caption = Text("Q is the retained share of the clean metric; columns are ε in units of 1/255")
+        caption = "Q is the retained share of the clean metric; columns are ε in units of 1/255"
+        marked = f"; {DOUBTED}: {NOT_BELIEVED}, see below" if any(row.doubts for row in run.rows) else ""
+        tables[-1].caption = Text(caption + marked)
     return [*tables, *_target_tables(run.rows), *_score_tables(run.score_rows)]
 
 
@@ -107,7 +110,16 @@ def _cell(row: Row | None) -> Cell:
         return Cell("")
     if row.failed:
         return Cell("failed", shade=0.0)
-    return Cell(DASH) if row.ratio is None else Cell(f"{row.ratio:.2f}", shade=row.ratio)
+    sign = DOUBTED if row.doubts else ""
+    return Cell(DASH) if row.ratio is None else Cell(f"{sign}{row.ratio:.2f}", shade=0.0 if sign else row.ratio)
+
+
+def finding_line(finding: Finding) -> str:
+    """What a check found; where something is wrong also what to try."""
+    is_wrong = finding.level in ("fail", "warn")
+    advice = f" To try: {finding.advice}." if is_wrong and finding.advice else ""
+    name = f" ({finding.check})" if is_wrong else ""
+    return f"{finding.icon} {finding.title}{name}: {finding.text}{advice}"
 
 
 def _style(ratio: float | None) -> str:

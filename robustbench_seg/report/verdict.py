@@ -11,11 +11,12 @@ from robustbench_seg.report.cells import Cell, Line, Table, signed
 from robustbench_seg.report.scores import HALF_TITLE, MEANING, TITLE, half_text, score_text
 from robustbench_seg.report.views import View, views
 from robustbench_seg.results.differences import PAGE, Comparison, Difference
+from robustbench_seg.results.findings import doubts_of
 from robustbench_seg.results.intervals import OPEN
 from robustbench_seg.results.keys import CLEAN, WORST
 from robustbench_seg.results.names import epsilon_text, metric_of
 from robustbench_seg.results.pair import RATIO
-from robustbench_seg.results.rows import Row, Series
+from robustbench_seg.results.rows import Row, Series, unique
 from robustbench_seg.results.score import HALF_EPSILON, SCORE
 
 _RETAINS = {"higher": "more", "lower": "less"}
@@ -112,6 +113,13 @@ def legend(shown: Sequence[TaskVerdict]) -> str:
     corrected = f"Verdicts are corrected for how many there are (Holm; {counts}), intervals are not." if tested else ""
     has_score = any(each.quantity == SCORE for verdict in shown for each in verdict.differences)
     return " ".join(filter(None, (_LEGEND, MEANING if has_score else "", corrected)))
+
+
+def doubts(shown: Sequence[TaskVerdict]) -> dict[str, list[str]]:
+    """The checks by which a number in the tables should not be believed, by model; models without any are left out."""
+    rows = [row for verdict in shown for row in verdict.view.rows]
+    found = {model: doubts_of(row for row in rows if row.model == model) for model in unique([r.model for r in rows])}
+    return {model: checks for model, checks in found.items() if checks}
 
 
 def listed(shown: TaskVerdict) -> dict[str, Any]:

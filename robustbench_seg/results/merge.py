@@ -11,9 +11,12 @@ from typing import Any
 import pandas as pd
 
 from robustbench_seg.errors import UsageError
+from robustbench_seg.results.findings import Finding, worst_first
 from robustbench_seg.results.rows import SUMMARY, AnyRow, table, unique
 from robustbench_seg.results.run import Run
 from robustbench_seg.results.tables import Tables
+
+_WRONG = ("fail", "warn")
 
 
 def merge(runs: Sequence[Run], folder: Path) -> Run:
@@ -27,6 +30,7 @@ def merge(runs: Sequence[Run], folder: Path) -> Run:
         [row for run, shown in named for row in _renamed(run.class_rows, shown)],
         [row for run, shown in named for row in _renamed(run.cost_rows, shown)],
         scores=[row for run, shown in named for row in _renamed(run.score_rows, shown)],
+        findings=_findings(runs, run_names([run.folder for run in runs])),
     )
     return Run(folder, False, tables, _info(runs, run_names([run.folder for run in runs])))
 
@@ -79,6 +83,17 @@ def _info(runs: Sequence[Run], names: Sequence[str]) -> dict[str, Any]:
         "intervals": {dataset: "; ".join(unique(sentences)) for dataset, sentences in intervals.items()},
         "notes": [*_differences(infos), *notes],
     }
+
+
+def _findings(runs: Sequence[Run], names: Sequence[str]) -> list[Finding]:
+    """What is wrong in each run, or that nothing is."""
+    named = zip(names, runs, strict=True)
+    wrong = [replace(f, text=f"{name}: {f.text}") for name, run in named for f in run.findings if f.level in _WRONG]
+    unchecked = [name for name, run in zip(names, runs, strict=True) if not run.findings]
+    lacking = f"No findings.json in {', '.join(unchecked)}."
+    notes = [Finding("unchecked", "note", "Not checked", lacking)] if unchecked else []
+    sound = [Finding("sound", "ok", "All other checks passed", f"In {', '.join(names)}.")]
+    return worst_first([*wrong, *notes, *(sound if len(unchecked) < len(runs) else [])])
 
 
 def _differences(infos: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property, lru_cache
 
@@ -17,6 +18,7 @@ from robustbench_seg.results.jackknife import leave_out_weights
 from robustbench_seg.results.keys import WORST, AttackConfiguration, CellKey
 from robustbench_seg.results.manifest import PairManifest, RunManifest
 from robustbench_seg.results.records import ImageResult
+from robustbench_seg.results.rows import Row
 from robustbench_seg.results.sample import ANY, Sample
 from robustbench_seg.results.store import Store, StoredCell
 from robustbench_seg.results.worst import NESTED, candidates, worst_cell
@@ -60,6 +62,26 @@ class CellValues:
         return values.classes[metric][:, self.classes.index(label)] if label else values.overall[metric]
 
 
+@dataclass(frozen=True)
+class CellFacts:
+    """What is known of a cell beside its numbers.
+
+    `images` are those that count in it; of these an attack `asked` for gradients at so many, so many were `reached` by
+    one that was not zero, and so many `moved`. `digest` is equal for cells with equal results on the same images.
+    """
+
+    images: tuple[int, ...]
+    asked: int
+    reached: int
+    moved: int
+    digest: str
+
+    @property
+    def is_unreached(self) -> bool:
+        """Whether no gradient that was asked for reached any image."""
+        return self.asked > 0 and not self.reached
+
+
 class PairResults:
     """One model on one data set in an open store; cells are read when they are asked for."""
 
@@ -72,6 +94,9 @@ class PairResults:
         self._stored = lru_cache(maxsize=1)(self._read)
         self._values = lru_cache(maxsize=_KEPT)(self._compare)
         self._clean_values = cache(self._compute_clean)
+        # Small, and asked for again when cells are compared with one another.
+        self.facts = cache(self._facts)
+        self._ratio = cache(self._compute_ratio)
 
     @cached_property
     def tasks(self) -> Mapping[str, Task]:
@@ -102,6 +127,10 @@ class PairResults:
         """How many images the run has of the data set."""
         return len(self.manifest.groups[self.pair.dataset])
 
+    def rows_of(self, rows: Iterable[Row]) -> list[Row]:
+        """Return the rows that are of this model on this data set."""
+        return [row for row in rows if (row.model, row.dataset) == (self.pair.model, self.pair.dataset)]
+
     def configuration(self, key: CellKey) -> AttackConfiguration:
         """Return the attack configuration of a cell."""
         return self.pair.configurations[self.cells[key][0]]
@@ -123,6 +152,12 @@ class PairResults:
         known = {result.image for result in self.clean.results if not result.error}
         return [r for r in self.results(key) if not r.error and not r.skipped and r.image in known]
 
+    def ratios(self, keys: Sequence[CellKey], task: str) -> list[Sample]:
+        """Return Q of the metric of a task's curve in several cells, over the images that count in all of them."""
+        counted = [self.facts(key).images for key in keys]
+        images = tuple(sorted(set.intersection(*map(set, counted))))
+        return [self._ratio(key, task, images) for key in keys]
+
     def values(self, key: CellKey, task: Task, images: Sequence[int]) -> CellValues:
         """Return the numbers of a cell over these images. InputError where the task cannot compute them."""
         try:
@@ -132,6 +167,29 @@ class PairResults:
         except Exception as error:
             reason = described(error)
             raise InputError(f"task '{task.name}' cannot compute its metrics ({reason}); mend the task") from error
+
+    def _compute_ratio(self, key: CellKey, task: str, images: tuple[int, ...]) -> Sample:
+        if not images:
+            return Sample(np.nan)
+        return self.values(key, self.tasks[task], images).sample(self.tasks[task].curve)
+
+    def _facts(self, key: CellKey) -> CellFacts:
+        counted = self.counted(key)
+        asked = [result for result in counted if result.reached is not None]
+        cell = self.cell(key)
+        digest = hashlib.sha256()
+        for result in counted:
+            digest.update(repr((result.rms, result.linf)).encode())
+            for task in self.pair.tasks:
+                for name, array in sorted(cell.statistics[task][result.image].items()):
+                    digest.update(name.encode() + np.ascontiguousarray(array).tobytes())
+        return CellFacts(
+            tuple(result.image for result in counted),
+            len(asked),
+            sum(bool(result.reached) for result in asked),
+            sum(not result.unchanged for result in counted),
+            digest.hexdigest(),
+        )
 
     def _read(self, key: CellKey) -> StoredCell:
         if key.is_clean:

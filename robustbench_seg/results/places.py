@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from robustbench_seg.results.keys import CLEAN, FLOAT, WORST
+from robustbench_seg.results.keys import CLEAN
 from robustbench_seg.results.pair import RATIO, VALUE, CellValues
 from robustbench_seg.results.rows import OUTCOMES, Row, ScoreRow, unique
 from robustbench_seg.results.sample import Sample
-from robustbench_seg.results.score import HALF_EPSILON, NORM, SCORE, numbers_of, score_grid
+from robustbench_seg.results.score import HALF_EPSILON, SCORE, numbers_of, score_grid, worst_series
 from robustbench_seg.results.tables import DIRECTIONS
 
 
@@ -120,14 +120,10 @@ def places_of(rows: Sequence[Row], scores: Sequence[ScoreRow]) -> Iterator[Place
             models.setdefault(row.model, []).append(row)
     yield from (Cell((cell,)) for cell in cells.values())
     for dataset, task, metric in dict.fromkeys((score.dataset, score.task, score.metric) for score in scores):
-        mine = [row for row in rows if _is_of_curve(row, dataset, task, metric)]
+        of_metric = [row for row in rows if (row.dataset, row.task, row.metric) == (dataset, task, metric)]
+        mine = [row for row in of_metric if row.series == worst_series(task)]
         scored = {score.model for score in scores if (score.dataset, score.task) == (dataset, task)}
         yield from _curve(mine, [model for model in unique([row.model for row in mine]) if model in scored])
-
-
-def _is_of_curve(row: Row, dataset: str, task: str, metric: str) -> bool:
-    place = (row.dataset, row.task, row.metric, row.attack, row.objective, row.norm, row.scored)
-    return place == (dataset, task, metric, WORST, task, NORM, FLOAT)
 
 
 def _curve(rows: Sequence[Row], models: Sequence[str]) -> Iterator[Curve]:

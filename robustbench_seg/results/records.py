@@ -18,7 +18,8 @@ class ImageResult:
     """One image in one cell.
 
     `rms`, `linf` in units of 1/255; `snr_db` None where nothing moved; `unchanged`: the perturbation is 0;
-    `skipped`: the image has no value in this cell (hiding a class it does not have); `error` is set where it failed;
+    `skipped`: the image has no value in this cell (hiding a class it does not have); `reached`: whether a gradient that
+    the attack took there was not zero (None: it took none, or the image has no target); `error` is set where it failed;
     `outcome` counts what the attack reached; `statistics` packed, by task.
     """
 
@@ -29,6 +30,7 @@ class ImageResult:
     snr_db: float | None = None
     unchanged: bool = False
     skipped: bool = False
+    reached: bool | None = None
     outcome: Mapping[str, int] = field(default_factory=dict)
     statistics: Mapping[str, bytes] = field(default_factory=dict)
     pngs: Mapping[str, bytes] = field(default_factory=dict)

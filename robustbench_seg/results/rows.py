@@ -14,6 +14,9 @@ from robustbench_seg.results.keys import FLOAT, CellKey
 OUTCOMES = ("targets_changed", "targets_reached")
 """Metrics that count what a targeted attack reached, as shares of its targets."""
 
+SOUND, SEPARATOR = "ok", "; "
+"""The verdict of a number that no check doubts, and what stands between the names of the checks that doubt one."""
+
 Series = tuple[str, str, str, str]
 """Attack, objective, norm and how images are scored: a perturbation, whatever its epsilon."""
 
@@ -60,7 +63,8 @@ class Row(CellRow):
     """One row of summary.csv, or of classes.csv (there `label` is the class); None where the field is empty.
 
     `rms` and `linf` are in units of 1/255, `snr_db` in dB. `direction` is what is better of the metric,
-    `higher`, `lower` or empty; `ratio` is the retained performance Q.
+    `higher`, `lower` or empty; `ratio` is the retained performance Q; `verdict` is `ok`, the names of the checks that
+    say that the number should not be believed, or empty where nothing was checked.
     """
 
     task: str
@@ -78,6 +82,12 @@ class Row(CellRow):
     n_images: int
     n_unchanged: int
     status: str
+    verdict: str = ""
+
+    @property
+    def doubts(self) -> list[str]:
+        """The names of the checks that say that the number should not be believed."""
+        return _doubts(self.verdict)
 
     @property
     def failed(self) -> bool:
@@ -111,7 +121,7 @@ class ScoreRow:
 
     `metric` is the one Q is drawn of; the epsilon is in units of 1/255, 0.25 also where it lies below, 8 also where it
     lies above. Ends of intervals are None where there is none. `n_images` count in every cell of the worst case;
-    `status` is `failed` where that is not all of them.
+    `status` is `failed` where that is not all of them or a cell failed; `verdict` is that of the rows it is made of.
     """
 
     model: str
@@ -126,6 +136,12 @@ class ScoreRow:
     half_high: float | None
     n_images: int
     status: str
+    verdict: str = ""
+
+    @property
+    def doubts(self) -> list[str]:
+        """The names of the checks that doubt a number it is made of."""
+        return _doubts(self.verdict)
 
 
 AnyRow = TypeVar("AnyRow", Row, CostRow, ScoreRow)
@@ -139,10 +155,17 @@ SCORES = [field.name for field in fields(ScoreRow)]
 
 KEYS = [field.name for field in fields(CellRow) if field.default is MISSING]
 """The columns that name a cell; every table of cells has them, also one from before images could be rounded."""
-TEXT = ("model", "dataset", "attack", "objective", "norm", "scored", "task", "metric", "class", "direction", "status")
+TEXT = (
+    *("model", "dataset", "attack", "objective", "norm", "scored", "task", "metric", "class", "direction"),
+    *("status", "verdict"),
+)
 _COUNTS = ("n_images", "n_unchanged", "forwards", "backwards")
 _ABSENT = {"scored": FLOAT}
 """What a column holds that a table of an earlier version lacks."""
+
+
+def _doubts(verdict: str) -> list[str]:
+    return [] if verdict in ("", SOUND) else verdict.split(SEPARATOR)
 
 
 def aim(objective: str) -> str:

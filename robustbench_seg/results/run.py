@@ -13,7 +13,8 @@ from typing import Any
 import pandas as pd
 
 from robustbench_seg.errors import InputError
-from robustbench_seg.results.files import write_table
+from robustbench_seg.results.files import write_table, write_text
+from robustbench_seg.results.findings import Finding
 from robustbench_seg.results.manifest import RunManifest
 from robustbench_seg.results.rows import (
     CLASSES,
@@ -31,9 +32,10 @@ from robustbench_seg.results.rows import (
     table,
 )
 from robustbench_seg.results.store import Store
-from robustbench_seg.results.tables import Tables, tabulate
+from robustbench_seg.results.tables import Tables
 
 STORE = "store.sqlite"
+FINDINGS = "findings.json"
 
 _AGAIN = "give the command that made it again, or `robustseg report` where the store is there"
 
@@ -90,6 +92,19 @@ class Run:
         if self.tables:
             return self.tables.scores
         return read_scores(self._table("scores.csv", SCORES)) if self._has("scores.csv") else []
+
+    @cached_property
+    def findings(self) -> Sequence[Finding]:
+        """What the checks found, without the numbers that each doubts: rows have verdicts; none in an older run."""
+        if self.tables:
+            return self.tables.findings
+        path = self.folder / FINDINGS
+        if not path.is_file():
+            return []
+        try:
+            return [Finding.from_json(value) for value in json.loads(path.read_text(encoding="utf-8"))]
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise InputError(f"'{path}' is damaged ({error}); {_AGAIN}") from error
 
     @cached_property
     def summary(self) -> pd.DataFrame:
@@ -157,12 +172,8 @@ class Run:
         return frame.fillna(dict.fromkeys(TEXT, ""))
 
 
-def write_tables(store: Store, folder: Path) -> Tables:
-    """Write summary.csv, classes.csv, costs.csv, and scores.csv where there are any, from the store alone.
-
-    The rows of the tables.
-    """
-    tables = tabulate(store)
+def write_tables(tables: Tables, folder: Path) -> None:
+    """Write summary.csv, classes.csv, costs.csv and findings.json, and scores.csv where there are any."""
     write_table(table(tables.summary, SUMMARY), folder / "summary.csv")
     write_table(table(tables.classes, CLASSES), folder / "classes.csv")
     write_table(table(tables.costs, COSTS), folder / "costs.csv")
@@ -170,7 +181,7 @@ def write_tables(store: Store, folder: Path) -> Tables:
         write_table(table(tables.scores, SCORES), folder / "scores.csv")
     else:
         (folder / "scores.csv").unlink(missing_ok=True)
-    return tables
+    write_text(json.dumps([finding.to_json() for finding in tables.findings], indent=2) + "\n", folder / FINDINGS)
 
 
 def refuse_study(folder: Path) -> None:
@@ -179,13 +190,6 @@ def refuse_study(folder: Path) -> None:
         raise InputError(
             f"'{folder}' is the folder of a study, which has no store; run the study again, or give the folder of a run"
         )
-
-
-def rebuild(folder: Path, pictures: bool = True) -> Run:
-    """Return the run of a folder with its tables made again from the store; no model is loaded."""
-    Run(folder).info  # noqa: B018  (refuses a folder that is not a run before a store is made in it)
-    with Store(folder / STORE, create=False) as store:
-        return Run(folder, pictures, write_tables(store, folder))
 
 
 def _damages(frame: pd.DataFrame, text: str, columns: Sequence[str]) -> Iterator[str]:

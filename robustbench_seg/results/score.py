@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from robustbench_seg.results.keys import WORST, AttackConfiguration
+from robustbench_seg.results.keys import CLEAN, FLOAT, WORST, AttackConfiguration
 from robustbench_seg.results.pair import PairResults
-from robustbench_seg.results.rows import ScoreRow
+from robustbench_seg.results.rows import SEPARATOR, SOUND, Row, ScoreRow, Series, unique
 from robustbench_seg.results.sample import Sample, combined
 from robustbench_seg.tasks.base import Floats
 
@@ -101,6 +102,21 @@ def scores(pair: PairResults, configuration: AttackConfiguration) -> Iterator[Sc
             n_images=len(images),
             status="ok" if len(images) == pair.n_images else "failed",
         )
+
+
+def worst_series(task: str) -> Series:
+    """The perturbation that the score of a task is of."""
+    return WORST, task, NORM, FLOAT
+
+
+def with_verdict(score: ScoreRow, rows: Sequence[Row]) -> ScoreRow:
+    """The score with the status and the verdict of the rows that it is made of, the clean one included."""
+    place = (score.model, score.dataset, score.task, score.metric)
+    mine = [row for row in rows if (row.model, row.dataset, row.task, row.metric) == place]
+    made_of = [row for row in mine if row.attack == CLEAN or row.series == worst_series(score.task)]
+    doubts = SEPARATOR.join(unique([name for row in made_of for name in row.doubts]))
+    status = "failed" if any(row.failed for row in made_of) else score.status
+    return replace(score, status=status, verdict=doubts or SOUND)
 
 
 def is_scored(configuration: AttackConfiguration) -> bool:

@@ -18,7 +18,7 @@ from robustbench_seg.errors import InputError
 from robustbench_seg.results.records import ImageResult, SweepResult, unpack
 from robustbench_seg.tasks.base import Statistics
 
-SCHEMA = 4
+SCHEMA = 5
 TIMEOUT_S = 30.0
 _TABLES = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL, checksum INTEGER NOT NULL);
@@ -32,7 +32,8 @@ CREATE TABLE IF NOT EXISTS costs (
     PRIMARY KEY (pair, configuration, cell, shard)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS results (
     pair INTEGER, configuration INTEGER, cell INTEGER, image INTEGER,
-    error TEXT, rms REAL, linf REAL, snr_db REAL, unchanged INTEGER, skipped INTEGER, outcome TEXT,
+    error TEXT, rms REAL, linf REAL, snr_db REAL, unchanged INTEGER, skipped INTEGER, reached INTEGER,
+    outcome TEXT,
     shard INTEGER, checksum INTEGER NOT NULL,
     PRIMARY KEY (pair, configuration, cell, image)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS statistics (
@@ -42,7 +43,7 @@ CREATE TABLE IF NOT EXISTS panels (
     pair INTEGER, configuration INTEGER, cell INTEGER, image INTEGER, kind TEXT, shard INTEGER, png BLOB,
     PRIMARY KEY (pair, configuration, cell, image, kind)) WITHOUT ROWID;
 """
-_RESULT = "pair, configuration, cell, image, error, rms, linf, snr_db, unchanged, skipped, outcome, checksum"
+_RESULT = "pair, configuration, cell, image, error, rms, linf, snr_db, unchanged, skipped, reached, outcome, checksum"
 _PLACE = "WHERE pair = ? AND configuration = ? AND cell = ?"
 _OF_A_SHARD = ("costs", "results", "statistics", "panels")
 """The tables with rows of a shard; `n_rows` counts those of all of them."""
@@ -143,13 +144,12 @@ class Store(contextlib.AbstractContextManager["Store"]):
         results = []
         statistics: dict[str, dict[int, Statistics]] = defaultdict(dict)
         for *values, checksum in self._read(f"SELECT {_RESULT} FROM results {_PLACE} ORDER BY image", *place):
-            image, error, rms, linf, snr, unchanged, skipped, outcome = values[3:]
+            image, error, rms, linf, snr, unchanged, skipped, reached, outcome = values[3:]
             if checksum != _checksum(*values, *_parts(packed[image])):
                 self._refuse_lost_rows()
                 self._check(False)
-            results.append(
-                ImageResult(image, error, rms, linf, snr, bool(unchanged), bool(skipped), json.loads(outcome))
-            )
+            flags = (bool(unchanged), bool(skipped), None if reached is None else bool(reached))
+            results.append(ImageResult(image, error, rms, linf, snr, *flags, json.loads(outcome)))
             for task, data in packed[image].items():
                 statistics[task][image] = unpack(data)
         return StoredCell(results, statistics)
@@ -221,9 +221,10 @@ class Store(contextlib.AbstractContextManager["Store"]):
     def _write_image(self, key: tuple[int, int, int, int], shard: int, image: ImageResult) -> None:
         for table in ("results", "statistics", "panels"):
             self._db.execute(f"DELETE FROM {table} {_PLACE} AND image = ?", key)
-        flags = (int(image.unchanged), int(image.skipped), json.dumps(dict(image.outcome), sort_keys=True))
+        flags = (int(image.unchanged), int(image.skipped), None if image.reached is None else int(image.reached))
         snr = None if image.snr_db is None else float(image.snr_db)
-        values = (*key, image.error, float(image.rms), float(image.linf), snr, *flags)
+        outcome = json.dumps(dict(image.outcome), sort_keys=True)
+        values = (*key, image.error, float(image.rms), float(image.linf), snr, *flags, outcome)
         self._insert("results", *values, shard, _checksum(*values, *_parts(image.statistics)))
         for task, data in image.statistics.items():
             self._insert("statistics", *key, task, shard, data)

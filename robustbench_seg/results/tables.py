@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from robustbench_seg.attacks.cost import Cost
+from robustbench_seg.results.findings import Finding
 from robustbench_seg.results.keys import AttackConfiguration, CellKey
-from robustbench_seg.results.pair import CLEAN_VALUE, RATIO, VALUE, CellValues, PairResults, pairs_of
+from robustbench_seg.results.pair import CLEAN_VALUE, RATIO, VALUE, CellValues, PairResults
 from robustbench_seg.results.records import ImageResult
 from robustbench_seg.results.rows import CostRow, Row, ScoreRow, aim
 from robustbench_seg.results.score import scores
-from robustbench_seg.results.store import Store
 from robustbench_seg.tasks.base import Metric, Task
 
 DIRECTIONS = {True: "higher", False: "lower", None: ""}
@@ -28,22 +29,25 @@ Numbers = dict[str, float | None]
 
 @dataclass(frozen=True)
 class Tables:
-    """The rows of the four tables of a run, and a sentence on how intervals were made for each data set."""
+    """The rows of the four tables of a run, a sentence on how intervals were made for each data set, and findings.
+
+    Rows have a verdict once they are checked, and findings then.
+    """
 
     summary: Sequence[Row]
     classes: Sequence[Row]
     costs: Sequence[CostRow]
     intervals: Mapping[str, str] = field(default_factory=dict)
     scores: Sequence[ScoreRow] = ()
+    findings: Sequence[Finding] = ()
 
 
-def tabulate(store: Store) -> Tables:
+def tabulate(pairs: Sequence[PairResults]) -> Tables:
     """Return all rows of all cells that are stored, in the order of the manifest."""
     summary: list[Row] = []
     classes: list[Row] = []
     costs: list[CostRow] = []
     scored: list[ScoreRow] = []
-    pairs = pairs_of(store)
     for pair in pairs:
         for configuration in pair.pair.configurations:
             for cell in filter(_Cell.is_stored, _cells(pair, configuration)):
@@ -75,7 +79,7 @@ class _Cell:
 
     def cost(self) -> CostRow:
         """Return what it cost."""
-        return CostRow(**self._names, **asdict(self.pair.cost(self._key)))
+        return cost_row(self._key, self.pair.cost(self._key))
 
     def overall(self, task: Task) -> Iterator[Row]:
         """Return one row per metric."""
@@ -127,10 +131,21 @@ class _Cell:
         }
 
     def _is_whole(self) -> bool:
-        """Whether no image failed; a cell of an interrupted run, with images still to do, is not whole either."""
+        """Whether no image failed and a gradient that was asked for reached any.
+
+        A cell of an interrupted run, with images still to do, is not whole either.
+        """
+        if self.pair.facts(self._key).is_unreached:
+            return False
         clean, stored = self.pair.clean.results, self.pair.results(self._key)
         complete = len(stored) == len(clean) == self.pair.n_images
         return complete and not any(result.error for result in (*clean, *stored))
+
+
+def cost_row(key: CellKey, cost: Cost) -> CostRow:
+    """What a cell cost, as a row."""
+    names = {name: getattr(key, name) for name in _COLUMNS}
+    return CostRow(**names, **asdict(cost))
 
 
 def _numbers(values: CellValues | None, metric: Metric, label: str = "") -> Numbers:

@@ -123,6 +123,19 @@ class Task(ABC):
         """Why a clean value cannot be believed, as in "AbsRel 3.1, <why>"; empty where it can."""
         return ""
 
+    @property
+    def has_scale(self) -> bool:
+        """Whether outputs times a factor predict the same, so that `scale_free` has something to do."""
+        return type(self).scale_free is not Task.scale_free
+
+    def is_probability(self, output: Any) -> bool:
+        """Whether an output that should be logits is probabilities."""
+        return False
+
+    def saturation(self, output: Any, label: Any) -> float:
+        """The share of the valid elements whose prediction lies at the end of the range of all of them."""
+        return 0.0
+
     @abstractmethod
     def output(self, value: object, shape: Sequence[int], alignment: Alignment | None) -> Any:
         """What a model gives under `key` for images of `shape` (N,3,H,W), at their size and in their classes.

@@ -50,6 +50,12 @@ class Depth(RegionTask):
         """A relative error above 1."""
         return "worse than predicting 0 m everywhere" if metric == "abs_rel" and value > 1 else ""
 
+    def saturation(self, output: Tensor, label: Tensor) -> float:
+        """The share of labelled pixels at the smallest, or at the largest depth that is predicted."""
+        values = output[is_labelled(label)]
+        ends = [float((values == end).float().mean()) for end in (values.min(), values.max())] if len(values) else [0.0]
+        return max(ends)
+
     def activate(self, raw: Tensor) -> Tensor:
         """Metres (N,H,W) of raw values (N,1,H,W): their sigmoid is the logarithm of depth between NEAR and FAR."""
         return NEAR * (math.log(FAR / NEAR) * raw[:, 0].sigmoid()).exp()

@@ -78,6 +78,11 @@ class Semantic(DenseTask):
         least, what = max((LEAST_MIOU, "the least expected"), (2 * chance, f"twice chance with {num_classes} classes"))
         return f"below {least:.3f}, {what}" if metric == "miou" and value < least else ""
 
+    def is_probability(self, output: Tensor) -> bool:
+        """Whether values lie in [0, 1] and those of a pixel add up to no more than 1."""
+        is_within = bool(((output >= 0) & (output <= 1)).all())
+        return is_within and bool((output.sum(1) <= 1 + 1e-3).all()) and bool((output.amax(1) > 0).all())
+
     def output(self, value: object, shape: Sequence[int], alignment: Alignment | None) -> Tensor:
         """Logits at the images' size, of the alignment's classes."""
         return merge_logits(super().output(value, shape, alignment), alignment)

@@ -1,11 +1,7 @@
-import contextlib
-import io
-import sys
 from pathlib import Path
 
 import pytest
 
-from robustbench_seg.cli import main
 from robustbench_seg.registry import load_plugin
 from tests.cli.runs import evaluate_into
 
@@ -15,41 +11,6 @@ TOY = Path(__file__).parents[1] / "plugins" / "toy.py"
 @pytest.fixture(autouse=True, scope="session")
 def _toy():
     load_plugin(TOY)
-
-
-@pytest.fixture
-def robustseg(monkeypatch, capsys):
-    """Run the command in this process; gives (exit code, standard output, standard error)."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["robustseg", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            main()
-        out, err = capsys.readouterr()
-        return stop.value.code or 0, out, err
-
-    return run
-
-
-@pytest.fixture(scope="session")
-def quietly():
-    """The command in this process, for fixtures of wider scope; (exit code, standard error)."""
-
-    def run(*arguments):
-        before, err = sys.argv, io.StringIO()
-        sys.argv = ["robustseg", *map(str, arguments)]
-        try:
-            with (
-                contextlib.redirect_stdout(io.StringIO()),
-                contextlib.redirect_stderr(err),
-                pytest.raises(SystemExit) as e,
-            ):
-                main()
-        finally:
-            sys.argv = before
-        return e.value.code or 0, err.getvalue()
-
-    return run
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """Small runs of the command, and how a command ends."""
 
-FAILED, INPUT, STOPPED = 1, 3, 130
+FAILED, INPUT, DOUBTED, STOPPED = 1, 3, 4, 130
 TOY = ("-m", "toy-single", "-d", "toy")
 GRID = ("-e", "1,4")
 BASE = ("--limit", "4", "--workers", "1", "--json")

@@ -3,11 +3,20 @@
 import json
 import shutil
 
+import pandas as pd
 import pytest
 
 from tests.cli.runs import INPUT, one_line
 
 ATTACK = ("-a", "fgsm", "-a", "worst", "-e", ".25,.5,1,2,4,8", "--set", "fgsm.norm=rms", "--set", "worst.norm=rms")
+
+
+def judged(folder, verdict, model="toy"):
+    """A run whose numbers of a model have this verdict, whatever checks say of a toy."""
+    table = pd.read_csv(folder / "summary.csv", dtype=str, keep_default_na=False)
+    table.loc[table["model"].str.startswith(model), "verdict"] = verdict
+    table.to_csv(folder / "summary.csv", index=False)
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -17,8 +26,8 @@ def both(quietly, tmp_path_factory):
     models = ("-m", "toy-single", "-m", "toy-multi", "-d", "toy", "--limit", "8", "--workers", "1", "--json")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("robustbench_seg.report.write.write_report", lambda run: run.folder / "report.html")
-        assert quietly("evaluate", *models, *ATTACK, "-o", folder) == (0, "")
-    return folder
+        assert quietly("evaluate", *models, *ATTACK, "-o", folder)[1] == ""
+    return judged(folder, "ok")
 
 
 def test_a_sentence_and_a_table(robustseg, both):
@@ -49,6 +58,17 @@ def test_runs_without_a_store_have_no_interval(robustseg, both, tmp_path):
     assert code == 0
     assert "B (toy-multi (copy)) has no verdict, no interval, against A (toy-multi (run))" in out
     assert "note: " in out
+
+
+def test_a_number_that_should_not_be_believed_is_exit_code_4(robustseg, both, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(both, copy)
+    judged(copy, "no_gradient", "toy-multi")
+    pair = f"{copy}:toy-single", f"{copy}:toy-multi"
+    code, out, _ = robustseg("compare", *pair)
+    assert (code, "✗ not to be believed: toy-multi (no_gradient)" in out) == (4, True)
+    code, out, _ = robustseg("compare", *pair, "--json")
+    assert (code, json.loads(out)["doubts"]) == (4, {"toy-multi": ["no_gradient"]})
 
 
 def test_bad_input_is_one_line(robustseg, both, tmp_path):

@@ -90,14 +90,16 @@ def test_the_readme_command_with_two_tasks_on_street(robustseg, tmp_path, monkey
 
 def test_a_torchvision_model_runs(robustseg, tmp_path):
     arguments = ("-m", "torchvision:lraspp_mobilenet_v3_large", "-d", "street", "-a", "fgsm", "-e", "1")
-    code, _, err = robustseg("evaluate", *arguments, "--limit", "1", "--workers", "1", "-o", tmp_path / "run")
-    assert code == 0, err
+    code, out, err = robustseg("evaluate", *arguments, "--limit", "1", "--workers", "1", "-o", tmp_path / "run")
+    assert code == 4, err
+    assert "implausible_clean" in out, "its weights are random"
 
 
 def test_check_says_what_a_model_gives(robustseg, tmp_path):
     save(tmp_path, "twotask", TWOTASK)
     outputs = ("--output", "semantic=seg", "--output", "depth=disp:inverse")
     code, out, err = robustseg("check", f"{tmp_path}/twotask.py:build", "--weights", tmp_path / "twotask.pth", *outputs)
-    assert code == 0, err
+    assert code == 4, err
+    assert "implausible_clean" in out, "it is not trained"
     assert "(19, 75, 101)" in out
     assert "depth" in out

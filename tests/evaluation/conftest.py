@@ -44,6 +44,12 @@ def _toy():
     load_plugin(DEADLY)
 
 
+@pytest.fixture
+def without_checks(monkeypatch):
+    """Nothing looks at the models before the work."""
+    monkeypatch.setattr("robustbench_seg.evaluation.probing.MODEL_CHECKS", ())
+
+
 @pytest.fixture(scope="session")
 def request_for():
     """Build a request for the toy models; keyword arguments replace its fields."""

@@ -11,6 +11,7 @@ from robustbench_seg.evaluation.spec import DataSpec
 from robustbench_seg.evaluation.timing import Timing
 from robustbench_seg.protocol import AttackPlan, Protocol
 
+pytestmark = pytest.mark.usefixtures("without_checks")
 PLAN = Plan(tuple(Pair(0, dataset, ("semantic",), None, (), n) for dataset, n in enumerate((200, 20))), 8, 0, 1, "fp32")
 NOISE = Protocol("noise", (AttackPlan("gaussian", (1.0, 2.0, 4.0)),))
 MINUTE_AN_IMAGE = Timing(forward=14.0, gradient=0.0, score=1.0)

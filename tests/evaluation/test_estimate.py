@@ -53,7 +53,7 @@ def test_an_epsilon_without_a_step_leaves_the_images(request_for, tmp_path, monk
     foretold = prepared.estimate()
     run = run_evaluation(prepared, tmp_path)
     assert (foretold.gradients, foretold.forwards) == (run.costs["backwards"].sum(), run.costs["forwards"].sum())
-    assert foretold.gradients == 3 * IMAGES
+    assert foretold.gradients == (3 + 1) * IMAGES, "three steps, and one gradient of the checks"
     linf = run.summary.set_index(["attack", "epsilon"]).linf
     assert (linf["patient", 1.0] == 0).all()
     assert (linf["patient", 4.0] > 0).all()
@@ -89,12 +89,23 @@ BOUNDED = ("dag", "alma")
 """Attacks that can stop early, or leave images without a target: what is foretold is the most."""
 
 
+class Nothing:
+    """A store that keeps nothing."""
+
+    def read_meta(self, key):
+        return None
+
+    def write_meta(self, key, value):
+        pass
+
+
 def _cost_and_estimate(config):
     """Gradients and forwards of the work as workers share it, and as foretold."""
     prepared = PreparedEvaluation(config)
     foretold = prepared.estimate()
     context = prepared.workplace.context(prepared.plan.pairs[0])
     before = context.target_model.cost
+    prepared.check(Nothing(), lambda text: None)
     for item in share(list(prepared.plan.work_items()), prepared.workers):
         work_on(context, item, read(context, item.images), Pictures())
     after = context.target_model.cost
@@ -167,8 +178,10 @@ def test_what_is_left_of_a_run(request_for, run_in, tmp_path):
     assert left.resumes
     assert (whole.images, left.images) == (6, 2)
     assert left.cells == whole.cells == 4
-    assert whole.gradients - left.gradients == first["backwards"]
-    assert whole.forwards - left.forwards == first["forwards"]
+    checks = more.costs[0].check(4)[0]
+    # Six images are looked at anew.
+    assert whole.gradients - left.gradients == first["backwards"] - checks.gradients
+    assert whole.forwards - left.forwards == first["forwards"] - checks.forwards
     assert run_in(tmp_path, "toy-single", limit=6, **some)
     assert more.estimate_left(tmp_path).cells == 0
 
@@ -180,7 +193,8 @@ def test_nothing_is_timed_where_nothing_is_left(request_for, run_in, tmp_path, m
     assert prepared.estimate_left(tmp_path).seconds == 0
 
 
-# Seconds of one image: clean 1 + 4 forwards of noise, and a score of .1 in each of the five.
+# Seconds of one image: clean 1 + 4 forwards of noise, and a score of .1 in each of the five. Before that, the forwards
+# of the checks: two of a batch of up to 5, two of 8 images, one of every image.
 TIMING = Timing(forward=1.0, gradient=10.0, score=0.1)
 NOISE = Protocol("noise", (AttackPlan("gaussian", (1.0, 2.0, 4.0, 8.0)),))
 
@@ -188,10 +202,10 @@ NOISE = Protocol("noise", (AttackPlan("gaussian", (1.0, 2.0, 4.0, 8.0)),))
 @pytest.mark.parametrize(
     ("workers", "limit", "expected"),
     [
-        (1, 4, 4 * 5 * 1.1),
+        (1, 4, 4 * 5 * 1.1 + 8 + 16 + 4),
         # Two whole batches; then the third, whose clean images the other worker takes.
-        (2, 10, 5 * 5 * 1.1),
-        (2, 12, 5 * 5 * 1.1 + 2 * 4 * 1.1),
+        (2, 10, 5 * 5 * 1.1 + 10 + 16 + 10),
+        (2, 12, 5 * 5 * 1.1 + 2 * 4 * 1.1 + 10 + 16 + 12),
     ],
 )
 def test_seconds_are_those_of_the_busiest_worker(request_for, monkeypatch, workers, limit, expected):

@@ -139,7 +139,7 @@ def fits_told(prepared, folder, stop_at=None):
     told = []
 
     def listen(progress):
-        if progress.text:
+        if progress.text.startswith("fitting"):
             told.append(progress.text)
             if len(told) == stop_at:
                 raise StopError
@@ -249,9 +249,10 @@ def test_the_estimate_counts_fits(request_for):
     assert together.gradients - without.gradients == 2 * FEW["images"] * FEW["steps"]
     # One clean forward per training image, and what two epsilons are scored by.
     assert together.forwards - without.forwards == 2 * FEW["images"] * FEW["steps"] + FEW["images"] + 2 * 2
-    assert together.seconds > together.fit_seconds > without.fit_seconds == 0
+    assert together.seconds > together.fit_seconds > without.fit_seconds
 
 
+@pytest.mark.usefixtures("without_checks")
 def test_what_is_fitted_already_costs_nothing_more(run_in, request_for, tmp_path):
     run_in(tmp_path, "toy-single", protocol=ONE, limit=2)
     left = PreparedEvaluation(request_for("toy-single", protocol=ONE, limit=3), tmp_path).estimate_left(tmp_path)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from robustbench_seg import evaluate
+from robustbench_seg.checks.judge import rebuild
 from robustbench_seg.classes import CITYSCAPES19
 from robustbench_seg.models.base import LoadedModel, for_inference
 from robustbench_seg.models.blocks.normalization import PRESETS
@@ -20,7 +21,7 @@ from robustbench_seg.models.networks.base import NetworkRequest
 from robustbench_seg.models.networks.build import build
 from robustbench_seg.protocol import AttackPlan, Protocol
 from robustbench_seg.report.relationships.write import write_relationships
-from robustbench_seg.results.run import Run, rebuild
+from robustbench_seg.results.run import Run
 from robustbench_seg.results.store import Store
 from robustbench_seg.street.dataset import Street
 from robustbench_seg.tasks.instances.rle import from_runs

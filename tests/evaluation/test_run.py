@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from robustbench_seg import evaluate
+from robustbench_seg.checks.judge import rebuild
 from robustbench_seg.classes import CAMVID11
 from robustbench_seg.data.registry import DATASETS
 from robustbench_seg.evaluation.prepare import PreparedEvaluation
 from robustbench_seg.evaluation.run import run_evaluation
-from robustbench_seg.results.run import rebuild
 
 TOY = Path(__file__).parents[1] / "plugins" / "toy.py"
 

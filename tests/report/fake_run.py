@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from robustbench_seg.checks.judge import UPPER_BOUND
+from robustbench_seg.results.findings import Finding
 from robustbench_seg.results.rows import CostRow, Row, ScoreRow, read_costs, read_rows
 from robustbench_seg.results.run import Panel
 
@@ -48,6 +50,10 @@ class FakeRun:
     @property
     def cost_rows(self) -> list[CostRow]:
         return read_costs(self.costs)
+
+    @property
+    def findings(self) -> list[Finding]:
+        return [Finding("failed", "ok", "All cells ran", "84 cells, none failed."), UPPER_BOUND]
 
     def panels(self) -> list[Panel]:
         return self.pictures

@@ -21,8 +21,9 @@ PAGES = sorted(path for path in REPORTS.rglob("*.html"))
 
 
 def _known(columns):
-    """The columns of a table, and those of one from before images could be rounded."""
-    return columns, [column for column in columns if column != "scored"]
+    """The columns of a table, and those of ones from before images could be rounded and numbers had a verdict."""
+    before = [column for column in columns if column != "verdict"]
+    return columns, before, [column for column in before if column != "scored"]
 
 
 def test_something_is_published():

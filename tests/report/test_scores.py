@@ -5,7 +5,7 @@ import pytest
 from rich.console import Console
 
 from robustbench_seg.report.headline import section
-from robustbench_seg.report.scores import MEANING, half_text, score_table
+from robustbench_seg.report.scores import MEANING, half_text, score_lines, score_table
 from robustbench_seg.report.section import Material
 from robustbench_seg.report.text import terminal_tables
 from robustbench_seg.results.rows import ScoreRow
@@ -48,6 +48,13 @@ def test_intervals_stand_under_their_numbers_on_a_page() -> None:
     (beyond,) = score_table([replace(ROW, half_epsilon=8.0, half_low=8.0, half_high=8.0)]).lines
     assert (beyond.cells[1].main, beyond.cells[1].small) == ("above 8", ())
     assert bare.cells[2].main == "6, others failed"
+
+
+def test_a_doubted_score_says_so_where_it_stands() -> None:
+    doubted = replace(ROW, verdict="no_gradient; rising")
+    (line,), (short,) = score_table([doubted]).lines, score_lines([doubted]).lines
+    assert line.cells[0].small == ("[0.120, 0.180]", "✗ not to be believed: no_gradient, rising")
+    assert short.cells[0].main == "✗0.153 [0.120, 0.180]"
 
 
 def test_scores_come_first_on_the_page_and_last_in_the_terminal(run: FakeRun) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from robustbench_seg.checks.judge import judged
 from robustbench_seg.results.keys import AttackConfiguration
 from robustbench_seg.results.manifest import PairManifest, RunManifest
 from robustbench_seg.results.records import CellResult, ImageResult, SweepResult, pack
@@ -98,7 +99,7 @@ def stored_run(
             for f, grid in enumerate([(0.0,), grids[model]]):
                 found = tuple(CellResult(epsilon, _images(cells[epsilon], tasks)) for epsilon in grid)
                 store.write([SweepResult(p, f, 0, found)])
-        write_tables(store, folder)
+        write_tables(judged(store), folder)
     data = {"name": "street", "split": "val", "n_images": len(names), "fingerprint": fingerprint}
     (folder / "run.json").write_text(json.dumps({"seed": seed, "datasets": [data]}))
     return Run(folder)

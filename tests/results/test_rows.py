@@ -38,7 +38,7 @@ def test_the_key_is_that_of_the_cell() -> None:
 def test_the_columns_of_the_tables() -> None:
     assert ",".join(SUMMARY) == (
         "model,dataset,attack,objective,norm,epsilon,scored,task,metric,direction,value,clean,ratio,ratio_low,ratio_high,"
-        "snr_db,rms,linf,n_images,n_unchanged,status"
+        "snr_db,rms,linf,n_images,n_unchanged,status,verdict"
     )
     assert [*SUMMARY[:9], "class", *SUMMARY[9:]] == CLASSES
     assert [*SUMMARY[:7], "forwards", "backwards", "seconds", "peak_memory_mb"] == COSTS

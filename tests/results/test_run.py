@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from robustbench_seg.checks.judge import rebuild
 from robustbench_seg.errors import InputError
-from robustbench_seg.results.run import Run, rebuild
+from robustbench_seg.results.run import Run
 from tests.results.stored_runs import stored_run
 
 CELLS = {0.0: [1.0, 2.0], 1 / 3: [2.0, 3.0]}

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from robustbench_seg.checks.judge import rebuild
 from robustbench_seg.results.intervals import interval
 from robustbench_seg.results.keys import AttackConfiguration
 from robustbench_seg.results.rows import ScoreRow
-from robustbench_seg.results.run import Run, rebuild
-from robustbench_seg.results.score import half_epsilon, robustness_score, score_grid
+from robustbench_seg.results.run import Run
+from robustbench_seg.results.score import half_epsilon, robustness_score, score_grid, with_verdict
 from tests.results.stored_runs import stored_run
 
 GRID = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
@@ -90,7 +92,15 @@ def run_of(folder: Path, factors: dict[float, float], worst: AttackConfiguration
 def test_a_run_is_scored_and_read_again(tmp_path: Path) -> None:
     """Errors twice as large at every epsilon retain one half, whichever images are drawn."""
     run = run_of(tmp_path / "run", dict.fromkeys(GRID, 2.0))
-    common = {"model": "m", "dataset": "street", "task": "depth", "metric": "rmse", "n_images": N, "status": "ok"}
+    common = {
+        "model": "m",
+        "dataset": "street",
+        "task": "depth",
+        "metric": "rmse",
+        "n_images": N,
+        "status": "ok",
+        "verdict": "ok",
+    }
     numbers = dict.fromkeys(("score", "score_low", "score_high"), 0.5)
     half = dict.fromkeys(("half_epsilon", "half_low", "half_high"), 0.25)
     assert run.score_rows == [ScoreRow(**common, **numbers, **half)]
@@ -141,3 +151,17 @@ def test_scores_that_are_gone_leave_no_file(tmp_path: Path) -> None:
     (other.folder / "scores.csv").write_text(before)
     rebuild(other.folder)
     assert not (other.folder / "scores.csv").exists()
+
+
+def test_a_score_has_the_verdict_of_the_cells_it_is_made_of(tmp_path: Path) -> None:
+    run = run_of(tmp_path / "run", dict.fromkeys(GRID, 2.0))
+    (score,) = run.score_rows
+    sound = [replace(row, verdict="ok") for row in run.rows]
+    assert with_verdict(score, sound).verdict == "ok"
+    names = {("worst", 2.0): "b", ("clean", 0.0): "c", ("worst", 8.0): "b; a", ("fgsm", 2.0): "d"}
+    rows = [replace(row, verdict=names.get((row.attack, row.epsilon), "ok")) for row in sound]
+    judged = with_verdict(score, rows)
+    assert judged.doubts == ["c", "b", "a"]
+    assert judged.status == "ok"
+    unreached = [replace(row, status="failed" if row.attack == "worst" else "ok") for row in sound]
+    assert with_verdict(score, unreached).status == "failed"

@@ -71,7 +71,7 @@ def test_another_schema_is_refused_in_one_line(tmp_path, version):
     database = sqlite3.connect(tmp_path / "s")
     database.execute(f"PRAGMA user_version = {version}")
     database.close()
-    with pytest.raises(InputError, match=f"is of schema {version}, this version reads 4") as caught:
+    with pytest.raises(InputError, match=f"is of schema {version}, this version reads 5") as caught:
         Store(tmp_path / "s", create=False)
     assert "\n" not in str(caught.value)
 

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from robustbench_seg.results.pair import pairs_of
 from robustbench_seg.results.run import STORE
 from robustbench_seg.results.store import Store
 from robustbench_seg.results.tables import Tables, tabulate
@@ -11,7 +12,7 @@ from tests.results.stored_runs import stored_run
 def tables(folder: Path, cells: dict[float, list[float | None]], **options: object) -> Tables:
     run = stored_run(folder / "run", {"m": cells}, **options)
     with Store(run.folder / STORE, create=False) as store:
-        return tabulate(store)
+        return tabulate(pairs_of(store))
 
 
 def test_one_row_per_cell_task_and_metric(tmp_path: Path) -> None:

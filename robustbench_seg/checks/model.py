@@ -1,0 +1,323 @@
+"""Checks of the model itself on a few images: its mode, its outputs twice and in other company, its gradients."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
+
+import numpy as np
+
+from robustbench_seg.attacks.budgets import LEVELS
+from robustbench_seg.attacks.objectives.base import AdversarialLoss, LossChoice
+from robustbench_seg.attacks.pgd import PGD
+from robustbench_seg.checks.attacks import Kind, kind_of
+from robustbench_seg.checks.base import Check, Evidence, Looked, Problem, Record, counted
+from robustbench_seg.checks.probe import Look, Probe, Scope, unscaled_loss
+from robustbench_seg.lazy import Tensor, torch
+from robustbench_seg.results.findings import Doubt
+from robustbench_seg.results.intervals import LEVEL, MIN_IMAGES
+from robustbench_seg.results.names import task_name
+from robustbench_seg.results.rows import aim
+from robustbench_seg.results.sample import mean_of
+from robustbench_seg.tasks.base import Floats, Outputs
+from robustbench_seg.tasks.instances.dense import DenseInstances
+
+SAME = 1e-3
+"""Outputs that differ by less than this share of their spread are the same, up to rounding."""
+
+
+class ModelCheck(Check):
+    """A check that first looks at the model, and judges what it saw from the record alone."""
+
+    @abstractmethod
+    def record(self, probe: Probe) -> Record:
+        """What was seen, as plain values."""
+
+    def work(self, scope: Scope) -> tuple[int, int]:
+        """How many gradients and forwards, theirs included, that takes; the first clean outputs are anybody's."""
+        return 0, 0
+
+    @abstractmethod
+    def problems(self, evidence: Evidence, record: Record) -> Iterator[Problem]:
+        """What is wrong with it."""
+
+    def look(self, run: Sequence[Evidence]) -> Looked:
+        """The record of every model that was looked at."""
+        seen = [(evidence, record) for evidence in run if (record := evidence.records.get(self.name)) is not None]
+        failed = [f"{evidence.name}: {record['error']}" for evidence, record in seen if "error" in record]
+        known = [(evidence, record) for evidence, record in seen if "error" not in record]
+        problems = [problem for evidence, record in known for problem in self.problems(evidence, record)]
+        return Looked(counted(len(known), "model"), problems, "; ".join(failed))
+
+
+class EvaluationMode(ModelCheck):
+    """Every part of the model is in evaluation mode while it is evaluated."""
+
+    name = "training_mode"
+    wrong = "Parts of a model stay in training mode"
+    sound = "Models are in evaluation mode"
+    advice = "let eval() reach every part: dropout and BatchNorm in training mode change what is measured"
+
+    def record(self, probe: Probe) -> Record:
+        """The names of the parts that are not."""
+        target_model = probe.context.target_model
+        with target_model.frozen():
+            return {
+                "parts": [name or "the model" for name, part in target_model.module.named_modules() if part.training]
+            }
+
+    def problems(self, evidence: Evidence, record: Record) -> Iterator[Problem]:
+        """Any part."""
+        if record["parts"]:
+            parts = ", ".join(record["parts"][:3])
+            yield Problem(f"{evidence.name}: {parts} ({counted(len(record['parts']), 'part')})", evidence.doubts())
+
+
+class OutputIsDetermined(ModelCheck):
+    """Two forwards of one input give the same output although the random state has moved on between them."""
+
+    name = "random_output"
+    wrong = "A model's output is random"
+    sound = "Outputs are not random"
+    advice = "attack its expectation (--eot 16): each gradient is then the mean over so many draws"
+
+    def record(self, probe: Probe) -> Record:
+        """The largest change, as a share of the spread of the outputs, and how many draws a gradient is the mean of."""
+        first, second = probe.context.target_model.repeated(probe.looks[0].batch.images)
+        return {"change": changed(first, second), "draws": probe.context.execution.eot}
+
+    def work(self, scope: Scope) -> tuple[int, int]:
+        """Two forwards of the first batch."""
+        return 0, 2 * scope.batch
+
+    def problems(self, evidence: Evidence, record: Record) -> Iterator[Problem]:
+        """Any change, but where gradients are means over draws."""
+        if record["change"] > SAME:
+            draws = record["draws"]
+            text = f"{evidence.name}: from one forward to the next by {record['change']:.2g} of the outputs' spread"
+            if draws == 1:
+                yield Problem(text, evidence.doubts())
+            else:
+                note = f"{text}; gradients are means over {draws} draws, reproducible for the same batches only"
+                yield Problem(note, level="warn")
+
+
+class ImagesAreIndependent(ModelCheck):
+    """The output of an image does not depend on the rest of its batch."""
+
+    name = "batch_dependent"
+    wrong = "Outputs depend on the rest of the batch"
+    sound = "Outputs do not depend on the rest of the batch"
+    advice = "normalise with running statistics; as it is, every number holds for this --batch-size alone"
+    most: ClassVar[int] = 4
+
+    def record(self, probe: Probe) -> Record:
+        """The largest change of an image's outputs, as a share of their spread, in other company."""
+        images = probe.looks[0].batch.images[: self.most]
+        # Mirrored too, so that a single image has company: some models do not run on one.
+        others = torch.cat([images[1:], images.flip(-1)])
+        first, second = (
+            probe.context.target_model.undrawn(torch.cat([images[:1], company]))
+            for company in (others, others.flip(-2))
+        )
+        return {"change": changed(first, second, of_first_image=True)}
+
+    def work(self, scope: Scope) -> tuple[int, int]:
+        """Two forwards of a few images and their mirrored ones."""
+        return 0, 4 * min(self.most, scope.batch)
+
+    def problems(self, evidence: Evidence, record: Record) -> Iterator[Problem]:
+        """Any change."""
+        if record["change"] > SAME:
+            text = (
+                f"{evidence.name}: an image's outputs change by {record['change']:.2g} of their spread with the others"
+            )
+            yield Problem(text, evidence.doubts())
+
+
+class OutputsAreLogits(ModelCheck):
+    """Class outputs are logits: of probabilities the loss takes another softmax, and its gradient vanishes."""
+
+    name = "probabilities"
+    wrong = "A model gives probabilities instead of logits"
+    sound = "Class outputs are logits"
+    advice = "leave the softmax out, or give its logarithm: the losses make probabilities of logits"
+
+    def record(self, probe: Probe) -> Record:
+        """The tasks whose output is one."""
+        looks = probe.looks
+        tasks = probe.context.tasks.items()
+        return {
+            "tasks": [
+                name for name, task in tasks if all(task.is_probability(look.outputs[task.key]) for look in looks)
+            ]
+        }
+
+    def work(self, scope: Scope) -> tuple[int, int]:
+        """The clean outputs."""
+        return 0, scope.images
+
+    def problems(self, evidence: Evidence, record: Record) -> Iterator[Problem]:
+        """Each of them: what attacks it."""
+        for task in record["tasks"]:
+            yield Problem(f"{evidence.name}, {task_name(task)}", _numbers_of(evidence, task))
+
+
+class PredictionsMove(ModelCheck):
+    """Predictions are not all at the end of their range, where they can neither get worse nor have a gradient."""
+
+    name = "clamped"
+    wrong = "Predictions lie at the end of their range"
+    sound = "Predictions are within their range"
+    advice = "look at the range of the output: what is clamped has no gradient and hides what an attack does"
+    most: ClassVar[float] = 0.5
+
+    def record(self, probe: Probe) -> Record:
+        """The share of the valid elements there, by task."""
+        shares = {
+            name: [task.saturation(look.outputs[task.key], look.batch.labels[task.key]) for look in probe.looks]
+            for name, task in probe.context.tasks.items()
+        }
+        return {"shares": {name: float(np.mean(of_task)) for name, of_task in shares.items()}}
+
+    def problems(self, evidence: Evidence, record: Record) -> Iterator[Problem]:
+        """More than half of them."""
+        for task, share in record["shares"].items():
+            if share > self.most:
+                text = f"{evidence.name}, {task_name(task)}: {share:.0%} of all predictions"
+                yield Problem(text, evidence.doubts_in(task))
+
+
+class GradientsKeepTheirPromise(ModelCheck):
+    """A small step along the signs of the gradient raises the loss about as much as the gradient says that it will.
+
+    Gradients may be there and say nothing: those of a ripple on the input, for instance, are the ripple's own (Athalye
+    et al. 2018, shattered gradients), and what they promise is gone at the end of the step. Of the models that ship a
+    step keeps two fifths of its promise or more.
+    """
+
+    name = "shattered_gradient"
+    wrong = "Gradients do not point the way"
+    sound = "Steps along gradients do what those promise"
+    advice = "leave out what shatters the gradient, or attack without gradients (-a square, an attack of your own)"
+    epsilon: ClassVar[float] = 1.0
+    least: ClassVar[float] = 0.1
+
+    def record(self, probe: Probe) -> Record:
+        """By task how much such a step raises each image's loss, and how much the gradient promises."""
+        attacked = probe.scope.attacked
+        return {"tasks": {task: _joined([self._steps(look, task) for look in probe.looks]) for task in attacked}}
+
+    def work(self, scope: Scope) -> tuple[int, int]:
+        """A gradient, and the losses before and after the step."""
+        count = scope.images * len(scope.attacked)
+        return count, 3 * count
+
+    def problems(self, evidence: Evidence, record: Record) -> Iterator[Problem]:
+        """Less than a tenth of it."""
+        for task, steps in record["tasks"].items():
+            raised, promised = np.mean(steps["raised"]), np.mean(steps["promised"])
+            if len(steps["raised"]) >= MIN_IMAGES and raised < self.least * promised:
+                text = f"a step raises the loss by {raised:.2g}, its gradient promises {promised:.2g}"
+                yield Problem(f"{evidence.name}, {task_name(task)}: {text}", _white_box_numbers(evidence, task))
+
+    def _steps(self, look: Look, task: str) -> Record:
+        context, _ = look.under_attack(task, LossChoice(scale_free=True))
+        images, gradient = context.images, context.gradient(context.images)
+        after = (images + self.epsilon / LEVELS * gradient.sign()).clamp(0, 1)
+        promised = ((after - images) * gradient).flatten(1).sum(1)
+        return {"raised": (context.loss(after) - context.loss(images)).tolist(), "promised": promised.tolist()}
+
+
+class LossKeepsItsGradient(ModelCheck):
+    """Attacks on a loss as it is do as much as on logits brought to one scale: large logits would leave no gradient."""
+
+    name = "logit_scale"
+    wrong = "The scale of the logits weakens attacks"
+    sound = "The scale of the logits does not weaken attacks"
+    advice = "let attacks be scale free (--set ATTACK.scale_free=true), which all are but those as in a paper"
+    epsilon: ClassVar[float] = 2.0
+    attack: ClassVar[PGD] = PGD(steps=5)
+    least: ClassVar[float] = 0.06
+
+    def record(self, probe: Probe) -> Record:
+        """By task and loss each image's performance under a few steps: on the loss as it is, and brought to scale."""
+        return {
+            "losses": [
+                {"task": task, "loss": loss, **_joined([self._performances(look, task, loss) for look in probe.looks])}
+                for task, loss in probe.scope.unscaled
+            ]
+        }
+
+    def work(self, scope: Scope) -> tuple[int, int]:
+        """Two attacks, and the outputs they lead to."""
+        count = 2 * scope.images * len(scope.unscaled)
+        gradients = count * self.attack.num_gradients([self.epsilon])
+        return gradients, gradients + count
+
+    def problems(self, evidence: Evidence, record: Record) -> Iterator[Problem]:
+        """The loss as it is leaves more, beyond chance and by more than logits of an ordinary scale give."""
+        for seen in record["losses"]:
+            plain, scaled, clean = (np.array(seen[name]) for name in ("plain", "scaled", "clean"))
+            gain = plain - scaled
+            if len(gain) >= MIN_IMAGES and gain.mean() > self.least * clean.mean() and _is_above_zero(gain):
+                numbers = f"leave {plain.mean():.2f} of {clean.mean():.2f} right, on scaled logits {scaled.mean():.2f}"
+                text = f"{evidence.name}, {task_name(seen['task'])}: {self.attack.steps} steps {numbers}"
+                yield Problem(text, _numbers_on_loss(evidence, seen["task"], seen["loss"]))
+
+    def _performances(self, look: Look, task: str, loss: str) -> Record:
+        def under(scale_free: bool) -> list[float]:
+            context, adversarial_loss = look.under_attack(task, LossChoice(loss, scale_free))
+            return measured(look.context.target_model.outputs(self.attack(context, self.epsilon)), adversarial_loss)
+
+        def measured(outputs: Outputs, adversarial_loss: AdversarialLoss) -> list[float]:
+            assert adversarial_loss.performance is not None
+            values: list[float] = adversarial_loss.performance(outputs).tolist()
+            return values
+
+        _, adversarial_loss = look.under_attack(task, LossChoice(loss))
+        return {"plain": under(False), "scaled": under(True), "clean": measured(look.outputs, adversarial_loss)}
+
+
+def changed(first: Outputs, second: Outputs, of_first_image: bool = False) -> float:
+    """The largest difference of two outputs of the same images, or of the first one, as a share of their spread."""
+    shares = [0.0]
+    for key in first:
+        for all_a, all_b in zip(_tensors(first[key]), _tensors(second[key]), strict=True):
+            a, b = (all_a[:1], all_b[:1]) if of_first_image else (all_a, all_b)
+            spread = float(a.float().std()) if a.numel() > 1 else 0.0
+            difference = float((a - b).abs().max()) if a.numel() else 0.0
+            shares.append(difference / max(spread, 1e-12) if difference else 0.0)
+    return float(max(shares))
+
+
+def _tensors(output: Tensor | DenseInstances) -> list[Tensor]:
+    return output.tensors if isinstance(output, DenseInstances) else [output]
+
+
+def _joined(parts: Sequence[Record]) -> Record:
+    """Lists by name, those of all batches one after another."""
+    return {name: [value for part in parts for value in part[name]] for name in parts[0]}
+
+
+def _is_above_zero(values: Floats) -> bool:
+    """Whether the mean over images is above 0 beyond chance."""
+    mean = mean_of(values)
+    return mean.value > 0 and mean.p_value < 1 - LEVEL
+
+
+def _numbers_on_loss(evidence: Evidence, task: str, loss: str) -> frozenset[Doubt]:
+    """All numbers of the cells that were attacked through a task's loss as it is."""
+    return evidence.doubts_under(lambda each: each.objective == task and unscaled_loss(each) == loss)
+
+
+def _white_box_numbers(evidence: Evidence, task: str) -> frozenset[Doubt]:
+    """All numbers of the cells in which a task was attacked along gradients, and of its worst case."""
+    kinds = (Kind.WHITE_BOX, Kind.WORST_CASE)
+    return evidence.doubts_under(lambda each: each.objective == task and kind_of(each) in kinds)
+
+
+def _numbers_of(evidence: Evidence, task: str) -> frozenset[Doubt]:
+    """All numbers of the cells in which a task was attacked in any way."""
+    return evidence.doubts_under(lambda each: aim(each.objective) == task)

@@ -1,0 +1,91 @@
+"""The check stage: model checks look at every pair on a few images before the work, and their records are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from robustbench_seg.checks.judge import MODEL_CHECKS, RECORDS
+from robustbench_seg.checks.model import ModelCheck
+from robustbench_seg.checks.probe import Probe, scope_of
+from robustbench_seg.evaluation.batch import collate
+from robustbench_seg.evaluation.context import WorkerContext
+from robustbench_seg.evaluation.memory import enough_memory
+from robustbench_seg.evaluation.meter import Meter
+from robustbench_seg.evaluation.plan import Pair, Plan
+from robustbench_seg.evaluation.worker import read
+from robustbench_seg.evaluation.workplace import Workplace
+from robustbench_seg.registry import described
+from robustbench_seg.results.store import Store
+from robustbench_seg.tasks.registry import load_tasks
+
+IMAGES = 16
+"""So many images are looked at, at most."""
+
+
+def check_work(pair: Pair, batch_size: int, n_images: int) -> tuple[int, int]:
+    """Gradients and forwards, theirs included, that all checks of a pair's model take."""
+    scope = scope_of(pair.configurations, load_tasks(pair.tasks), min(IMAGES, n_images), batch_size)
+    work = [check.work(scope) for check in MODEL_CHECKS]
+    return sum(gradients for gradients, _ in work), sum(forwards for _, forwards in work)
+
+
+def checked_pairs(plan: Plan, store: Store) -> set[int]:
+    """The pairs of a plan whose model was looked at on as many images as it will be."""
+    stored = store.read_meta(RECORDS)
+    known = stored if isinstance(stored, dict) else {}
+    counts = {index: min(IMAGES, pair.n_images) for index, pair in enumerate(plan.pairs)}
+    return {index for index, count in counts.items() if known.get(str(index), {}).get("images") == count}
+
+
+@dataclass(frozen=True, eq=False)
+class CheckStage:
+    """Looks at the models of a plan; what is stored of the same number of images is not looked at again."""
+
+    plan: Plan
+    workplace: Workplace
+    store: Store
+
+    def run(self, report: Callable[[str], None]) -> None:
+        """Look at every pair that has not been looked at; `report` is told at which."""
+        stored = self.store.read_meta(RECORDS)
+        known: dict[str, Any] = dict(stored) if isinstance(stored, dict) else {}
+        done = checked_pairs(self.plan, self.store)
+        for index, pair in ((i, pair) for i, pair in enumerate(self.plan.pairs) if i not in done):
+            count = min(IMAGES, pair.n_images)
+            context = self.workplace.context(pair)
+            report(f"checking {context.model.name} on {context.dataset.name}")
+            probe = self._probe(context, pair, count)
+            records = {check.name: _record(check, probe) for check in MODEL_CHECKS}
+            known[str(index)] = {"images": count, "records": records}
+            self.store.write_meta(RECORDS, known)
+
+    def _probe(self, context: WorkerContext, pair: Pair, count: int) -> Probe:
+        """The first images that can be read, in batches of one size as the work has them."""
+        samples = read(context, range(count)).samples
+        starts = range(0, len(samples), self.plan.batch_size)
+        batches = [
+            batch
+            for start in starts
+            for batch in collate(
+                context.dataset,
+                samples[start : start + self.plan.batch_size],
+                context.tasks,
+                pair.alignment,
+                context.execution.device,
+            )
+        ]
+        return Probe(context, batches)
+
+
+def _record(check: ModelCheck, probe: Probe) -> dict[str, Any]:
+    """What a check saw, or why it could see nothing, and what that cost beyond the checks before it."""
+    context = probe.context
+    meter = Meter(context.target_model, context.execution.device)
+    try:
+        with enough_memory("a model was checked"), context.target_model.frozen():
+            record = dict(check.record(probe))
+    except Exception as error:
+        record = {"error": described(error)[:300]}
+    return {"record": record, "cost": asdict(meter.read())}
