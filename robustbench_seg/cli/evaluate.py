@@ -308,7 +308,7 @@ def _print_run(run: Run, page: Path) -> None:
     console = Console()
     for table in terminal_tables(run):
         console.print(table)
-    for finding in (each for each in run.findings if each.level in ("fail", "warn")):
+    for finding in (each for each in run.findings if each.is_wrong):
         click.echo(finding_line(finding))
     for note in run.info["notes"]:
         click.echo(f"note: {note}")

@@ -75,7 +75,12 @@ def share_cell(row: Row | None) -> Cell:
 def _filled(row: Row, main: str, *small: str) -> Cell:
     """A cell shaded by Q; under it also why it is not whole."""
     shade = None if row.ratio is None else min(max(row.ratio, 0.0), 1.0)
-    return Cell(main, tuple(filter(None, (*small, _reason(row), doubted(row)))), shade)
+    return Cell(main, tuple(filter(None, (*small, _reason(row), *_doubts(row)))), shade)
+
+
+def _doubts(row: Row) -> list[str]:
+    """The checks that doubt a number, each on a line of its own: columns must stay narrow."""
+    return [f"{DOUBTED} {name}" for name in row.doubts]
 
 
 def doubted(row: Row | ScoreRow) -> str:

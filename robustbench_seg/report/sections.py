@@ -43,7 +43,10 @@ UNCHECKED = Finding(
     "Not checked",
     "The run has no findings.json; `robustseg report` makes it from the store.",
 )
-_CELLS = "Under each Q stand its 95 % interval and the metric itself. A dash alone: not in the protocol."
+_CELLS = (
+    "Under each Q stand its 95 % interval and the metric itself. A dash alone: not in the protocol. ✗ names a check "
+    "that doubts the number."
+)
 
 
 def reading(material: Material) -> Sequence[Section]:

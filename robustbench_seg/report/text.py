@@ -38,7 +38,7 @@ def terminal_tables(run: Run) -> list[Table]:
     ]
     if tables:
         caption = "Q is the retained share of the clean metric; columns are ε in units of 1/255"
-        marked = f"; {DOUBTED}: {NOT_BELIEVED}, see below" if any(row.doubts for row in run.rows) else ""
+        marked = f"\n{DOUBTED} {NOT_BELIEVED}, see below" if any(row.doubts for row in run.rows) else ""
         tables[-1].caption = Text(caption + marked)
     return [*tables, *_target_tables(run.rows), *_score_tables(run.score_rows)]
 
@@ -115,10 +115,9 @@ def _cell(row: Row | None) -> Cell:
 
 
 def finding_line(finding: Finding) -> str:
-    """What a check found; where something is wrong also what to try."""
-    is_wrong = finding.level in ("fail", "warn")
-    advice = f" To try: {finding.advice}." if is_wrong and finding.advice else ""
-    name = f" ({finding.check})" if is_wrong else ""
+    """What a check found; where something is wrong also its name and what to try."""
+    advice = f" To try: {finding.advice}." if finding.is_wrong and finding.advice else ""
+    name = f" ({finding.check})" if finding.is_wrong else ""
     return f"{finding.icon} {finding.title}{name}: {finding.text}{advice}"
 
 

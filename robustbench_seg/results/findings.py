@@ -44,6 +44,11 @@ class Finding:
     doubts: frozenset[Doubt] = frozenset()
 
     @property
+    def is_wrong(self) -> bool:
+        """Whether something is wrong, or to look at."""
+        return self.level in ("fail", "warn")
+
+    @property
     def icon(self) -> str:
         """The sign of its level."""
         return LEVELS[self.level][0]

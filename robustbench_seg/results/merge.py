@@ -16,8 +16,6 @@ from robustbench_seg.results.rows import SUMMARY, AnyRow, table, unique
 from robustbench_seg.results.run import Run
 from robustbench_seg.results.tables import Tables
 
-_WRONG = ("fail", "warn")
-
 
 def merge(runs: Sequence[Run], folder: Path) -> Run:
     """One run out of several, for a comparison written to `folder`; UsageError where a run is given twice.
@@ -88,7 +86,7 @@ def _info(runs: Sequence[Run], names: Sequence[str]) -> dict[str, Any]:
 def _findings(runs: Sequence[Run], names: Sequence[str]) -> list[Finding]:
     """What is wrong in each run, or that nothing is."""
     named = zip(names, runs, strict=True)
-    wrong = [replace(f, text=f"{name}: {f.text}") for name, run in named for f in run.findings if f.level in _WRONG]
+    wrong = [replace(f, text=f"{name}: {f.text}") for name, run in named for f in run.findings if f.is_wrong]
     unchecked = [name for name, run in zip(names, runs, strict=True) if not run.findings]
     lacking = f"No findings.json in {', '.join(unchecked)}."
     notes = [Finding("unchecked", "note", "Not checked", lacking)] if unchecked else []
