@@ -102,7 +102,9 @@ def test_sea_has_three_losses_and_its_balls():
     own = [plan for plan in PROTOCOLS.get("strong").attacks if plan.objectives and "semantic" in plan.objectives]
     assert {plan.params["loss"] for plan in own} == {"masked_ce", "balanced_ce", "js", "cosine"}
     assert all(plan.params["stages"] for plan in own)
-    assert [plan.params["steps"] for plan in own] == [*[100] * 5, 20], "the last one is what the checks compare with"
+    assert [plan.params["steps"] for plan in own] == [100, 100, 100, 100, 20], (
+        "the last one is what the checks compare with"
+    )
 
 
 @pytest.mark.parametrize("name", list(PROTOCOLS))
