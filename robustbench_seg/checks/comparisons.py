@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -49,9 +50,9 @@ class ComparisonCheck(Check):
         known = [evidence for evidence in run if evidence.pair.n_images >= MIN_IMAGES]
         return examined([claim for evidence in known for claim in self.claims(list(curves(evidence)))])
 
+    @abstractmethod
     def claims(self, known: Sequence[Curve]) -> Iterator[Claim]:
         """What must hold."""
-        raise NotImplementedError
 
 
 class WhiteBoxesAreStrongest(ComparisonCheck):

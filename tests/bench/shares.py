@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 from unittest import mock
 
+from robustbench_seg.evaluation import probing, scoring
 from robustbench_seg.evaluation import run as evaluation_run
-from robustbench_seg.evaluation import scoring
 from robustbench_seg.evaluation.config import EvaluationConfig
 from robustbench_seg.evaluation.prepare import PreparedEvaluation
 from robustbench_seg.evaluation.spec import DataSpec
@@ -27,7 +27,8 @@ from tests.bench.subjects import catalogue
 PARTS: dict[str, tuple[tuple[Any, str], ...]] = {
     "metrics": ((scoring, "measure"), (scoring, "pack")),
     "store": ((Store, "write"),),
-    "tables": ((evaluation_run, "write_tables"),),
+    "checks": ((probing.CheckStage, "run"),),
+    "tables": ((evaluation_run, "judged"), (evaluation_run, "write_tables")),
     "report": ((write, "write_report"),),
 }
 """The functions that make up each part; none calls another's."""
@@ -38,7 +39,7 @@ class Shares(Benchmark):
     """One worker inside this process, so that its parts add up to its wall time."""
 
     name: ClassVar[str] = "shares"
-    what: ClassVar[str] = "share of a run's wall time (klingner2020, one worker): metrics, store, tables, report"
+    what: ClassVar[str] = "share of a run's wall time (klingner2020, one worker): metrics, store, checks, tables, page"
 
     images: int = 16
     model: str = "street-single"
