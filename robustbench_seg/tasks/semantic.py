@@ -32,7 +32,7 @@ from robustbench_seg.tasks.semantic_losses import LOSSES, is_right, unit_gap
 
 _POOLING = "one confusion matrix over the data set"
 LEAST_MIOU = 0.1
-"""Less than this, or than twice chance, is no segmentation."""
+"""Less than this is no segmentation, however many classes there are."""
 
 
 class PixelLogits(ClassLogits):
@@ -73,9 +73,10 @@ class Semantic(DenseTask):
     raw = (RawLoss("seg", "segmentation", "semantic"),)
 
     def implausible(self, metric: str, value: float, num_classes: int) -> str:
-        """An mIoU below a tenth or below twice chance."""
-        chance = 1 / num_classes if num_classes else 0.0
-        least, what = max((LEAST_MIOU, "the least expected"), (2 * chance, f"twice chance with {num_classes} classes"))
+        """An mIoU below a tenth, or below what one class everywhere gives at most."""
+        one_class = 1 / num_classes if num_classes > 1 else 0.0
+        reasons = (LEAST_MIOU, "the least expected"), (one_class, f"what one of {num_classes} classes everywhere gives")
+        least, what = max(reasons)
         return f"below {least:.3f}, {what}" if metric == "miou" and value < least else ""
 
     def is_probability(self, output: Tensor) -> bool:

@@ -48,7 +48,7 @@ def test_a_targeted_attack_may_have_reached_its_targets(tmp_path):
 
 
 def test_an_implausible_clean_metric_doubts_every_number_of_its_task(tmp_path):
-    made = tables(tmp_path, clean=0.2)
+    made = tables(tmp_path, clean=0.1)
     assert found(made)["implausible_clean"].level == "fail"
     assert "normalisation" in found(made)["implausible_clean"].advice
     assert all("implausible_clean" in verdict for verdict in verdicts(made).values())

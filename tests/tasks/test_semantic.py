@@ -186,3 +186,21 @@ def test_metrics_declare_direction_unit_and_pooling():
     assert TASK.metric("miou") is TASK.metrics[0]
     with pytest.raises(KeyError):
         TASK.metric("rmse")
+
+
+@pytest.mark.parametrize(
+    ("num_classes", "value", "is_implausible"),
+    [
+        (19, 0.09, True),
+        (19, 0.11, False),
+        (8, 0.12, True),
+        (8, 0.13, False),
+        (2, 0.49, True),
+        (2, 0.6, False),
+        (1, 0.9, False),
+        (1, 0.05, True),
+    ],
+)
+def test_an_miou_that_one_class_everywhere_reaches_is_implausible(num_classes, value, is_implausible):
+    assert bool(TASK.implausible("miou", value, num_classes)) == is_implausible
+    assert not TASK.implausible("pixel_accuracy", value, num_classes)
