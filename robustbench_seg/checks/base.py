@@ -104,7 +104,8 @@ class Check(ABC):
         looked = self.look(run)
         problems = looked.problems
         if not looked.at:
-            return Finding(self.name, "note", f"Not checked: {self.sound[:1].lower()}{self.sound[1:]}", looked.detail)
+            title = f"Not checked: {self.sound[:1].lower()}{self.sound[1:]}"
+            return Finding(self.name, "note", title, looked.detail or "Nothing, or too little, to look at.")
         if not problems:
             return Finding(self.name, "ok", self.sound, f"{looked.at}{looked.detail}.")
         level = min((problem.level for problem in problems), key=list(LEVELS).index)

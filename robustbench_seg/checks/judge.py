@@ -19,6 +19,7 @@ from robustbench_seg.checks.comparisons import (
 from robustbench_seg.checks.model import (
     EvaluationMode,
     GradientsKeepTheirPromise,
+    GradientsReachWhatMatters,
     ImagesAreIndependent,
     LossKeepsItsGradient,
     ModelCheck,
@@ -40,6 +41,7 @@ MODEL_CHECKS: tuple[ModelCheck, ...] = (
     ImagesAreIndependent(),
     OutputsAreLogits(),
     PredictionsMove(),
+    GradientsReachWhatMatters(),
     GradientsKeepTheirPromise(),
     LossKeepsItsGradient(),
 )

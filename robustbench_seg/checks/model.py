@@ -15,6 +15,7 @@ from robustbench_seg.checks.attacks import Kind, kind_of
 from robustbench_seg.checks.base import Check, Evidence, Looked, Problem, Record, counted
 from robustbench_seg.checks.probe import Look, Probe, Scope, unscaled_loss
 from robustbench_seg.lazy import Tensor, torch
+from robustbench_seg.randomness import generator, seeded
 from robustbench_seg.results.findings import Doubt
 from robustbench_seg.results.intervals import LEVEL, MIN_IMAGES
 from robustbench_seg.results.names import task_name
@@ -38,6 +39,10 @@ class ModelCheck(Check):
         """How many gradients and forwards, theirs included, that takes; the first clean outputs are anybody's."""
         return 0, 0
 
+    def is_enough(self, record: Record) -> bool:
+        """Whether what was seen allows to say anything."""
+        return True
+
     @abstractmethod
     def problems(self, evidence: Evidence, record: Record) -> Iterator[Problem]:
         """What is wrong with it."""
@@ -46,7 +51,7 @@ class ModelCheck(Check):
         """The record of every model that was looked at."""
         seen = [(evidence, record) for evidence in run if (record := evidence.records.get(self.name)) is not None]
         failed = [f"{evidence.name}: {record['error']}" for evidence, record in seen if "error" in record]
-        known = [(evidence, record) for evidence, record in seen if "error" not in record]
+        known = [(evidence, record) for evidence, record in seen if "error" not in record and self.is_enough(record)]
         problems = [problem for evidence, record in known for problem in self.problems(evidence, record)]
         return Looked(counted(len(known), "model"), problems, "; ".join(failed))
 
@@ -189,6 +194,75 @@ class PredictionsMove(ModelCheck):
                 yield Problem(text, evidence.doubts_in(task))
 
 
+class GradientsReachWhatMatters(ModelCheck):
+    """Noise on the values alone whose gradient is zero changes the outputs little, next to noise on all values.
+
+    A gradient that is there may miss most of an image: of a model that rounds or detaches some pixels it is zero there,
+    attacks leave them as they are, and what little power they then have excuses that they do no harm. Values that have
+    no influence have no gradient either, and pass. Where all gradients are zero, another check says so.
+    """
+
+    name = "hidden_gradient"
+    wrong = "Gradients do not reach all that matters"
+    sound = "Gradients reach what outputs depend on"
+    advice = (
+        "find what stops the gradient at a part of the image (rounding, detach, a mask), or attack without gradients "
+        "(-a square, an attack of your own)"
+    )
+    epsilon: ClassVar[float] = 1.0
+    most: ClassVar[float] = 0.5
+
+    def record(self, probe: Probe) -> Record:
+        """By attacked task the share of the values without a gradient, and of the noise's effect that is theirs."""
+        return {"tasks": {task: self._shares(probe, probe.context.tasks[task].key) for task in probe.scope.attacked}}
+
+    def work(self, scope: Scope) -> tuple[int, int]:
+        """A gradient of the first batch, and its outputs without noise, with it, and with a part of it."""
+        count = scope.batch * len(scope.attacked)
+        return count, 4 * count
+
+    def is_enough(self, record: Record) -> bool:
+        """Whether a task was attacked along gradients."""
+        return bool(record["tasks"])
+
+    def problems(self, evidence: Evidence, record: Record) -> Iterator[Problem]:
+        """More than half of the effect."""
+        for task, seen in record["tasks"].items():
+            if seen["unreached"] < 1 and seen["effect"] > self.most:
+                text = f"{seen['unreached']:.0%} of the values have none, with {seen['effect']:.0%} of noise's effect"
+                yield Problem(f"{evidence.name}, {task_name(task)}: {text}", _white_box_numbers(evidence, task))
+
+    def _shares(self, probe: Probe, key: str) -> Record:
+        images, target_model = probe.looks[0].batch.images, probe.context.target_model
+        draws = generator(0, self.name, key)
+
+        def signs(of: Tensor) -> Tensor:
+            return torch.from_numpy(draws.choice(np.array([-1, 1], np.float32), of.shape)).to(of.device)
+
+        def under(noisy: Tensor) -> list[Tensor]:
+            # The same random state every time: what a random model draws is no effect of the noise.
+            with target_model.frozen(), seeded(0):
+                return [part.float() for part in _tensors(target_model.undrawn(noisy)[key])]
+
+        before = under(images)
+        # Any weights that leave nothing out: a plain sum of probabilities, for one, is a constant.
+        weights = [signs(part) for part in before]
+
+        def weighted(outputs: Outputs) -> Tensor:
+            parts = zip(_tensors(outputs[key]), weights, strict=True)
+            return torch.stack([(part * weight).flatten(1).sum(1) for part, weight in parts]).sum(0)
+
+        with target_model.frozen(), seeded(0):
+            is_unreached = target_model.gradient(images, weighted) == 0
+        noisy = (images + self.epsilon / LEVELS * signs(images)).clamp(0, 1)
+        of_all, of_unreached = (
+            sum(float((a - b).square().sum()) for a, b in zip(under(seen), before, strict=True)) ** 0.5
+            for seen in (noisy, torch.where(is_unreached, noisy, images))
+        )
+        effect = of_unreached / of_all if of_all and bool(is_unreached.any()) else 0.0
+        return {"unreached": float(is_unreached.float().mean()), "effect": effect}
+
+
 class GradientsKeepTheirPromise(ModelCheck):
     """A small step along the signs of the gradient raises the loss about as much as the gradient says that it will.
 
@@ -213,6 +287,10 @@ class GradientsKeepTheirPromise(ModelCheck):
         """A gradient, and the losses before and after the step."""
         count = scope.images * len(scope.attacked)
         return count, 3 * count
+
+    def is_enough(self, record: Record) -> bool:
+        """Whether a task was attacked, on enough images."""
+        return any(len(steps["raised"]) >= MIN_IMAGES for steps in record["tasks"].values())
 
     def problems(self, evidence: Evidence, record: Record) -> Iterator[Problem]:
         """Less than a tenth of it."""
@@ -255,6 +333,10 @@ class LossKeepsItsGradient(ModelCheck):
         count = 2 * scope.images * len(scope.unscaled)
         gradients = count * self.attack.num_gradients([self.epsilon])
         return gradients, gradients + count
+
+    def is_enough(self, record: Record) -> bool:
+        """Whether an attack ascends a loss as it is, on enough images."""
+        return any(len(seen["clean"]) >= MIN_IMAGES for seen in record["losses"])
 
     def problems(self, evidence: Evidence, record: Record) -> Iterator[Problem]:
         """The loss as it is leaves more, beyond chance and by more than logits of an ordinary scale give."""

@@ -20,7 +20,9 @@ FEW, MANY = [0.5] * 16, [0.9] * 16
         ("clamped", {"shares": {"semantic": 0.4}}, ""),
         ("shattered_gradient", {"tasks": {"semantic": {"raised": [0.3] * 8, "promised": [4.0] * 8}}}, "white boxes"),
         ("shattered_gradient", {"tasks": {"semantic": {"raised": [0.5] * 8, "promised": [4.0] * 8}}}, ""),
-        ("shattered_gradient", {"tasks": {"semantic": {"raised": [0.3] * 7, "promised": [4.0] * 7}}}, ""),
+        ("hidden_gradient", {"tasks": {"semantic": {"unreached": 0.9, "effect": 0.6}}}, "white boxes"),
+        ("hidden_gradient", {"tasks": {"semantic": {"unreached": 0.9, "effect": 0.4}}}, ""),
+        ("hidden_gradient", {"tasks": {"semantic": {"unreached": 1.0, "effect": 1.0}}}, ""),
     ],
 )
 def test_what_a_record_makes_doubtful(tmp_path, name, record, doubts):
@@ -30,6 +32,22 @@ def test_what_a_record_makes_doubtful(tmp_path, name, record, doubts):
     every = {"clean", "gaussian", *attacks}
     expected = {"everything": every, "attacks": attacks, "white boxes": attacks - {"square"}, "": set()}[doubts]
     assert {attack for (attack, _), verdict in verdicts(made).items() if verdict == name} == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "record"),
+    [
+        ("hidden_gradient", {"tasks": {}}),
+        ("shattered_gradient", {"tasks": {}}),
+        ("shattered_gradient", {"tasks": {"semantic": {"raised": [0.3] * 7, "promised": [4.0] * 7}}}),
+        ("logit_scale", {"losses": []}),
+    ],
+)
+def test_what_shows_nothing_is_not_checked(tmp_path, name, record):
+    finding = found(tables(tmp_path, records={name: record}))[name]
+    assert finding.level == "note"
+    assert finding.title.startswith("Not checked")
+    assert finding.text == "Nothing, or too little, to look at."
 
 
 def test_random_output_under_expectation_is_said_but_believed(tmp_path):

@@ -16,6 +16,7 @@ DOUBTED, FAILED = 4, 1
 
 BROKEN = {
     "rounded_input": ("no_gradient", ()),
+    "mostly_rounded_input": ("hidden_gradient", ()),
     "rounded_logits": ("no_gradient", ()),
     "argmax": ("no_gradient; probabilities", ()),
     "no_grad": ("no_gradient", ()),
@@ -33,6 +34,7 @@ BROKEN = {
 HONEST = {
     "straight_through": (),
     "times_30": (),
+    "halved_input": (),
     "dropout": ("--eot", "4"),
 }
 

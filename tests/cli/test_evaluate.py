@@ -24,8 +24,9 @@ def _cost(out):
 def test_what_it_will_cost_is_said_before_it_starts_and_what_is_left_when_it_resumes(robustseg, tmp_path):
     run = (*RUN, "-o", tmp_path / "run")
     # A clean forward and two attacked ones an image; the gradient is of the clean one. Before that the checks: two
-    # forwards of a batch and two of eight images, and on each image one forward, a gradient and two losses.
-    expected = "3 cells over 4 images: 8 gradients, 52 forwards;"
+    # forwards of a batch and two of eight images, a gradient and three forwards of a batch, and on each image one
+    # forward, a gradient and two losses.
+    expected = "3 cells over 4 images: 12 gradients, 68 forwards;"
     assert _cost(robustseg(*run, "--limit", "4", "--dry-run")[1]) == expected
     assert not (tmp_path / "run").exists()
     code, out, err = robustseg(*run, "--limit", "4")
@@ -34,7 +35,7 @@ def test_what_it_will_cost_is_said_before_it_starts_and_what_is_left_when_it_res
     assert out.index("loading") < out.index("gradients") < out.index("Q is")
     assert "checking toy-single on toy" in err
     assert "left" not in err.splitlines()[-1]
-    rest = "left: 3 cells over 12 images: 24 gradients, 124 forwards;"
+    rest = "left: 3 cells over 12 images: 36 gradients, 172 forwards;"
     assert _cost(robustseg(*run, "--dry-run")[1]) == rest, "the one batch of four is one of eight now"
     assert _cost(robustseg(*run)[1]) == rest
     assert "nothing left to do" in robustseg(*run)[1]
@@ -50,7 +51,11 @@ def test_one_object_for_machines(robustseg, tmp_path):
         assert timed.pop("seconds") > timed.pop("fit_seconds") > 0
     assert foretold.pop("notes") == []
     assert estimate == foretold
-    assert (estimate["gradients"], estimate["forwards"], estimate["workers"]) == (6, 9 + 6 + 4 * 3 + 3 + 3 * 3, 1)
+    assert (estimate["gradients"], estimate["forwards"], estimate["workers"]) == (
+        9,
+        9 + 6 + 4 * 3 + 3 + 4 * 3 + 3 * 3,
+        1,
+    )
     assert json.loads(robustseg(*RUN, *options)[1])["estimate"]["cells"] == 0
 
 
@@ -85,5 +90,5 @@ def test_a_budget_is_said_first(robustseg, tmp_path, monkeypatch):
     code, out, _ = robustseg(*RUN, "--budget", "2.5", "-o", tmp_path / "run")
     assert code == 0
     note = "note: budget of 2.5 min: the first 5 of 12 images of toy"
-    assert out.index(note) < out.index("10 gradients")
+    assert out.index(note) < out.index("15 gradients")
     assert note in robustseg(*RUN, "--budget", "2.5", "-o", tmp_path / "run", "--dry-run")[1]

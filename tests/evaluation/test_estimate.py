@@ -53,7 +53,7 @@ def test_an_epsilon_without_a_step_leaves_the_images(request_for, tmp_path, monk
     foretold = prepared.estimate()
     run = run_evaluation(prepared, tmp_path)
     assert (foretold.gradients, foretold.forwards) == (run.costs["backwards"].sum(), run.costs["forwards"].sum())
-    assert foretold.gradients == (3 + 1) * IMAGES, "three steps, and one gradient of the checks"
+    assert foretold.gradients == (3 + 2) * IMAGES, "three steps, and two gradients of the checks"
     linf = run.summary.set_index(["attack", "epsilon"]).linf
     assert (linf["patient", 1.0] == 0).all()
     assert (linf["patient", 4.0] > 0).all()

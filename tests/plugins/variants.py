@@ -100,6 +100,17 @@ def round_to_8_bits(x: Tensor) -> Tensor:
     return (255 * x).round() / 255
 
 
+def round_most(x: Tensor) -> Tensor:
+    """Rounded to 8 bits but for every tenth pixel."""
+    is_kept = torch.arange(x.shape[-2] * x.shape[-1]).reshape(x.shape[-2:]) % 10 == 0
+    return torch.where(is_kept, x, round_to_8_bits(x))
+
+
+def halved(x: Tensor) -> Tensor:
+    """Every other pixel of every other row alone, twice as large."""
+    return F.interpolate(x[..., ::2, ::2], scale_factor=2)
+
+
 def one_hot(logits: Tensor) -> Tensor:
     return F.one_hot(logits.argmax(1), logits.shape[1]).movedim(-1, 1).float()
 
@@ -110,6 +121,14 @@ def constant(logits: Tensor) -> Tensor:
 
 def rounded_input() -> nn.Module:
     return Variant(before=round_to_8_bits)
+
+
+def mostly_rounded_input() -> nn.Module:
+    return Variant(before=round_most)
+
+
+def halved_input() -> nn.Module:
+    return Variant(before=halved)
 
 
 def rounded_logits() -> nn.Module:
