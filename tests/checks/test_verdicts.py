@@ -116,6 +116,6 @@ def test_random_weights_are_doubted_for_what_they_predict_alone(robustseg, tmp_p
     "name", [name for name in card_folders() if not name.startswith(("camvid", "klingner-camvid"))]
 )
 def test_every_shipped_model_is_believed(robustseg, tmp_path, name):
-    code, said, summary, _ = evaluated(robustseg, tmp_path, "-m", name, "-p", "quick")
+    code, said, summary, _ = evaluated(robustseg, tmp_path, "-m", name, *ATTACKS)
     assert (code, said["verdict"]) == (0, "ok"), said["findings"]
     assert set(summary.verdict) == {"ok"}
