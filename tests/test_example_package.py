@@ -88,10 +88,11 @@ def folder(robustseg, tmp_path_factory):
     done = robustseg(folder, "train", "recipe.toml", "--out", "example")
     assert done.returncode == 0, done.stderr
     asked = ("-m", folder / "example", "-d", "blurred", "-p", "mine.toml", "--workers", "1", "-o")
+    # A few steps of training give no clean metric to believe.
     done = robustseg(folder, "evaluate", *asked, "run")
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 4, done.stderr
     done = robustseg(folder, "evaluate", *asked, "by-files", *GIVEN, installed=False)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 4, done.stderr
     return folder
 
 

@@ -32,11 +32,13 @@ def check_work(pair: Pair, batch_size: int, n_images: int) -> tuple[int, int]:
 
 
 def checked_pairs(plan: Plan, store: Store) -> set[int]:
-    """The pairs of a plan whose model was looked at on as many images as it will be."""
+    """The pairs of a plan whose model was looked at by every check, on as many images as it will be."""
     stored = store.read_meta(RECORDS)
     known = stored if isinstance(stored, dict) else {}
+    names = {check.name for check in MODEL_CHECKS}
+    seen = {index: known.get(str(index), {}) for index in range(len(plan.pairs))}
     counts = {index: min(IMAGES, pair.n_images) for index, pair in enumerate(plan.pairs)}
-    return {index for index, count in counts.items() if known.get(str(index), {}).get("images") == count}
+    return {i for i, of in seen.items() if of.get("images") == counts[i] and names <= set(of["records"])}
 
 
 @dataclass(frozen=True, eq=False)
