@@ -98,7 +98,9 @@ def test_a_torchvision_model_runs(robustseg, tmp_path):
 def test_check_says_what_a_model_gives(robustseg, tmp_path):
     save(tmp_path, "twotask", TWOTASK)
     outputs = ("--output", "semantic=seg", "--output", "depth=disp:inverse")
-    code, out, err = robustseg("check", f"{tmp_path}/twotask.py:build", "--weights", tmp_path / "twotask.pth", *outputs)
+    code, out, err = robustseg(
+        "check", f"{tmp_path}/twotask.py:build", "--weights", tmp_path / "twotask.pth", "--limit", 1, *outputs
+    )
     assert code == 4, err
     assert "implausible_clean" in out, "it is not trained"
     assert "(19, 75, 101)" in out
