@@ -111,6 +111,14 @@ def test_random_weights_are_doubted_for_what_they_predict_alone(robustseg, tmp_p
     assert (code, json.loads(out)["verdict"]) == (DOUBTED, "implausible_clean")
 
 
+@pytest.mark.slow
+def test_check_runs_every_check(robustseg):
+    code, out, _ = robustseg("check", f"{VARIANTS}:times_10_000", "--normalize", "none")
+    assert code == DOUBTED
+    assert "(logit_scale)" in out
+    assert "Not checked" not in out
+
+
 @pytest.mark.long
 @pytest.mark.parametrize(
     "name", [name for name in card_folders() if not name.startswith(("camvid", "klingner-camvid"))]
