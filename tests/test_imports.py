@@ -49,6 +49,17 @@ def test_no_module_is_in_an_import_circle():
     assert len(order) == len(known)
 
 
+def test_reading_results_imports_no_torch():
+    code = """
+import sys
+from robustbench_seg.checks.judge import rebuild
+from robustbench_seg.report.write import write_report
+assert not {"torch", "torchvision", "timm"} & set(sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("kind", REGISTRIES)
 def test_listing_imports_no_torch(kind):
     code = f"""

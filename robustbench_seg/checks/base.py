@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from robustbench_seg.results.findings import LEVELS, Doubt, Finding, Level
 from robustbench_seg.results.keys import CLEAN, FLOAT, AttackConfiguration
-from robustbench_seg.results.names import epsilon_text, full_name, strength
+from robustbench_seg.results.names import as_scored, epsilon_text, full_name, strength
 from robustbench_seg.results.pair import PairResults
 from robustbench_seg.results.rows import Row
 
@@ -40,9 +40,14 @@ class Evidence:
         return [row for row in self.rows if row.attack == CLEAN]
 
     @cached_property
+    def every_cell(self) -> Sequence[Row]:
+        """One row of every cell."""
+        return list({row.key: row for row in self.rows}.values())
+
+    @cached_property
     def cells(self) -> Sequence[Row]:
         """One row of every perturbed cell, not of those rounded to 8 bits: they promise no power and no order."""
-        return list({row.key: row for row in self.rows if row.attack != CLEAN and row.scored == FLOAT}.values())
+        return [row for row in self.every_cell if row.attack != CLEAN and row.scored == FLOAT]
 
     def doubts(self, is_doubted: Callable[[Row], bool] = lambda row: True) -> frozenset[Doubt]:
         """The numbers of the rows for which `is_doubted` is true."""
@@ -133,7 +138,8 @@ def counted(number: int, what: str) -> str:
 
 def cell_name(row: Row) -> str:
     """The cell of a row in a sentence."""
-    return f"{row.model} on {row.dataset}, {full_name(row.attack, row.objective, row.norm)} {strength(row.epsilon)}"
+    name = as_scored(full_name(row.attack, row.objective, row.norm), row.scored)
+    return f"{row.model} on {row.dataset}, {name} {strength(row.epsilon)}"
 
 
 def series_name(rows: Sequence[Row]) -> str:

@@ -37,7 +37,7 @@ class AllRan(Check):
 
     def look(self, run: Sequence[Evidence]) -> Looked:
         """Every cell."""
-        cells = list(each_row(run, lambda evidence: (*evidence.clean[:1], *evidence.cells)))
+        cells = list(each_row(run, lambda evidence: evidence.every_cell))
         problems = [
             Problem(f"{cell_name(row)} (its value is over {counted(row.n_images, 'image') or 'no image'})")
             for evidence, row in cells
@@ -59,10 +59,7 @@ class CleanIsPlausible(Check):
         """Every clean metric of a known task."""
         rows = [(e, row) for e, row in each_row(run, lambda e: e.clean) if row.value is not None and row.task in TASKS]
         problems = [
-            Problem(
-                f"{_value(row)}, {reason}",
-                evidence.doubts_in(row.task),
-            )
+            Problem(f"{_value(row)}, {reason}", evidence.doubts_in(row.task))
             for evidence, row in rows
             if (reason := _implausible(evidence, row))
         ]
@@ -118,10 +115,7 @@ class ResultsDiffer(Check):
         """Every two configurations of one objective and norm at one epsilon."""
         pairs = [(evidence, a, b) for evidence in run for a, b in _comparable(evidence)]
         problems = [
-            Problem(
-                f"{cell_name(a)} and {cell_name(b)}",
-                evidence.doubts_on(a, b),
-            )
+            Problem(f"{cell_name(a)} and {cell_name(b)}", evidence.doubts_on(a, b))
             for evidence, a, b in pairs
             if evidence.pair.facts(a.key).digest == evidence.pair.facts(b.key).digest
         ]
@@ -143,10 +137,7 @@ class NoisePower(Check):
             if not row.objective and row.norm == "rms" and row.epsilon and row.rms is not None
         ]
         problems = [
-            Problem(
-                f"{cell_name(row)}: RMS {row.rms:.4g}, {100 * error:.2g} % off",
-                evidence.doubts_on(row),
-            )
+            Problem(f"{cell_name(row)}: RMS {row.rms:.4g}, {100 * error:.2g} % off", evidence.doubts_on(row))
             for evidence, row, error in errors
             if error > _RMS_TOLERANCE
         ]

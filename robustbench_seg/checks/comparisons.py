@@ -17,6 +17,7 @@ from robustbench_seg.results.intervals import LEVEL, MIN_IMAGES, holm
 from robustbench_seg.results.names import perturbation_name, strength
 from robustbench_seg.results.rows import Row
 from robustbench_seg.results.sample import Sample, combined
+from robustbench_seg.results.worst import NESTED
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +117,9 @@ class LargerEpsilonsHelp(ComparisonCheck):
         """Every step of every curve to the next epsilon; single attacks and noise are only to look at."""
         for place, strongest in _strongest(known).items():
             white = _of(known, place, Kind.WHITE_BOX)
-            yield from _rises(white[0], strongest, "strongest white box", white)
+            # Where balls are nested a worst case has what was found in smaller ones, whatever the attacks do.
+            worst = [] if place[1] == NESTED else _of(known, place, Kind.WORST_CASE)
+            yield from _rises(white[0], strongest, "strongest white box", [*white, *worst])
         for curve in known:
             yield from _rises(curve, curve.rows, _title(curve), [])
 

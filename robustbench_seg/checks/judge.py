@@ -16,13 +16,11 @@ from robustbench_seg.checks.comparisons import (
     StrongerAttacksHelp,
     WhiteBoxesAreStrongest,
 )
-from robustbench_seg.checks.model import (
+from robustbench_seg.checks.gradients import GradientsKeepTheirPromise, GradientsReachWhatMatters, LossKeepsItsGradient
+from robustbench_seg.checks.model import ModelCheck
+from robustbench_seg.checks.outputs import (
     EvaluationMode,
-    GradientsKeepTheirPromise,
-    GradientsReachWhatMatters,
     ImagesAreIndependent,
-    LossKeepsItsGradient,
-    ModelCheck,
     OutputIsDetermined,
     OutputsAreLogits,
     PredictionsMove,

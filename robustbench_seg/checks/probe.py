@@ -57,8 +57,8 @@ class Probe:
     def __init__(self, context: WorkerContext, batches: Sequence[Batch]) -> None:
         self.context = context
         self.looks = [Look(context, batch) for batch in batches]
-        count = sum(len(batch) for batch in batches)
-        self.scope = scope_of(context.pair.configurations, context.tasks, count, len(batches[0]))
+        sizes = [len(batch) for batch in batches]
+        self.scope = scope_of(context.pair.configurations, context.tasks, sum(sizes), max(sizes, default=0))
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from robustbench_seg.cli.evaluate import DEFAULT_DATASET, own_options
 from robustbench_seg.cli.exit_codes import exit_code
 from robustbench_seg.cli.options import load_plugins, plugin_option
-
-if TYPE_CHECKING:
-    from robustbench_seg.evaluation.config import EvaluationConfig
-    from robustbench_seg.results.run import Run
 
 PROTOCOL = "check"
 
@@ -42,9 +38,12 @@ def check_command(
     """
     load_plugins(plugins)
     from robustbench_seg.cli.evaluate import model_specs
+    from robustbench_seg.cli.progress import progress_reporter
     from robustbench_seg.evaluation.batch import first_sample
     from robustbench_seg.evaluation.check import check_model
     from robustbench_seg.evaluation.config import EvaluationConfig, resolve_device
+    from robustbench_seg.evaluation.prepare import PreparedEvaluation
+    from robustbench_seg.evaluation.run import run_evaluation
     from robustbench_seg.evaluation.spec import DataSpec
     from robustbench_seg.protocol import PROTOCOLS
     from robustbench_seg.report.text import finding_line
@@ -58,21 +57,14 @@ def check_command(
         workers=1,
         plugins=plugins,
     )
-    _, sample = first_sample(config.datasets[0].load())
-    height, width = sample.image.shape[:2]
-    for line in check_model(config.models[0].load(), (height, width), config.device):
-        click.echo(line)
-    run = _checked(config)
+    with tempfile.TemporaryDirectory(prefix="robustseg-") as folder:
+        prepared = PreparedEvaluation(config, Path(folder))
+        _, sample = first_sample(prepared.datasets[0])
+        height, width = sample.image.shape[:2]
+        for line in check_model(prepared.models[0], (height, width), config.device):
+            click.echo(line)
+        with progress_reporter(False) as report_progress:
+            run = run_evaluation(prepared, Path(folder), report_progress)
     for finding in run.findings:
         click.echo(finding_line(finding))
     click.get_current_context().exit(exit_code(run.rows))
-
-
-def _checked(config: EvaluationConfig) -> Run:
-    """The evaluation of a few images, whose files nobody keeps."""
-    from robustbench_seg.cli.progress import progress_reporter
-    from robustbench_seg.evaluation.prepare import PreparedEvaluation
-    from robustbench_seg.evaluation.run import run_evaluation
-
-    with tempfile.TemporaryDirectory(prefix="robustseg-") as folder, progress_reporter(False) as report_progress:
-        return run_evaluation(PreparedEvaluation(config, Path(folder)), Path(folder), report_progress)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -14,7 +15,7 @@ from robustbench_seg.models.base import LoadedModel
 from robustbench_seg.models.cost import measure_cost
 from robustbench_seg.models.freezing import frozen
 from robustbench_seg.registry import described
-from robustbench_seg.tasks.base import Outputs
+from robustbench_seg.tasks.base import Outputs, Task
 from robustbench_seg.tasks.instances.dense import DenseInstances
 from robustbench_seg.tasks.registry import load_tasks
 
@@ -32,7 +33,7 @@ def check_model(model: LoadedModel, size: tuple[int, int], device: str) -> Itera
     try:
         with frozen(model.module):
             outputs = target_model.outputs(images)
-            gradient = target_model.gradient(images, _spread)
+            gradient = target_model.gradient(images, partial(_spread, target_model.tasks))
     except InputError:
         raise
     except Exception as error:
@@ -52,11 +53,7 @@ def _described(output: Tensor | DenseInstances) -> str:
     return f"{tuple(output.shape[1:])} for a {_SIZE} image, values {low:.3g} to {high:.3g}"
 
 
-def _spread(outputs: Outputs) -> Tensor:
-    """A per-image number that every output enters."""
-    parts = [part for value in outputs.values() for part in _tensors(value)]
+def _spread(tasks: Mapping[str, Task], outputs: Outputs) -> Tensor:
+    """A per-image number that every output enters; `tasks` by the key of their output."""
+    parts = [part for key, task in tasks.items() for part in task.parts(outputs[key])]
     return torch.stack([part.square().flatten(1).mean(1) for part in parts]).sum(0)
-
-
-def _tensors(output: Tensor | DenseInstances) -> list[Tensor]:
-    return [output] if isinstance(output, Tensor) else output.tensors

@@ -32,7 +32,10 @@ def check_work(pair: Pair, batch_size: int, n_images: int) -> tuple[int, int]:
 
 
 def checked_pairs(plan: Plan, store: Store) -> set[int]:
-    """The pairs of a plan whose model was looked at by every check, on as many images as it will be."""
+    """The pairs of a plan whose model was looked at by every check, on as many images as it will be.
+
+    Where none of these can be read no check has a record, and the pair is looked at again.
+    """
     stored = store.read_meta(RECORDS)
     known = stored if isinstance(stored, dict) else {}
     names = {check.name for check in MODEL_CHECKS}
@@ -59,7 +62,7 @@ class CheckStage:
             context = self.workplace.context(pair)
             report(f"checking {context.model.name} on {context.dataset.name}")
             probe = self._probe(context, pair, count)
-            records = {check.name: _record(check, probe) for check in MODEL_CHECKS}
+            records = {check.name: _record(check, probe) for check in MODEL_CHECKS} if probe.looks else {}
             known[str(index)] = {"images": count, "records": records}
             self.store.write_meta(RECORDS, known)
 
@@ -88,6 +91,6 @@ def _record(check: ModelCheck, probe: Probe) -> dict[str, Any]:
     try:
         with enough_memory("a model was checked"), context.target_model.frozen():
             record = dict(check.record(probe))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         record = {"error": described(error)[:300]}
     return {"record": record, "cost": asdict(meter.read())}

@@ -123,6 +123,10 @@ class Task(ABC):
         """Why a clean value cannot be believed, as in "AbsRel 3.1, <why>"; empty where it can."""
         return ""
 
+    def parts(self, output: Any) -> Sequence[Tensor]:
+        """The tensors that an output is made of, images first; by default the output is one."""
+        return [output]
+
     @property
     def has_scale(self) -> bool:
         """Whether outputs times a factor predict the same, so that `scale_free` has something to do."""

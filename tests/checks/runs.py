@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from robustbench_seg.checks.judge import RECORDS, judged
 from robustbench_seg.results.findings import Finding
-from robustbench_seg.results.keys import CLEAN, AttackConfiguration
+from robustbench_seg.results.keys import CLEAN, FLOAT, AttackConfiguration
 from robustbench_seg.results.manifest import PairManifest, RunManifest
 from robustbench_seg.results.records import CellResult, ImageResult, SweepResult, pack
 from robustbench_seg.results.rows import Row
@@ -45,11 +45,12 @@ class Attack:
     reached: int | None = IMAGES
     failed: int = 0
     drawn_as: int | None = None
+    scored: tuple[str, ...] = (FLOAT,)
 
     @property
     def configuration(self) -> AttackConfiguration:
         return AttackConfiguration(
-            self.name, self.objective, self.norm, tuple(self.left), dict(self.params), self.variant
+            self.name, self.objective, self.norm, tuple(self.left), dict(self.params), self.variant, self.scored
         )
 
 
@@ -83,7 +84,11 @@ def tables(
         kept = {name: {"record": record, "cost": {}} for name, record in (records or {}).items()}
         store.write_meta(RECORDS, {"0": {"images": images, "records": kept}})
         for index, attack in enumerate(every):
-            cells = tuple(_cell(attack, epsilon, index, images) for epsilon in attack.left)
+            # Images fail in the last way of scoring.
+            cells = tuple(
+                _cell(attack if scored == attack.scored[-1] else replace(attack, failed=0), epsilon, index, images)
+                for epsilon, scored in attack.configuration.cells
+            )
             store.write([SweepResult(0, index, 0, cells)])
         return judged(store)
 

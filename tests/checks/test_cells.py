@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+from robustbench_seg.results.keys import FLOAT, ROUNDED
 from tests.checks.runs import IMAGES, SOUND, Attack, found, noise, row_of, tables, verdicts
 
 DEAD = Attack("apgd", {1.0: 0.9, 4.0: 0.9}, reached=0)
@@ -19,6 +20,13 @@ def test_failed_images_are_said_by_the_status_alone(tmp_path):
     assert f"its value is over {IMAGES - 2} images" in found(made)["failed"].text
     row = row_of(made, "apgd", 1.0)
     assert (row.status, row.verdict) == ("failed", "ok")
+
+
+def test_what_fails_only_once_it_is_rounded_is_said(tmp_path):
+    rounded = Attack("apgd", {1.0: 0.4}, failed=2, scored=(FLOAT, ROUNDED))
+    made = tables(tmp_path, (*SOUND, rounded))
+    assert found(made)["failed"].text.startswith("1 of 13 cells")
+    assert "APGD on semantic, 8 bit at ε = 1" in found(made)["failed"].text
 
 
 def test_cells_that_no_gradient_reached_are_failed_and_doubted(tmp_path):

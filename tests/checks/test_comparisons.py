@@ -53,6 +53,13 @@ def test_the_strongest_white_box_must_not_rise(tmp_path):
     assert doubted(made, "rising_curve") == {("pgd", 4.0), ("fgsm", 4.0)}
 
 
+@pytest.mark.parametrize(("norm", "doubted_too"), [("rms", {("worst", 4.0)}), ("linf", set())])
+def test_a_worst_case_is_doubted_with_what_it_is_chosen_from(tmp_path, norm, doubted_too):
+    rising = Attack("pgd", {1.0: 0.3, 4.0: 0.5}, norm=norm)
+    made = tables(tmp_path, (NOISE, rising, Attack("worst", {1.0: 0.3, 4.0: 0.5}, norm=norm)))
+    assert doubted(made, "rising_curve") == {("pgd", 4.0)} | doubted_too
+
+
 def test_a_single_curve_that_rises_is_to_look_at(tmp_path):
     made = tables(tmp_path, (NOISE, Attack("pgd", {1.0: 0.3, 4.0: 0.1}), Attack("fgsm", {1.0: 0.4, 4.0: 0.45})))
     assert found(made)["rising_curve"].level == "warn"

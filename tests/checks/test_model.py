@@ -1,6 +1,6 @@
 import pytest
 
-from tests.checks.runs import found, row_of, tables, verdicts
+from tests.checks.runs import SOUND, Attack, found, row_of, tables, verdicts
 
 FEW, MANY = [0.5] * 16, [0.9] * 16
 
@@ -58,8 +58,6 @@ def test_random_output_under_expectation_is_said_but_believed(tmp_path):
 
 
 def test_the_scale_of_logits_is_of_attacks_on_the_loss_as_it_is(tmp_path):
-    from tests.checks.runs import SOUND, Attack
-
     plain = Attack("pgd", {4.0: 0.05}, params={"scale_free": False}, variant="as it is")
     seen = {"task": "semantic", "loss": "", "plain": FEW, "scaled": [0.4] * 15 + [0.41], "clean": MANY}
     made = tables(tmp_path, (*SOUND, plain), records={"logit_scale": {"losses": [seen]}})

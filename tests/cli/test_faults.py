@@ -281,7 +281,7 @@ def test_a_truncated_image_fails_and_is_tried_again(quietly, tmp_path, name):
     path = tmp_path / "data" / "images" / f"{name}.png"
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
-    # Its labels are random, so that what is left is not to be believed either.
+    # Its labels are random, so that the other images are not to be believed either.
     assert quietly(*arguments, "-o", tmp_path / "run")[0] == DOUBTED
     table, errors = results(tmp_path / "run")
     (error,) = errors["toy-single", "clean"]

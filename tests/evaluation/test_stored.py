@@ -167,7 +167,7 @@ def saved(run_in, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def files(run_in, saved):
-    """An evaluation of the saved files as a data set of one's own: a clip, and a batch, for each cell."""
+    """An evaluation of the saved files as a data set by itself: a clip, and a batch, for each cell."""
     root = saved.folder / "images" / "toy-multi"
     (root / "toy").rename(root / "images")
     toy = DATASETS.get("toy")()

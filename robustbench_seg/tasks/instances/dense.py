@@ -67,11 +67,6 @@ class DenseInstances:
     def __len__(self) -> int:
         return len(self.classes)
 
-    @property
-    def tensors(self) -> list[Tensor]:
-        """What every head of this kind predicts: classes, boxes, centerness."""
-        return [self.classes, self.boxes, self.centerness]
-
     def detections(self) -> tuple[Detections, ...]:
         """What is found in each image, computed once."""
         return self._detections

@@ -39,6 +39,10 @@ class InstancesTask(Task):
             return instances
         return instances.merged(alignment.logit_members)
 
+    def parts(self, output: dense.DenseInstances) -> list[Tensor]:
+        """What every head of this kind predicts: classes, boxes, centerness."""
+        return [output.classes, output.boxes, output.centerness]
+
     @abstractmethod
     def shares(self, compared: losses.Comparison) -> dict[str, losses.Share]:
         """Sums over elements and their numbers, image by image, for each raw loss."""
