@@ -1,7 +1,7 @@
 """Tensors between the host and a device: copies that nobody waits for, and the one call that waits.
 
-On a GPU the host queues work and runs ahead of it. What asks for a value (`.item()`, `.cpu()`, `if tensor`, a mask as an
-index) stops it until the queue is empty, so that the device has nothing to do while the host catches up.
+On a GPU the host queues work and runs ahead of it. What asks for a value (`.item()`, `.cpu()`, `if tensor`, a mask as
+an index) stops it until the queue is empty, so that the device has nothing to do while the host catches up.
 """
 
 from __future__ import annotations
