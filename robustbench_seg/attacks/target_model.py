@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from robustbench_seg.attacks.cost import Cost
 from robustbench_seg.classes import Alignment
+from robustbench_seg.float32 import tf32
 from robustbench_seg.models.freezing import Freezer
 from robustbench_seg.randomness import seeded
 from robustbench_seg.tasks.base import Outputs, Task
@@ -27,7 +28,8 @@ class TargetModel:
         module: takes (N,3,H,W) float32 in [0,1], returns a dict of `semantic` logits (N,C,h,w), `depth` (N,h,w) metres.
         tasks: whose outputs are used, each under its key; others are dropped.
         alignment: how logits merge into the data set's classes; None where no task has classes.
-        precision: of gradients, `fp32` or `bf16` (autocast). Outputs that are scored are always computed in fp32.
+        precision: of gradients, `fp32`, `tf32` (products on a GPU) or `bf16` (autocast). Outputs that are scored are
+            always computed as the caller computes.
         draws: of the random numbers of a module that draws some; a gradient is the mean over them (expectation over
             transformation, Athalye et al. 2018). With more than one they are a function of the images, and outputs are
             of yet another one; with one, every forward sees the random state of the caller.
@@ -72,8 +74,8 @@ class TargetModel:
     def forward_pass(self, images: Tensor) -> ForwardPass:
         """One forward whose outputs are scored and whose gradients can be asked for.
 
-        In bf16, for modules that overwrite what backward needs and for means over draws each gradient takes another
-        forward.
+        In less than fp32, for modules that overwrite what backward needs and for means over draws each gradient takes
+        another forward.
         """
         if self.precision != "fp32" or self.draws > 1:
             return ForwardPass(self, images, self.outputs(images))
@@ -96,7 +98,7 @@ class TargetModel:
     def _gradient(self, images: Tensor, loss: Callable[[Outputs], Tensor]) -> Tensor:
         try:
             # Frozen here too: what an attack does to the module's mode must not reach its gradients.
-            with self.frozen(), self._saving():
+            with self.frozen(), self._saving(), self._multiplying():
                 x = images.detach().requires_grad_(True)
                 with torch.enable_grad():
                     # In one expression: outputs that are held through the backward are memory that it misses.
@@ -125,6 +127,9 @@ class TargetModel:
         if self._mutates:
             return torch.autograd.graph.allow_mutation_on_saved_tensors()
         return contextlib.nullcontext()
+
+    def _multiplying(self) -> contextlib.AbstractContextManager[object]:
+        return tf32(True) if self.precision == "tf32" else contextlib.nullcontext()
 
     def _drawn(self, images: Tensor, draw: int) -> contextlib.AbstractContextManager[object]:
         """The random state of one draw at these images, where there are several."""

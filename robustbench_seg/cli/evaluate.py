@@ -86,10 +86,10 @@ def own_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--device", default="auto", show_default=True)
 @click.option(
     "--precision",
-    type=click.Choice(["fp32", "bf16"]),
+    type=click.Choice(["fp32", "tf32", "bf16"]),
     default="fp32",
     show_default=True,
-    help="Of gradients; scores are always fp32.",
+    help="Of gradients (tf32: on a GPU alone); scores are always fp32.",
 )
 @click.option("--compile", is_flag=True, help="torch.compile the model; slow to start.")
 @click.option("--plain", is_flag=True, help="Run the model as it is: no folded BatchNorm, no channels-last layout.")

@@ -18,7 +18,8 @@ class EvaluationConfig:
     """A whole evaluation, as asked for. `batch_size` 0 chooses one; `workers` 0 is one per core (one on a GPU).
 
     `limit` is a number of images; `budget`, in minutes, takes as many of them as are estimated to fit into it.
-    `eot` is how many draws of a random model's numbers a gradient is the mean of (expectation over transformation).
+    `precision` is that of gradients: fp32, bf16, or tf32 on a GPU. `eot` is how many draws of a random model's numbers
+    a gradient is the mean of (expectation over transformation).
     `quantise` scores every perturbed image a second time, rounded to 8 bits. `timeout` is in seconds per work item (a
     batch of images), 0 for none; `engine` one of engines.base.ENGINES. `in_process` keeps the work in threads of this
     process, for what another one could not see: objects in memory, attacks registered from Python, scripts that must
@@ -46,6 +47,12 @@ class EvaluationConfig:
     plugins: Sequence[str] = ()
     in_process: bool = False
     given: Mapping[str, Any] = field(default_factory=dict)
+
+
+def refuse_precision(precision: str, device: str) -> None:
+    """UsageError where the device cannot compute in it."""
+    if precision == "tf32" and torch.device(device).type != "cuda":
+        raise UsageError(f"precision tf32 is for a GPU, not for device '{device}'; give fp32 or bf16")
 
 
 def resolve_device(name: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from robustbench_seg.evaluation.config import EvaluationConfig
 from robustbench_seg.evaluation.fitting import FITTED
+from robustbench_seg.evaluation.plan import Pair
 from robustbench_seg.evaluation.prepare import PreparedEvaluation
 from robustbench_seg.evaluation.provenance import provenance
 from robustbench_seg.evaluation.spec import DataSpec, ModelSpec
@@ -43,6 +44,7 @@ def metadata(prepared: PreparedEvaluation, intervals: Mapping[str, str], store: 
         "seed": config.seed,
         "batch_size": plan.batch_size,
         "precision": config.precision,
+        "execution": [_execution(prepared, pair) for pair in plan.pairs],
         "threads": plan.threads,
         "identity": prepared.identity,
     }
@@ -71,6 +73,12 @@ def _resolved(prepared: PreparedEvaluation) -> dict[str, Any]:
         "workers": prepared.workers,
         **{name: getattr(config, name) for name in as_given},
     }
+
+
+def _execution(prepared: PreparedEvaluation, pair: Pair) -> dict[str, Any]:
+    """How the model of a pair was run."""
+    names = {"model": prepared.models[pair.model].name, "dataset": prepared.datasets[pair.dataset].name}
+    return names | prepared.execution.described()
 
 
 def _dataset_metadata(prepared: PreparedEvaluation, index: int) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +16,7 @@ from robustbench_seg.models.freezing import frozen
 
 @dataclass(frozen=True)
 class Execution:
-    """The device, the precision of gradients (`fp32` or `bf16`) and what is done to make a module faster.
+    """The device, the precision of gradients (`fp32`, `tf32`, `bf16`) and what is done to make a module faster.
 
     `plain` leaves it as it is: the reference that others are checked against. `compile` hands it to torch.compile.
     `eot` is how many draws of a random module's numbers a gradient is the mean of.
@@ -39,6 +40,16 @@ class Execution:
         if self.compile:
             self._compile(optimized)
         return optimized, folded
+
+    def described(self) -> dict[str, Any]:
+        """Return what a record says of it: scores are always fp32, and nothing but gradients is ever TF32."""
+        return {
+            "gradients": self.precision,
+            "scores": "fp32",
+            "tf32": self.precision == "tf32",
+            "channels_last": not self.plain and self._memory_format() is torch.channels_last,
+            "compiled": self.compile,
+        }
 
     def uncompiled(self) -> AbstractContextManager[object]:
         """Models run as they are within the block: what is compiled first is for the sizes of the work."""

@@ -19,7 +19,7 @@ from robustbench_seg.data.base import Dataset
 from robustbench_seg.errors import InputError, RobustsegError, UsageError
 from robustbench_seg.evaluation.batch import first_sample
 from robustbench_seg.evaluation.budget import images_within, refuse_budget
-from robustbench_seg.evaluation.config import EvaluationConfig, resolve_device
+from robustbench_seg.evaluation.config import EvaluationConfig, refuse_precision, resolve_device
 from robustbench_seg.evaluation.context import WorkerContext
 from robustbench_seg.evaluation.engines.base import engine_of
 from robustbench_seg.evaluation.estimate import Estimate, PairCost, estimate
@@ -33,6 +33,7 @@ from robustbench_seg.evaluation.provenance import code
 from robustbench_seg.evaluation.timing import Timing, measure_timing
 from robustbench_seg.evaluation.training_images import training_images
 from robustbench_seg.evaluation.workplace import Workplace
+from robustbench_seg.float32 import tf32
 from robustbench_seg.models.base import LoadedModel
 from robustbench_seg.registry import described
 from robustbench_seg.results.manifest import PairManifest, RunManifest
@@ -55,6 +56,7 @@ class PreparedEvaluation:
         self.config = config
         self.engine = engine_of(config)
         self.device = resolve_device(config.device)
+        refuse_precision(config.precision, self.device)
         self.execution = Execution(self.device, config.precision, config.compile, config.plain, config.eot)
         self.workplace = Workplace(config, self.execution)
         self.models: list[LoadedModel] = [self.workplace.model(i) for i in range(len(config.models))]
@@ -132,7 +134,7 @@ class PreparedEvaluation:
 
     def check(self, store: Store, report: Callable[[str], None]) -> None:
         """Look at the models before the work; see `CheckStage`."""
-        with self._with_threads():
+        with self._as_worker():
             CheckStage(self.plan, self.workplace, store).run(report)
 
     def fit(
@@ -140,7 +142,7 @@ class PreparedEvaluation:
     ) -> Artefacts:
         """Return what the fitted attacks of the work items are run with; see `FitStage`."""
         stage = FitStage(self.plan, self.workplace, self.training, folder, store)
-        with self._with_threads():
+        with self._as_worker():
             return stage.run(work_items, report)
 
     def job(self, folder: Path, artefacts: Artefacts | None = None) -> Job:
@@ -179,7 +181,7 @@ class PreparedEvaluation:
         budget = _PIXELS_A_BATCH if self.device == "cpu" else 16 * _PIXELS_A_BATCH
         wanted: int = max(1, min(_MOST_IMAGES, budget // pixels))
         # One image always has to fit, so nothing needs to be measured.
-        with self._with_threads():
+        with self._as_worker():
             fit = [images_that_fit(self.workplace.context(pair), self.workers) for pair in pairs] if wanted > 1 else [1]
         return min(wanted, *fit)
 
@@ -197,7 +199,7 @@ class PreparedEvaluation:
 
     def _cost(self, pair: Pair) -> PairCost:
         try:
-            with self._with_threads():
+            with self._as_worker():
                 context = self.workplace.context(pair)
                 fits = fit_work(pair, len(self.training.get(pair.dataset, ())))
                 shares_forward = self.config.precision == "fp32" and self.config.eot == 1
@@ -221,12 +223,13 @@ class PreparedEvaluation:
         return measure_timing(context, count)
 
     @contextlib.contextmanager
-    def _with_threads(self) -> Iterator[None]:
-        """As many threads as a worker has."""
+    def _as_worker(self) -> Iterator[None]:
+        """Compute within the block as a worker does: with as many threads, and float32 products in float32."""
         before = torch.get_num_threads()
         torch.set_num_threads(self._threads)
         try:
-            yield
+            with tf32(False):
+                yield
         finally:
             torch.set_num_threads(before)
 

@@ -21,6 +21,7 @@ from robustbench_seg.evaluation.memory import enough_memory
 from robustbench_seg.evaluation.plan import WorkItem
 from robustbench_seg.evaluation.sweep import AttackSweep, merged, version
 from robustbench_seg.evaluation.workplace import Workplace
+from robustbench_seg.float32 import set_tf32
 from robustbench_seg.registry import described, load_plugin
 from robustbench_seg.results.records import CellResult, ImageResult, SweepResult
 
@@ -34,6 +35,7 @@ class Worker:
         for plugin in job.config.plugins:
             load_plugin(plugin)
         torch.set_num_threads(job.plan.threads)
+        set_tf32(False)
         self.name = f"{socket.gethostname()}:{os.getpid()}"
         self._job = job
         self._workplace = workplace or Workplace(job.config, job.execution)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from robustbench_seg.attacks.target_model import TargetModel
 from robustbench_seg.classes import CAMVID11, CITYSCAPES19, align
 from robustbench_seg.errors import InputError
+from robustbench_seg.float32 import tf32
 from tests.attacks import paper
 from tests.tasks.by_key import by_key
 
@@ -209,6 +210,38 @@ def test_bf16_is_for_gradients_alone(worlds):
     x = paper.pgd()(context, 4.0)
     assert x.dtype == torch.float32
     assert (context.loss(x) > context.loss(world.images)).all()
+
+
+def test_tf32_is_for_gradients_alone():
+    """The settings of a GPU's products, which no GPU is needed to see, in forwards and in backwards."""
+    seen = []
+
+    class Seeing(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            seen.append(torch.backends.cudnn.conv.fp32_precision)
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx, gradient):
+            seen.append(torch.backends.cudnn.conv.fp32_precision)
+            return gradient
+
+    class Net(InPlace):
+        def forward(self, images):
+            return super().forward(Seeing.apply(images))
+
+    target_model = TargetModel(Net(True), by_key("semantic"), precision="tf32")
+    with tf32(False):
+        target_model.outputs(IMAGES)
+        made = target_model.forward_pass(IMAGES)
+        assert set(seen) == {"ieee"}
+        seen.clear()
+        made.gradient(loss)
+        target_model.gradient(IMAGES, loss)
+        assert set(seen) == {"tf32"}
+        assert len(seen) > 4, "backwards too"
+        assert torch.backends.cudnn.conv.fp32_precision == "ieee"
 
 
 def test_a_forward_pass_gives_scores_and_gradients_of_one_forward(worlds):

@@ -1,7 +1,7 @@
 import pytest
 
 from robustbench_seg.errors import UsageError
-from robustbench_seg.evaluation.config import resolve_device
+from robustbench_seg.evaluation.config import refuse_precision, resolve_device
 
 
 def test_auto_is_the_gpu_where_there_is_one(monkeypatch):
@@ -14,3 +14,9 @@ def test_auto_is_the_gpu_where_there_is_one(monkeypatch):
 def test_a_device_that_is_not_here():
     with pytest.raises(UsageError, match="device 'cuda:99' is not available here"):
         resolve_device("cuda:99")
+
+
+def test_a_cpu_has_no_tf32():
+    refuse_precision("tf32", "cuda:1")
+    with pytest.raises(UsageError, match="tf32 is for a GPU, not for device 'cpu'"):
+        refuse_precision("tf32", "cpu")

@@ -1,6 +1,8 @@
 import os
 import socket
 
+import pytest
+
 from robustbench_seg.evaluation.spec import DataSpec
 from robustbench_seg.protocol import AttackPlan, Protocol
 from robustbench_seg.results.store import Store
@@ -30,3 +32,12 @@ def test_whether_batchnorm_was_folded_is_recorded_and_kept(run_in, tmp_path):
     first = folded(datasets=sets, **few)
     assert first == {"street-single": True, "toy-single": False}
     assert folded(datasets=sets, **few) == first, "also where nothing was left to do"
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_how_every_model_was_run_is_recorded(run_in, tmp_path, precision):
+    info = run_in(tmp_path / "run", "toy-single", precision=precision, limit=1).info
+    how = {"gradients": precision, "scores": "fp32", "tf32": False, "channels_last": True, "compiled": False}
+    assert info["execution"] == [{"model": "toy-single", "dataset": "toy", **how}]
+    assert info["precision"] == precision
+    assert info["device"]

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from robustbench_seg import evaluate
 from robustbench_seg.checks.judge import rebuild
@@ -12,6 +14,9 @@ from robustbench_seg.classes import CAMVID11
 from robustbench_seg.data.registry import DATASETS
 from robustbench_seg.evaluation.prepare import PreparedEvaluation
 from robustbench_seg.evaluation.run import run_evaluation
+from robustbench_seg.evaluation.spec import InMemory
+from robustbench_seg.float32 import tf32
+from robustbench_seg.models.base import LoadedModel
 
 TOY = Path(__file__).parents[1] / "plugins" / "toy.py"
 
@@ -174,3 +179,18 @@ def test_progress_counts_a_shard_once_all_its_configurations_are_done(request_fo
     assert {progress.total for progress in seen} == {1}
     assert [progress.done for progress in seen] == [0] * (len(seen) - 1) + [1]
     assert len(seen) > 5
+
+
+def test_a_gpu_multiplies_float32_exactly_in_a_run_and_as_before_after_it(request_for, tmp_path):
+    seen = set()
+
+    class Seeing(nn.Conv2d):
+        def forward(self, x):
+            seen.add((torch.backends.cuda.matmul.fp32_precision, torch.backends.cudnn.conv.fp32_precision))
+            return {"semantic": super().forward(x)}
+
+    model = InMemory("m", LoadedModel("m", Seeing(3, 11, 1), ("semantic",), CAMVID11, False, "1", "test"))
+    with tf32(True):
+        run_evaluation(PreparedEvaluation(request_for(models=[model], in_process=True), tmp_path), tmp_path)
+        assert seen == {("ieee", "ieee")}
+        assert torch.backends.cuda.matmul.fp32_precision == torch.backends.cudnn.conv.fp32_precision == "tf32"

@@ -22,6 +22,7 @@ from robustbench_seg.evaluation.job import Job
 from robustbench_seg.evaluation.plan import WorkItem
 from robustbench_seg.evaluation.worker import Worker
 from robustbench_seg.evaluation.workplace import Workplace
+from robustbench_seg.float32 import tf32
 
 
 def run_local(job: Job, work_items: Sequence[WorkItem], workers: int, here: Workplace) -> Iterator[Results]:
@@ -37,7 +38,8 @@ def run_local(job: Job, work_items: Sequence[WorkItem], workers: int, here: Work
         start = partial(_Process, job)
     before = torch.get_num_threads()
     try:
-        yield from schedule(job, work_items, workers, start)
+        with tf32(False):
+            yield from schedule(job, work_items, workers, start)
     finally:
         torch.set_num_threads(before)
 
