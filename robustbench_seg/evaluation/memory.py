@@ -18,16 +18,18 @@ _SHARE = 0.5
 
 
 def images_that_fit(context: WorkerContext, workers: int) -> int:
-    """How many images a worker can take a gradient of at once, at least 1.
+    """How many images a worker can take a gradient of at once, at least 1; `workers` share the device.
 
-    Measured as what the gradient of the first image keeps for its backward, which does not depend on what else is
-    allocated. A model that fails is left to be reported where it is run.
+    On a GPU by the peak of what gradients of one and of two images allocate; elsewhere by what that of the first image
+    keeps for its backward, which does not depend on what else is allocated. A model that fails is left to be reported
+    where it is run.
     """
+    device = context.execution.device
     try:
-        kept = _kept_bytes(context)
+        fixed, each = _gpu_bytes(context, device) if _is_gpu(device) else (0, _kept_bytes(context))
     except Exception:
         return 1
-    return max(1, int(_SHARE * _memory(context.execution.device) / workers / max(kept, 1)))
+    return max(1, int((_SHARE * _memory(device) / workers - fixed) / max(each, 1)))
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -63,8 +65,33 @@ def _kept_bytes(context: WorkerContext) -> int:
     return sum(size for pointer, size in storages.items() if pointer not in parameters)
 
 
+def _gpu_bytes(context: WorkerContext, device: str) -> tuple[int, int]:
+    """What a gradient allocates whatever the number of images, and for each of them."""
+    # Also the first gradient on the device, which allocates what stays.
+    kept = _kept_bytes(context)
+    one, two = (_gpu_peak(context, device, count) for count in (1, 2))
+    # Not less than it keeps: cuDNN's workspace may be smaller for two images than for one.
+    each = max(two - one, kept)
+    return max(one - each, 0), each
+
+
+def _gpu_peak(context: WorkerContext, device: str, count: int) -> int:
+    batch = context.first_images(count)
+    torch.cuda.reset_peak_memory_stats(device)
+    before = torch.cuda.memory_allocated(device)
+    with context.execution.uncompiled():
+        context.gradient(batch)
+    return torch.cuda.max_memory_allocated(device) - before
+
+
+def _is_gpu(device: str) -> bool:
+    return torch.device(device).type == "cuda"
+
+
 def _memory(device: str) -> int:
     """Bytes of the device: all of a machine's, what is free of a GPU's."""
-    if torch.device(device).type == "cuda":
+    if _is_gpu(device):
+        # What this process holds for later is free too.
+        torch.cuda.empty_cache()
         return torch.cuda.mem_get_info(device)[0]
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

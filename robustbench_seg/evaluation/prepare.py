@@ -40,7 +40,8 @@ from robustbench_seg.results.manifest import PairManifest, RunManifest
 from robustbench_seg.results.store import Store
 
 _PIXELS_A_BATCH = 8 * 96 * 192
-"""On a CPU more at once are not faster, and an interruption loses less with fewer; a GPU takes 16 times as many."""
+_PIXELS_ON_A_GPU = 16 * 1024 * 2048
+"""More at once are not faster, and an interruption loses less with fewer."""
 _MOST_IMAGES = 64
 
 
@@ -178,12 +179,19 @@ class PreparedEvaluation:
     def _batch_size(self, pairs: Sequence[Pair]) -> int:
         """As many images as a batch's share of pixels and every model's memory hold, from the first images."""
         pixels = max(int(np.prod(first_sample(dataset)[1].image.shape[:2])) for dataset in self.datasets)
-        budget = _PIXELS_A_BATCH if self.device == "cpu" else 16 * _PIXELS_A_BATCH
+        budget = _PIXELS_A_BATCH if self.device == "cpu" else _PIXELS_ON_A_GPU
         wanted: int = max(1, min(_MOST_IMAGES, budget // pixels))
-        # One image always has to fit, so nothing needs to be measured.
+        if wanted == 1:
+            # One image always has to fit, so nothing needs to be measured.
+            return 1
         with self._as_worker():
-            fit = [images_that_fit(self.workplace.context(pair), self.workers) for pair in pairs] if wanted > 1 else [1]
-        return min(wanted, *fit)
+            return min(wanted, *(images_that_fit(self.workplace.context(pair), self._sharing) for pair in pairs))
+
+    @property
+    def _sharing(self) -> int:
+        """How many workers share the memory of a device: remote ones use every GPU that is here."""
+        devices = torch.cuda.device_count() if self.device != "cpu" and self.engine.remote else 1
+        return -(-self.workers // max(1, devices))
 
     def _keep_to(self, minutes: float, folder: Path | None) -> None:
         """Cut the plan to the images that fit, or to those that the run in the folder has: they are chosen once."""

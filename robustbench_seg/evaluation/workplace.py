@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import torch
+
 from robustbench_seg.data.base import Dataset
 from robustbench_seg.evaluation.config import EvaluationConfig
 from robustbench_seg.evaluation.context import WorkerContext
@@ -48,5 +50,7 @@ class Workplace:
         return self._contexts.get((pair.model, pair.dataset))
 
     def leave(self) -> None:
-        """Forget the contexts, for where other processes do the work."""
+        """Forget the contexts, for where other processes do the work, and give them the GPU's memory."""
         self._contexts.clear()
+        if torch.cuda.is_initialized():
+            torch.cuda.empty_cache()
