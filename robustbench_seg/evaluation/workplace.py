@@ -52,5 +52,4 @@ class Workplace:
     def leave(self) -> None:
         """Forget the contexts, for where other processes do the work, and give them the GPU's memory."""
         self._contexts.clear()
-        if torch.cuda.is_initialized():
-            torch.cuda.empty_cache()
+        torch.cuda.empty_cache()
