@@ -70,16 +70,18 @@ class Tracker:
     ) -> None:
         self._total, self._costs = total, costs
         self._left = Counter({(item.pair, item.shard): len(item.configurations) for item in work_items})
+        self._done = total - len(self._left)
         work = [self._work(item.pair, c, len(item.images)) for item in work_items for c in item.configurations]
         self._eta = Eta(seconds, sum(work), clock)
 
     def progress(self, results: Sequence[SweepResult] = ()) -> Progress:
         """Return how far it is with these results."""
         for result in results:
-            self._left[result.pair, result.shard] -= 1
+            place = result.pair, result.shard
+            self._left[place] -= 1
+            self._done += self._left[place] == 0
             self._eta.advance(self._work(result.pair, result.configuration, len(result.cells[0].images)))
-        done = self._total - sum(configurations > 0 for configurations in self._left.values())
-        return Progress(done, self._total, self._eta.seconds_left)
+        return Progress(self._done, self._total, self._eta.seconds_left)
 
     def _work(self, pair: int, configuration: int, n_images: int) -> float:
         return n_images * self._costs[pair].seconds((configuration,))

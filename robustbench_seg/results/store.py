@@ -1,4 +1,4 @@
-"""The store of a run: one SQLite file of per-image results, written one work item at a time."""
+"""The store of a run: one SQLite file of per-image results, written in whole shards."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sqlite3
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,10 @@ _FIXES = {
 """What to do about an error of SQLite; where it is none of these the file itself is bad."""
 _RENEW = "delete it to start afresh or give another folder with -o"
 
+_encoded = json.JSONEncoder(sort_keys=True).encode
+
+_Row = tuple[Any, ...]
+
 
 @dataclass(frozen=True)
 class StoredCell:
@@ -112,9 +116,9 @@ class Store(contextlib.AbstractContextManager["Store"]):
 
     def write_meta(self, key: str, value: object) -> None:
         """Store a JSON value."""
-        text = json.dumps(value, sort_keys=True)
+        text = _encoded(value)
         with self._naming(), self._db:
-            self._insert("meta", key, text, _checksum(key, text))
+            self._insert("meta", [(key, text, _checksum(key, text))])
 
     def done(self) -> set[tuple[int, int, int, int]]:
         """Return (pair, configuration, shard, number of images) of every shard without a failed image or a lost row."""
@@ -131,10 +135,13 @@ class Store(contextlib.AbstractContextManager["Store"]):
         )
 
     def write(self, sweeps: Iterable[SweepResult]) -> None:
-        """Store one work item; what an earlier try left of the same shards is replaced."""
+        """Store whole shards in one transaction; what an earlier try left of the same ones is replaced."""
+        images, rows = _rows(sweeps)
         with self._naming(), self._db:
-            for sweep in sweeps:
-                self._write_sweep(sweep)
+            for table in ("statistics", "panels"):
+                self._db.executemany(f"DELETE FROM {table} {_PLACE} AND image = ?", images)
+            for table, of_table in rows.items():
+                self._insert(table, of_table)
 
     def cell(self, *place: int) -> StoredCell:
         """Read everything stored of a cell (pair, configuration, cell)."""
@@ -207,32 +214,40 @@ class Store(contextlib.AbstractContextManager["Store"]):
             code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
             raise InputError(f"store '{self.path}': {error}; {_FIXES.get(code, _RENEW)}") from error
 
-    def _write_sweep(self, sweep: SweepResult) -> None:
-        images = [image for cell in sweep.cells for image in cell.images]
-        failed = sum(bool(image.error) for image in images)
-        n_rows = len(sweep.cells) + sum(1 + len(image.statistics) + len(image.pngs) for image in images)
+    def _insert(self, table: str, rows: Sequence[_Row]) -> None:
+        if rows:
+            places = ", ".join("?" * len(rows[0]))
+            self._db.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({places})", rows)
+
+
+def _rows(sweeps: Iterable[SweepResult]) -> tuple[list[_Row], dict[str, list[_Row]]]:
+    """The keys of all images, and the rows of every table that has some."""
+    images: list[_Row] = []
+    rows: dict[str, list[_Row]] = defaultdict(list)
+    for sweep in sweeps:
         key = (sweep.pair, sweep.configuration)
-        self._insert("shards", *key, sweep.shard, len(sweep.cells[0].images), failed, n_rows, sweep.worker)
+        before = sum(map(len, rows.values()))
         for index, cell in enumerate(sweep.cells):
-            self._insert("costs", *key, index, sweep.shard, *astuple(cell.cost))
+            cost = cell.cost
+            spent = (cost.forwards, cost.backwards, cost.seconds, cost.peak_memory_mb)
+            rows["costs"].append((*key, index, sweep.shard, *spent))
             for image in cell.images:
-                self._write_image((*key, index, image.image), sweep.shard, image)
+                images.append((*key, index, image.image))
+                _add_image(rows, images[-1], sweep.shard, image)
+        n_rows = sum(map(len, rows.values())) - before
+        failed = sum(bool(image.error) for cell in sweep.cells for image in cell.images)
+        rows["shards"].append((*key, sweep.shard, len(sweep.cells[0].images), failed, n_rows, sweep.worker))
+    return images, rows
 
-    def _write_image(self, key: tuple[int, int, int, int], shard: int, image: ImageResult) -> None:
-        for table in ("results", "statistics", "panels"):
-            self._db.execute(f"DELETE FROM {table} {_PLACE} AND image = ?", key)
-        flags = (int(image.unchanged), int(image.skipped), None if image.reached is None else int(image.reached))
-        snr = None if image.snr_db is None else float(image.snr_db)
-        outcome = json.dumps(dict(image.outcome), sort_keys=True)
-        values = (*key, image.error, float(image.rms), float(image.linf), snr, *flags, outcome)
-        self._insert("results", *values, shard, _checksum(*values, *_parts(image.statistics)))
-        for task, data in image.statistics.items():
-            self._insert("statistics", *key, task, shard, data)
-        for kind, png in image.pngs.items():
-            self._insert("panels", *key, kind, shard, png)
 
-    def _insert(self, table: str, *values: object) -> None:
-        self._db.execute(f"INSERT OR REPLACE INTO {table} VALUES ({', '.join('?' * len(values))})", values)
+def _add_image(rows: dict[str, list[_Row]], key: _Row, shard: int, image: ImageResult) -> None:
+    flags = (int(image.unchanged), int(image.skipped), None if image.reached is None else int(image.reached))
+    snr = None if image.snr_db is None else float(image.snr_db)
+    outcome = _encoded(dict(image.outcome))
+    values = (*key, image.error, float(image.rms), float(image.linf), snr, *flags, outcome)
+    rows["results"].append((*values, shard, _checksum(*values, *_parts(image.statistics))))
+    rows["statistics"] += ((*key, task, shard, data) for task, data in image.statistics.items())
+    rows["panels"] += ((*key, kind, shard, png) for kind, png in image.pngs.items())
 
 
 def _checksum(*values: object) -> int:

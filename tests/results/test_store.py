@@ -1,4 +1,5 @@
 import sqlite3
+from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
@@ -83,6 +84,22 @@ def test_writing_again_replaces(tmp_path):
         cell = store.cell(0, 0, 0)
         assert [result.error for result in cell.results] == ["", ""]
         assert cell.statistics["semantic"][0]["confusion"].max() == 7
+
+
+def test_shards_written_together_are_as_if_one_by_one(tmp_path):
+    shards = [moved(configuration(("broke", ""), 1)), configuration(value=7.0)]
+    with Store(tmp_path / "one") as one, Store(tmp_path / "together") as together:
+        for store in (one, together):
+            store.write([configuration(("", "broke"))])
+        for shard in shards:
+            one.write([shard])
+        together.write(shards)
+    dumps = []
+    for name in ("one", "together"):
+        with closing(sqlite3.connect(tmp_path / name)) as database:
+            dumps.append(list(database.iterdump()))
+    assert dumps[0] == dumps[1]
+    assert len(dumps[0]) > 10
 
 
 def test_a_unit_is_all_or_nothing(tmp_path):

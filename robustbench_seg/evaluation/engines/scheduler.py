@@ -46,9 +46,9 @@ class Handle(Protocol):
 
 
 def schedule(job: Job, work_items: Sequence[WorkItem], workers: int, start: Callable[[], Handle]) -> Iterator[Results]:
-    """Yield results as they are ready, and none every second or so; `start` makes a worker, all are stopped at the end.
+    """Yield all results that are ready together, and none every second or so; `start` makes a worker.
 
-    Raises what a worker raises, and InputError where workers die while they start.
+    All workers are stopped at the end. Raises what a worker raises, and InputError where workers die while they start.
     """
     todo = deque(_Task(work_item) for work_item in work_items)
     slots: list[_Slot] = []
@@ -56,10 +56,10 @@ def schedule(job: Job, work_items: Sequence[WorkItem], workers: int, start: Call
         slots += (_Slot(start) for _ in range(min(workers, len(work_items))))
         while todo or any(slot.flying for slot in slots):
             _deal(todo, slots)
-            if not _is_heard(slots, job.timeout):
-                yield []
+            _listen(slots, job.timeout)
+            # Together, so that they can be stored together: many workers must not wait for a disk each.
+            yield [result for slot in slots for result in slot.results()]
             for slot in slots:
-                yield from slot.results()
                 if reason := slot.lost(job.timeout):
                     yield from _again(job, todo, slot, reason)
     finally:
@@ -116,26 +116,25 @@ class _Slot:
             self.since = time.monotonic()
         self.flying.append((task, self.handle.submit(task.work_item)))
 
-    def results(self) -> Iterator[Results]:
-        """Of the tasks done, in order."""
-        while self.flying and (future := self.flying[0][1]).done():
-            try:
-                results = future.result()
-            except BrokenExecutor:
-                return
+    def results(self) -> Iterator[SweepResult]:
+        """Of the tasks done, in order; not of one that failed, nor of those after it."""
+        while self.flying and (future := self.flying[0][1]).done() and future.exception() is None:
             self.flying.popleft()
             self.since = time.monotonic()
-            yield results
+            yield from future.result()
 
     def lost(self, timeout: float | None) -> str:
-        """Why the worker must be replaced; empty where it need not."""
+        """Why the worker must be replaced, empty where it need not; raises what it raised."""
         if not self.ready:
             return "the worker died while it started" if self.handle.ready.done() else ""
         if not self.flying:
             return ""
         begun = self.flying[0][1]
         if begun.done():
-            return "the worker died (out of memory?)" if isinstance(begun.exception(), BrokenExecutor) else ""
+            error = begun.exception()
+            if error is not None and not isinstance(error, BrokenExecutor):
+                raise error
+            return "the worker died (out of memory?)" if error else ""
         late = timeout is not None and time.monotonic() - self.since > timeout
         return f"the worker was stopped after {timeout:g} s" if late else ""
 
@@ -161,14 +160,13 @@ def _deal(todo: deque[_Task], slots: Sequence[_Slot]) -> None:
                 slot.give(todo.popleft())
 
 
-def _is_heard(slots: Sequence[_Slot], timeout: float | None) -> bool:
-    """Wait until a worker has something to say; False where it is silent for too long, or for a heartbeat."""
+def _listen(slots: Sequence[_Slot], timeout: float | None) -> None:
+    """Wait until a worker has something to say, or is silent for too long, or for a heartbeat."""
     begun = [slot.since for slot in slots if slot.flying]
     patience = HEARTBEAT_S
     if timeout is not None and begun:
         patience = min(patience, max(0.0, min(begun) + timeout - time.monotonic()) + 0.01)
-    heard, _ = wait([head for slot in slots if (head := slot.head) is not None], patience, FIRST_COMPLETED)
-    return bool(heard)
+    wait([head for slot in slots if (head := slot.head) is not None], patience, FIRST_COMPLETED)
 
 
 def _again(job: Job, todo: deque[_Task], slot: _Slot, reason: str) -> Iterator[Results]:

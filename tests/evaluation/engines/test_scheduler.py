@@ -154,6 +154,19 @@ def test_what_a_worker_raises_ends_the_run_and_stops_all():
     assert all(worker.stopped for worker in crew.workers)
 
 
+def test_what_is_ready_together_comes_together():
+    stream = schedule(job(), WORK_ITEMS, 4, Crew().start)
+    assert shards(next(stream)) == EVERY
+    stream.close()
+
+
+def test_results_that_are_there_come_before_what_a_worker_raises():
+    stream = schedule(job(), WORK_ITEMS, 2, Crew(lambda work_item: "" if work_item.shard else "raise").start)
+    assert {result.shard for result in next(stream)} == {1}
+    with pytest.raises(InputError, match="no such file"):
+        next(stream)
+
+
 def test_a_worker_that_cannot_start_is_replaced():
     assert shards(run(Crew(born_dead=2), workers=1)) == EVERY
 
