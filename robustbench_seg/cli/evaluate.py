@@ -30,7 +30,7 @@ DEFAULT_DATASET = "street"
 DEFAULT_PROTOCOL = "quick"
 _OWN = ("weights", "normalize", "input_scale", "channel_order", "classes", "outputs")
 _AS_GIVEN = (
-    *("limit", "budget", "seed", "device", "precision", "compile", "plain", "eot"),
+    *("limit", "budget", "seed", "device", "precision", "compile", "plain", "fast", "eot"),
     *("engine", "workers", "timeout", "save_images", "quantise", "plugins"),
 )
 """Options that are fields of an `EvaluationConfig` as they stand."""
@@ -93,6 +93,11 @@ def own_options(command: Callable[..., None]) -> Callable[..., None]:
 )
 @click.option("--compile", is_flag=True, help="torch.compile the model; slow to start.")
 @click.option("--plain", is_flag=True, help="Run the model as it is: no folded BatchNorm, no channels-last layout.")
+@click.option(
+    "--fast",
+    is_flag=True,
+    help="Find out on the first images how gradients are fastest at the same strength: TF32, bf16, compiled, ...",
+)
 @click.option(
     "--eot",
     type=click.IntRange(1),
@@ -157,7 +162,7 @@ def evaluate_command(**options: Any) -> None:
     def on_start(estimate: Estimate) -> None:
         foretold.append(estimate)
         if not options["as_json"]:
-            _print_estimate(prepared.budget_note, estimate)
+            _print_estimate(prepared.measured_notes, estimate)
 
     with progress_reporter(options["as_json"]) as report_progress:
         run = run_evaluation(prepared, folder, report_progress, on_start)
@@ -282,13 +287,13 @@ def _print_plan(prepared: PreparedEvaluation, estimate: Estimate, as_json: bool)
         return
     for note in notes:
         click.echo(f"note: {note}")
-    _print_estimate("", estimate)
+    _print_estimate((), estimate)
 
 
-def _print_estimate(note: str, cost: Estimate) -> None:
+def _print_estimate(notes: Sequence[str], cost: Estimate) -> None:
     from robustbench_seg.cli.progress import duration
 
-    if note:
+    for note in notes:
         click.echo(f"note: {note}")
     if not cost.cells:
         click.echo("nothing left to do")

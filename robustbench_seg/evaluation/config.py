@@ -19,7 +19,8 @@ class EvaluationConfig:
 
     `limit` is a number of images; `budget`, in minutes, takes as many of them as are estimated to fit into it.
     `precision` is that of gradients: fp32, bf16, or tf32 on a GPU. `eot` is how many draws of a random model's numbers
-    a gradient is the mean of (expectation over transformation).
+    a gradient is the mean of (expectation over transformation). `fast` finds out on the first images how gradients are
+    taken fastest without making attacks weaker, and chooses precision and compilation itself.
     `quantise` scores every perturbed image a second time, rounded to 8 bits. `timeout` is in seconds per work item (a
     batch of images), 0 for none; `engine` one of engines.base.ENGINES. `in_process` keeps the work in threads of this
     process, for what another one could not see: objects in memory, attacks registered from Python, scripts that must
@@ -38,6 +39,7 @@ class EvaluationConfig:
     precision: str = "fp32"
     compile: bool = False
     plain: bool = False
+    fast: bool = False
     eot: int = 1
     engine: str = "local"
     workers: int = 0
@@ -47,6 +49,14 @@ class EvaluationConfig:
     plugins: Sequence[str] = ()
     in_process: bool = False
     given: Mapping[str, Any] = field(default_factory=dict)
+
+
+def refuse_chosen(config: EvaluationConfig) -> None:
+    """UsageError where what `fast` chooses is given too."""
+    given = {"precision": config.precision != "fp32", "compile": config.compile, "plain": config.plain}
+    if config.fast and any(given.values()):
+        listed = ", ".join(name for name, is_given in given.items() if is_given)
+        raise UsageError(f"fast chooses how a model is run; leave out {listed}")
 
 
 def refuse_precision(precision: str, device: str) -> None:

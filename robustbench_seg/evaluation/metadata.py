@@ -14,6 +14,7 @@ from robustbench_seg.evaluation.plan import Pair
 from robustbench_seg.evaluation.prepare import PreparedEvaluation
 from robustbench_seg.evaluation.provenance import provenance
 from robustbench_seg.evaluation.spec import DataSpec, ModelSpec
+from robustbench_seg.evaluation.trials import FAST
 from robustbench_seg.models.base import LoadedModel
 from robustbench_seg.models.catalogue.card import read_card
 from robustbench_seg.plugins import needed
@@ -43,7 +44,7 @@ def metadata(prepared: PreparedEvaluation, intervals: Mapping[str, str], store: 
         "workers": store.workers(),
         "seed": config.seed,
         "batch_size": plan.batch_size,
-        "precision": config.precision,
+        "precision": ", ".join(sorted({prepared.how(pair).precision for pair in plan.pairs})),
         "execution": [_execution(prepared, pair) for pair in plan.pairs],
         "threads": plan.threads,
         "identity": prepared.identity,
@@ -62,7 +63,7 @@ def _measured(config: EvaluationConfig) -> dict[str, set[str]]:
 
 def _resolved(prepared: PreparedEvaluation) -> dict[str, Any]:
     config = prepared.config
-    as_given = ("limit", "budget", "seed", "precision", "compile", "plain", "eot", "quantise", "engine")
+    as_given = ("limit", "budget", "seed", "precision", "compile", "plain", FAST, "eot", "quantise", "engine")
     return {
         "models": [model.name for model in prepared.models],
         "datasets": [dataset.name for dataset in prepared.datasets],
@@ -78,7 +79,8 @@ def _resolved(prepared: PreparedEvaluation) -> dict[str, Any]:
 def _execution(prepared: PreparedEvaluation, pair: Pair) -> dict[str, Any]:
     """How the model of a pair was run."""
     names = {"model": prepared.models[pair.model].name, "dataset": prepared.datasets[pair.dataset].name}
-    return names | prepared.execution.described()
+    found = prepared.fast.get(prepared.workplace.name(pair))
+    return names | prepared.how(pair).described() | ({} if found is None else {FAST: found})
 
 
 def _dataset_metadata(prepared: PreparedEvaluation, index: int) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map_only
 
 from robustbench_seg.models.folding import fold, same_outputs
 from robustbench_seg.models.freezing import frozen
@@ -18,7 +19,8 @@ from robustbench_seg.models.freezing import frozen
 class Execution:
     """The device, the precision of gradients (`fp32`, `tf32`, `bf16`) and what is done to make a module faster.
 
-    `plain` leaves it as it is: the reference that others are checked against. `compile` hands it to torch.compile.
+    `plain` leaves it as it is: the reference that others are checked against. `compile` hands it to torch.compile,
+    which records its kernels as CUDA graphs where `graphs` is true; `channels_last` asks for that layout on a GPU.
     `eot` is how many draws of a random module's numbers a gradient is the mean of.
     """
 
@@ -27,6 +29,8 @@ class Execution:
     compile: bool = False
     plain: bool = False
     eot: int = 1
+    channels_last: bool = False
+    graphs: bool = False
 
     def prepare(self, module: nn.Module, images: Tensor) -> tuple[nn.Module, bool]:
         """Return the module on the device, ready to be run, and whether BatchNorm was folded in it.
@@ -38,8 +42,9 @@ class Execution:
         module = module.to(self.device)
         optimized, folded = (module, False) if self.plain else self._optimized(module, images)
         if self.compile:
+            optimized = _Whole(optimized)
             self._compile(optimized)
-        return optimized, folded
+        return (_Recorded(optimized) if self.graphs else optimized), folded
 
     def described(self) -> dict[str, Any]:
         """Return what a record says of it: scores are always fp32, and nothing but gradients is ever TF32."""
@@ -49,6 +54,7 @@ class Execution:
             "tf32": self.precision == "tf32",
             "channels_last": not self.plain and self._memory_format() is torch.channels_last,
             "compiled": self.compile,
+            "graphs": self.graphs,
         }
 
     def uncompiled(self) -> AbstractContextManager[object]:
@@ -63,7 +69,7 @@ class Execution:
             torch._inductor.config.compile_threads = 1
             # Backward of replication padding is compiled for another layout than its kernel has (torch 2.15).
             torch._inductor.config.layout_optimization = False
-        module.compile()
+        module.compile(mode="reduce-overhead" if self.graphs else None)
 
     def _optimized(self, module: nn.Module, images: Tensor) -> tuple[nn.Module, bool]:
         """Return a faster copy and whether BatchNorm was folded; the module where no copy gives the same outputs."""
@@ -77,6 +83,30 @@ class Execution:
                 return module, False
 
     def _memory_format(self) -> torch.memory_format:
-        """Channels last on a CPU and for half precision; cuDNN's fp32 kernels want channels first."""
-        pays = self.device == "cpu" or self.precision == "bf16"
+        """Channels last on a CPU and for half precision; cuDNN's fp32 kernels want channels first, most of the time."""
+        pays = self.device == "cpu" or self.precision == "bf16" or self.channels_last
         return torch.channels_last if pays else torch.contiguous_format
+
+
+class _Whole(nn.Module):
+    """A module as part of another: what compiling does to the whole does not reach the part, which others may run."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+        self.training = module.training
+
+    def forward(self, images: Tensor) -> object:
+        """Return what the module gives."""
+        return self.module(images)
+
+
+class _Recorded(_Whole):
+    """A module whose kernels are recorded as CUDA graphs. A replay writes where the last one wrote: all is copied."""
+
+    def forward(self, images: Tensor) -> object:
+        """Return copies of what the module gives; the gradient that comes back is a copy as well."""
+        torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
+        if images.requires_grad:
+            images.register_hook(torch.clone)  # type: ignore[no-untyped-call]
+        return tree_map_only(Tensor, torch.clone, self.module(images))

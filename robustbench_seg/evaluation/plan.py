@@ -28,7 +28,10 @@ from robustbench_seg.tasks.registry import load_tasks
 
 @dataclass(frozen=True)
 class Pair:
-    """A model on a data set: what is measured (`tasks`), in which classes, and the attack configurations."""
+    """A model on a data set: what is measured (`tasks`), in which classes, and the attack configurations.
+
+    `faster` are the candidates that make its gradients faster, by name, where `--fast` has looked for some.
+    """
 
     model: int
     dataset: int
@@ -36,6 +39,7 @@ class Pair:
     alignment: Alignment | None
     configurations: tuple[AttackConfiguration, ...]
     n_images: int
+    faster: tuple[str, ...] = ()
 
     @cached_property
     def to_run(self) -> tuple[int, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import json
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -19,8 +19,10 @@ from robustbench_seg.data.base import Dataset
 from robustbench_seg.errors import InputError, RobustsegError, UsageError
 from robustbench_seg.evaluation.batch import first_sample
 from robustbench_seg.evaluation.budget import images_within, refuse_budget
-from robustbench_seg.evaluation.config import EvaluationConfig, refuse_precision, resolve_device
+from robustbench_seg.evaluation.candidates import chosen
+from robustbench_seg.evaluation.config import EvaluationConfig, refuse_chosen, refuse_precision, resolve_device
 from robustbench_seg.evaluation.context import WorkerContext
+from robustbench_seg.evaluation.earlier import refuse_other, stored_identity, stored_images, stored_meta
 from robustbench_seg.evaluation.engines.base import engine_of
 from robustbench_seg.evaluation.estimate import Estimate, PairCost, estimate
 from robustbench_seg.evaluation.fitting import FitStage, fit_work, images_to_fit_on
@@ -32,6 +34,7 @@ from robustbench_seg.evaluation.probing import CheckStage, check_work, checked_p
 from robustbench_seg.evaluation.provenance import code
 from robustbench_seg.evaluation.timing import Timing, measure_timing
 from robustbench_seg.evaluation.training_images import training_images
+from robustbench_seg.evaluation.trials import FAST, FastStage, Records, notes_of, with_choices
 from robustbench_seg.evaluation.workplace import Workplace
 from robustbench_seg.float32 import tf32
 from robustbench_seg.models.base import LoadedModel
@@ -48,7 +51,8 @@ _MOST_IMAGES = 64
 class PreparedEvaluation:
     """An evaluation with everything loaded and checked, and the plan made.
 
-    `budget_note` says how many images a budget has left of each data set; empty without one.
+    `budget_note` says how many images a budget has left of each data set; empty without one. `fast` is what was found
+    of every pair where it was asked how to run it fastest.
     """
 
     def __init__(self, config: EvaluationConfig, folder: Path | None = None) -> None:
@@ -58,6 +62,7 @@ class PreparedEvaluation:
         self.engine = engine_of(config)
         self.device = resolve_device(config.device)
         refuse_precision(config.precision, self.device)
+        refuse_chosen(config)
         self.execution = Execution(self.device, config.precision, config.compile, config.plain, config.eot)
         self.workplace = Workplace(config, self.execution)
         self.models: list[LoadedModel] = [self.workplace.model(i) for i in range(len(config.models))]
@@ -65,11 +70,13 @@ class PreparedEvaluation:
         _refuse_twice("model", [model.name for model in self.models])
         _refuse_twice("data set", [dataset.name for dataset in self.datasets])
         self._threads = 1 if self.device == "cpu" else torch.get_num_threads()
-        self.plan = self._plan(_stored_identity(folder))
+        self.plan = self._plan(stored_identity(folder))
         self.training = {
             d: training_images(config.datasets[d], self.datasets[d], count)
             for d, count in images_to_fit_on(self.plan.pairs).items()
         }
+        self.fast = self._found(folder) if config.fast else {}
+        self.plan = with_choices(self.plan, self.workplace, self.fast)
         self.budget_note = ""
         if config.budget is not None:
             self._keep_to(config.budget, folder)
@@ -81,6 +88,8 @@ class PreparedEvaluation:
         }
         if config.quantise:
             self.identity["quantise"] = True
+        if config.fast:
+            self.identity[FAST] = {name: record["kept"] for name, record in self.fast.items()}
         if config.eot > 1:
             self.identity["eot"] = config.eot
         if self.training:
@@ -92,10 +101,7 @@ class PreparedEvaluation:
 
     def refuse_other(self, folder: Path) -> None:
         """UsageError where the folder holds another run, or more images of this one."""
-        stored = _stored_identity(folder)
-        if stored is not None:
-            _refuse_other(folder, stored, self.identity)
-            _refuse_fewer(folder, self.manifest)
+        refuse_other(folder, self.identity, self.manifest)
 
     @property
     def workers(self) -> int:
@@ -119,10 +125,19 @@ class PreparedEvaluation:
 
     def estimate_left(self, folder: Path) -> Estimate:
         """Return what the run in a folder would cost from here on."""
-        if _stored_identity(folder) is None:
+        if stored_identity(folder) is None:
             return self.estimate()
         with Store(folder / "store.sqlite", create=False) as store:
             return self.estimate(store)
+
+    @property
+    def measured_notes(self) -> list[str]:
+        """What was chosen by measuring, in lines."""
+        return [*([self.budget_note] if self.budget_note else []), *notes_of(self.fast)]
+
+    def how(self, pair: Pair) -> Execution:
+        """Return how the model of a pair is run."""
+        return chosen(self.execution, pair.faster)
 
     @property
     def folded(self) -> dict[str, bool]:
@@ -193,9 +208,19 @@ class PreparedEvaluation:
         devices = torch.cuda.device_count() if self.device != "cpu" and self.engine.remote else 1
         return -(-self.workers // max(1, devices))
 
+    def _found(self, folder: Path | None) -> Records:
+        """How every pair is run fastest, from the run in the folder or tried now."""
+        if folder is not None and stored_identity(folder) is not None:
+            known = stored_meta(folder, FAST)
+            # Of a run that was made otherwise there is nothing, and it is refused.
+            return {name: known.get(name, {"kept": []}) for name in map(self.workplace.name, self.plan.pairs)}
+        seconds = math.inf if self.config.budget is None else 60 * self.config.budget
+        with self._as_worker():
+            return FastStage(self.plan, self.workplace, self.execution, self.workers, seconds).run()
+
     def _keep_to(self, minutes: float, folder: Path | None) -> None:
         """Cut the plan to the images that fit, or to those that the run in the folder has: they are chosen once."""
-        count = _stored_images(folder) or images_within(minutes, self.plan, self._seconds)
+        count = stored_images(folder) or images_within(minutes, self.plan, self._seconds)
         self.plan = self.plan.first(count)
         taken = {pair.dataset: pair.n_images for pair in self.plan.pairs}
         listed = ", ".join(_first_of(self.datasets[index], n_images) for index, n_images in taken.items())
@@ -210,7 +235,7 @@ class PreparedEvaluation:
             with self._as_worker():
                 context = self.workplace.context(pair)
                 fits = fit_work(pair, len(self.training.get(pair.dataset, ())))
-                shares_forward = self.config.precision == "fp32" and self.config.eot == 1
+                shares_forward = context.execution.precision == "fp32" and self.config.eot == 1
                 checks = partial(check_work, pair, self.plan.batch_size)
                 return PairCost(context.attacks, self._timing(context), shares_forward, fits, checks)
         except RobustsegError:
@@ -224,7 +249,7 @@ class PreparedEvaluation:
     def _timing(self, context: WorkerContext) -> Timing:
         count = min(self.plan.batch_size, context.pair.n_images)
         # Compiled code is for the sizes it has seen: the first it sees must be those of the work.
-        batch = context.first_images(count if self.config.compile else 1)
+        batch = context.first_images(count if context.execution.compile else 1)
         with context.target_model.frozen():
             context.target_model.outputs(batch.images)
             context.gradient(batch)
@@ -251,57 +276,9 @@ class PreparedEvaluation:
         return PairManifest(self.models[pair.model].name, dataset.name, pair.tasks, classes.names, pair.configurations)
 
 
-def _stored_identity(folder: Path | None) -> dict[str, Any] | None:
-    path = None if folder is None else folder / "store.sqlite"
-    if path is None or not path.exists():
-        return None
-    # What a kill leaves of a store that was just being made is empty and has no run beside it.
-    if not path.stat().st_size and not path.with_name("run.json").exists():
-        return None
-    with Store(path, create=False) as store:
-        stored = store.read_meta("identity")
-        if stored is None and store.done():
-            raise InputError(f"store '{path}' is damaged (whose run?); give another folder with -o")
-    return stored if isinstance(stored, dict) else None
-
-
-def _stored_manifest(folder: Path) -> RunManifest:
-    with Store(folder / "store.sqlite", create=False) as store:
-        return RunManifest.from_json(store.read_manifest())
-
-
-def _stored_images(folder: Path | None) -> int:
-    """How many images the run in the folder has, of the data set it has most of; 0 where there is none."""
-    if folder is None or _stored_identity(folder) is None:
-        return 0
-    return max(len(ids) for ids in _stored_manifest(folder).ids.values())
-
-
 def _first_of(dataset: Dataset, count: int) -> str:
     share = f"the first {count} of {len(dataset)}" if count < len(dataset) else f"all {count}"
     return f"{share} images of {dataset.name}"
-
-
-def _refuse_fewer(folder: Path, asked: RunManifest) -> None:
-    stored = _stored_manifest(folder)
-    for name, groups in stored.groups.items():
-        if len(asked.groups[name]) < len(groups):
-            raise UsageError(
-                f"'{folder}' holds {len(groups)} images of {name}, --limit asks for {len(asked.groups[name])}; "
-                "give another folder with -o"
-            )
-
-
-def _refuse_other(folder: Path, stored: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
-    different = [key for key in {**asked, **stored} if stored.get(key) != asked.get(key)]
-    if different:
-        parts = [f"{key} was {_short(stored.get(key))}, now {_short(asked.get(key))}" for key in different]
-        raise UsageError(f"'{folder}' holds another run ({'; '.join(parts)}); give another folder with -o")
-
-
-def _short(value: object) -> str:
-    text = "not given" if value is None else json.dumps(value, sort_keys=True)
-    return text if len(text) <= 160 else text[:157] + "..."
 
 
 def _refuse_twice(kind: str, names: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from robustbench_seg.checks.judge import MODEL_CHECKS, RECORDS
 from robustbench_seg.checks.model import ModelCheck
 from robustbench_seg.checks.probe import Probe, scope_of
-from robustbench_seg.evaluation.batch import collate
+from robustbench_seg.evaluation.batch import Batch, collate
 from robustbench_seg.evaluation.context import WorkerContext
 from robustbench_seg.evaluation.memory import enough_memory
 from robustbench_seg.evaluation.meter import Meter
@@ -61,27 +61,21 @@ class CheckStage:
             count = min(IMAGES, pair.n_images)
             context = self.workplace.context(pair)
             report(f"checking {context.model.name} on {context.dataset.name}")
-            probe = self._probe(context, pair, count)
+            probe = Probe(context, first_batches(context, count, self.plan.batch_size))
             records = {check.name: _record(check, probe) for check in MODEL_CHECKS} if probe.looks else {}
             known[str(index)] = {"images": count, "records": records}
             self.store.write_meta(RECORDS, known)
 
-    def _probe(self, context: WorkerContext, pair: Pair, count: int) -> Probe:
-        """The first images that can be read, in batches of one size as the work has them."""
-        samples = read(context, range(count)).samples
-        starts = range(0, len(samples), self.plan.batch_size)
-        batches = [
-            batch
-            for start in starts
-            for batch in collate(
-                context.dataset,
-                samples[start : start + self.plan.batch_size],
-                context.tasks,
-                pair.alignment,
-                context.execution.device,
-            )
-        ]
-        return Probe(context, batches)
+
+def first_batches(context: WorkerContext, count: int, size: int) -> list[Batch]:
+    """Return those of the first `count` images that can be read, in batches of `size` as the work has them."""
+    samples = read(context, range(count)).samples
+    dataset, alignment, device = context.dataset, context.pair.alignment, context.execution.device
+    return [
+        batch
+        for start in range(0, len(samples), size)
+        for batch in collate(dataset, samples[start : start + size], context.tasks, alignment, device)
+    ]
 
 
 def _record(check: ModelCheck, probe: Probe) -> dict[str, Any]:

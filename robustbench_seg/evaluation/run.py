@@ -16,6 +16,7 @@ from robustbench_seg.evaluation.metadata import metadata
 from robustbench_seg.evaluation.plan import WorkItem, share
 from robustbench_seg.evaluation.prepare import PreparedEvaluation
 from robustbench_seg.evaluation.progress import Progress, Tracker
+from robustbench_seg.evaluation.trials import FAST
 from robustbench_seg.results.files import write_text
 from robustbench_seg.results.records import SweepResult
 from robustbench_seg.results.run import STORE, Run, write_tables
@@ -51,6 +52,7 @@ def _run_evaluation(
     with Store(folder / STORE) as store:
         # The manifest first: a folder with an identity can be resumed and reported.
         store.write_meta("manifest", prepared.manifest.to_json())
+        store.write_meta(FAST, prepared.fast)
         store.write_meta("identity", prepared.identity)
         done = store.done()
         work_items = list(prepared.plan.work_items(done))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from robustbench_seg.data.base import Dataset
+from robustbench_seg.evaluation.candidates import chosen
 from robustbench_seg.evaluation.config import EvaluationConfig
 from robustbench_seg.evaluation.context import WorkerContext
 from robustbench_seg.evaluation.memory import enough_memory
@@ -36,14 +37,25 @@ class Workplace:
             self._datasets[index] = self._config.datasets[index].load()
         return self._datasets[index]
 
+    def name(self, pair: Pair) -> str:
+        """Return what a pair is called."""
+        return f"{self.model(pair.model).name} on {self.dataset(pair.dataset).name}"
+
     def context(self, pair: Pair) -> WorkerContext:
         """Return the context of a pair; InputError where memory runs out."""
-        key = pair.model, pair.dataset
-        if key not in self._contexts:
-            model, dataset = self.model(pair.model), self.dataset(pair.dataset)
-            with enough_memory(f"model '{model.name}' was put on {self._execution.device}"):
-                self._contexts[key] = WorkerContext(pair, model, dataset, self._execution, self._config.seed)
-        return self._contexts[key]
+        if (pair.model, pair.dataset) not in self._contexts:
+            self.keep(self.opened(pair, chosen(self._execution, pair.faster)))
+        return self._contexts[pair.model, pair.dataset]
+
+    def opened(self, pair: Pair, execution: Execution) -> WorkerContext:
+        """Return a new context of a pair, run in another way; InputError where memory runs out."""
+        model, dataset = self.model(pair.model), self.dataset(pair.dataset)
+        with enough_memory(f"model '{model.name}' was put on {execution.device}"):
+            return WorkerContext(pair, model, dataset, execution, self._config.seed)
+
+    def keep(self, context: WorkerContext) -> None:
+        """Take a context as that of its pair."""
+        self._contexts[context.pair.model, context.pair.dataset] = context
 
     def known(self, pair: Pair) -> WorkerContext | None:
         """Return the context of a pair where it has been made."""

@@ -92,3 +92,13 @@ def test_a_budget_is_said_first(robustseg, tmp_path, monkeypatch):
     note = "note: budget of 2.5 min: the first 5 of 12 images of toy"
     assert out.index(note) < out.index("15 gradients")
     assert note in robustseg(*RUN, "--budget", "2.5", "-o", tmp_path / "run", "--dry-run")[1]
+
+
+def test_how_models_are_run_fastest_is_said_first(robustseg, tmp_path):
+    run = (*RUN, "--fast", "-o", tmp_path / "run")
+    code, out, _ = robustseg(*run, "--limit", "2")
+    assert code == 0
+    note = "note: fast: toy-single on toy: fp32 as it is (only 2 gradients)"
+    assert out.index(note) < out.index("6 gradients,")
+    assert note in robustseg(*run, "--limit", "2", "--dry-run")[1]
+    assert "leave out precision" in robustseg(*run, "--precision", "bf16")[2]
