@@ -6,7 +6,8 @@ an index) stops it until the queue is empty, so that the device has nothing to d
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 from robustbench_seg.lazy import Tensor, torch
@@ -19,20 +20,22 @@ def placed(tensor: Tensor, device: str | torch.device) -> Tensor:
     return tensor.pin_memory().to(device, non_blocking=True)
 
 
+def on_host(tensor: Tensor) -> bool:
+    """Whether its values can be looked at without waiting, so that what is fastest on a CPU may be chosen."""
+    return tensor.device.type == "cpu"
+
+
 class Arrival:
-    """Tensors, alone or in nested mappings, on their way to the host; those of a CPU are there at once."""
+    """Tensors on their way to the host; those of a CPU are there at once.
+
+    They may come alone, in nested mappings and in dataclasses. What is given twice is copied once, and a dataclass all
+    of whose tensors are there already stays the same object.
+    """
 
     def __init__(self, tensors: Any) -> None:
-        devices: set[torch.device] = set()
-
-        def begun(tensor: Tensor) -> Tensor:
-            if tensor.is_cuda:
-                devices.add(tensor.device)
-            # To the CPU without blocking goes into pinned memory.
-            return tensor.detach().to("cpu", non_blocking=True)
-
-        self._tensors = _mapped(tensors, begun)
-        self._events = [torch.cuda.current_stream(device).record_event() for device in devices]
+        begun = _Begun()
+        self._tensors = begun(tensors)
+        self._events = [torch.cuda.current_stream(device).record_event() for device in begun.devices]
 
     def is_here(self) -> bool:
         """Whether all has arrived; asking does not wait."""
@@ -45,8 +48,41 @@ class Arrival:
         return self._tensors
 
 
+class _Begun:
+    """Begins copies to the CPU; `devices` are the GPUs they come from."""
+
+    def __init__(self) -> None:
+        self.devices: set[torch.device] = set()
+        self._copies: dict[int, tuple[Any, Any]] = {}
+
+    def __call__(self, tree: Any) -> Any:
+        if isinstance(tree, Mapping):
+            return {key: self(value) for key, value in tree.items()}
+        if id(tree) not in self._copies:
+            # Kept with its copy, so that nothing else gets its id.
+            self._copies[id(tree)] = tree, self._copied(tree)
+        return self._copies[id(tree)][1]
+
+    def _copied(self, tree: Any) -> Any:
+        if isinstance(tree, torch.Tensor):
+            return self._sent(tree)
+        if not is_dataclass(tree) or isinstance(tree, type):
+            return tree
+        parts = {field.name: getattr(tree, field.name) for field in fields(tree) if field.init}
+        copies = {name: self(part) for name, part in parts.items()}
+        return tree if all(copies[name] is part for name, part in parts.items()) else replace(tree, **copies)
+
+    def _sent(self, tensor: Tensor) -> Tensor:
+        if on_host(tensor) and not tensor.requires_grad:
+            return tensor
+        if tensor.is_cuda:
+            self.devices.add(tensor.device)
+        # To the CPU without blocking goes into pinned memory.
+        return tensor.detach().to("cpu", non_blocking=True)
+
+
 def fetch(tensors: Any) -> Any:
-    """Tensors, alone or in nested mappings, on the CPU; waits for the device."""
+    """Tensors on the CPU, given as to `Arrival`; waits for the device."""
     return Arrival(tensors).wait()
 
 
@@ -66,9 +102,3 @@ class Lagging:
             if bool(self._asked.pop(0).wait()):
                 return True
         return False
-
-
-def _mapped(tree: Any, change: Callable[[Tensor], Tensor]) -> Any:
-    if isinstance(tree, Mapping):
-        return {key: _mapped(value, change) for key, value in tree.items()}
-    return change(tree)

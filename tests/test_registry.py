@@ -242,8 +242,8 @@ def test_an_attack_that_cannot_be_run_is_one_line(attacks, plugin, text, message
         (
             "class Bad(Task): ...",
             "Bad lacks name, title, key, group, metrics, curve, label_rule, loss(output, label), "
-            "output(value, shape, alignment), statistics(outputs, labels, num_classes), valid(label), "
-            "values(statistics, weights, scored)",
+            "output(value, shape, alignment), raw_statistics(outputs, labels, num_classes), "
+            "valid(label), values(statistics, weights, scored)",
         ),
         (
             "class Bad(RegionTask):\n    name = title = key = 'bad'\n    group, metrics, curve = None, (), 'error'",

@@ -1,5 +1,7 @@
 """Copies between the host and a device: on a CPU, and on one that is made believe to be a GPU."""
 
+from dataclasses import dataclass
+
 import pytest
 import torch
 
@@ -19,6 +21,30 @@ def test_what_is_on_the_cpu_is_here_at_once():
 def test_a_tensor_alone():
     assert fetch(torch.tensor(2)) == 2
     assert placed(torch.tensor(2), "cpu") == 2
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """Something made of tensors."""
+
+    first: torch.Tensor
+    second: torch.Tensor | None
+    size: tuple[int, int] = (2, 3)
+
+
+def test_what_is_given_twice_is_copied_once():
+    shared, leaf = Pair(torch.arange(2), torch.ones(2, requires_grad=True)), torch.ones(1, requires_grad=True)
+    found = fetch({"a": {"pair": shared, "leaf": leaf}, "b": {"pair": shared, "leaf": leaf}})
+    assert found["a"]["pair"] is found["b"]["pair"]
+    assert found["a"]["leaf"] is found["b"]["leaf"]
+    assert found["a"]["pair"] is not shared
+    assert not found["a"]["pair"].second.requires_grad
+    assert found["a"]["pair"].size == (2, 3)
+
+
+def test_a_dataclass_all_of_which_is_here_stays_the_same():
+    pair = Pair(torch.arange(2), None)
+    assert fetch({"a": pair})["a"] is pair
 
 
 @pytest.mark.parametrize(("answers", "asked"), [([False, False, True, True], 3), ([True], 1), ([False], 2)])

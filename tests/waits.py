@@ -41,7 +41,8 @@ class Wait(NamedTuple):
 def waits() -> Iterator[list[Wait]]:
     """The waits of this thread, in a list that grows while the context lasts.
 
-    `fetch` and `Arrival.wait` count; `Lagging` does not, which asks for what has arrived.
+    What is computed is what a GPU would compute. `fetch` and `Arrival.wait` count; `Lagging` does not, which asks for
+    what has arrived.
     """
     found: list[Wait] = []
     thread = threading.get_ident()
@@ -52,6 +53,8 @@ def waits() -> Iterator[list[Wait]]:
             found.append(Wait(operation, line))
 
     with ExitStack() as stack:
+        # What is chosen for a CPU alone is not what runs on a GPU.
+        stack.enter_context(patch.object(transfer, "on_host", lambda tensor: False))
         for owner, name, counts in _CALLS:
             stack.enter_context(patch.object(owner, name, _recorded(getattr(owner, name), name, counts, record)))
         stack.enter_context(_Operations(record))

@@ -13,7 +13,9 @@ import numpy.typing as npt
 from robustbench_seg.classes import Alignment, ClassSet
 from robustbench_seg.lazy import Tensor, torch
 from robustbench_seg.tasks.attack_loss import AttackLoss
+from robustbench_seg.tasks.masked import selected
 from robustbench_seg.tasks.rules import LabelRule
+from robustbench_seg.transfer import fetch
 
 Outputs = Mapping[str, Any]
 """Model outputs by key: tensors, and a `DenseInstances` under `instances`."""
@@ -21,6 +23,8 @@ Labels = Mapping[str, Any]
 """Labels of a batch by key: tensors, and `InstanceLabels` under `instances`."""
 Group = Literal["semantic", "geometric"]
 Statistics = Mapping[str, npt.NDArray[np.float64]]
+RawStatistics = Mapping[str, Any]
+"""What the statistics of a batch are made of: tensors (N,...), or dataclasses of such."""
 Floats = npt.NDArray[np.float64]
 Pixels = npt.NDArray[np.uint8]
 """A picture (H,W,3)."""
@@ -197,8 +201,25 @@ class Task(ABC):
         return lambda value: value
 
     @abstractmethod
+    def raw_statistics(self, outputs: Outputs, labels: Labels, num_classes: int) -> RawStatistics:
+        """What the statistics are made of, computed on the outputs' device without waiting for it.
+
+        Sizes depend on shapes alone; by default these are the statistics themselves. Void elements are left out.
+        """
+
+    def image_statistics(self, raw: RawStatistics, labels: Labels, num_classes: int) -> list[Statistics]:
+        """Sufficient statistics, one mapping of float64 arrays per image, of what `raw_statistics` gave.
+
+        `raw` has been brought to the host (see `fetch`), `labels` are where they were.
+        """
+        arrays = {key: value.double().numpy() for key, value in raw.items()}
+        count = len(next(iter(arrays.values())))
+        return [{key: value[i] for key, value in arrays.items()} for i in range(count)]
+
     def statistics(self, outputs: Outputs, labels: Labels, num_classes: int) -> list[Statistics]:
-        """Sufficient statistics, one mapping of float64 arrays per image; void elements are left out."""
+        """Both in one: sufficient statistics, one mapping of float64 arrays per image; waits for the device."""
+        raw = fetch(self.raw_statistics(outputs, labels, num_classes))
+        return self.image_statistics(raw, labels, num_classes)
 
     @abstractmethod
     def values(self, statistics: Sequence[Statistics], weights: Floats, scored: npt.NDArray[np.bool_]) -> Values:
@@ -216,15 +237,18 @@ class Task(ABC):
         rule = self.label_rule
         return rule.collate([rule.finish(rule.read(label)) for label in labels])
 
+    def learnable(self, label: Any) -> bool:
+        """Whether a batch's label has anything to train with; asked of one on the host, where nobody waits for it."""
+        return bool(self.valid(label).any())
+
     def training_losses(self, output: Any, label: Any, settings: LossSettings) -> Mapping[str, Tensor]:
-        """Scalar losses of a batch by name; a loss without a single label in it is left out.
+        """Scalar losses of a batch that is `learnable`, by name; one without a single label in it is left out or 0.
 
         By default the means of the raw losses over the images that have a label.
         """
         known = self.valid(label)
-        if not bool(known.any()):
-            return {}
-        return {name: values[known].mean() for name, values in self.losses(output, label).items()}
+        count = known.sum().clamp(min=1)
+        return {name: selected(values, known, 0.0).sum() / count for name, values in self.losses(output, label).items()}
 
     def draw_output(self, output: Any, i: int, image: Tensor, classes: ClassSet) -> Pixels | None:
         """A picture of the output for image i of a batch, which is `image` (3,H,W); None where there is none."""

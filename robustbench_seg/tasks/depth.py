@@ -11,7 +11,7 @@ from robustbench_seg.classes import ClassSet
 from robustbench_seg.lazy import Tensor, torch
 from robustbench_seg.tasks.base import Floats, LossSettings, Metric, Pixels
 from robustbench_seg.tasks.depth_losses import LOSSES, MAX_DEPTH, MIN_DEPTH, is_labelled
-from robustbench_seg.tasks.masked import masked_mean
+from robustbench_seg.tasks.masked import masked_mean, selected
 from robustbench_seg.tasks.regions import POOLING, RegionTask
 from robustbench_seg.tasks.rules import MapRule
 
@@ -81,14 +81,12 @@ class Depth(RegionTask):
         ratio = median_ratio(output, label).view(-1, 1, 1)
         return lambda value: value * ratio
 
-    def pixel_errors(self, output: Tensor, label: Tensor) -> tuple[Tensor, Sequence[Tensor]]:
+    def pixel_errors(self, output: Tensor, label: Tensor) -> Sequence[Tensor]:
         """Relative, squared and logarithmic errors, and whether the ratio is within 1.25, 1.25², 1.25³."""
-        keep = is_labelled(label)
-        truth = label[keep].double()
-        predicted = output[keep].double().clamp(MIN_DEPTH, MAX_DEPTH)
+        truth, predicted = label.double(), output.double().clamp(MIN_DEPTH, MAX_DEPTH)
         error = (predicted - truth).abs()
         ratio = torch.maximum(predicted / truth, truth / predicted)
-        return keep, [
+        return [
             error / truth,
             error.square() / truth,
             error.square(),
@@ -103,7 +101,7 @@ class Depth(RegionTask):
     def training_losses(self, output: Tensor, label: Tensor, settings: LossSettings) -> Mapping[str, Tensor]:
         """The loss of logarithms that the settings name, over all valid pixels of the batch."""
         compute = {"log_l1": log_depth_l1, "log_rmse": log_depth_rmse}[settings.depth]
-        return {"depth": compute(output, label)} if bool(is_labelled(label).any()) else {}
+        return {"depth": compute(output, label)}
 
     def draw_output(self, output: Tensor, i: int, image: Tensor, classes: ClassSet) -> Pixels:
         """Depth on a logarithmic scale; near is bright."""
@@ -118,32 +116,30 @@ class Depth(RegionTask):
 
 def median_ratio(output: Tensor, label: Tensor) -> Tensor:
     """median(label) / median(prediction) over the valid pixels (N,), detached; 1 where none is valid."""
-    ratios = []
-    for prediction, truth in zip(output.detach(), label, strict=True):
-        keep = is_labelled(truth)
-        ratios.append(
-            truth[keep].median() / prediction[keep].median().clamp(min=1e-9) if keep.any() else truth.new_ones(())
-        )
-    return torch.stack(ratios)
+    known = is_labelled(label)
+    truth, predicted = (
+        torch.where(known, values, torch.nan).flatten(1).nanmedian(1).values for values in (label, output.detach())
+    )
+    return torch.where(known.flatten(1).any(1), truth / predicted.clamp(min=1e-9), 1.0)
 
 
 def log_depth_l1(depth: Tensor, label: Tensor) -> Tensor:
     """Mean |log predicted - log true depth| over valid pixels; relative errors count alike near and far."""
     error = _log_errors(depth, label).abs()
-    return error.sum() / max(error.numel(), 1)
+    return error.sum() / is_labelled(label).sum().clamp(min=1)
 
 
 def log_depth_rmse(depth: Tensor, label: Tensor) -> Tensor:
     """Root mean square of log predicted - log true depth over valid pixels: UniNet's RMSE on a normalised depth."""
     error = _log_errors(depth, label).square()
     # The root has no gradient at 0.
-    return (error.sum() / max(error.numel(), 1) + 1e-12).sqrt()
+    return (error.sum() / is_labelled(label).sum().clamp(min=1) + 1e-12).sqrt()
 
 
 def _log_errors(depth: Tensor, label: Tensor) -> Tensor:
-    keep = is_labelled(label)
+    known = is_labelled(label)
     # Selected before the logarithm: log 0 of an invalid pixel must not reach the gradient.
-    return depth[keep].log() - label[keep].log()
+    return selected(depth, known, 1.0).log() - selected(label, known, 1.0).log()
 
 
 def _within_a_quarter(first: Tensor, second: Tensor) -> Tensor:

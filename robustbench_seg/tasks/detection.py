@@ -16,6 +16,7 @@ from robustbench_seg.tasks.base import (
     Metric,
     Outputs,
     RawLoss,
+    RawStatistics,
     Statistics,
     Values,
     stack,
@@ -81,15 +82,19 @@ class Detection(InstancesTask):
         """All images: that there is nothing to find is a label too, and what is found there is wrong."""
         return torch.ones(len(label), dtype=torch.bool, device=label[0].labels.device)
 
-    def statistics(self, outputs: Outputs, labels: Labels, num_classes: int) -> list[Statistics]:
-        """Matches of boxes (see `match`), and `cls` and `reg` (C,2), sums and counts of the losses of each class."""
-        known: truth.InstanceLabels = labels[self.key]
-        sums = losses.class_losses(outputs[self.key], known, num_classes)
-        by_class = {name: value.detach().cpu() for name, value in sums.items()}
+    def raw_statistics(self, outputs: Outputs, labels: Labels, num_classes: int) -> RawStatistics:
+        """The candidates, and `cls` and `reg` (C,2), sums and counts of the losses of each class."""
+        dense = outputs[self.key]
+        return {"candidates": dense.candidates, **losses.class_losses(dense, labels[self.key], num_classes)}
+
+    def image_statistics(self, raw: RawStatistics, labels: Labels, num_classes: int) -> list[Statistics]:
+        """Matches of boxes (see `match`), and the losses of each class."""
+        by_class = {name: raw[name].double().numpy() for name in ("cls", "reg")}
+        pairs = zip(raw["candidates"].detections, labels[self.key].host, strict=True)
         return [
-            matching.match(detections, known[i], num_classes, matching.boxes)
-            | {name: value[i].double().numpy() for name, value in by_class.items()}
-            for i, detections in enumerate(outputs[self.key].detections())
+            matching.match(detections, known, num_classes, matching.boxes)
+            | {name: value[i] for name, value in by_class.items()}
+            for i, (detections, known) in enumerate(pairs)
         ]
 
     def values(self, statistics: Sequence[Statistics], weights: Floats, scored: npt.NDArray[np.bool_]) -> Values:

@@ -16,16 +16,19 @@ from robustbench_seg.tasks.base import (
     Metric,
     Outputs,
     Pixels,
+    RawStatistics,
     Statistics,
     Values,
     quotient,
     stack,
 )
 from robustbench_seg.tasks.dense import DenseTask
-from robustbench_seg.tasks.masked import masked_mean
+from robustbench_seg.tasks.masked import masked_mean, selected
 from robustbench_seg.tasks.rules import MapRule
 
 _POOLING = "hits and misses of all labelled pixels of the data set together, at probability 0.5"
+SURELY_NOT = -1e4
+"""A logit that costs exactly nothing where there is no edge."""
 
 
 class Edges(DenseTask):
@@ -58,12 +61,12 @@ class Edges(DenseTask):
         """On the same side of probability 0.5."""
         return lambda first, second: (first > 0) == (second > 0)
 
-    def statistics(self, outputs: Outputs, labels: Labels, num_classes: int) -> list[Statistics]:
+    def raw_statistics(self, outputs: Outputs, labels: Labels, num_classes: int) -> RawStatistics:
         """`counts` (3,) of each image: edges found, false ones, and missed ones."""
         label = labels[self.key]
         predicted, true, known = outputs[self.key] > 0, label == 1, label != VOID
-        counts = torch.stack([predicted & true, predicted & ~true & known, ~predicted & true], 1).flatten(2).sum(2)
-        return [{"counts": image} for image in counts.cpu().double().numpy()]
+        events = torch.stack([predicted & true, predicted & ~true & known, ~predicted & true], 1)
+        return {"counts": events.flatten(2).sum(2)}
 
     def values(self, statistics: Sequence[Statistics], weights: Floats, scored: npt.NDArray[np.bool_]) -> Values:
         """F1, precision and recall of the edge class."""
@@ -77,13 +80,15 @@ class Edges(DenseTask):
 
     def training_losses(self, output: Tensor, label: Tensor, settings: LossSettings) -> Mapping[str, Tensor]:
         """Binary cross-entropy over all labelled pixels, both classes of equal total weight (Xie and Tu 2015)."""
-        keep = label != VOID
-        truth = label[keep].float()
+        known = label != VOID
+        count = known.sum().clamp(min=1)
+        share = torch.where(known, label, 0).sum() / count
+        truth = selected(label, known, 0.0).float()
         if not truth.numel():
-            return {}
-        share = truth.mean()
+            return {"edges": output.sum() * 0}
         weight = torch.where(truth > 0, 1 - share, share)
-        return {"edges": F.binary_cross_entropy_with_logits(output[keep], truth, weight)}
+        mean = F.binary_cross_entropy_with_logits(selected(output, known, SURELY_NOT), truth, weight)
+        return {"edges": mean * (truth.numel() / count)}
 
     def draw_output(self, output: Tensor, i: int, image: Tensor, classes: ClassSet) -> Pixels:
         """The probability of an edge in grey."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from robustbench_seg.tasks.base import Floats, Labels, Metric, Outputs, RawLoss, Statistics, Values
+from robustbench_seg.tasks.base import Floats, Labels, Metric, Outputs, RawLoss, RawStatistics, Statistics, Values
 from robustbench_seg.tasks.instances.parts import losses, matching, precision
 from robustbench_seg.tasks.instances.task import InstancesTask
 
@@ -30,9 +30,13 @@ class Instance(InstancesTask):
         """Of the squared error of mask codes (MEInst; UniNet 2021)."""
         return {"mask": compared.masks()}
 
-    def statistics(self, outputs: Outputs, labels: Labels, num_classes: int) -> list[Statistics]:
+    def raw_statistics(self, outputs: Outputs, labels: Labels, num_classes: int) -> RawStatistics:
+        """The candidates."""
+        return {"candidates": outputs[self.key].candidates}
+
+    def image_statistics(self, raw: RawStatistics, labels: Labels, num_classes: int) -> list[Statistics]:
         """Matches of masks, and the masks' runs (see `match`)."""
-        pairs = zip(outputs[self.key].detections(), labels[self.key], strict=True)
+        pairs = zip(raw["candidates"].detections, labels[self.key].host, strict=True)
         return [matching.match(detections, known, num_classes, matching.masks) for detections, known in pairs]
 
     def values(self, statistics: Sequence[Statistics], weights: Floats, scored: npt.NDArray[np.bool_]) -> Values:

@@ -8,8 +8,18 @@ import numpy as np
 import numpy.typing as npt
 
 from robustbench_seg.lazy import Tensor, torch
-from robustbench_seg.tasks.base import Floats, Labels, Metric, Outputs, Statistics, Values, by_row, stack
-from robustbench_seg.tasks.instances.parts import losses, truth
+from robustbench_seg.tasks.base import (
+    Floats,
+    Labels,
+    Metric,
+    Outputs,
+    RawStatistics,
+    Statistics,
+    Values,
+    by_row,
+    stack,
+)
+from robustbench_seg.tasks.instances.parts import assign, losses, truth
 from robustbench_seg.tasks.instances.task import InstancesTask, pooled_mean
 
 _POOLING = "mean over the locations assigned to an instance, all images together"
@@ -40,14 +50,19 @@ class InstanceDepth(InstancesTask):
         """Images with an instance that counts and whose depth is known."""
         return torch.stack([(~image.ignored & (image.depth > 0)).any() for image in label])
 
-    def statistics(self, outputs: Outputs, labels: Labels, num_classes: int) -> list[Statistics]:
+    def taught(self, positives: assign.Positives) -> bool:
+        """Whether one has a depth."""
+        return positives.has_depth
+
+    def raw_statistics(self, outputs: Outputs, labels: Labels, num_classes: int) -> RawStatistics:
         """`errors` (C+1,3): sums of metres, of metres over truth, and counts; one row per class, the last for all."""
-        errors = losses.assigned_depth_errors(outputs[self.key], labels[self.key], num_classes)
-        counts = [np.bincount(image.labels[~image.ignored].cpu(), minlength=num_classes) for image in labels[self.key]]
-        return [
-            {"errors": table, "truth": known.astype(np.float64)}
-            for table, known in zip(errors.detach().cpu().double().numpy(), counts, strict=True)
-        ]
+        return {"errors": losses.assigned_depth_errors(outputs[self.key], labels[self.key], num_classes)}
+
+    def image_statistics(self, raw: RawStatistics, labels: Labels, num_classes: int) -> list[Statistics]:
+        """These, and `truth` (C,), the number of instances that count."""
+        images = super().image_statistics(raw, labels, num_classes)
+        counts = (np.bincount(known.labels[~known.ignored], minlength=num_classes) for known in labels[self.key].host)
+        return [{**image, "truth": count.astype(np.float64)} for image, count in zip(images, counts, strict=True)]
 
     def values(self, statistics: Sequence[Statistics], weights: Floats, scored: npt.NDArray[np.bool_]) -> Values:
         """Both errors, each per class too."""

@@ -12,7 +12,7 @@ from robustbench_seg.classes import ClassSet
 from robustbench_seg.lazy import F, Tensor, torch
 from robustbench_seg.tasks.attack_loss import AttackLoss
 from robustbench_seg.tasks.base import LossSettings, Metric, Pixels
-from robustbench_seg.tasks.masked import masked_mean
+from robustbench_seg.tasks.masked import masked_mean, selected
 from robustbench_seg.tasks.regions import POOLING, RegionTask
 from robustbench_seg.tasks.rules import MapRule
 
@@ -74,7 +74,7 @@ class Normals(RegionTask):
 
     def loss(self, output: Tensor, label: Tensor) -> Tensor:
         """1 - cos of the angle, the mean over an image's valid pixels (DenseMTL 2023 trains normals with it)."""
-        return masked_mean(_apart(output, label), _mask(label, 1))
+        return masked_mean(_apart(output, label), self.valid_pixels(label))
 
     def distance(self, output: Tensor, target: Tensor) -> Tensor:
         """The same over all pixels."""
@@ -86,21 +86,20 @@ class Normals(RegionTask):
 
     def valid_pixels(self, label: Tensor) -> Tensor:
         """Pixels with a direction."""
-        return _mask(label, 1)
+        return label.square().sum(1) > 0
 
-    def pixel_errors(self, output: Tensor, label: Tensor) -> tuple[Tensor, Sequence[Tensor]]:
+    def pixel_errors(self, output: Tensor, label: Tensor) -> Sequence[Tensor]:
         """The angle in degrees, and whether it is within each threshold."""
-        keep = _mask(label, 0)
-        predicted, truth = output[:, keep].double(), label[:, keep].double()
+        predicted, truth = output.double(), label.double()
         # Exact at small angles too, where the arc cosine is not; and of vectors of any length.
         across = torch.linalg.cross(predicted, truth, dim=0).norm(dim=0)
         angle = torch.rad2deg(torch.atan2(across, (predicted * truth).sum(0)))
-        return keep, [angle, *((angle < threshold).double() for threshold in THRESHOLDS)]
+        return [angle, *((angle < threshold).double() for threshold in THRESHOLDS)]
 
     def training_losses(self, output: Tensor, label: Tensor, settings: LossSettings) -> Mapping[str, Tensor]:
         """L1 of unit vectors over all valid pixels of the batch."""
-        error = _absolute(output, label)[_mask(label, 1)]
-        return {"normals": error.mean()} if error.numel() else {}
+        known = self.valid_pixels(label)
+        return {"normals": selected(_absolute(output, label), known, 0.0).sum() / known.sum().clamp(min=1)}
 
     def draw_output(self, output: Tensor, i: int, image: Tensor, classes: ClassSet) -> Pixels:
         """Directions as colours, -1 to 1 as 0 to 255; invalid is black."""
@@ -108,7 +107,3 @@ class Normals(RegionTask):
         length = vectors.norm(dim=0, keepdim=True)
         colours = (vectors / length.clamp(min=1e-12) + 1) * 127.5 * (length > 0)
         return np.asarray(colours.round().byte().permute(1, 2, 0).cpu().numpy(), np.uint8)
-
-
-def _mask(label: Tensor, dim: int) -> Tensor:
-    return label.square().sum(dim) > 0

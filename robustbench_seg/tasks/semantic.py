@@ -19,14 +19,16 @@ from robustbench_seg.tasks.base import (
     Outputs,
     Pixels,
     RawLoss,
+    RawStatistics,
     Statistics,
     Values,
     class_mean,
     quotient,
     stack,
 )
+from robustbench_seg.tasks.counting import counts
 from robustbench_seg.tasks.dense import DenseTask
-from robustbench_seg.tasks.masked import masked_mean
+from robustbench_seg.tasks.masked import masked_mean, selected
 from robustbench_seg.tasks.rules import MapRule
 from robustbench_seg.tasks.semantic_losses import LOSSES, is_right, unit_gap
 
@@ -109,10 +111,9 @@ class Semantic(DenseTask):
         factor = unit_gap(clean)
         return lambda logits: logits * factor
 
-    def statistics(self, outputs: Outputs, labels: Labels, num_classes: int) -> list[Statistics]:
+    def raw_statistics(self, outputs: Outputs, labels: Labels, num_classes: int) -> RawStatistics:
         """The confusion matrix (C,C) of each image, rows are labels and columns predictions."""
-        matrices = confusion(outputs[self.key].argmax(1), labels[self.key], num_classes)
-        return [{"confusion": matrix.cpu().double().numpy()} for matrix in matrices]
+        return {"confusion": confusion(outputs[self.key].argmax(1), labels[self.key], num_classes)}
 
     def scored(self, statistics: Sequence[Statistics]) -> npt.NDArray[np.bool_]:
         """Classes with a labelled pixel."""
@@ -139,8 +140,7 @@ class Semantic(DenseTask):
 
     def training_losses(self, output: Tensor, label: Tensor, settings: LossSettings) -> Mapping[str, Tensor]:
         """The class-weighted cross-entropy over all labelled pixels of the batch."""
-        known = bool((label != VOID).any())
-        return {"seg": weighted_cross_entropy(output, label, settings.class_weights)} if known else {}
+        return {"seg": weighted_cross_entropy(output, label, settings.class_weights)}
 
     def draw_output(self, output: Tensor, i: int, image: Tensor, classes: ClassSet) -> Pixels:
         """The most likely class in its colour."""
@@ -164,23 +164,21 @@ def merge_logits(logits: Tensor, alignment: Alignment | None) -> Tensor:
 def weighted_cross_entropy(logits: Tensor, label: Tensor, weights: Tensor | None) -> Tensor:
     """Class-weighted cross-entropy over labelled pixels, the weights' mean divided out; 0 where all is void."""
     summed = F.cross_entropy(logits, label, weights, ignore_index=VOID, reduction="sum")
-    valid = label[label != VOID]
-    total = valid.numel() if weights is None else weights[valid].sum()
-    return summed / max(float(total), 1e-6)
+    known = label != VOID
+    total = known.sum() if weights is None else selected(weights[torch.where(known, label, 0)], known, 0.0).sum()
+    return summed / total.clamp(min=1e-6)
 
 
 def class_weights(labels: Iterable[Tensor], num_classes: int) -> Tensor:
     """1 / ln(1.02 + share) of each class's share of the labelled pixels (ENet 2016); (C,)."""
-    counts = torch.zeros(num_classes)
+    totals = torch.zeros(num_classes)
     for label in labels:
-        ids = label.flatten().long()
-        counts += torch.bincount(ids[ids != VOID], minlength=num_classes)[:num_classes]
-    return 1 / torch.log(1.02 + counts / counts.sum().clamp(min=1))
+        totals += counts(label[None].long(), VOID + 1)[0, :num_classes]
+    return 1 / torch.log(1.02 + totals / totals.sum().clamp(min=1))
 
 
 def confusion(prediction: Tensor, label: Tensor, num_classes: int) -> Tensor:
     """Per-image confusion matrices (N,C,C) int64 of (N,H,W) predictions and labels; void is left out."""
-    images = torch.arange(len(label), device=label.device).view(-1, 1, 1)
-    index = (images * num_classes + label) * num_classes + prediction
-    counts = torch.bincount(index[label != VOID], minlength=len(label) * num_classes**2)
-    return counts.view(len(label), num_classes, num_classes)
+    # Void pixels are counted beside the matrix.
+    index = torch.where(label == VOID, num_classes**2, label * num_classes + prediction)
+    return counts(index, num_classes**2 + 1)[:, :-1].reshape(-1, num_classes, num_classes)

@@ -7,6 +7,7 @@ import math
 from robustbench_seg.classes import VOID
 from robustbench_seg.lazy import F, Tensor, torch
 from robustbench_seg.tasks.attack_loss import AttackLoss
+from robustbench_seg.tasks.counting import counts
 
 LOGIT_GAP = 4.0
 """The mean gap between the two largest clean logits after which scale-free losses bring logits."""
@@ -61,12 +62,11 @@ def rarity(label: Tensor) -> Tensor:
 
     SEA has fixed weights of its data sets; these need no more than the image.
     """
-    weights = []
-    for ids in label:
-        counts = torch.bincount(ids.flatten(), minlength=VOID + 1)
-        classes = (counts[:VOID] > 0).sum().clamp(min=1)
-        weights.append((counts[:VOID].sum() / classes / counts.clamp(min=1))[ids])
-    return torch.stack(weights).float()
+    pixels = counts(label, VOID + 1)
+    labelled = pixels[:, :VOID]
+    classes = (labelled > 0).sum(1, keepdim=True).clamp(min=1)
+    weights = labelled.sum(1, keepdim=True) / classes / pixels.clamp(min=1)
+    return weights.gather(1, label.flatten(1)).view(label.shape)
 
 
 def unit_gap(logits: Tensor) -> Tensor:

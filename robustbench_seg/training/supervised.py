@@ -59,13 +59,21 @@ class Supervised:
         return self.compared(module(images), labels)
 
     def batch(self, step: int) -> tuple[Tensor, dict[str, Any]]:
-        """Images and labels of a step on the device."""
+        """Images and labels of a step on the device; a label without anything to learn is left out."""
         images, labels = training_batch(self.source, self.recipe, step)
-        placed = {key: label.to(self.device) for key, label in labels.items()}
+        placed = {key: label.to(self.device) for key, label in self.learnable(labels).items()}
         return images.to(self.device, memory_format=torch.channels_last), placed
 
+    def learnable(self, labels: Mapping[str, Any]) -> dict[str, Any]:
+        """The labels, on the host, with anything to train with: those without have no part in the balance."""
+        taught = {task.key for task in self.source.made.values() if task.learnable(labels[task.key])}
+        return {key: label for key, label in labels.items() if key in taught}
+
     def compared(self, outputs: Mapping[str, Any], labels: Mapping[str, Any]) -> Tensor:
-        """The balanced losses of the final outputs plus the weighted sum of intermediate ones, averaged over levels."""
+        """The balanced losses of the final outputs plus the weighted sum of intermediate ones, averaged over levels.
+
+        A task whose label is not there is left out.
+        """
         recipe = self.recipe
         final = {name: value for task in recipe.tasks for name, value in self._weighted(task, outputs, labels).items()}
         loss = BALANCES[recipe.balance](final) if final else torch.zeros((), device=self.device, requires_grad=True)
@@ -74,6 +82,8 @@ class Supervised:
             for task, output in level.items():
                 size = (output.shape[-2], output.shape[-1])
                 made = TASKS.get(task)()
+                if made.key not in labels:
+                    continue
                 resized = {made.key: made.label_rule.resize(labels[made.key], size)}
                 loss = loss + sum(self._weighted(task, level, resized).values()) / len(levels)
         return loss
@@ -81,5 +91,7 @@ class Supervised:
     def _weighted(self, task: str, outputs: Mapping[str, Any], labels: Mapping[str, Any]) -> dict[str, Tensor]:
         weights = {**self.recipe.tasks, **self.recipe.auxiliary}
         made = TASKS.get(task)()
+        if made.key not in labels:
+            return {}
         losses = made.training_losses(outputs[made.key], labels[made.key], self.settings)
         return {name: weights[task] * value for name, value in losses.items()}

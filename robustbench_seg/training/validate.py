@@ -10,6 +10,7 @@ from torch import nn
 
 from robustbench_seg.tasks.base import Statistics, Task, rescaled
 from robustbench_seg.training.batches import Source
+from robustbench_seg.transfer import fetch
 
 Scores = dict[str, dict[str, float]]
 
@@ -25,7 +26,7 @@ class Check:
 def validate(module: nn.Module, check: Check, device: torch.device, batch: int = 4) -> Scores:
     """`{task: {metric: value}}` of the source's tasks at full resolution; the model's mode is left as it was."""
     source = check.source
-    tasks = list(source.made.values())
+    tasks, count = list(source.made.values()), len(source.dataset.classes)
     statistics: dict[str, list[Statistics]] = {task.name: [] for task in tasks}
     training = module.training
     module.eval()
@@ -35,9 +36,13 @@ def validate(module: nn.Module, check: Check, device: torch.device, batch: int =
             images, labels = source.collate(items)
             labels = {key: label.to(device) for key, label in labels.items()}
             outputs = module(images.to(device))
+            raw = {}
             for task in tasks:
                 seen = rescaled(task, outputs, labels) if check.median_scaling else outputs
-                statistics[task.name] += task.statistics(seen, labels, len(source.dataset.classes))
+                raw[task.name] = task.raw_statistics(seen, labels, count)
+            raw = fetch(raw)
+            for task in tasks:
+                statistics[task.name] += task.image_statistics(raw[task.name], labels, count)
     module.train(training)
     return {task.name: _overall(task, statistics[task.name]) for task in tasks}
 

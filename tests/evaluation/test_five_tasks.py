@@ -24,7 +24,7 @@ from robustbench_seg.report.relationships.write import write_relationships
 from robustbench_seg.results.run import Run
 from robustbench_seg.results.store import Store
 from robustbench_seg.street.dataset import Street
-from robustbench_seg.tasks.instances.rle import from_runs
+from robustbench_seg.tasks.instances.rle import from_store
 from robustbench_seg.tasks.instances.truth import from_sample
 from robustbench_seg.tasks.registry import TASKS
 from robustbench_seg.training.batches import Source
@@ -232,7 +232,7 @@ def test_detections_are_kept_for_the_tables(run):
     for image in range(COUNT):
         boxes, masks = stored["detection"][image], stored["instance"][image]
         assert boxes["boxes"].shape == (len(boxes["scores"]), 4)
-        assert from_runs(masks).shape == (len(boxes["scores"]), *SIZE)
+        assert from_store(masks).shape == (len(boxes["scores"]), *SIZE)
         assert len(boxes["scores"]) > 0
 
 

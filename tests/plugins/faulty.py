@@ -278,7 +278,7 @@ class Raising(Semantic):
     name = "raising"
     key = "semantic"
 
-    def statistics(self, output, labels, num_classes):
+    def raw_statistics(self, outputs, labels, num_classes):
         raise ValueError("no\nstatistics")
 
 

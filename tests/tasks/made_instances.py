@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from robustbench_seg.tasks.instances.dense import DenseInstances, Locations
+from robustbench_seg.tasks.instances.dense import DenseInstances, Level, Locations
 from robustbench_seg.tasks.instances.masks import SIDE, MaskBasis
 from robustbench_seg.tasks.instances.truth import InstanceLabels, Instances
 
@@ -46,9 +46,8 @@ def predicted(images: Sequence[Sequence[Found]]) -> DenseInstances:
     """Predictions whose masks fill their boxes."""
     points = torch.stack([_X[::STRIDE, ::STRIDE].flatten(), _Y[::STRIDE, ::STRIDE].flatten()], 1) + (STRIDE - 1) / 2
     count = len(points)
-    locations = Locations(
-        points, torch.full((count,), 8.0), torch.tensor([[0.0, torch.inf]]).expand(count, 2), (count,)
-    )
+    locations = Locations.of([Level(HEIGHT // STRIDE, WIDTH // STRIDE, STRIDE, 0.0, torch.inf)], "cpu")
+    assert torch.equal(locations.points, points)
     classes = torch.full((len(images), count, CLASSES), -20.0)
     boxes = torch.cat([points - 4, points + 4], 1).repeat(len(images), 1, 1)
     depth = torch.full((len(images), count), 50.0)

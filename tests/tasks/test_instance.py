@@ -46,7 +46,7 @@ def test_the_store_keeps_the_masks():
     dense = predicted(FOUND)
     made = TASK.statistics({"instances": dense}, {"instances": labelled(LABELS)}, CLASSES)
     for image, detections in zip(made, dense.detections(), strict=True):
-        assert np.array_equal(rle.from_runs(unpack(pack(image))), detections.masks.numpy())
+        assert np.array_equal(rle.from_store(unpack(pack(image))), detections.masks.numpy())
 
 
 def test_the_loss_is_that_of_the_mask_codes():

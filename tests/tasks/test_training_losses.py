@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F
 
 from robustbench_seg.tasks.base import LossSettings
-from robustbench_seg.tasks.depth import log_depth_l1, log_depth_rmse
+from robustbench_seg.tasks.dense import dense_tasks
+from robustbench_seg.tasks.depth import Depth, log_depth_l1, log_depth_rmse
 from robustbench_seg.tasks.detection import Detection
 from robustbench_seg.tasks.instance import Instance
 from robustbench_seg.tasks.instance_depth import InstanceDepth
@@ -64,7 +65,7 @@ def test_pooled_losses_are_the_images_sums_over_all_their_counts(dense):
     cls = each["cls"] * counts.clamp(min=1)
     torch.testing.assert_close(found["cls"], cls.sum() / counts.sum())
     torch.testing.assert_close(found["centerness"], (each["centerness"] * counts).sum() / counts.sum())
-    weights = torch.zeros(3).index_add(0, at.image, Comparison(dense, truth).centerness)
+    weights = torch.zeros(3).index_add(0, at.image, Comparison(dense, truth).positives.centerness)
     torch.testing.assert_close(found["reg"], (each["reg"] * weights).sum() / weights.sum())
     masks = trained("instance", dense, truth, PLAIN)["mask"]
     torch.testing.assert_close(masks, (mask_loss(dense, truth) * counts).sum() / counts.sum())
@@ -150,7 +151,6 @@ def test_normals_are_compared_as_unit_vectors():
     # |1 - 0| + |0 - 1| at the first pixel, 0 at the second whatever its length, no label at the third.
     found = trained("normals", output, label, PLAIN)
     torch.testing.assert_close(found["normals"], torch.tensor((2.0 + 0.0) / 2))
-    assert trained("normals", output, torch.zeros_like(label), PLAIN) == {}
 
 
 def test_edges_weigh_both_classes_the_same():
@@ -165,12 +165,24 @@ def test_edges_weigh_both_classes_the_same():
     torch.testing.assert_close(trained("edges", logits, label, PLAIN)["edges"], expected)
     balanced = share * (1 - share) * (edge.mean() + rest.mean())
     torch.testing.assert_close(expected, balanced)
-    assert trained("edges", logits, torch.full_like(label, 255), PLAIN) == {}
 
 
 def test_depth_beyond_the_range_is_no_label():
-    far = torch.full((1, 2, 2), 90.0)
-    assert trained("depth", torch.full((1, 2, 2), 20.0), far, LossSettings()) == {}
+    assert not Depth().learnable(torch.full((1, 2, 2), 90.0))
+    assert Depth().learnable(torch.tensor([[[90.0, 20.0]]]))
+
+
+@pytest.mark.parametrize("task", dense_tasks().values(), ids=list(dense_tasks()))
+def test_a_label_without_a_valid_pixel_is_not_learnable_and_costs_nothing(task):
+    output, label = made_for(task.key)
+    assert task.learnable(label)
+    void = torch.full_like(label, task.label_rule.outside)
+    assert not task.learnable(void)
+    leaf = output.clone().requires_grad_()
+    (loss,) = task.training_losses(leaf, void, PLAIN).values()
+    assert loss == 0
+    (gradient,) = torch.autograd.grad(loss, leaf)
+    assert gradient.count_nonzero() == 0
 
 
 def test_weighted_cross_entropy_is_torchs():

@@ -14,7 +14,7 @@ from torchvision.ops import FeaturePyramidNetwork
 from robustbench_seg.errors import InputError
 from robustbench_seg.models.blocks.encoders import Encoder
 from robustbench_seg.strict import Range
-from robustbench_seg.tasks.instances.dense import DenseInstances, Locations
+from robustbench_seg.tasks.instances.dense import DenseInstances, Level, Locations
 from robustbench_seg.tasks.instances.masks import SIDE, MaskBasis
 
 INSTANCE_TASKS = ("detection", "instance", "instance_depth")
@@ -94,7 +94,9 @@ class InstanceHead(nn.Module):
         """Predictions for images of `size` (H,W), of features fine to coarse."""
         maps = self.pyramid({str(i): x for i, x in enumerate(features)}).values()
         classes, boxes, centerness, depth, codes = [], [], [], [], []
-        locations = _locations([(x.shape[-2], x.shape[-1]) for x in maps], self.strides, self.limits, features[0])
+        ranges = zip(self.strides, self.limits, self.limits[1:], strict=False)
+        levels = [Level(x.shape[-2], x.shape[-1], *given) for x, given in zip(maps, ranges, strict=True)]
+        locations = Locations.of(levels, features[0].device)
         for level, x in enumerate(maps):
             box = self.box_tower(x)
             classes.append(_flat(self.classes(self.class_tower(x))))
@@ -139,19 +141,3 @@ def _last(width: int, outputs: int) -> nn.Conv2d:
 def _flat(x: Tensor) -> Tensor:
     """(N,K,h,w) to (N,hw,K)."""
     return x.flatten(2).transpose(1, 2)
-
-
-def _locations(
-    sizes: Sequence[tuple[int, int]], strides: Sequence[int], limits: Sequence[float], like: Tensor
-) -> Locations:
-    points, spacing, ranges = [], [], []
-    for i, ((height, width), stride) in enumerate(zip(sizes, strides, strict=True)):
-        rows = (torch.arange(height, device=like.device) + 0.5) * stride
-        columns = (torch.arange(width, device=like.device) + 0.5) * stride
-        y, x = torch.meshgrid(rows, columns, indexing="ij")
-        points.append(torch.stack([x.flatten(), y.flatten()], 1))
-        spacing.append(like.new_full((height * width,), stride, dtype=torch.float32))
-        ranges.append(like.new_tensor([limits[i], limits[i + 1]], dtype=torch.float32).expand(height * width, 2))
-    return Locations(
-        torch.cat(points), torch.cat(spacing), torch.cat(ranges), tuple(height * width for height, width in sizes)
-    )

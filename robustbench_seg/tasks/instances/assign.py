@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from robustbench_seg.tasks.instances.dense import Locations
 from robustbench_seg.tasks.instances.truth import InstanceLabels, Instances
+from robustbench_seg.transfer import placed
 
 CENTRE_STRIDES = 1.5
 """How far from a box's centre locations are positive."""
@@ -17,36 +19,70 @@ BACKGROUND, IGNORED = -1, -2
 
 @dataclass(frozen=True, eq=False)
 class Positives:
-    """The locations of a batch with an instance to predict, P of them.
+    """The locations of a batch with an instance to predict, P of them; nothing of it depends on predictions.
 
     `image` (P,), `location` (P,); what they have to predict: `boxes` (P,4), `labels` (P,), `depth` (P,), and `instance`
-    (P,), the index within its image. `ignored` (N,L) are locations that must not count as background.
+    (P,), the index within its image, `place` (P,), that within the batch. `centerness` (P,) is how central each lies in
+    its box: the root of the product of the sides' ratios (FCOS, eq. 3). `counts` (N,) are the images' numbers of
+    positives, `ignored` (N,L) locations that must not count as background, and `has_depth` is whether any has a depth.
     """
 
     image: Tensor
     location: Tensor
     instance: Tensor
+    place: Tensor
     boxes: Tensor
     labels: Tensor
     depth: Tensor
+    centerness: Tensor
+    counts: Tensor
     ignored: Tensor
+    has_depth: bool
+
+    def __len__(self) -> int:
+        return len(self.image)
+
+    def to(self, device: torch.device) -> Positives:
+        """The same on another device."""
+        parts: dict[str, Any] = {
+            name: placed(part, device) if isinstance(part, Tensor) else part for name, part in vars(self).items()
+        }
+        return Positives(**parts)
 
 
 def assign(locations: Locations, truth: InstanceLabels) -> Positives:
-    """The positives of a batch."""
+    """The positives of a batch, on the device of the locations; found on the host, once for equal locations."""
+    if locations.levels not in truth.assigned:
+        # Whoever asks first may be in inference mode, whose tensors cannot serve gradients later.
+        with torch.inference_mode(False), torch.no_grad():
+            found = _positives(Locations.of(locations.levels, "cpu"), truth.host)
+            truth.assigned[locations.levels] = found.to(locations.points.device)
+    return truth.assigned[locations.levels]
+
+
+def _positives(locations: Locations, truth: InstanceLabels) -> Positives:
     instances = torch.stack([_assign(locations, image) for image in truth])
     image, location = (instances >= 0).nonzero(as_tuple=True)
     instance = instances[image, location]
-    offsets = torch.tensor([0, *(len(image_truth) for image_truth in truth)], device=instances.device).cumsum(0)[:-1]
-    flat = offsets[image] + instance
+    place = torch.tensor([0, *map(len, truth)]).cumsum(0)[image] + instance
+    boxes, labels, depth = (
+        torch.cat([getattr(image_truth, name) for image_truth in truth])[place] for name in ("boxes", "labels", "depth")
+    )
+    points = locations.points[location]
+    low, high = points - boxes[:, :2], boxes[:, 2:] - points
+    ratios = torch.minimum(low, high) / torch.maximum(low, high).clamp(min=1e-6)
     return Positives(
         image,
         location,
         instance,
-        torch.cat([image_truth.boxes for image_truth in truth])[flat],
-        torch.cat([image_truth.labels for image_truth in truth])[flat],
-        torch.cat([image_truth.depth for image_truth in truth])[flat],
-        instances == IGNORED,
+        place,
+        boxes,
+        labels,
+        depth,
+        centerness=ratios.clamp(min=0).prod(1).sqrt(),
+        counts=torch.bincount(image, minlength=len(truth)),
+        ignored=instances == IGNORED,
+        has_depth=bool((depth > 0).any()),
     )
 
 

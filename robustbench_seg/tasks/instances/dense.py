@@ -8,43 +8,54 @@ from functools import cached_property
 
 import torch
 from torch import Tensor
-from torchvision.ops import batched_nms, clip_boxes_to_image
 
-from robustbench_seg.tasks.instances.masks import MaskBasis, paste
-
-SCORE_FLOOR = 0.05
-TOP_LOCATIONS = 1000
-NMS_IOU = 0.6
-KEPT = 100
+from robustbench_seg.tasks.instances.detections import Candidates, Detections, candidates
+from robustbench_seg.tasks.instances.masks import MaskBasis
+from robustbench_seg.transfer import fetch
 
 
-@dataclass(frozen=True, eq=False)
-class Detections:
-    """What is found in one image, by falling score.
+@dataclass(frozen=True)
+class Level:
+    """`rows` x `columns` locations, `stride` px apart, that serve boxes from `smallest` px up to below `largest`."""
 
-    `boxes` (D,4) xyxy px, `scores` (D,), `labels` (D,) int64 class ids, `masks` (D,H,W) bool or None.
-    """
+    rows: int
+    columns: int
+    stride: int
+    smallest: float
+    largest: float
 
-    boxes: Tensor
-    scores: Tensor
-    labels: Tensor
-    masks: Tensor | None
+    def __len__(self) -> int:
+        return self.rows * self.columns
 
 
 @dataclass(frozen=True, eq=False)
 class Locations:
     """Where candidates sit: `points` (L,2) px x,y; `strides` (L,) px; `ranges` (L,2) px of the box sizes they serve.
 
-    `levels` are the numbers of locations of each level, fine to coarse.
+    `levels`, fine to coarse, say all of this: where they are equal, so are the rest.
     """
 
+    levels: tuple[Level, ...]
     points: Tensor
     strides: Tensor
     ranges: Tensor
-    levels: tuple[int, ...]
 
     def __len__(self) -> int:
         return len(self.points)
+
+    @classmethod
+    def of(cls, levels: Sequence[Level], device: str | torch.device) -> Locations:
+        """Those at the middle of every cell of the levels; in float32."""
+        points, strides, ranges = [], [], []
+        for level in levels:
+            rows = (torch.arange(level.rows, device=device) + 0.5) * level.stride
+            columns = (torch.arange(level.columns, device=device) + 0.5) * level.stride
+            y, x = torch.meshgrid(rows, columns, indexing="ij")
+            points.append(torch.stack([x.flatten(), y.flatten()], 1))
+            of_all = torch.ones(len(level), device=device)
+            strides.append(of_all * level.stride)
+            ranges.append(torch.stack([of_all * level.smallest, of_all * level.largest], 1))
+        return cls(tuple(levels), torch.cat(points), torch.cat(strides), torch.cat(ranges))
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,14 +78,19 @@ class DenseInstances:
     def __len__(self) -> int:
         return len(self.classes)
 
+    @cached_property
+    def candidates(self) -> Candidates:
+        """The best candidates of each image, on the device."""
+        return candidates(self)
+
     def detections(self) -> tuple[Detections, ...]:
-        """What is found in each image, computed once."""
+        """What is found in each image, computed once; waits for the device."""
         return self._detections
 
     @cached_property
     def _detections(self) -> tuple[Detections, ...]:
-        with torch.no_grad():
-            return tuple(self._decode(i) for i in range(len(self)))
+        found: Candidates = fetch(self.candidates)
+        return found.detections
 
     def finite(self) -> Tensor:
         """Which images (N,) have finite predictions throughout."""
@@ -106,27 +122,3 @@ class DenseInstances:
     def merged(self, members: Sequence[Sequence[int]]) -> DenseInstances:
         """The same in other classes: the maximum over each class's member channels."""
         return replace(self, classes=torch.stack([self.classes[..., list(own)].amax(-1) for own in members], -1))
-
-    def _decode(self, image: int) -> Detections:
-        """Score floor, the best of each level, non-maximum suppression per class, the best of the image."""
-        scores = (self.classes[image].sigmoid() * self.centerness[image].sigmoid()[:, None]).sqrt()
-        # The floor is on the class probability, the ranking on its geometric mean with centerness (FCOS).
-        scores = scores * (self.classes[image].sigmoid() > SCORE_FLOOR)
-        where, labels, kept = [], [], []
-        start = 0
-        for count in self.locations.levels:
-            level = scores[start : start + count].flatten()
-            top = level.topk(min(TOP_LOCATIONS, len(level)))
-            candidates = top.indices[top.values > 0]
-            where.append(start + candidates // scores.shape[1])
-            labels.append(candidates % scores.shape[1])
-            kept.append(top.values[top.values > 0])
-            start += count
-        index, label, score = torch.cat(where), torch.cat(labels), torch.cat(kept)
-        boxes = clip_boxes_to_image(self.boxes[image][index], self.size)
-        best = batched_nms(boxes, score, label, NMS_IOU)[:KEPT]
-        index, boxes = index[best], boxes[best]
-        masks = None
-        if self.codes is not None and self.basis is not None:
-            masks = paste(self.basis.decode(self.codes[image][index]), boxes, self.size)
-        return Detections(boxes, score[best], label[best], masks)

@@ -54,19 +54,24 @@ def fit(samples: Tensor, count: int) -> MaskBasis:
 
 
 def paste(squares: Tensor, boxes: Tensor, size: tuple[int, int]) -> Tensor:
-    """Square masks (M,SIDE²) laid into their boxes (M,4) px, thresholded at a half: (M,*size) bool."""
+    """Square masks (M,SIDE²) laid into their boxes (M,4) px, thresholded at a half: (M,*size) bool; on the host."""
     height, width = size
-    if not len(squares):
-        return torch.zeros((0, height, width), dtype=torch.bool, device=boxes.device)
+    pasted = torch.zeros((len(boxes), height, width), dtype=torch.bool)
     x1, y1, x2, y2 = boxes.unbind(1)
-    columns = torch.arange(width, device=boxes.device) + 0.5
-    rows = torch.arange(height, device=boxes.device) + 0.5
+    columns, rows = torch.arange(width) + 0.5, torch.arange(height) + 0.5
     # Pixel centres in each box's own coordinates, -1 at its first edge and 1 at its last.
     u = (columns[None] - x1[:, None]) / (x2 - x1).clamp(min=1e-3)[:, None] * 2 - 1
     v = (rows[None] - y1[:, None]) / (y2 - y1).clamp(min=1e-3)[:, None] * 2 - 1
-    grid = torch.stack([u[:, None].expand(-1, height, -1), v[:, :, None].expand(-1, -1, width)], -1)
-    pasted = torch.nn.functional.grid_sample(
-        squares.view(-1, 1, SIDE, SIDE), grid, padding_mode="border", align_corners=False
-    )[:, 0]
-    inside = (grid.abs() <= 1).all(-1)
-    return (pasted >= 0.5) & inside
+    # Within its box alone: on grids of the image's size, 100 masks of 1024 x 2048 px would take gigabytes.
+    for mask, square, across, down in zip(pasted, squares.view(-1, 1, 1, SIDE, SIDE), u, v, strict=True):
+        x, y = _inside(across), _inside(down)
+        grid = torch.stack(torch.meshgrid(across[x], down[y], indexing="xy"), -1)[None]
+        values = torch.nn.functional.grid_sample(square, grid, padding_mode="border", align_corners=False)
+        mask[y, x] = values[0, 0] >= 0.5
+    return pasted
+
+
+def _inside(places: Tensor) -> slice:
+    """Where rising places lie between -1 and 1."""
+    inside = (places.abs() <= 1).nonzero()
+    return slice(int(inside[0]), int(inside[-1]) + 1) if len(inside) else slice(0)

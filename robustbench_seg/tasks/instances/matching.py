@@ -17,7 +17,7 @@ from pycocotools import mask as coco
 from robustbench_seg.classes import VOID
 from robustbench_seg.errors import UsageError
 from robustbench_seg.tasks.instances import rle
-from robustbench_seg.tasks.instances.dense import Detections
+from robustbench_seg.tasks.instances.detections import Detections
 from robustbench_seg.tasks.instances.truth import Instances
 
 Floats = npt.NDArray[np.float64]
@@ -41,7 +41,7 @@ Kind = Callable[[Detections, Instances], Overlap]
 
 def boxes(detections: Detections, truth: Instances) -> Overlap:
     """IoU of boxes."""
-    detected, known = (x.detach().cpu().double().numpy() for x in (detections.boxes, truth.boxes))
+    detected, known = detections.boxes.double().numpy(), truth.boxes.double().numpy()
     return Overlap(_iou(_xywh(detected), _xywh(known), len(detected), len(known)), {})
 
 
@@ -49,14 +49,17 @@ def masks(detections: Detections, truth: Instances) -> Overlap:
     """IoU of masks; UsageError where the model predicts none."""
     if detections.masks is None:
         raise UsageError("instance: these detections have no masks; leave the task out with --tasks")
-    detected, known = (x.detach().cpu().numpy() for x in (detections.masks, truth.masks))
-    if len(detected) and len(known) and detected.shape[1:] != known.shape[1:]:
-        raise UsageError(f"instance: masks of {detected.shape[1:]} pixels against labels of {known.shape[1:]}")
-    return Overlap(_iou(rle.encode(detected), rle.encode(known), len(detected), len(known)), rle.to_runs(detected))
+    detected, known = detections.masks.numpy(), truth.masks
+    if len(detected) and len(known) and detected.shape[1:] != tuple(known.shape[1:]):
+        raise UsageError(f"instance: masks of {detected.shape[1:]} pixels against labels of {tuple(known.shape[1:])}")
+    size = detected.shape[1], detected.shape[2]
+    lengths = rle.run_lengths(detected)
+    iou = _iou(rle.encode(lengths, size), truth.encoded, len(detected), len(known))
+    return Overlap(iou, rle.to_store(lengths, size))
 
 
 def match(detections: Detections, truth: Instances, num_classes: int, kind: Kind) -> dict[str, Floats]:
-    """The sufficient statistics of one image for average precision, and what was found, for the store.
+    """The sufficient statistics of one image for average precision, and what was found, for the store; on the host.
 
     `scores` (D,), `labels` (D,), `boxes` (D,4) xyxy px; `matched` and `ignored` (T,D), 1 where a detection has an
     instance, and where it is neither right nor wrong, at each of `IOU_THRESHOLDS`; `truth` (C,) the number of
@@ -64,11 +67,10 @@ def match(detections: Detections, truth: Instances, num_classes: int, kind: Kind
 
     UsageError where detections do not come by falling score or are more than `MAX_DETECTIONS`.
     """
-    scores = detections.scores.detach().cpu().double().numpy()
+    scores = detections.scores.double().numpy()
     _check(scores)
     overlap = kind(detections, truth)
-    labels, known = detections.labels.cpu().numpy(), truth.labels.cpu().numpy()
-    void = truth.ignored.cpu().numpy()
+    labels, known, void = detections.labels.numpy(), truth.labels.numpy(), truth.ignored.numpy()
     matched, ignored = np.zeros((2, len(IOU_THRESHOLDS), len(scores)), np.bool_)
     for label in np.unique(labels):
         rows, columns = np.flatnonzero(labels == label), np.flatnonzero((known == label) | (known == VOID))
@@ -76,7 +78,7 @@ def match(detections: Detections, truth: Instances, num_classes: int, kind: Kind
     return {
         "scores": scores,
         "labels": labels.astype(np.float64),
-        "boxes": detections.boxes.detach().cpu().double().numpy(),
+        "boxes": detections.boxes.double().numpy(),
         "matched": matched.astype(np.float64),
         "ignored": ignored.astype(np.float64),
         "truth": np.bincount(known[~void], minlength=num_classes).astype(np.float64),

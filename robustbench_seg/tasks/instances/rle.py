@@ -11,37 +11,49 @@ from pycocotools import mask as coco
 
 Masks = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 
 
-def encode(masks: Masks) -> list[Any]:
-    """Masks (D,H,W) as pycocotools' compressed objects."""
-    columns = np.ascontiguousarray(masks.transpose(0, 2, 1)).view(np.uint8)
-    return list(coco.encode(columns.transpose(2, 1, 0)))
+def run_lengths(masks: Masks) -> list[Ints]:
+    """The lengths of the runs of each mask (D,H,W)."""
+    return [_run_lengths(mask) for mask in masks]
 
 
-def to_runs(masks: Masks) -> dict[str, Floats]:
-    """Masks (D,H,W) as numbers to store.
+def _run_lengths(mask: Masks) -> Ints:
+    height = len(mask)
+    # Only columns with a pixel are looked at: those of 100 small masks in a large image are few.
+    columns = np.flatnonzero(np.bitwise_or.reduce(mask.view(np.uint8), 0))
+    if not len(columns):
+        return np.array([mask.size])
+    first, last = columns[0], columns[-1] + 1
+    pixels = np.zeros((last - first) * height + 2, np.bool_)
+    pixels[1:-1] = mask[:, first:last].T.ravel()
+    # A run ends where the pixel differs from the one before (at first a 0), and at the end of the mask.
+    ends = first * height + np.flatnonzero(pixels[1:] != pixels[:-1])
+    return np.diff(ends if ends[-1] == mask.size else np.append(ends, mask.size), prepend=0)
+
+
+def encode(lengths: list[Ints], size: tuple[int, int]) -> list[Any]:
+    """Masks of `size` (H,W) as pycocotools' compressed objects, of their runs."""
+    counted = [{"size": list(size), "counts": runs} for runs in lengths]
+    return list(coco.frPyObjects(counted, *size)) if counted else []
+
+
+def to_store(lengths: list[Ints], size: tuple[int, int]) -> dict[str, Floats]:
+    """Masks of `size` (H,W) as numbers to store, of their runs.
 
     `runs`: the lengths of all runs one mask after another, `run_counts` (D,): how many of them each mask has,
-    `mask_size` (2,): H, W. `from_runs` is the inverse.
+    `mask_size` (2,): H, W. `from_store` is the inverse.
     """
-    count, height, width = masks.shape
-    size = height * width
-    pixels = np.zeros((count, size + 1), np.bool_)
-    pixels[:, 1:] = masks.transpose(0, 2, 1).reshape(count, size)
-    # A run ends where the pixel differs from the one before (at first a 0), and at the end of the mask.
-    ends = np.ones_like(pixels)
-    np.not_equal(pixels[:, 1:], pixels[:, :-1], out=ends[:, :-1])
-    owner, end = np.divmod(np.flatnonzero(ends), size + 1)
     return {
-        "runs": np.diff(owner * size + end, prepend=0).astype(np.float64),
-        "run_counts": np.bincount(owner, minlength=count).astype(np.float64),
-        "mask_size": np.array([height, width], np.float64),
+        "runs": np.concatenate([np.zeros(0), *lengths]),
+        "run_counts": np.array([len(runs) for runs in lengths], np.float64),
+        "mask_size": np.array(size, np.float64),
     }
 
 
-def from_runs(stored: Mapping[str, Floats]) -> Masks:
-    """The masks (D,H,W) that `to_runs` stored."""
+def from_store(stored: Mapping[str, Floats]) -> Masks:
+    """The masks (D,H,W) that `to_store` gave."""
     height, width = stored["mask_size"].astype(np.int64)
     counts, runs = stored["run_counts"].astype(np.int64), stored["runs"].astype(np.int64)
     # The place of each run within its mask: runs at odd places are of 1.

@@ -13,7 +13,7 @@ from robustbench_seg.classes import Alignment, ClassSet
 from robustbench_seg.errors import InputError, UsageError
 from robustbench_seg.lazy import Tensor, torch
 from robustbench_seg.tasks.base import Floats, LossSettings, Pixels, Statistics, Task, quotient, stack
-from robustbench_seg.tasks.instances.parts import dense, losses, truth
+from robustbench_seg.tasks.instances.parts import assign, dense, losses, truth
 from robustbench_seg.tasks.instances.rule import InstanceRule
 
 SHOWN_SCORE = 0.3
@@ -60,8 +60,14 @@ class InstancesTask(Task):
         self, output: dense.DenseInstances, label: truth.InstanceLabels, settings: LossSettings
     ) -> dict[str, Tensor]:
         """The raw losses over all elements of the batch."""
-        shares = self.shares(losses.Comparison(output, label))
-        return {name: total.sum() / count.sum() for name, (total, count) in shares.items() if count.sum() > 0}
+        compared = losses.Comparison(output, label)
+        if not self.taught(compared.positives):
+            return {}
+        return {name: total.sum() / count.sum() for name, (total, count) in self.shares(compared).items()}
+
+    def taught(self, positives: assign.Positives) -> bool:
+        """Whether positives have anything to train with."""
+        return len(positives) > 0
 
     def distance(self, output: dense.DenseInstances, target: dense.DenseInstances) -> Tensor:
         """None is defined from one set of instances to another: UsageError."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,13 @@ from torch import Tensor
 from torchvision.ops import masks_to_boxes
 
 from robustbench_seg.classes import VOID
+from robustbench_seg.tasks.instances import rle
+from robustbench_seg.tasks.instances.masks import crops
+from robustbench_seg.transfer import placed
+
+if TYPE_CHECKING:
+    from robustbench_seg.tasks.instances.assign import Positives
+    from robustbench_seg.tasks.instances.dense import Level
 
 MIN_SIDE = 8
 MIN_PIXELS = 24
@@ -32,9 +39,16 @@ class Instances:
     labels: Tensor
     masks: Tensor
     depth: Tensor
+    original: Instances | None = field(default=None, repr=False)
+    """Where these are not on the host, those that they were placed from."""
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @cached_property
+    def host(self) -> Instances:
+        """The same on the host: themselves, or what they were placed from, so that nobody waits."""
+        return self.original or self.to("cpu")
 
     @cached_property
     def ignored(self) -> Tensor:
@@ -42,9 +56,19 @@ class Instances:
         longer = (self.boxes[:, 2:] - self.boxes[:, :2]).amax(1) if len(self) else self.depth
         return (longer < MIN_SIDE) | (self.masks.flatten(1).sum(1) < MIN_PIXELS) | (self.labels == VOID)
 
+    @cached_property
+    def encoded(self) -> list[Any]:
+        """The masks as pycocotools' objects; for instances on the host."""
+        return rle.encode(rle.run_lengths(self.masks.numpy()), (self.masks.shape[1], self.masks.shape[2]))
+
     def to(self, device: str | torch.device) -> Instances:
         """The same on another device."""
-        return Instances(self.boxes.to(device), self.labels.to(device), self.masks.to(device), self.depth.to(device))
+        if torch.device(device) == self.labels.device:
+            return self
+        boxes, labels, masks, depth = (
+            placed(part, device) for part in (self.boxes, self.labels, self.masks, self.depth)
+        )
+        return Instances(boxes, labels, masks, depth, None if torch.device(device).type == "cpu" else self.host)
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,9 +76,21 @@ class InstanceLabels:
     """The instances of a batch, image by image."""
 
     images: tuple[Instances, ...]
+    assigned: dict[tuple[Level, ...], Positives] = field(default_factory=dict, init=False, repr=False)
+    """What `assign` has found, by the levels of the locations."""
 
     def __len__(self) -> int:
         return len(self.images)
+
+    @cached_property
+    def host(self) -> InstanceLabels:
+        """The same on the host."""
+        return InstanceLabels(tuple(image.host for image in self.images))
+
+    @cached_property
+    def crops(self) -> tuple[Tensor, ...]:
+        """Each image's masks (K,SIDE²) cut out by their boxes."""
+        return tuple(crops(image.masks, image.boxes) for image in self.images)
 
     def __iter__(self) -> Iterator[Instances]:
         return iter(self.images)

@@ -5,12 +5,13 @@ import itertools
 import pytest
 import torch
 import torch.nn.functional as F
+from scipy import ndimage
 from torch import Tensor
 
 from robustbench_seg.attacks.dag import DAG
 from robustbench_seg.attacks.fgsm import FGSM
 from robustbench_seg.attacks.objectives.base import AdversarialLoss, CleanReference
-from robustbench_seg.attacks.objectives.hide import Hide, fill_from_nearest
+from robustbench_seg.attacks.objectives.hide import Hide, fill_from_nearest, nearest_on_device
 from robustbench_seg.attacks.objectives.margins import AnyWrong, margin_loss
 from robustbench_seg.attacks.objectives.parse import parse_objective
 from robustbench_seg.attacks.objectives.swap import Swap
@@ -22,6 +23,7 @@ from robustbench_seg.randomness import generator
 from robustbench_seg.tasks.dense import DenseTask
 from robustbench_seg.tasks.depth import Depth
 from robustbench_seg.tasks.semantic import Semantic
+from tests.waits import waits
 
 TASKS = {"semantic": Semantic(), "depth": Depth()}
 PERSON = CITYSCAPES19.find("person")
@@ -144,21 +146,56 @@ def brute_force_nearest(mask: Tensor) -> dict[tuple[int, int], set[tuple[int, in
     return found
 
 
+def filled_on_a_gpu(values, mask):
+    with waits() as found:
+        filled = fill_from_nearest(values, mask)
+    assert not found
+    return filled
+
+
+FILLS = [fill_from_nearest, filled_on_a_gpu]
+
+
+@pytest.mark.parametrize("fill", FILLS)
 @pytest.mark.parametrize("density", [0.1, 0.6, 0.95])
-def test_hidden_pixels_take_the_value_of_the_nearest_other_pixel(generator_0, density):
+def test_hidden_pixels_take_the_value_of_the_nearest_other_pixel(generator_0, density, fill, monkeypatch):
+    monkeypatch.setattr("robustbench_seg.attacks.objectives.hide.STRIP", 600)  # two rows at a time, and one at last
     values = torch.arange(2 * 9 * 11).view(2, 9, 11)  # every pixel has a value of its own
     mask = torch.rand(2, 9, 11, generator=generator_0) < density
-    filled = fill_from_nearest(values, mask)
+    filled = fill(values, mask)
     assert torch.equal(filled[~mask], values[~mask])
     for i in range(2):
         for cell, nearest in brute_force_nearest(mask[i]).items():
             assert filled[i][cell].item() in {values[i][at].item() for at in nearest}
 
 
-def test_an_image_that_is_nothing_else_is_not_filled():
+@pytest.mark.parametrize("fill", FILLS)
+def test_an_image_that_is_nothing_else_is_not_filled(fill):
     values = torch.arange(12).view(1, 3, 4)
     for mask in (torch.ones(1, 3, 4, dtype=torch.bool), torch.zeros(1, 3, 4, dtype=torch.bool)):
-        assert torch.equal(fill_from_nearest(values, mask), values)
+        assert torch.equal(fill(values, mask), values)
+
+
+@pytest.mark.parametrize("shape", [(3, 40, 70), (3, 70, 40)])
+def test_a_gpu_finds_pixels_as_near_as_scipys(generator_0, shape):
+    mask = torch.rand(shape, generator=generator_0) < 0.97
+    mask[1, :, :30] = True
+    height, width = shape[1:]
+    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    found = nearest_on_device(mask).view(shape)
+    distances = ((found // width - y).square() + (found % width - x).square()).double().sqrt()
+    expected = torch.stack([torch.from_numpy(ndimage.distance_transform_edt(hidden)) for hidden in mask.numpy()])
+    torch.testing.assert_close(distances, expected)
+    assert not mask.flatten(1).gather(1, found.flatten(1)).any()
+
+
+@pytest.mark.parametrize("fill", FILLS)
+def test_every_channel_is_filled_from_the_same_pixel(generator_0, fill):
+    mask = torch.rand(2, 9, 11, generator=generator_0) < 0.5
+    plane = torch.arange(99.0).view(9, 11).expand(2, 9, 11)
+    filled = fill(torch.stack([plane, -2 * plane], 1), mask)
+    assert torch.equal(filled[:, 0], fill(plane, mask))
+    assert torch.equal(filled[:, 1], -2 * filled[:, 0])
 
 
 @pytest.fixture

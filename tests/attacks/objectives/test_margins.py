@@ -20,7 +20,7 @@ from robustbench_seg.attacks.target_model import TargetModel
 from robustbench_seg.classes import VOID, ClassSet
 from robustbench_seg.randomness import generator
 from robustbench_seg.tasks.instances.assign import assign
-from robustbench_seg.tasks.instances.dense import DenseInstances, Locations
+from robustbench_seg.tasks.instances.dense import DenseInstances, Level, Locations
 from robustbench_seg.tasks.instances.truth import InstanceLabels
 from robustbench_seg.tasks.registry import TASKS
 from tests.tasks.by_key import by_key
@@ -49,16 +49,14 @@ class ColourDetector(nn.Module):
         height, width = images.shape[-2:]
         seen = images[..., STRIDE // 2 :: STRIDE, STRIDE // 2 :: STRIDE].flatten(2)
         logits = SHARPNESS * (2 * self.colours @ seen - self.colours.square().sum(1)[:, None]) + self.shift
-        y, x = torch.meshgrid(torch.arange(height // STRIDE), torch.arange(width // STRIDE), indexing="ij")
-        points = (torch.stack([x.flatten(), y.flatten()], 1) + 0.5) * STRIDE
-        count = len(points)
-        ranges = torch.tensor([[0.0, math.inf]]).expand(count, 2)
+        locations = Locations.of([Level(height // STRIDE, width // STRIDE, STRIDE, 0.0, math.inf)], "cpu")
+        points = locations.points
         return {
             "instances": DenseInstances(
                 logits.transpose(1, 2),
                 torch.cat([points - 4, points + 4], 1).expand(len(images), -1, -1),
-                torch.zeros(len(images), count),
-                Locations(points, torch.full((count,), float(STRIDE)), ranges, (count,)),
+                torch.zeros(len(images), len(points)),
+                locations,
                 (height, width),
             )
         }

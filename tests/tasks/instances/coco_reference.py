@@ -9,7 +9,7 @@ import torch
 from pycocotools import mask as coco_mask
 
 from robustbench_seg.tasks.instances import matching
-from robustbench_seg.tasks.instances.dense import Detections
+from robustbench_seg.tasks.instances.detections import Detections
 from robustbench_seg.tasks.instances.truth import Instances
 
 HEIGHT, WIDTH, CLASSES, VOID = 48, 64, 5, 255

@@ -4,11 +4,12 @@ import math
 
 import torch
 
-from robustbench_seg.models.blocks.instance_head import _locations
 from robustbench_seg.tasks.instances.assign import assign
+from robustbench_seg.tasks.instances.dense import Level, Locations
 from tests.tasks.made_instances import VOID, Known, labelled
 
-LOCATIONS = _locations([(16, 24), (8, 12), (4, 6)], (4, 8, 16), (0.0, 12.0, 24.0, math.inf), torch.zeros(1))
+LEVELS = Level(16, 24, 4, 0.0, 12.0), Level(8, 12, 8, 12.0, 24.0), Level(4, 6, 16, 24.0, math.inf)
+LOCATIONS = Locations.of(LEVELS, "cpu")
 
 
 def places(*known: Known):
@@ -23,7 +24,7 @@ def test_locations_are_cell_centres():
     assert LOCATIONS.points[0].tolist() == [2.0, 2.0]
     assert LOCATIONS.points[16 * 24].tolist() == [4.0, 4.0]
     assert LOCATIONS.points[-1].tolist() == [88.0, 56.0]
-    assert len(LOCATIONS) == sum(LOCATIONS.levels)
+    assert len(LOCATIONS) == sum(map(len, LEVELS)) == len(LOCATIONS.strides) == len(LOCATIONS.ranges)
 
 
 def test_a_small_box_is_served_by_the_finest_level_around_its_centre():
@@ -52,6 +53,25 @@ def test_ignored_instances_are_neither_learnt_nor_background():
     assert set(where.values()) == {1}
     inside = ((LOCATIONS.points > 20) & (LOCATIONS.points < 32)).all(1)
     assert torch.equal(found.ignored[0], inside)
+
+
+def test_positives_are_found_once_for_equal_locations_and_on_the_host():
+    # Whatever asked for a value of a tensor on this device would fail.
+    batch = labelled([[Known((20, 20, 32, 32), 1)]]).to("meta")
+    found = assign(Locations.of(LEVELS, "meta"), batch)
+    assert found.boxes.device.type == "meta"
+    assert len(found) == 9
+    assert assign(Locations.of(LEVELS, "meta"), batch) is found
+    assert assign(Locations.of(LEVELS[1:], "meta"), batch) is not found
+
+
+def test_positives_found_in_inference_mode_serve_gradients():
+    with torch.inference_mode():
+        batch = labelled([[Known((20, 20, 32, 32), 1)]])
+        assign(LOCATIONS, batch)
+    leaf = torch.ones(9, requires_grad=True)
+    (leaf * assign(LOCATIONS, batch).centerness).sum().backward()
+    assert leaf.grad.count_nonzero() == 9
 
 
 def test_targets_are_those_of_the_instance():

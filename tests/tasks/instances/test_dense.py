@@ -5,7 +5,13 @@ import dataclasses
 import torch
 
 from robustbench_seg.classes import CITYSCAPES19, align
-from tests.tasks.made_instances import HEIGHT, WIDTH, Found, predicted
+from robustbench_seg.tasks.detection import Detection
+from robustbench_seg.tasks.instance import Instance
+from robustbench_seg.tasks.instances import detections
+from robustbench_seg.tasks.instances.detections import TOP_LOCATIONS
+from robustbench_seg.transfer import fetch
+from tests.tasks.made_instances import CLASSES, HEIGHT, WIDTH, Found, Known, labelled, predicted
+from tests.waits import waits
 
 BOX, OTHER = (8, 8, 40, 40), (48, 16, 88, 56)
 
@@ -62,3 +68,23 @@ def test_classes_merge_by_maximum_and_half_precision_comes_back():
     assert merged.detections()[0].labels.tolist() == [0, 1]
     assert dataclasses.replace(dense, classes=dense.classes.half()).float().classes.dtype == torch.float32
     assert align(CITYSCAPES19, CITYSCAPES19).keeps(19)
+
+
+def test_candidates_have_a_size_that_does_not_depend_on_predictions():
+    shapes = {predicted([found, found]).candidates.boxes.shape for found in ([], [Found(BOX, 1)])}
+    assert shapes == {(2, min(TOP_LOCATIONS, len(predicted([[]]).locations) * CLASSES), 4)}
+
+
+def test_tasks_share_what_is_found(monkeypatch):
+    """Once for all of them, although each brings its own statistics to the host."""
+    calls = []
+    real = detections.batched_nms
+    monkeypatch.setattr(detections, "batched_nms", lambda *given: calls.append(given) or real(*given))
+    outputs, labels = {"instances": predicted([[Found(BOX, 1)]])}, {"instances": labelled([[Known(BOX, 1)]])}
+    with waits():  # as from a GPU: copies
+        raw = {task: task.raw_statistics(outputs, labels, CLASSES) for task in (Detection(), Instance())}
+        arrived = fetch(raw)
+    for task, statistics in arrived.items():
+        (image,) = task.image_statistics(statistics, labels, CLASSES)
+        assert image["matched"].all()
+    assert len(calls) == 1

@@ -7,11 +7,12 @@ import math
 
 import pytest
 import torch
-from torchvision.ops import generalized_box_iou, sigmoid_focal_loss
+from torchvision.ops import generalized_box_iou, generalized_box_iou_loss, sigmoid_focal_loss
 
 from robustbench_seg.tasks.detection import Detection
 from robustbench_seg.tasks.instance import Instance
 from robustbench_seg.tasks.instance_depth import InstanceDepth
+from robustbench_seg.tasks.instances.boxes import giou_loss
 from robustbench_seg.tasks.instances.losses import (
     ALPHA,
     GAMMA,
@@ -52,6 +53,20 @@ def test_regression_is_giou_weighted_by_centerness():
     torch.testing.assert_close(detection_losses(output, label)["reg"][0], expected)
 
 
+def test_giou_is_torchvisions():
+    g = torch.Generator().manual_seed(0)
+    corners = torch.rand(2, 60, 2, 2, generator=g).sort(2).values.flatten(2)
+    corners[1, :5] = corners[0, :5]
+    corners[1, 5:20] += 1  # no overlap
+    results = []
+    for loss in (giou_loss, generalized_box_iou_loss):
+        ours, others = corners.clone().requires_grad_().unbind(0)
+        value = loss(ours, others)
+        results.append((value, *torch.autograd.grad(value.square().sum(), (ours, others))))
+    for value, expected in zip(*results, strict=True):
+        torch.testing.assert_close(value, expected)
+
+
 def test_background_is_torchvisions_focal_loss():
     output = dense(Found(BOX, 1))
     found = Comparison(output, truth()).varifocal()
@@ -74,7 +89,7 @@ def test_positives_are_weighed_by_their_iou():
 
 def test_centerness_at_its_target_is_the_entropy():
     output, label = dense(Found(BOX, 1)), truth(Known(BOX, 1))
-    target = Comparison(output, label).centerness.clamp(1e-4, 1 - 1e-4)
+    target = Comparison(output, label).positives.centerness.clamp(1e-4, 1 - 1e-4)
     at = Comparison(output, label).positives
     centerness = output.centerness.clone()
     centerness[0, at.location] = target.logit()

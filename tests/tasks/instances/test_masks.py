@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from robustbench_seg.tasks.instances.masks import SIDE, MaskBasis, crops, fit, paste
 
@@ -51,6 +53,51 @@ def test_pasting_stays_in_the_box_and_in_the_image():
     expected[5:, :12] = True
     assert torch.equal(masks[0], expected)
     assert not masks[1].any(), "a box without an area"
+
+
+def pasted_on_the_whole_image(squares, boxes, size):
+    """Each mask sampled at every pixel of the image."""
+    height, width = size
+    x1, y1, x2, y2 = boxes.unbind(1)
+    u = (torch.arange(width) + 0.5 - x1[:, None]) / (x2 - x1).clamp(min=1e-3)[:, None] * 2 - 1
+    v = (torch.arange(height) + 0.5 - y1[:, None]) / (y2 - y1).clamp(min=1e-3)[:, None] * 2 - 1
+    grid = torch.stack([u[:, None].expand(-1, height, -1), v[:, :, None].expand(-1, -1, width)], -1)
+    options = {"padding_mode": "border", "align_corners": False}
+    pasted = F.grid_sample(squares.view(-1, 1, SIDE, SIDE), grid, **options)[:, 0]
+    return (pasted >= 0.5) & (grid.abs() <= 1).all(-1)
+
+
+def random_boxes(count, height, width):
+    """Some reach beyond the image, some are narrower than a pixel."""
+    g = torch.Generator().manual_seed(0)
+    ends = torch.rand(count, 2, 2, generator=g).sort(1).values * torch.tensor([width, height]) * 1.2 - 5
+    return ends.flatten(1)
+
+
+def test_pasting_within_boxes_is_pasting_on_the_whole_image():
+    size, squares = (61, 83), torch.rand(40, SIDE * SIDE, generator=torch.Generator().manual_seed(1))
+    boxes = random_boxes(40, *size)
+    boxes[:5, 2] = boxes[:5, 0] + 0.4
+    assert torch.equal(paste(squares, boxes, size), pasted_on_the_whole_image(squares, boxes, size))
+
+
+class Largest(TorchDispatchMode):
+    """The number of bytes of the largest tensor that is made."""
+
+    bytes = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        if isinstance(result, torch.Tensor):
+            self.bytes = max(self.bytes, result.nbytes)
+        return result
+
+
+def test_pasting_needs_no_more_memory_than_its_result():
+    size = (512, 1024)
+    with Largest() as largest:
+        pasted = paste(torch.ones(10, SIDE * SIDE), torch.tensor([[100.0, 100.0, 200.0, 180.0]] * 10), size)
+    assert largest.bytes == pasted.nbytes == 10 * 512 * 1024
 
 
 def test_no_instances():

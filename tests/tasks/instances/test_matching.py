@@ -112,7 +112,7 @@ def test_shapes_and_types(kind, found, known):
 def test_masks_can_be_rebuilt_from_what_is_stored():
     for found, truth in random_images(7):
         result = of_one(found, truth, masks)
-        assert np.array_equal(rle.from_runs(result), found.masks.numpy())
+        assert np.array_equal(rle.from_store(result), found.masks.numpy())
         assert np.array_equal(result["boxes"], found.boxes.numpy())
 
 
@@ -120,10 +120,11 @@ def test_masks_can_be_rebuilt_from_what_is_stored():
 def test_runs_and_encodings_are_of_columns(shape):
     drawn = np.random.default_rng(0).random(shape) < 0.5
     drawn[:1], drawn[-1:] = True, False
-    stored = rle.to_runs(drawn)
-    assert np.array_equal(rle.from_runs(stored), drawn)
+    lengths, size = rle.run_lengths(drawn), shape[1:]
+    stored = rle.to_store(lengths, size)
+    assert np.array_equal(rle.from_store(stored), drawn)
     per_mask = np.split(stored["runs"].astype(int), np.cumsum(stored["run_counts"].astype(int))[:-1])
-    for runs, mask, encoded in zip(per_mask, drawn, rle.encode(drawn), strict=False):
+    for runs, mask, encoded in zip(per_mask, drawn, rle.encode(lengths, size), strict=False):
         pixels = [(value, len(list(run))) for value, run in groupby(mask.T.ravel())]
         assert runs.tolist() == [0] * bool(pixels[0][0]) + [length for _, length in pixels]
         assert encoded == coco_mask.encode(np.asfortranarray(mask.astype(np.uint8)))

@@ -23,17 +23,16 @@ class Albedo(RegionTask):
         return raw.sigmoid()
 
     def loss(self, output, label):
-        return masked_mean((output - label).square().sum(1), label.sum(1) > 0)
+        return masked_mean((output - label).square().sum(1), self.valid_pixels(label))
 
     def distance(self, output, target):
         return (output - target).square().sum(1).flatten(1).mean(1)
 
-    def valid(self, label):
-        return (label > 0).flatten(1).any(1)
+    def valid_pixels(self, label):
+        return label.sum(1) > 0
 
     def pixel_errors(self, output, label):
-        keep = label.sum(0) > 0
-        return keep, [(output - label).abs().sum(0)[keep].double()]
+        return [(output - label).abs().sum(0).double()]
 
     def draw_output(self, output, i, image, classes):
         return (output[i].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
