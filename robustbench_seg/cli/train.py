@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -18,6 +19,26 @@ from robustbench_seg.cli.options import load_plugins, plugin_option
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Another seed than the recipe's.")
 @click.option("--steps", type=click.IntRange(min=1), help="Another number of steps than the recipe's.")
 @click.option("--device", default="auto", show_default=True)
+@click.option(
+    "--devices",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Split each batch over so many, such as the GPUs of this machine.",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["fp32", "bf16"]),
+    default="fp32",
+    show_default=True,
+    help="Of the network in training; weights, losses and the metrics are fp32.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=0),
+    help="Processes that make batches beside the steps of a device (default 0 on a CPU, on a GPU one per core, 8 at "
+    "most); the result does not depend on them.",
+)
 @click.option("--work", type=click.Path(path_type=Path), help="Checkpoints and log (default runs/train/NAME-SCALE).")
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder for card and weights (default WORK/NAME).")
 @plugin_option
@@ -29,6 +50,9 @@ def train_command(
     seed: int | None,
     steps: int | None,
     device: str,
+    devices: int,
+    precision: Literal["fp32", "bf16"],
+    workers: int | None,
     work: Path | None,
     out: Path | None,
     plugins: tuple[str, ...],
@@ -42,6 +66,7 @@ def train_command(
     from robustbench_seg.cli.progress import training_progress
     from robustbench_seg.evaluation.config import resolve_device
     from robustbench_seg.evaluation.run import make_folder
+    from robustbench_seg.training.place import open_place
     from robustbench_seg.training.recipe import read_recipe, varied
     from robustbench_seg.training.run import run_recipe
 
@@ -50,10 +75,11 @@ def train_command(
     out = out or work / chosen.name
     make_folder(work)
     make_folder(out)
+    place = open_place(resolve_device(device), devices, precision, workers)
     with training_progress() as report:
-        card = run_recipe(
-            chosen, work, out, root=root, video_root=video_root, device=resolve_device(device), progress=report
-        )
+        card = run_recipe(chosen, work, out, root=root, video_root=video_root, place=place, progress=report)
+    if card is None:
+        return
     click.echo(f"{card.training.selection}; card and weights in {out}")
     for task, metrics in card.metrics.items():
         click.echo(f"  {task}: " + ", ".join(f"{name} {value:.4f}" for name, value in metrics.items()))

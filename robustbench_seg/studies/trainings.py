@@ -13,6 +13,7 @@ from robustbench_seg.evaluation.spec import ModelSpec
 from robustbench_seg.models.catalogue.card import CARD
 from robustbench_seg.models.registry import card_folders
 from robustbench_seg.report.cells import Line, Table, text_cells
+from robustbench_seg.training.place import open_place
 from robustbench_seg.training.recipe import Recipe, read_recipe, varied
 from robustbench_seg.training.run import run_recipe
 
@@ -64,7 +65,7 @@ def obtain(training: Training, work: Path, device: str, announce: Announce, root
         states = work / "train" / training.name
         make_folder(states)
         make_folder(folder)
-        run_recipe(training.read(), states, folder, root=root, device=device)
+        run_recipe(training.read(), states, folder, root=root, place=open_place(device))
     return ModelSpec(training.name, folder=str(folder))
 
 

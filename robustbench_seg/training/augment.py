@@ -33,7 +33,9 @@ def augment(
     window = _window(image.shape[-2:], crop, zoom, generator)
     view = View(window, crop, zoom, uniform(generator) < recipe.flip)
     image = cut(image[None], window, None)
-    image = F.interpolate(image, size=crop, mode="bilinear", align_corners=False, antialias=zoom < 1)[0]
+    # Colours as a batch: as colours, the last bits of a zoom would depend on whether there are several threads.
+    planes = image.transpose(0, 1)
+    image = F.interpolate(planes, size=crop, mode="bilinear", align_corners=False, antialias=zoom < 1)[:, 0]
     image = jitter(image.clamp(0, 1), recipe.jitter, generator)
     seen = {key: rules[key].view(label, view) for key, label in labels.items()}
     return image.flip(-1) if view.flip else image, seen

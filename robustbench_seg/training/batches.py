@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -19,9 +19,44 @@ from robustbench_seg.tasks.registry import load_tasks
 from robustbench_seg.tasks.rules import LabelRule
 from robustbench_seg.training.augment import augment, item_generator
 from robustbench_seg.training.recipe import Recipe
+from robustbench_seg.transfer import placed
 
 Item = tuple[Tensor, dict[str, Any]]
 """An image and its labels by key."""
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Part:
+    """Which items of a batch a process works on: the part number `index` of `count` equal ones."""
+
+    index: int = 0
+    count: int = 1
+
+    def of(self, items: Sequence[T]) -> list[tuple[int, T]]:
+        """Its items, each with its place in the whole batch."""
+        size = len(items) // self.count
+        return list(enumerate(items))[self.index * size : (self.index + 1) * size]
+
+
+WHOLE = Part()
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Images (N,3,h,w) in channels-last layout and their labels by key."""
+
+    images: Tensor
+    labels: Mapping[str, Any]
+
+    def pin_memory(self) -> Batch:
+        """The same in memory that a GPU can copy from by itself."""
+        return Batch(self.images.pin_memory(), {key: label.pin_memory() for key, label in self.labels.items()})
+
+    def to(self, device: torch.device) -> Batch:
+        """The same on another device."""
+        move = {key: placed(x, device) if isinstance(x, Tensor) else x.to(device) for key, x in self.labels.items()}
+        return Batch(placed(self.images, device), move)
 
 
 @dataclass
@@ -90,11 +125,11 @@ def indices(count: int, batch: int, step: int, seed: int) -> list[int]:
     return [int(orders[p // count][p % count]) for p in positions]
 
 
-def training_batch(source: Source, recipe: Recipe, step: int) -> Item:
-    """Images (N,3,h,w) and labels of a step; item i's augmentation is drawn from (seed, step, i)."""
+def training_batch(source: Source, recipe: Recipe, step: int, part: Part = WHOLE) -> Batch:
+    """A part of the batch of a step; item i's augmentation is drawn from (seed, step, i)."""
     chosen = indices(len(source.dataset), recipe.batch, step, recipe.seed)
-    items = [_augmented(source, recipe, index, step, i) for i, index in enumerate(chosen)]
-    return source.collate(items)
+    images, labels = source.collate([_augmented(source, recipe, index, step, i) for i, index in part.of(chosen)])
+    return Batch(images.contiguous(memory_format=torch.channels_last), labels)
 
 
 def _augmented(source: Source, recipe: Recipe, index: int, step: int, i: int) -> Item:

@@ -28,6 +28,7 @@ from robustbench_seg.training.batches import Source
 from robustbench_seg.training.curves import CURVES, write_curves
 from robustbench_seg.training.loop import BEST, LOG, build_module
 from robustbench_seg.training.method import VideoSets, video_checks
+from robustbench_seg.training.place import HERE, Place
 from robustbench_seg.training.recipe import DataRecipe, Recipe
 from robustbench_seg.training.state import read_state
 from robustbench_seg.training.validate import Check, Scores, validate
@@ -40,7 +41,7 @@ def export(
     folder: Path,
     *,
     video: VideoSets | None = None,
-    device: str | torch.device = "cpu",
+    place: Place = HERE,
 ) -> Card:
     """Writes `weights.safetensors` (fp16), `card.toml`, `log.csv` and `curves.png` of the run in `out` into `folder`.
 
@@ -48,13 +49,13 @@ def export(
     measured on `val_set` too where that has depth.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    chosen, place = recipe.architecture, torch.device(device)
+    chosen = recipe.architecture
     module = build_module(recipe, len(val_set.classes))
     best = read_state(out / BEST)
     module.load_state_dict(best["module"])
     sha256 = save_weights(module, folder / WEIGHTS)
     fit(module, read_safetensors(folder / WEIGHTS, sha256), str(folder / WEIGHTS))
-    module.to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    module.to(place.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     tasks = tuple(task for task in recipe.outputs if task in val_set.tasks)
     check = Check(Source(val_set, tasks, size=recipe.data.size), median_scaling=recipe.video is not None)
     card = Card(
@@ -67,11 +68,11 @@ def export(
         sha256=sha256,
         architecture=ArchitectureCard(chosen.name, chosen.normalization, chosen.parameters),
         classes=classes_table(val_set.classes),
-        training=_training(recipe, val_set, int(best["step"])),
+        training=_training(recipe, val_set, int(best["step"]), place),
         evaluation=_evaluation(recipe.data, val_set),
-        metrics=_rounded(validate(module, check, place)),
+        metrics=_rounded(validate(module, check, place.device)),
         median_scaling=check.median_scaling,
-        video=_video(recipe, video, module, place),
+        video=_video(recipe, video, module, place.device),
     )
     shutil.copyfile(out / LOG, folder / LOG)
     write_curves(folder / LOG, folder / CURVES, folder.name)
@@ -80,7 +81,7 @@ def export(
     return card
 
 
-def _training(recipe: Recipe, val_set: Dataset, step: int) -> TrainingCard:
+def _training(recipe: Recipe, val_set: Dataset, step: int, place: Place) -> TrainingCard:
     first = next(iter(recipe.tasks))
     return TrainingCard(
         dataset=recipe.data.dataset,
@@ -92,6 +93,7 @@ def _training(recipe: Recipe, val_set: Dataset, step: int) -> TrainingCard:
         steps=recipe.steps,
         batch=recipe.batch,
         seed=recipe.seed,
+        **place.marks,
     )
 
 

@@ -1,4 +1,7 @@
-"""The training loop: deterministic, resumable bit for bit on the CPU, one CSV row per interval."""
+"""The training loop: deterministic, resumable bit for bit on the CPU, one CSV row per interval.
+
+On a GPU it runs ahead of the device: it waits for it only when a row is due.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,13 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from robustbench_seg.data.base import Dataset
-from robustbench_seg.errors import InputError
+from robustbench_seg.errors import InputError, UsageError
 from robustbench_seg.models.blocks.normalization import Normalization
 from robustbench_seg.models.networks.base import NetworkRequest
 from robustbench_seg.models.networks.build import build, check_forward
@@ -26,9 +30,12 @@ from robustbench_seg.tasks.registry import TASKS
 from robustbench_seg.tasks.semantic import Semantic, class_weights
 from robustbench_seg.training.batches import Source
 from robustbench_seg.training.init import load_encoder
+from robustbench_seg.training.loader import batches
+from robustbench_seg.training.losses import Losses
 from robustbench_seg.training.mask_basis import fit_masks
 from robustbench_seg.training.method import Method, VideoSets, method_of, video_checks
 from robustbench_seg.training.optimiser import make_optimiser
+from robustbench_seg.training.place import HERE, Place
 from robustbench_seg.training.recipe import Recipe
 from robustbench_seg.training.schedule import factor
 from robustbench_seg.training.state import Average, Row, State, detached, read_state, write_atomically
@@ -36,7 +43,7 @@ from robustbench_seg.training.supervised import Supervised
 from robustbench_seg.training.validate import Check, Scores, validate
 
 Progress = Callable[[int, int, float], None]
-"""What is called after every step with (steps done, steps, loss)."""
+"""What is called after every step with (steps done, steps, loss); from a GPU the loss is that of an earlier step."""
 
 STATE, BEST, LOG = "state.pt", "best.pt", "log.csv"
 
@@ -58,7 +65,7 @@ class Run:
     method: Method
     train: Source
     checks: tuple[Check, ...]
-    device: torch.device
+    place: Place
     out: Path
     identity: str
 
@@ -70,29 +77,24 @@ def train(
     out: Path,
     *,
     video: VideoSets | None = None,
-    device: str | torch.device = "cpu",
+    place: Place = HERE,
     progress: Progress | None = None,
 ) -> Outcome:
     """Trains to the recipe's last step, from the state in `out` where there is one.
 
-    `video` are the data sets of the recipe's `[video]`.
+    `video` are the data sets of the recipe's `[video]`, `place` is where and how a step runs. On several devices every
+    process returns the outcome, and only the first calls `progress`.
 
     Writes `state.pt` and `log.csv` every `validate_every` steps and `best.pt` when the first task's curve metric
     improves. The same recipe and data give the same weights on the same machine, interrupted or not.
     """
     out.mkdir(parents=True, exist_ok=True)
-    run = _prepare(recipe, train_set, val_set, video, out, torch.device(device))
-    state = _initial_state(run)
-    if (out / STATE).exists():
-        state.restore(out / STATE)
-    losses: list[float] = []
-    while state.step < recipe.steps:
-        losses.append(_step(run, state))
-        if progress is not None:
-            progress(state.step, recipe.steps, losses[-1])
-        if state.step % recipe.validate_every == 0 or state.step == recipe.steps:
-            _measure(run, state, sum(losses) / len(losses))
-            losses.clear()
+    run = _prepare(recipe, train_set, val_set, video, out, place)
+    with place.team.running():
+        state = _initial_state(run)
+        if (out / STATE).exists():
+            state.restore(out / STATE)
+        _train(run, state, progress)
     module = run.method.network(state.measured)
     module.load_state_dict(read_state(out / BEST)["module"])
     return Outcome(module.eval(), state.best_step, math.nan if state.best is None else state.best)
@@ -115,19 +117,20 @@ def build_module(recipe: Recipe, num_classes: int) -> nn.Module:
 
 
 def _prepare(
-    recipe: Recipe, train_set: Dataset, val_set: Dataset, video: VideoSets | None, out: Path, device: torch.device
+    recipe: Recipe, train_set: Dataset, val_set: Dataset, video: VideoSets | None, out: Path, place: Place
 ) -> Run:
     tasks, size = tuple(recipe.tasks), recipe.data.size
     _refuse_unknown(recipe)
+    _refuse_uneven(recipe, place.team.part.count)
     source = Source(train_set, (*tasks, *recipe.auxiliary), recipe.data.cache, size)
     weights = None
     if recipe.class_weights and Semantic.name in tasks:
         labels = (source[index][1][Semantic.key] for index in range(len(train_set)))
-        weights = class_weights(labels, len(train_set.classes)).to(device)
-    labelled = Supervised(recipe, source, LossSettings(weights, recipe.depth_loss), device)
+        weights = class_weights(labels, len(train_set.classes)).to(place.device)
+    labelled = Supervised(recipe, source, LossSettings(weights, recipe.depth_loss), place.device, place.team.part)
     checks = (Check(Source(val_set, tasks, recipe.data.cache, size)), *video_checks(recipe, video))
-    identity = _identity(recipe, train_set, checks, video)
-    return Run(recipe, method_of(labelled, video), source, checks, device, out, identity)
+    identity = _identity(recipe, train_set, checks, video, place)
+    return Run(recipe, method_of(labelled, video), source, checks, place, out, identity)
 
 
 def _refuse_unknown(recipe: Recipe) -> None:
@@ -137,44 +140,67 @@ def _refuse_unknown(recipe: Recipe) -> None:
                 raise InputError(f"recipe {recipe.name}: {unknown(kind, name, known)}")
 
 
+def _refuse_uneven(recipe: Recipe, devices: int) -> None:
+    for batch in (recipe.batch, *((recipe.video.batch,) if recipe.video else ())):
+        if batch % devices:
+            raise UsageError(f"--devices {devices}: a batch of {batch} has no {devices} equal parts")
+
+
 def _initial_state(run: Run) -> State:
     network = build_module(run.recipe, len(run.train.dataset.classes))
     fit_masks(network, run.train)
     # Channels-last halves the time of MobileNet's convolutions on a CPU.
-    module = run.method.wrapped(network).to(run.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    module = run.method.wrapped(network).to(run.place.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = Average(module, run.recipe.ema) if run.recipe.ema else None
     optimiser = make_optimiser(module, run.method.rates(module), run.recipe.optimiser)
-    return State(module.train(), optimiser, average, run.identity)
+    return State(module.train(), optimiser, average, run.identity, run.place.device)
 
 
-def _identity(recipe: Recipe, train_set: Dataset, checks: Sequence[Check], video: VideoSets | None) -> str:
+def _identity(
+    recipe: Recipe, train_set: Dataset, checks: Sequence[Check], video: VideoSets | None, place: Place
+) -> str:
     """A digest of what the weights depend on; of neighbouring frames kept as files, only those they neighbour."""
     data = [train_set, *(check.source.dataset for check in checks), *((video.train,) if video else ())]
-    parts = [dataclasses.asdict(recipe), *(dataset.fingerprint() for dataset in data)]
+    parts = [dataclasses.asdict(recipe), *(dataset.fingerprint() for dataset in data), *place.marks.items()]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _step(run: Run, state: State) -> float:
+def _train(run: Run, state: State, progress: Progress | None) -> None:
+    recipe, method, place = run.recipe, run.method, run.place
+    objective, losses = place.objective(state.module, method.loss), Losses(state.step)
+    for batch in batches(method.batch, range(state.step, recipe.steps), place.workers, place.device):
+        loss = place.team.mean(_step(run, state, objective, batch))
+        if not place.is_first:
+            continue
+        losses.add(loss)
+        if progress is not None and losses.latest is not None:
+            progress(state.step, recipe.steps, losses.latest)
+        if state.step % recipe.validate_every == 0 or state.step == recipe.steps:
+            _measure(run, state, losses.mean())
+
+
+def _step(run: Run, state: State, objective: nn.Module, batch: Any) -> Tensor:
+    """One step; returns its loss."""
     recipe = run.recipe
+    run.place.team.begin(recipe.seed, state.step)
     for group in state.optimiser.param_groups:
         group["lr"] = group["peak"] * factor(recipe.schedule, state.step, recipe.steps)
-    loss = run.method.loss(state.module.train(), state.step)
-    if not torch.isfinite(loss):
-        raise InputError(f"the loss is not finite at step {state.step}; lower the recipe's learning rates")
+    state.module.train()
+    loss: Tensor = objective(batch)
     state.optimiser.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     state.optimiser.step()
     state.step += 1
     if state.average is not None:
         state.average.update(state.module, state.step)
-    return loss.item()
+    return loss.detach()
 
 
 def _measure(run: Run, state: State, loss: float) -> None:
     network = run.method.network(state.measured)
     scores: Scores = {}
     for check in run.checks:
-        scores |= validate(network, check, run.device)
+        scores |= validate(network, check, run.place.device)
     row: Row = {"step": state.step, "loss": loss}
     row |= {f"{task}_{metric}": value for task, values in scores.items() for metric, value in values.items()}
     state.log.append(row)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from torch import Tensor, nn
 
@@ -12,6 +12,7 @@ from robustbench_seg.errors import InputError
 from robustbench_seg.tasks.depth import Depth
 from robustbench_seg.training.batches import Source
 from robustbench_seg.training.optimiser import Rates
+from robustbench_seg.training.place import Forward
 from robustbench_seg.training.recipe import Recipe
 from robustbench_seg.training.supervised import Supervised
 from robustbench_seg.training.validate import Check
@@ -39,8 +40,11 @@ class Method(Protocol):
     def rates(self, module: nn.Module) -> Rates:
         """The parts of the module that do not learn at the decoders' rate."""
 
-    def loss(self, module: nn.Module, step: int) -> Tensor:
-        """The scalar loss of a step, a pure function of it but for dropout."""
+    def batch(self, step: int) -> Any:
+        """What a step learns from, on the host: a pure function of the step, with `pin_memory()` and `to(device)`."""
+
+    def loss(self, forward: Forward, batch: Any) -> Tensor:
+        """The scalar loss of a batch, given the module as it is run."""
 
 
 def method_of(labelled: Supervised, video: VideoSets | None) -> Method:

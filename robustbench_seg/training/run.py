@@ -11,6 +11,7 @@ from robustbench_seg.models.catalogue.card import Card
 from robustbench_seg.training.export import export
 from robustbench_seg.training.loop import Progress, train
 from robustbench_seg.training.method import VideoSets
+from robustbench_seg.training.place import HERE, Place
 from robustbench_seg.training.recipe import DataRecipe, Recipe, VideoRecipe
 
 
@@ -21,19 +22,20 @@ def run_recipe(
     *,
     root: str | None = None,
     video_root: str | None = None,
-    device: str = "cpu",
+    place: Place = HERE,
     progress: Progress | None = None,
-) -> Card:
+) -> Card | None:
     """Trains in `work`, continuing where it stopped, and writes card, weights and log into `out`.
 
-    `root` is the data set's folder, `video_root` that of the data set of `[video]`.
+    `root` is the data set's folder, `video_root` that of the data set of `[video]`. On several devices the first
+    process alone exports, and the others return None.
     """
     train_set, val_set = (open_data(recipe.data, split, root) for split in (recipe.data.train, recipe.data.val))
     if video_root is not None and recipe.video is None:
         raise UsageError(f"recipe {recipe.name} has no [video], so no folder '{video_root}' for it; leave --video out")
     video = open_video(recipe.video, video_root) if recipe.video else None
-    train(recipe, train_set, val_set, work, video=video, device=device, progress=progress)
-    return export(recipe, val_set, work, out, video=video, device=device)
+    train(recipe, train_set, val_set, work, video=video, place=place, progress=progress)
+    return export(recipe, val_set, work, out, video=video, place=place) if place.is_first else None
 
 
 def open_data(recipe: DataRecipe, split: str, root: str | None = None, **options: object) -> Dataset:

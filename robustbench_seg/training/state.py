@@ -49,10 +49,15 @@ class State:
     optimiser: torch.optim.Optimizer
     average: Average | None
     identity: str
+    device: torch.device
     step: int = 0
     best: float | None = None
     best_step: int = 0
     log: list[Row] = field(default_factory=list)
+
+    @property
+    def _is_on_gpu(self) -> bool:
+        return self.device.type == "cuda"
 
     @property
     def measured(self) -> nn.Module:
@@ -60,7 +65,7 @@ class State:
         return self.module if self.average is None else self.average.module
 
     def save(self, path: Path) -> None:
-        """Writes the whole state, the global generator's included (dropout samples from it)."""
+        """Writes the whole state, the global generators' included (dropout samples from them)."""
         write_atomically(
             path,
             {
@@ -69,6 +74,7 @@ class State:
                 "optimiser": self.optimiser.state_dict(),
                 "average": None if self.average is None else self.average.module.state_dict(),
                 "rng": torch.get_rng_state(),
+                "cuda_rng": torch.cuda.get_rng_state(self.device) if self._is_on_gpu else None,
                 "step": self.step,
                 "best": self.best,
                 "best_step": self.best_step,
@@ -77,15 +83,20 @@ class State:
         )
 
     def restore(self, path: Path) -> None:
-        """Continues from a saved state; refuses one of another recipe."""
+        """Continues from a saved state, which may come from another device; refuses one of another recipe."""
         saved = read_state(path)
         if saved["identity"] != self.identity:
-            raise InputError(f"{path}: made by another recipe or data set; give another output folder or remove it")
+            raise InputError(
+                f"{path}: made by another recipe or data set, in another precision or on another number of devices; "
+                "give another output folder or remove it"
+            )
         self.module.load_state_dict(saved["module"])
         self.optimiser.load_state_dict(saved["optimiser"])
         if self.average is not None:
             self.average.module.load_state_dict(saved["average"])
         torch.set_rng_state(saved["rng"])
+        if self._is_on_gpu and saved.get("cuda_rng") is not None:
+            torch.cuda.set_rng_state(saved["cuda_rng"], self.device)
         self.step, self.best, self.best_step = saved["step"], saved["best"], saved["best_step"]
         self.log = saved["log"]
 

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from robustbench_seg.models.blocks.deephead import DEEP
 from robustbench_seg.tasks.base import LossSettings
 from robustbench_seg.tasks.registry import TASKS
-from robustbench_seg.training.batches import Source, training_batch
+from robustbench_seg.training.batches import WHOLE, Batch, Part, Source, training_batch
 from robustbench_seg.training.optimiser import Rates
+from robustbench_seg.training.place import Forward
 from robustbench_seg.training.recipe import Recipe
 
 
@@ -33,12 +34,13 @@ BALANCES: Mapping[str, Callable[[Mapping[str, Tensor]], Tensor]] = {"sum": weigh
 
 @dataclass(frozen=True)
 class Supervised:
-    """Learns every task from its labels."""
+    """Learns every task from its labels; of each batch, from the items of `part`."""
 
     recipe: Recipe
     source: Source
     settings: LossSettings
     device: torch.device
+    part: Part = WHOLE
 
     def wrapped(self, network: nn.Module) -> nn.Module:
         """What is trained: the network itself."""
@@ -53,16 +55,14 @@ class Supervised:
         encoder = [parameter for name, parameter in module.named_parameters() if name.startswith("encoder.")]
         return [(encoder, self.recipe.optimiser.encoder_lr)]
 
-    def loss(self, module: nn.Module, step: int) -> Tensor:
-        """The scalar loss of step `step`."""
-        images, labels = self.batch(step)
-        return self.compared(module(images), labels)
+    def batch(self, step: int) -> Batch:
+        """Images and labels of a step; a label without anything to learn is left out."""
+        batch = training_batch(self.source, self.recipe, step, self.part)
+        return Batch(batch.images, self.learnable(batch.labels))
 
-    def batch(self, step: int) -> tuple[Tensor, dict[str, Any]]:
-        """Images and labels of a step on the device; a label without anything to learn is left out."""
-        images, labels = training_batch(self.source, self.recipe, step)
-        placed = {key: label.to(self.device) for key, label in self.learnable(labels).items()}
-        return images.to(self.device, memory_format=torch.channels_last), placed
+    def loss(self, forward: Forward, batch: Batch) -> Tensor:
+        """The scalar loss of a batch."""
+        return self.compared(forward(batch.images), batch.labels)
 
     def learnable(self, labels: Mapping[str, Any]) -> dict[str, Any]:
         """The labels, on the host, with anything to train with: those without have no part in the balance."""

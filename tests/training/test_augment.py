@@ -81,9 +81,20 @@ def test_batches_are_a_function_of_the_step(toy, recipe):
     first, second = (Source(toy, ("semantic", "depth"), cache) for cache in (True, False))
     for step in (3, 0):
         a, b = training_batch(first, recipe, step), training_batch(second, recipe, step)
-        assert torch.equal(a[0], b[0])
-        assert all(torch.equal(a[1][key], b[1][key]) for key in a[1])
-    assert not torch.equal(a[0], training_batch(first, recipe, 1)[0])
+        assert torch.equal(a.images, b.images)
+        assert all(torch.equal(a.labels[key], b.labels[key]) for key in a.labels)
+    assert not torch.equal(a.images, training_batch(first, recipe, 1).images)
+
+
+@pytest.mark.parametrize("scale", [0.8, 1.25])
+def test_threads_change_nothing(scale):
+    image, before, seen = torch.rand(3, 160, 240), torch.get_num_threads(), []
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        recipe = AugmentRecipe(scale=(scale, scale))
+        seen.append(augment(image, {}, {}, recipe, (128, 192), _draw())[0])
+    torch.set_num_threads(before)
+    assert torch.equal(*seen)
 
 
 def test_size(toy):

@@ -8,7 +8,8 @@ import torch
 
 from robustbench_seg.errors import InputError
 from robustbench_seg.training.loop import BEST, LOG, STATE, train
-from robustbench_seg.training.state import read_state
+from robustbench_seg.training.place import open_place
+from robustbench_seg.training.state import read_state, write_atomically
 
 
 class StopHereError(Exception):
@@ -32,14 +33,14 @@ def _equal(a, b):
     return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
 
 
-@pytest.mark.parametrize("ema", [0.0, 0.5])
-def test_resume_is_bit_exact(tmp_path, recipe, toy, make_toy, ema):
-    recipe, val = replace(recipe, ema=ema), make_toy(3, 50)
+@pytest.mark.parametrize(("ema", "workers"), [(0.0, 0), (0.5, 2)])
+def test_resume_is_bit_exact(tmp_path, recipe, toy, make_toy, ema, workers):
+    recipe, val, place = replace(recipe, ema=ema), make_toy(3, 50), open_place(workers=workers)
     whole = train(recipe, toy, val, tmp_path / "whole")
     for step in (3, 5):
         with pytest.raises(StopHereError):
-            train(recipe, toy, val, tmp_path / "cut", progress=_stop_at(step))
-    cut = train(recipe, toy, val, tmp_path / "cut")
+            train(recipe, toy, val, tmp_path / "cut", place=place, progress=_stop_at(step))
+    cut = train(recipe, toy, val, tmp_path / "cut", place=place)
     assert _equal(whole.module.state_dict(), cut.module.state_dict())
     assert (whole.step, whole.score) == (cut.step, cut.score)
     a, b = (read_state(tmp_path / name / STATE) for name in ("whole", "cut"))
@@ -80,6 +81,15 @@ def test_another_recipe_is_refused(tmp_path, recipe, toy):
     train(replace(recipe, steps=2), toy, toy, tmp_path)
     with pytest.raises(InputError, match="another recipe or data set"):
         train(replace(recipe, steps=4), toy, toy, tmp_path)
+
+
+def test_a_state_from_a_gpu_goes_on_on_a_cpu(tmp_path, recipe, toy):
+    train(replace(recipe, steps=2), toy, toy, tmp_path)
+    state = read_state(tmp_path / STATE)
+    assert state["cuda_rng"] is None
+    write_atomically(tmp_path / STATE, {**state, "cuda_rng": torch.zeros(16, dtype=torch.uint8)})
+    again = train(replace(recipe, steps=2), toy, toy, tmp_path)
+    assert again.step == state["best_step"]
 
 
 def test_damaged_state(tmp_path, recipe, toy):

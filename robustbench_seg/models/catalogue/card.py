@@ -40,7 +40,10 @@ class ArchitectureCard:
 
 @dataclass(frozen=True)
 class TrainingCard:
-    """What the weights come from; `terms` are the training data's, `selection` says how the checkpoint was chosen."""
+    """What the weights come from; `terms` are the training data's, `selection` says how the checkpoint was chosen.
+
+    `precision` and `devices` are those of the training where they were not fp32 and one.
+    """
 
     dataset: str
     split: str
@@ -51,6 +54,8 @@ class TrainingCard:
     steps: int
     batch: int
     seed: int
+    precision: str | None = None
+    devices: int | None = None
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,8 +12,9 @@ from torch import Tensor
 from robustbench_seg.data.base import Dataset, Sample, Video
 from robustbench_seg.errors import InputError
 from robustbench_seg.training.augment import item_generator, jitter, uniform
-from robustbench_seg.training.batches import indices, resized
+from robustbench_seg.training.batches import WHOLE, Part, indices, resized
 from robustbench_seg.training.recipe import AugmentRecipe, VideoRecipe
+from robustbench_seg.transfer import placed
 
 _OTHER = 0x5EED
 """Sets the order of clips apart from that of labelled images."""
@@ -35,9 +37,16 @@ class Clips:
     clean: Tensor
     intrinsics: Tensor
 
+    def pin_memory(self) -> Clips:
+        """The same in memory that a GPU can copy from by itself."""
+        return self._mapped(Tensor.pin_memory)
+
     def to(self, device: torch.device) -> Clips:
-        """The same clips on another device."""
-        return Clips(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
+        """The same on another device."""
+        return self._mapped(lambda frames: placed(frames, device))
+
+    def _mapped(self, change: Callable[[Tensor], Tensor]) -> Clips:
+        return Clips(*(change(getattr(self, name)) for name in self.__dataclass_fields__))
 
 
 @dataclass
@@ -73,11 +82,13 @@ class ClipSource:
         return torch.stack(small), scaled_intrinsics(_intrinsics(now), (height, width), size)
 
 
-def clip_batch(source: ClipSource, recipe: VideoRecipe, augment: AugmentRecipe, step: int, seed: int) -> Clips:
-    """The clips of a step; what is drawn for clip i is a function of (seed, step, i)."""
+def clip_batch(
+    source: ClipSource, recipe: VideoRecipe, augment: AugmentRecipe, step: int, seed: int, part: Part = WHOLE
+) -> Clips:
+    """A part of the clips of a step; what is drawn for clip i is a function of (seed, step, i)."""
     # The two data sets may be one.
     chosen = indices(len(source.dataset), recipe.batch, step, seed ^ _OTHER)
-    items = [_augmented(source[index], augment, step, i, seed) for i, index in enumerate(chosen)]
+    items = [_augmented(source[index], augment, step, i, seed) for i, index in part.of(chosen)]
     sizes = sorted({tuple(frames.shape[-2:]) for frames, _, _ in items})
     if len(sizes) > 1:
         raise InputError(f"{source.dataset.name}: frames of several sizes (HxW: {sizes}); set video.size in the recipe")

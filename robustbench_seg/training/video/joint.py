@@ -4,18 +4,37 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from robustbench_seg.errors import InputError
 from robustbench_seg.models.blocks.normalization import Normalization
 from robustbench_seg.models.blocks.pose import PoseNet
 from robustbench_seg.models.blocks.resize import MULTIPLE, SMALLEST
+from robustbench_seg.training.batches import Batch
 from robustbench_seg.training.optimiser import Rates
+from robustbench_seg.training.place import Forward
 from robustbench_seg.training.recipe import VideoRecipe
 from robustbench_seg.training.supervised import Supervised
-from robustbench_seg.training.video.clips import ClipSource, clip_batch
+from robustbench_seg.training.video.clips import Clips, ClipSource, clip_batch
 from robustbench_seg.training.video.network import JointNet
 from robustbench_seg.training.video.photometric import depth_loss
+
+
+@dataclass(frozen=True)
+class JointBatch:
+    """Labelled images and clips."""
+
+    labelled: Batch
+    clips: Clips
+
+    def pin_memory(self) -> JointBatch:
+        """The same in memory that a GPU can copy from by itself."""
+        return JointBatch(self.labelled.pin_memory(), self.clips.pin_memory())
+
+    def to(self, device: torch.device) -> JointBatch:
+        """The same on another device."""
+        return JointBatch(self.labelled.to(device), self.clips.to(device))
 
 
 @dataclass(frozen=True)
@@ -45,16 +64,20 @@ class Joint:
         assert isinstance(module, JointNet)
         return [*self.labelled.rates(module.network), (module.depth_parameters(), self.video.depth_lr)]
 
-    def loss(self, module: nn.Module, step: int) -> Tensor:
+    def batch(self, step: int) -> JointBatch:
+        """Labelled images and clips of a step; InputError where their sizes do not fit."""
+        recipe, labelled = self.labelled.recipe, self.labelled.batch(step)
+        clips = clip_batch(self.clips, self.video, recipe.augment, step, recipe.seed, self.labelled.part)
+        _check(labelled.images, clips.now)
+        return JointBatch(labelled, clips)
+
+    def loss(self, forward: Forward, batch: JointBatch) -> Tensor:
         """The labelled tasks' loss plus that of depth, neither weighted: λ weighs their gradients in the encoder."""
-        recipe = self.labelled.recipe
-        images, labels = self.labelled.batch(step)
-        clips = clip_batch(self.clips, self.video, recipe.augment, step, recipe.seed).to(images.device)
-        _check(images, clips.now)
-        predicted = module(images, clips)
+        labelled, clips = batch.labelled, batch.clips
+        predicted = forward(labelled.images, clips)
         before, now, after = clips.clean
-        depth = depth_loss(predicted.inverses, now, (before, after), predicted.transforms, clips.intrinsics)
-        return self.labelled.compared(predicted.outputs, labels) + depth
+        depth = depth_loss(predicted.inverses, now, (before, after), predicted.transforms(), clips.intrinsics)
+        return self.labelled.compared(predicted.outputs, labelled.labels) + depth
 
 
 def _check(images: Tensor, frames: Tensor) -> None:

@@ -15,6 +15,7 @@ from robustbench_seg.models.blocks.multitask import MultiTaskNet
 from robustbench_seg.models.blocks.pose import PoseNet
 from robustbench_seg.models.blocks.udecoder import UDecoder
 from robustbench_seg.tasks.depth import Depth
+from robustbench_seg.training.place import in_float32
 from robustbench_seg.training.video.clips import Clips
 from robustbench_seg.training.video.warping import rigid
 
@@ -23,11 +24,23 @@ SCALES = 4
 
 @dataclass(frozen=True)
 class Predicted:
-    """Outputs of the labelled images, inverse depths (N,1,h,w) of the clips fine to coarse, motions to neighbours."""
+    """Outputs of the labelled images, inverse depths (N,1,h,w) of the clips fine to coarse, motions of the camera.
+
+    The motions (N,6) are those from the previous frame and to the next one, see `PoseNet`.
+    """
 
     outputs: dict[str, Tensor]
-    inverses: list[Tensor]
-    transforms: tuple[Tensor, Tensor]
+    inverses: tuple[Tensor, ...]
+    motions: tuple[Tensor, Tensor]
+
+    def transforms(self) -> tuple[Tensor, Tensor]:
+        """What takes points of the current frame into the previous and into the next one, each (N,4,4)."""
+        since, until = self.motions
+        return rigid(since, inverse=True), rigid(until)
+
+    def float(self) -> Predicted:
+        """The same in float32, after half precision."""
+        return Predicted(in_float32(self.outputs), in_float32(self.inverses), in_float32(self.motions))
 
 
 class JointNet(nn.Module):
@@ -64,22 +77,21 @@ class JointNet(nn.Module):
             for task, decoder in network.decoders.items()
             if task != Depth.name
         }
-        return Predicted(outputs, self._inverses(filmed), self._transforms(clips))
+        return Predicted(outputs, self._inverses(filmed), self._motions(clips))
 
-    def _inverses(self, features: Sequence[Tensor]) -> list[Tensor]:
+    def _inverses(self, features: Sequence[Tensor]) -> tuple[Tensor, ...]:
         decoder: Any = self.network.decoders[Depth.name]
         head: Any = self.network.heads[Depth.name]
         assert isinstance(head, DepthHead)
         maps = decoder.stages(features)[-SCALES:]
         convolutions = [*self.coarse, head.conv]
         inverses = [inverse_depth(convolve(x)) for convolve, x in zip(convolutions, maps, strict=True)]
-        return inverses[::-1]
+        return tuple(inverses[::-1])
 
-    def _transforms(self, clips: Clips) -> tuple[Tensor, Tensor]:
-        count = len(clips.now)
+    def _motions(self, clips: Clips) -> tuple[Tensor, Tensor]:
         first, second = torch.cat([clips.before, clips.now]), torch.cat([clips.now, clips.after])
-        motion = self.pose(first, second)
-        return rigid(motion[:count], inverse=True), rigid(motion[count:])
+        since, until = self.pose(first, second).chunk(2)
+        return since, until
 
 
 def scale_gradient(features: Iterable[Tensor], factor: float) -> list[Tensor]:

@@ -14,7 +14,9 @@ def rigid(motion: Tensor, *, inverse: bool = False) -> Tensor:
     if inverse:
         rotation = rotation.transpose(1, 2)
         translation = -rotation @ translation
-    last = motion.new_tensor([0, 0, 0, 1]).expand(len(motion), 1, 4)
+    # Filled there: a list would be copied to a GPU, and waited for.
+    last = motion.new_zeros(len(motion), 1, 4)
+    last[..., 3] = 1
     return torch.cat([torch.cat([rotation, translation], 2), last], 1)
 
 
@@ -26,7 +28,8 @@ def warp(image: Tensor, depth: Tensor, transform: Tensor, intrinsics: Tensor) ->
     """
     height, width = depth.shape[-2:]
     # Rows of pixels rather than kornia's (N,H,W,3) points: a third of its time on a CPU, where warps fill a step.
-    turn = intrinsics @ transform[:, :3, :3] @ torch.linalg.inv(intrinsics)
+    # Not `inv`, which asks whether there is an inverse and so waits for a GPU.
+    turn = intrinsics @ transform[:, :3, :3] @ torch.linalg.inv_ex(intrinsics).inverse
     shift = intrinsics @ transform[:, :3, 3:]
     x, y, z = (turn @ _pixels(height, width, depth) * depth.flatten(1)[:, None] + shift).unbind(1)
     # A point at or behind the camera has no image; just before it, it lands far outside.

@@ -11,14 +11,13 @@ from robustbench_seg.errors import InputError
 from robustbench_seg.models.catalogue.card import load_folder, read_card
 from robustbench_seg.training.export import export
 from robustbench_seg.training.loop import BEST, LOG, STATE, _initial_state, _prepare, train
+from robustbench_seg.training.place import HERE
 from robustbench_seg.training.state import read_state
-
-CPU = torch.device("cpu")
 
 
 def _run(recipe, toy, sets, scale=0.1):
     video = replace(recipe.video, gradient_scale=scale)
-    run = _prepare(replace(recipe, video=video), toy, toy, sets, Path("unused"), CPU)
+    run = _prepare(replace(recipe, video=video), toy, toy, sets, Path("unused"), HERE)
     return run, _initial_state(run)
 
 
@@ -26,10 +25,10 @@ def _losses(module, method):
     """The two losses of the first step."""
     seen = {}
     hook = module.register_forward_hook(lambda _, __, output: seen.update(predicted=output))
-    whole = method.loss(module, 0)
+    batch = method.batch(0)
+    whole = method.loss(module, batch)
     hook.remove()
-    _, labels = method.labelled.batch(0)
-    labelled = method.labelled.compared(seen["predicted"].outputs, labels)
+    labelled = method.labelled.compared(seen["predicted"].outputs, batch.labelled.labels)
     return {"both": whole, "labels": labelled, "depth": whole - labelled}
 
 
@@ -72,9 +71,9 @@ def test_scale_one_is_not_single_task_training(joint_recipe, toy, sets):
     """The frames share the encoder's batch: without a gradient they still move its BatchNorm statistics."""
     run, state = _run(joint_recipe, toy, sets, 1.0)
     with torch.no_grad():
-        run.method.loss(state.module.train(), 0)
+        run.method.loss(state.module.train(), run.method.batch(0))
     single, alone = _run(joint_recipe, toy, sets, 1.0)
-    images, _ = single.method.labelled.batch(0)
+    images = single.method.labelled.batch(0).images
     with torch.no_grad():
         alone.module.network.train()(images)
     key = "encoder.body.bn1.running_mean"
