@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING
 
 import click
 
 from robustbench_seg.allocator import keep_freed_memory
 from robustbench_seg.cli.options import load_plugins, plugin_option
+
+if TYPE_CHECKING:
+    from robustbench_seg.training.place import Precision
 
 
 @click.command("train")
@@ -28,10 +31,10 @@ from robustbench_seg.cli.options import load_plugins, plugin_option
 )
 @click.option(
     "--precision",
-    type=click.Choice(["fp32", "bf16"]),
+    type=click.Choice(["fp32", "tf32", "bf16"]),
     default="fp32",
     show_default=True,
-    help="Of the network in training; weights, losses and the metrics are fp32.",
+    help="Of the network in training (tf32: on a GPU alone); weights and metrics are fp32.",
 )
 @click.option(
     "--workers",
@@ -51,7 +54,7 @@ def train_command(
     steps: int | None,
     device: str,
     devices: int,
-    precision: Literal["fp32", "bf16"],
+    precision: Precision,
     workers: int | None,
     work: Path | None,
     out: Path | None,

@@ -188,7 +188,8 @@ def _step(run: Run, state: State, objective: nn.Module, batch: Any) -> Tensor:
     state.module.train()
     loss: Tensor = objective(batch)
     state.optimiser.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
+    with run.place.multiplying():
+        loss.backward()  # type: ignore[no-untyped-call]
     state.optimiser.step()
     state.step += 1
     if state.average is not None:

@@ -11,9 +11,11 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import Tensor, nn
 
+from robustbench_seg.evaluation.config import refuse_precision
+from robustbench_seg.float32 import tf32
 from robustbench_seg.training.batches import Part
 
-Precision = Literal["fp32", "bf16"]
+Precision = Literal["fp32", "tf32", "bf16"]
 Forward = Callable[..., Any]
 """A network as a step runs it: what it takes on the device, outputs in float32."""
 
@@ -66,7 +68,8 @@ class Alone:
 class Place:
     """Where and how a training runs, apart from what it is (the recipe); `open_place` makes one.
 
-    `precision` is that of the network in training: `bf16` by autocast, while weights, losses and validation stay fp32.
+    `precision` is that of the network in training: `tf32` of its products on a GPU, `bf16` by autocast. Weights, losses
+    and validation stay fp32.
     `workers` are the processes that make this one's batches, 0 for this one itself.
     """
 
@@ -84,11 +87,18 @@ class Place:
     def marks(self) -> dict[str, Any]:
         """What the weights depend on beside recipe and data, where it is not as by default: fp32 on one device."""
         marks = {"precision": self.precision, "devices": self.team.part.count}
-        return {key: value for key, value in marks.items() if value != {"precision": "fp32", "devices": 1}[key]}
+        return {key: value for key, value in marks.items() if value != _UNMARKED[key]}
 
     def objective(self, module: nn.Module, loss: Callable[[Forward, Any], Tensor]) -> nn.Module:
         """The loss of a batch, as a module to call and go backwards from."""
-        return self.team.shared(_Objective(module, loss, self.precision))
+        return self.team.shared(_Objective(module, loss, self))
+
+    def multiplying(self) -> AbstractContextManager[None]:
+        """Within the block products of float32 are in TF32 where the precision says so, else in float32."""
+        return tf32(self.precision == "tf32")
+
+
+_UNMARKED = {"precision": "fp32", "devices": 1}
 
 
 HERE = Place()
@@ -98,11 +108,12 @@ HERE = Place()
 def open_place(
     device: str = "cpu", devices: int = 1, precision: Precision = "fp32", workers: int | None = None
 ) -> Place:
-    """The place on a device, or on several of its kind; UsageError where they are not here.
+    """The place on a device, or on several of its kind; UsageError where they are not here or lack the precision.
 
     Over several devices each batch is split; see `fabric.Several`. By default (`workers` None) no process makes
     batches for a CPU, and as many as there are cores for GPUs, at most MOST_WORKERS for each.
     """
+    refuse_precision(precision, device)
     if workers is None:
         cores = len(os.sched_getaffinity(0)) // devices
         workers = 0 if torch.device(device).type == "cpu" else min(MOST_WORKERS, cores)
@@ -117,20 +128,21 @@ def open_place(
 class _Objective(nn.Module):
     """The loss of a batch; a module, so that what wraps it sees which parameters the loss depends on."""
 
-    def __init__(self, module: nn.Module, loss: Callable[[Forward, Any], Tensor], precision: Precision) -> None:
+    def __init__(self, module: nn.Module, loss: Callable[[Forward, Any], Tensor], place: Place) -> None:
         super().__init__()
         self.module = module
         self._loss = loss
-        self._is_half = precision == "bf16"
+        self._place = place
 
     def forward(self, batch: Any) -> Tensor:
         return self._loss(self._forward, batch)
 
     def _forward(self, images: Tensor, *more: Any) -> Any:
-        # The network alone: half precision is too coarse for what losses compute, such as pixels that a depth moves.
-        with torch.autocast(images.device.type, torch.bfloat16, enabled=self._is_half):
+        # The network alone: less is too coarse for what losses compute, such as where a depth moves a pixel.
+        is_half = self._place.precision == "bf16"
+        with self._place.multiplying(), torch.autocast(images.device.type, torch.bfloat16, enabled=is_half):
             outputs = self.module(images, *more)
-        return in_float32(outputs) if self._is_half else outputs
+        return in_float32(outputs) if is_half else outputs
 
 
 def in_float32(outputs: Any) -> Any:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from robustbench_seg.float32 import tf32
 from robustbench_seg.tasks.base import Statistics, Task, rescaled
 from robustbench_seg.training.batches import Source
 from robustbench_seg.transfer import fetch
@@ -30,7 +31,7 @@ def validate(module: nn.Module, check: Check, device: torch.device, batch: int =
     statistics: dict[str, list[Statistics]] = {task.name: [] for task in tasks}
     training = module.training
     module.eval()
-    with torch.inference_mode():
+    with torch.inference_mode(), tf32(False):
         for start in range(0, len(source.dataset), batch):
             items = [source.read(i) for i in range(start, min(start + batch, len(source.dataset)))]
             images, labels = source.collate(items)

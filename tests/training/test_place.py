@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import nn
 
-from robustbench_seg.errors import InputError
+from robustbench_seg.errors import InputError, UsageError
 from robustbench_seg.models.catalogue.card import read_card
 from robustbench_seg.training.export import export
 from robustbench_seg.training.loop import train
-from robustbench_seg.training.place import HERE, MOST_WORKERS, in_float32, open_place
+from robustbench_seg.training.place import HERE, MOST_WORKERS, Place, in_float32, open_place
 
 
 class Seen(nn.Module):
@@ -41,6 +41,29 @@ def test_the_network_alone_is_in_half_precision(precision, dtype):
     assert module.dtype is dtype
     assert given["a"].dtype is given["b"][0]["c"].dtype is value.dtype is torch.float32
     assert module.conv.weight.grad.dtype is torch.float32
+
+
+def test_tf32_is_the_networks_and_the_gradients_alone():
+    with pytest.raises(UsageError, match="tf32 is for a GPU"):
+        open_place(precision="tf32")
+    module, seen = Seen(), {}
+    asked = torch.backends.cudnn.conv
+    module.conv.register_forward_hook(lambda *_: seen.update(network=asked.fp32_precision))
+    before = asked.fp32_precision
+
+    def loss(forward, batch):
+        out = forward(batch)["a"]
+        seen.update(loss=asked.fp32_precision)
+        return out.mean()
+
+    for precision, expected in (("fp32", "ieee"), ("tf32", "tf32")):
+        # Not opened: there is no GPU.
+        place = Place(precision=precision)
+        place.objective(module, loss)(torch.rand(1, 3, 4, 4))
+        assert seen == {"network": expected, "loss": before}
+        with place.multiplying():
+            assert asked.fp32_precision == expected
+    assert asked.fp32_precision == before
 
 
 def test_what_knows_how_to_be_float32_is_asked():
