@@ -44,7 +44,7 @@ WHOLE = Part()
 
 @dataclass(frozen=True)
 class Batch:
-    """Images (N,3,h,w) in channels-last layout and their labels by key."""
+    """Images (N,3,h,w) in [0,1] and their labels by key."""
 
     images: Tensor
     labels: Mapping[str, Any]
@@ -55,8 +55,8 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         """The same on another device."""
-        move = {key: placed(x, device) if isinstance(x, Tensor) else x.to(device) for key, x in self.labels.items()}
-        return Batch(placed(self.images, device), move)
+        labels = {key: placed(x, device) if isinstance(x, Tensor) else x.to(device) for key, x in self.labels.items()}
+        return Batch(placed(self.images, device), labels)
 
 
 @dataclass
@@ -126,7 +126,10 @@ def indices(count: int, batch: int, step: int, seed: int) -> list[int]:
 
 
 def training_batch(source: Source, recipe: Recipe, step: int, part: Part = WHOLE) -> Batch:
-    """A part of the batch of a step; item i's augmentation is drawn from (seed, step, i)."""
+    """A part of the batch of a step, images in channels-last layout.
+
+    Item i's augmentation is drawn from (seed, step, i).
+    """
     chosen = indices(len(source.dataset), recipe.batch, step, recipe.seed)
     images, labels = source.collate([_augmented(source, recipe, index, step, i) for i, index in part.of(chosen)])
     return Batch(images.contiguous(memory_format=torch.channels_last), labels)

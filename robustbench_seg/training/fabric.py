@@ -29,7 +29,7 @@ class Several:
     A batch is split into equal parts; item i's augmentation is what it is on one device. Gradients are averaged over
     devices, so that a loss that is a mean over images has the gradient it has on one. Other than on one device are:
     what BatchNorm normalises by (the statistics of a part; the first process's are kept), losses that are means over
-    the pixels, instances or weights of a batch (means of the parts' means), and dropout.
+    the pixels, instances or weights of a batch (means of the parts' means), the geometric mean of losses, and dropout.
     """
 
     def __init__(self, device: str, count: int) -> None:

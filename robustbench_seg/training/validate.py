@@ -10,7 +10,7 @@ from torch import nn
 
 from robustbench_seg.float32 import tf32
 from robustbench_seg.tasks.base import Statistics, Task, rescaled
-from robustbench_seg.training.batches import Source
+from robustbench_seg.training.batches import Batch, Source
 from robustbench_seg.transfer import fetch
 
 Scores = dict[str, dict[str, float]]
@@ -24,7 +24,7 @@ class Check:
     median_scaling: bool = False
 
 
-def validate(module: nn.Module, check: Check, device: torch.device, batch: int = 4) -> Scores:
+def validate(module: nn.Module, check: Check, device: torch.device, size: int = 4) -> Scores:
     """`{task: {metric: value}}` of the source's tasks at full resolution; the model's mode is left as it was."""
     source = check.source
     tasks, count = list(source.made.values()), len(source.dataset.classes)
@@ -32,11 +32,10 @@ def validate(module: nn.Module, check: Check, device: torch.device, batch: int =
     training = module.training
     module.eval()
     with torch.inference_mode(), tf32(False):
-        for start in range(0, len(source.dataset), batch):
-            items = [source.read(i) for i in range(start, min(start + batch, len(source.dataset)))]
-            images, labels = source.collate(items)
-            labels = {key: label.to(device) for key, label in labels.items()}
-            outputs = module(images.to(device))
+        for start in range(0, len(source.dataset), size):
+            items = [source.read(i) for i in range(start, min(start + size, len(source.dataset)))]
+            batch = Batch(*source.collate(items)).to(device)
+            outputs, labels = module(batch.images), batch.labels
             raw = {}
             for task in tasks:
                 seen = rescaled(task, outputs, labels) if check.median_scaling else outputs

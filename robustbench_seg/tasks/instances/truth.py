@@ -72,7 +72,8 @@ class Instances:
 
     def pin_memory(self) -> Instances:
         """The same in memory that a GPU can copy from by itself."""
-        return Instances(*(part.pin_memory() for part in (self.boxes, self.labels, self.masks, self.depth)))
+        boxes, labels, masks, depth = (part.pin_memory() for part in (self.boxes, self.labels, self.masks, self.depth))
+        return Instances(boxes, labels, masks, depth)
 
 
 @dataclass(frozen=True, eq=False)
