@@ -19,7 +19,7 @@ from robustbench_seg.tasks.base import (
     by_row,
     stack,
 )
-from robustbench_seg.tasks.instances.parts import assign, losses, truth
+from robustbench_seg.tasks.instances.parts import losses, positives, truth
 from robustbench_seg.tasks.instances.task import InstancesTask, pooled_mean
 
 _POOLING = "mean over the locations assigned to an instance, all images together"
@@ -50,9 +50,9 @@ class InstanceDepth(InstancesTask):
         """Images with an instance that counts and whose depth is known."""
         return torch.stack([(~image.ignored & (image.depth > 0)).any() for image in label])
 
-    def taught(self, positives: assign.Positives) -> bool:
+    def taught(self, found: positives.Positives) -> bool:
         """Whether one has a depth."""
-        return positives.has_depth
+        return found.has_depth
 
     def raw_statistics(self, outputs: Outputs, labels: Labels, num_classes: int) -> RawStatistics:
         """`errors` (C+1,3): sums of metres, of metres over truth, and counts; one row per class, the last for all."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import torch
 
-from robustbench_seg.tasks.instances.dense import DenseInstances, Level, Locations
+from robustbench_seg.tasks.instances.dense import DenseInstances
+from robustbench_seg.tasks.instances.locations import Level, Locations
 from robustbench_seg.tasks.instances.masks import SIDE, MaskBasis
 from robustbench_seg.tasks.instances.truth import InstanceLabels, Instances
 

@@ -14,7 +14,8 @@ from torchvision.ops import FeaturePyramidNetwork
 from robustbench_seg.errors import InputError
 from robustbench_seg.models.blocks.encoders import Encoder
 from robustbench_seg.strict import Range
-from robustbench_seg.tasks.instances.dense import DenseInstances, Level, Locations
+from robustbench_seg.tasks.instances.dense import DenseInstances
+from robustbench_seg.tasks.instances.locations import Level, Locations
 from robustbench_seg.tasks.instances.masks import SIDE, MaskBasis
 
 INSTANCE_TASKS = ("detection", "instance", "instance_depth")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -12,11 +11,6 @@ from torchvision.ops import batched_nms, clip_boxes_to_image
 
 from robustbench_seg.tasks.instances.masks import MaskBasis, paste
 
-if TYPE_CHECKING:
-    from robustbench_seg.tasks.instances.dense import DenseInstances
-
-SCORE_FLOOR = 0.05
-TOP_LOCATIONS = 1000
 NMS_IOU = 0.6
 KEPT = 100
 
@@ -65,23 +59,3 @@ class Candidates:
         if self.codes is not None and self.basis is not None:
             masks = paste(self.basis.decode(self.codes[image][likely][best]), boxes[best], self.size)
         return Detections(boxes[best], scores[best], labels[best], masks)
-
-
-def candidates(dense: DenseInstances) -> Candidates:
-    """The candidates above the score floor that score best on their level; nothing waits for the device."""
-    with torch.no_grad():
-        scores = (dense.classes.sigmoid() * dense.centerness.sigmoid()[..., None]).sqrt()
-        # The floor is on the class probability, the ranking on its geometric mean with centerness (FCOS).
-        scores = scores * (dense.classes.sigmoid() > SCORE_FLOOR)
-        count = scores.shape[2]
-        best, places, start = [], [], 0
-        for level in dense.locations.levels:
-            top = scores[:, start : start + len(level)].flatten(1).topk(min(TOP_LOCATIONS, len(level) * count))
-            best.append(top.values)
-            places.append(start * count + top.indices)
-            start += len(level)
-        place = torch.cat(places, 1)
-        image, location = torch.arange(len(place), device=place.device)[:, None], place // count
-        codes = None if dense.codes is None else dense.codes[image, location]
-        boxes = dense.boxes[image, location]
-        return Candidates(torch.cat(best, 1), place % count, boxes, dense.size, codes, dense.basis)

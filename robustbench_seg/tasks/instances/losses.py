@@ -10,9 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from robustbench_seg.tasks.counting import sums
-from robustbench_seg.tasks.instances.assign import Positives, assign
+from robustbench_seg.tasks.instances.assign import assign
 from robustbench_seg.tasks.instances.boxes import giou_loss, paired_iou
 from robustbench_seg.tasks.instances.dense import DenseInstances
+from robustbench_seg.tasks.instances.positives import Positives
 from robustbench_seg.tasks.instances.truth import InstanceLabels
 
 ALPHA, GAMMA = 0.75, 2.0

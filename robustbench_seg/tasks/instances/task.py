@@ -13,7 +13,7 @@ from robustbench_seg.classes import Alignment, ClassSet
 from robustbench_seg.errors import InputError, UsageError
 from robustbench_seg.lazy import Tensor, torch
 from robustbench_seg.tasks.base import Floats, LossSettings, Pixels, Statistics, Task, quotient, stack
-from robustbench_seg.tasks.instances.parts import assign, dense, losses, truth
+from robustbench_seg.tasks.instances.parts import dense, losses, positives, truth
 from robustbench_seg.tasks.instances.rule import InstanceRule
 
 SHOWN_SCORE = 0.3
@@ -65,9 +65,9 @@ class InstancesTask(Task):
             return {}
         return {name: total.sum() / count.sum() for name, (total, count) in self.shares(compared).items()}
 
-    def taught(self, positives: assign.Positives) -> bool:
+    def taught(self, found: positives.Positives) -> bool:
         """Whether positives have anything to train with."""
-        return len(positives) > 0
+        return len(found) > 0
 
     def distance(self, output: dense.DenseInstances, target: dense.DenseInstances) -> Tensor:
         """None is defined from one set of instances to another: UsageError."""

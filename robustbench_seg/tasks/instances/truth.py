@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -15,12 +15,10 @@ from torchvision.ops import masks_to_boxes
 
 from robustbench_seg.classes import VOID
 from robustbench_seg.tasks.instances import rle
+from robustbench_seg.tasks.instances.locations import Level
 from robustbench_seg.tasks.instances.masks import crops
+from robustbench_seg.tasks.instances.positives import Positives
 from robustbench_seg.transfer import placed
-
-if TYPE_CHECKING:
-    from robustbench_seg.tasks.instances.assign import Positives
-    from robustbench_seg.tasks.instances.dense import Level
 
 MIN_SIDE = 8
 MIN_PIXELS = 24

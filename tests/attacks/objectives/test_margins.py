@@ -20,7 +20,8 @@ from robustbench_seg.attacks.target_model import TargetModel
 from robustbench_seg.classes import VOID, ClassSet
 from robustbench_seg.randomness import generator
 from robustbench_seg.tasks.instances.assign import assign
-from robustbench_seg.tasks.instances.dense import DenseInstances, Level, Locations
+from robustbench_seg.tasks.instances.dense import DenseInstances
+from robustbench_seg.tasks.instances.locations import Level, Locations
 from robustbench_seg.tasks.instances.truth import InstanceLabels
 from robustbench_seg.tasks.registry import TASKS
 from tests.tasks.by_key import by_key

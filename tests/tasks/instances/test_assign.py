@@ -5,7 +5,7 @@ import math
 import torch
 
 from robustbench_seg.tasks.instances.assign import assign
-from robustbench_seg.tasks.instances.dense import Level, Locations
+from robustbench_seg.tasks.instances.locations import Level, Locations
 from tests.tasks.made_instances import VOID, Known, labelled
 
 LEVELS = Level(16, 24, 4, 0.0, 12.0), Level(8, 12, 8, 12.0, 24.0), Level(4, 6, 16, 24.0, math.inf)

@@ -8,7 +8,7 @@ from robustbench_seg.classes import CITYSCAPES19, align
 from robustbench_seg.tasks.detection import Detection
 from robustbench_seg.tasks.instance import Instance
 from robustbench_seg.tasks.instances import detections
-from robustbench_seg.tasks.instances.detections import TOP_LOCATIONS
+from robustbench_seg.tasks.instances.dense import TOP_LOCATIONS
 from robustbench_seg.transfer import fetch
 from tests.tasks.made_instances import CLASSES, HEIGHT, WIDTH, Found, Known, labelled, predicted
 from tests.waits import waits
