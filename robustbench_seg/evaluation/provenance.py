@@ -18,9 +18,9 @@ _LIBRARIES = ("torch", "torchvision", "timm", "numpy", "pandas", "scipy", "matpl
 
 
 def provenance(device: str) -> dict[str, Any]:
-    """Version, commit (empty outside a checkout), library versions, device and platform."""
+    """Version (empty if not installed), commit (empty outside a checkout), library versions, device and platform."""
     return {
-        "version": importlib.metadata.version("robustbench-seg"),
+        "version": _version("robustbench-seg"),
         "commit": commit(),
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in _LIBRARIES},
         "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else _processor(),

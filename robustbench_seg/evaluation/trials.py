@@ -12,7 +12,7 @@ import numpy as np
 
 from robustbench_seg.attacks.context import AttackContext
 from robustbench_seg.evaluation.attack import ConfiguredAttack
-from robustbench_seg.evaluation.batch import Batch, measure
+from robustbench_seg.evaluation.batch import Batch
 from robustbench_seg.evaluation.context import WorkerContext
 from robustbench_seg.evaluation.fast import Strength, choose
 from robustbench_seg.evaluation.optimize import Execution
@@ -23,7 +23,7 @@ from robustbench_seg.models.cost import typical_seconds
 from robustbench_seg.registry import described
 from robustbench_seg.results.keys import AttackConfiguration
 from robustbench_seg.results.pair import ratio
-from robustbench_seg.tasks.base import Outputs, Statistics
+from robustbench_seg.tasks.base import Outputs, Statistics, rescaled
 
 IMAGES = 16
 """So many are attacked, in whole batches."""
@@ -81,9 +81,8 @@ class ModelTrial:
         return attacked, clean.outputs
 
     def _statistics(self, batch: Batch, outputs: Outputs) -> list[Statistics]:
-        context, name = self.context, self._task.name
-        tables = measure(batch, outputs, {name: self._task}, len(context.classes), context.model.median_scaling)
-        return [table[name] for table in tables]
+        seen = rescaled(self._task, outputs, batch.labels) if self.context.model.median_scaling else outputs
+        return self._task.statistics(seen, batch.labels, len(self.context.classes))
 
     def _value(self, statistics: Sequence[Statistics], clean: Sequence[Statistics]) -> float:
         values = self._task.values(statistics, np.ones((1, len(statistics))), self._task.scored(clean))

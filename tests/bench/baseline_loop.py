@@ -40,10 +40,10 @@ class Logits(nn.Module):
         return logits
 
 
-def batches(dataset: Dataset, limit: int, device: str) -> Iterator[tuple[Tensor, Tensor]]:
+def batches(dataset: Dataset, limit: int, device: str, size: int) -> Iterator[tuple[Tensor, Tensor]]:
     """Images (N,3,H,W) in [0,1] and labels (N,H,W), void as nn.CrossEntropyLoss ignores it."""
-    for first in range(0, limit, BATCH):
-        samples = [dataset[i] for i in range(first, min(first + BATCH, limit))]
+    for first in range(0, limit, size):
+        samples = [dataset[i] for i in range(first, min(first + size, limit))]
         images = torch.from_numpy(np.stack([sample.image for sample in samples])).permute(0, 3, 1, 2).float() / 255
         labels = torch.from_numpy(np.stack([np.asarray(sample.labels["semantic"]) for sample in samples])).long()
         yield images.to(device), torch.where(labels == VOID, IGNORED, labels).to(device)
@@ -78,13 +78,15 @@ def grid(model: nn.Module) -> Iterator[tuple[str, float, Attack]]:
         yield "pgd", epsilon, pgd
 
 
-def evaluate(model: nn.Module, dataset: Dataset, limit: int, device: str) -> list[tuple[str, float, float]]:
+def evaluate(
+    model: nn.Module, dataset: Dataset, limit: int, device: str, batch: int = BATCH
+) -> list[tuple[str, float, float]]:
     """(attack, ε, mIoU) of every cell; mIoU is the mean over the classes in the labels."""
     cells = list(grid(model))
     classes = len(dataset.classes)
     metrics = [MulticlassJaccardIndex(classes, average="none", ignore_index=IGNORED).to(device) for _ in cells]
     present = torch.zeros(classes, dtype=torch.bool, device=device)
-    for images, labels in batches(dataset, limit, device):
+    for images, labels in batches(dataset, limit, device, batch):
         present[torch.unique(labels[labels != IGNORED])] = True
         for (_, _, attack), metric in zip(cells, metrics, strict=True):
             perturbed = attack(images, labels)

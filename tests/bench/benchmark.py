@@ -6,7 +6,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from robustbench_seg.evaluation.provenance import commit
 from tests.bench.record import Entry, Figure
@@ -30,22 +30,31 @@ class Benchmark(ABC):
     def figures(self, device: str) -> Iterator[Figure]:
         """Measure; NotMeasuredError where something it needs is missing."""
 
-    def entry(self, device: str) -> Entry:
-        """Its figures, or why there are none."""
-        start = time.perf_counter()
-        figures, reason = self._measured(device)
+    def entry(self, device: str, anywhere: bool = False) -> Entry:
+        """Its figures, or why there are none; `anywhere` runs it also where it has no meaning."""
+        *_, whole = self.entries(device, anywhere)
+        return whole
+
+    def entries(self, device: str, anywhere: bool = False) -> Iterator[Entry]:
+        """The entry with its first figure, with its first two, ...: what ends early loses nothing."""
+        start, figures = time.perf_counter(), tuple[Figure, ...]()
+        if device not in self.devices and not anywhere:
+            yield self._entry(start, reason=f"it is measured on {' and '.join(self.devices)}, not on {device}")
+            return
+        try:
+            for one in self.figures(device):
+                figures = (*figures, one)
+                yield self._entry(start, figures)
+        except NotMeasuredError as error:
+            yield self._entry(start, reason=str(error))
+
+    def _entry(self, start: float, figures: tuple[Figure, ...] = (), reason: str = "") -> Entry:
         seconds = round(time.perf_counter() - start, 1)
         return Entry(self.name, self.what, commit(), _plain(asdict(self)), seconds, figures, reason)
 
-    def _measured(self, device: str) -> tuple[tuple[Figure, ...], str]:
-        if device not in self.devices:
-            return (), f"it is measured on {' and '.join(self.devices)}, not on {device}"
-        try:
-            return tuple(self.figures(device)), ""
-        except NotMeasuredError as error:
-            return (), str(error)
 
-
-def _plain(settings: dict[str, object]) -> dict[str, object]:
-    """Tuples as JSON reads them back."""
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()}
+def _plain(settings: Any) -> Any:
+    """Tuples as JSON reads them back, however deep."""
+    if isinstance(settings, dict):
+        return {key: _plain(value) for key, value in settings.items()}
+    return list(settings) if isinstance(settings, tuple) else settings

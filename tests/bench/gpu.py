@@ -1,180 +1,87 @@
-"""PGD-20 and the klingner2020 grid on a GPU, in fp32, channels-last, bf16 and compiled, against torchattacks."""
+"""What the benchmarks on a GPU share: the networks, frames in memory, the ways a model is run, and a budget of time."""
 
 from __future__ import annotations
 
 import copy
+import functools
 import tempfile
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
-import torchattacks
-from torch import Tensor, nn
+from PIL import Image
+from torch import Tensor
 
-from robustbench_seg.attacks.pgd import PGD
-from robustbench_seg.classes import VOID
 from robustbench_seg.data.base import Dataset, Sample
+from robustbench_seg.evaluation.candidates import chosen
 from robustbench_seg.evaluation.context import WorkerContext
-from robustbench_seg.evaluation.job import Pictures
 from robustbench_seg.evaluation.plan import Plan
 from robustbench_seg.evaluation.spec import InMemory
-from robustbench_seg.evaluation.worker import read, work_on
+from robustbench_seg.float32 import tf32
 from robustbench_seg.models.base import LoadedModel
-from robustbench_seg.protocol import PROTOCOLS
-from robustbench_seg.results.records import SweepResult, unpack
+from robustbench_seg.protocol import Protocol
+from robustbench_seg.registry import described
 from robustbench_seg.street.dataset import Street
-from robustbench_seg.tasks.base import Statistics
-from robustbench_seg.tasks.semantic import Semantic, confusion
-from tests.bench.baseline_loop import BATCH, IGNORED, Logits, evaluate
+from tests.bench.baseline_loop import Logits
 from tests.bench.benchmark import Benchmark
-from tests.bench.inside import EPSILON, bare_pgd, first_batch, logits_of, open_pair
-from tests.bench.record import Figure, figure, medians
-from tests.bench.subjects import Training, resnet18
-from tests.bench.timing import alternate, timed
+from tests.bench.inside import open_pair
+from tests.bench.record import Figure, figure
+from tests.bench.subjects import Subject, Training, unet
+from tests.bench.timing import Deadline, alternate, timed
 
-GOAL = 3.0
-_TRAINING = Training(steps=200, batch=8, frames=16, crop=(256, 512))
 THEIRS = "torchattacks"
+WORK = Callable[[], Any]
+_COMPILING_S = 30.0
+TRAINING = Training(steps=150, batch=8, frames=12, crop=(256, 512))
 
 
 @dataclass(frozen=True)
 class Variant:
-    """How the evaluation is asked to run a model."""
+    """How the evaluation is asked to run a model: as it is, or with candidates of `--fast`."""
 
-    memory_format: torch.memory_format = torch.contiguous_format
-    precision: str = "fp32"
-    compile: bool = False
+    candidates: tuple[str, ...] = ()
     plain: bool = False
 
     @property
-    def options(self) -> dict[str, object]:
-        """As a request takes them."""
-        return {"precision": self.precision, "compile": self.compile, "plain": self.plain}
+    def is_strict(self) -> bool:
+        """Whether gradients are computed in float32 throughout."""
+        return not self.candidates
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether it takes long to prepare."""
+        return bool({"compile", "graphs"} & set(self.candidates))
+
+    @property
+    def seconds(self) -> float:
+        """What it should have left to begin."""
+        return _COMPILING_S if self.is_compiled else 0.0
 
 
 VARIANTS = {
-    "eager fp32": Variant(plain=True),
-    "channels-last": Variant(torch.channels_last, plain=True),
-    "folded": Variant(),
-    "bf16": Variant(precision="bf16"),
-    "compiled bf16": Variant(precision="bf16", compile=True),
+    "plain fp32": Variant(plain=True),
+    "fp32": Variant(),
+    "tf32": Variant(("tf32",)),
+    "tf32 channels-last": Variant(("tf32", "channels-last")),
+    "bf16": Variant(("bf16",)),
+    "bf16 compiled": Variant(("bf16", "compile")),
+    "bf16 graphs": Variant(("bf16", "graphs")),
 }
-"""The last three as the evaluation runs them by itself: BatchNorm folded, bf16 in channels last."""
-
-
-@dataclass(frozen=True)
-class GPU(Benchmark):
-    """A ResNet-18 U-net trained for some seconds on `street` rendered at `size`."""
-
-    name: ClassVar[str] = "gpu"
-    what: ClassVar[str] = (
-        "PGD-20 and the klingner2020 grid of a ResNet-18 U-net, by how many times torchattacks' (fp32) speed"
-    )
-    devices: ClassVar[tuple[str, ...]] = ("cuda",)
-
-    repeats: int = 5
-    images: int = 16
-    size: tuple[int, int] = (512, 1024)
-    steps: int = 20
-    variants: tuple[str, ...] = tuple(VARIANTS)
-    training: Training = _TRAINING
-
-    def figures(self, device: str) -> Iterator[Figure]:
-        """Speed-ups of PGD-20, then of the grid."""
-        with tempfile.TemporaryDirectory() as folder:
-            train = Held(Street(split="train", size=self.size), self.training.frames)
-            model = resnet18(train, Path(folder), self.training, device).spec.load()
-        data = Held(Street(size=self.size), self.images)
-        yield from self._pgd(model, data, device)
-        yield from self._grid(model, data, device)
-
-    def _pgd(self, model: LoadedModel, data: Dataset, device: str) -> Iterator[Figure]:
-        options = {"device": device, "batch_size": BATCH}
-        plain = Logits(_module(model, VARIANTS["eager fp32"], device))
-        theirs = torchattacks.PGD(plain, eps=EPSILON / 255, alpha=1 / 255, steps=self.steps, random_start=False)
-        sides: dict[str, Callable[[], Tensor]] = {}
-        for name in self.variants:
-            variant = VARIANTS[name]
-            given, frames = _in_memory(model, variant, device), InMemory("street", data)
-            inside = first_batch(given, frames, BATCH, **options, **variant.options)
-            images, labels = inside.batch.images, inside.batch.labels["semantic"]
-            forward = _autocast(logits_of(inside.context.target_model.module), variant.precision, device)
-            # Bound now: the loop goes on before they are called.
-            sides[name] = lambda inside=inside: inside.perturb(PGD(steps=self.steps), [EPSILON])[EPSILON]  # type: ignore[misc]
-            sides[f"bare {name}"] = lambda f=forward, x=images, y=labels: bare_pgd(f, x, y, self.steps)  # type: ignore[misc]
-            sides[THEIRS] = lambda x=images, y=labels: theirs(x, torch.where(y == VOID, IGNORED, y))  # type: ignore[misc]
-        scores = {name: _score(plain, sides[name](), labels, len(model.classes)) for name in (*self.variants, THEIRS)}
-        raw = alternate({name: timed(work, device) for name, work in sides.items()}, self.repeats, warm_up=1)
-        middle = medians(raw)
-        for name in self.variants:
-            numbers = {
-                "images/s": len(images) / middle[name],
-                "share of the bare loop's speed": middle[f"bare {name}"] / middle[name],
-                "mIoU": scores[THEIRS],
-                "difference of mIoU, points": 100 * abs(scores[name] - scores[THEIRS]),
-            }
-            pair = {key: raw[key] for key in (THEIRS, name)}
-            yield figure(f"PGD-{self.steps}, {name}", "quotient", pair, at_least=GOAL, numbers=numbers)
-
-    def _grid(self, model: LoadedModel, data: Dataset, device: str) -> Iterator[Figure]:
-        plain = Logits(_module(model, VARIANTS["eager fp32"], device))
-        tables: dict[str, dict[tuple[str, float], float]] = {}
-
-        def theirs() -> None:
-            tables[THEIRS] = {(a, e): iou for a, e, iou in evaluate(plain, data, self.images, device)}
-
-        sides: dict[str, Callable[[], None]] = {THEIRS: theirs}
-        for name in self.variants:
-            sides[name] = self._evaluation(name, model, data, device, tables)
-        first = {name: timed(work, device)() for name, work in sides.items()}
-        raw = alternate({name: timed(work, device) for name, work in sides.items()}, self.repeats)
-        middle = medians(raw)
-        for name in self.variants:
-            numbers = {
-                "images/s": self.images / middle[name],
-                "seconds of the first run": first[name],
-                "largest difference of mIoU, points": _apart(tables[name], tables[THEIRS]),
-            }
-            pair = {key: raw[key] for key in (THEIRS, name)}
-            yield figure(f"grid, {name}", "quotient", pair, at_least=GOAL, numbers=numbers)
-
-    def _evaluation(
-        self,
-        name: str,
-        model: LoadedModel,
-        data: Dataset,
-        device: str,
-        tables: dict[str, dict[tuple[str, float], float]],
-    ) -> Callable[[], None]:
-        variant = VARIANTS[name]
-        prepared, context = open_pair(
-            _in_memory(model, variant, device),
-            InMemory("street", data),
-            self.images,
-            PROTOCOLS.get("klingner2020"),
-            device=device,
-            batch_size=BATCH,
-            **variant.options,
-        )
-
-        def work() -> None:
-            tables[name] = _miou(context, prepared.plan)
-
-        return work
 
 
 class Held(Dataset):
-    """The first frames of a data set in memory: reading them is no part of what is measured."""
+    """The first frames of a data set in memory, enlarged: reading them is no part of what is measured."""
 
     tasks = ("semantic",)
 
-    def __init__(self, dataset: Dataset, count: int) -> None:
+    def __init__(self, dataset: Dataset, count: int, by: int) -> None:
         self.name, self.classes = dataset.name, dataset.classes
         self.ids, self.groups = list(dataset.ids[:count]), list(dataset.groups[:count])
-        self._samples = [dataset[i] for i in range(count)]
+        self._samples = [_enlarged(dataset[i], by) for i in range(count)]
 
     def __getitem__(self, index: int) -> Sample:
         return self._samples[index]
@@ -183,53 +90,142 @@ class Held(Dataset):
         return "held"
 
 
-def _module(model: LoadedModel, variant: Variant, device: str) -> nn.Module:
-    return copy.deepcopy(model.module).to(device=device, memory_format=variant.memory_format)  # type: ignore[call-overload,no-any-return]
+def _enlarged(sample: Sample, by: int) -> Sample:
+    height, width = (by * side for side in sample.image.shape[:2])
+    image = np.asarray(Image.fromarray(sample.image).resize((width, height), Image.Resampling.BILINEAR))
+    labels = np.asarray(sample.labels["semantic"]).repeat(by, 0).repeat(by, 1)
+    return Sample(sample.id, image, {"semantic": labels})
 
 
-def _in_memory(model: LoadedModel, variant: Variant, device: str) -> InMemory:
-    """A copy of its own: compiling changes a module."""
-    return InMemory(model.name, replace(model, module=_module(model, variant, device)))
+@functools.cache
+def _kept() -> tempfile.TemporaryDirectory[str]:
+    """A folder for as long as the process lives."""
+    return tempfile.TemporaryDirectory(prefix="robustseg-bench-")
 
 
-def _autocast(forward: Callable[[Tensor], Tensor], precision: str, device: str) -> Callable[[Tensor], Tensor]:
+@functools.cache
+def subject(encoder: str, frame: tuple[int, int], training: Training, device: str) -> Subject:
+    """The U-net on an encoder, trained once a process on frames of twice that size, in TF32."""
+    folder = Path(_kept().name) / f"{encoder}-{len(list(Path(_kept().name).iterdir()))}"
+    folder.mkdir()
+    with tf32(True):
+        return unet(Held(Street(split="train", size=frame), training.frames, 2), folder, training, device, encoder)
+
+
+@dataclass(frozen=True)
+class OnGPU(Benchmark):
+    """Frames are rendered at the size `frame` and enlarged; a batch has as many as `pixels` hold.
+
+    What does not fit into `budget` seconds is left out, and said. What takes long to prepare comes last.
+    """
+
+    devices: ClassVar[tuple[str, ...]] = ("cuda",)
+    strict_goal: ClassVar[float]
+    fast_goal: ClassVar[float]
+
+    repeats: int = 3
+    budget: float = 50.0
+    encoder: str = "resnet18"
+    frame: tuple[int, int] = (256, 512)
+    enlarged: tuple[int, ...] = (2, 4)
+    pixels: int = 8 * 512 * 1024
+    variants: tuple[str, ...] = tuple(VARIANTS)
+    training: Training = TRAINING
+
+    def figures(self, device: str) -> Iterator[Figure]:
+        """Speed-ups by size and variant, then the budget, with what it left out."""
+        deadline, left_out = Deadline(self.budget), dict[str, str]()
+        with tf32(False):
+            spec = subject(self.encoder, self.frame, self.training, device).spec
+            model = spec.load()
+            sides = [self.side(model, by, device) for by in self.enlarged]
+            for compiled in (False, True):
+                names = [name for name in self.variants if VARIANTS[name].is_compiled is compiled]
+                for side in sides if names else []:
+                    yield from self._stage(side, names, deadline, left_out)
+        yield figure("budget", "median", {"spent": [deadline.spent]}, at_most=self.budget, notes=left_out)
+
+    @abstractmethod
+    def side(self, model: LoadedModel, by: int, device: str) -> GPUSide:
+        """What is compared at one size."""
+
+    def _stage(
+        self, side: GPUSide, names: Sequence[str], deadline: Deadline, left_out: dict[str, str]
+    ) -> Iterator[Figure]:
+        """Every variant is opened and run once, then all take turns."""
+        works: dict[str, WORK] = {THEIRS: side.theirs}
+        first, seconds = {THEIRS: side.theirs()}, dict[str, float]()
+        for name in names:
+            opened = Deadline(0)
+            try:
+                if deadline.left < VARIANTS[name].seconds:
+                    raise TimeoutError(f"it does not fit into the budget of {deadline.seconds:g} s any more")
+                ours = side.ours(name)
+                first |= {key: work() for key, work in ours.items()}
+            except Exception as error:
+                left_out[f"{name} at {side.size}"] = described(error)[:200]
+                continue
+            works |= ours
+            seconds[name] = opened.spent
+        raw = alternate({key: timed(work, side.device) for key, work in works.items()}, self.repeats, 0, deadline)
+        for name, opening in seconds.items():
+            goal = self.strict_goal if VARIANTS[name].is_strict else self.fast_goal
+            numbers = side.numbers(name, first) | {"seconds until it is warm": opening}
+            yield from side.figures(name, raw, numbers, goal)
+
+
+class GPUSide:
+    """Both sides of a comparison at one size: a model on `images` frames in memory, in batches of `batch`."""
+
+    def __init__(self, benchmark: OnGPU, model: LoadedModel, by: int, device: str) -> None:
+        height, width = (by * side for side in benchmark.frame)
+        self.size = f"{height}x{width}"
+        self.device = device
+        self.batch = max(1, benchmark.pixels // (height * width))
+        self.model = model
+        self.data = Held(Street(size=benchmark.frame), self.batch, by)
+        self.plain = Logits(copy.deepcopy(model.module).to(device))
+
+    def theirs(self) -> Any:
+        """The work with torchattacks, in fp32."""
+        raise NotImplementedError
+
+    def ours(self, name: str) -> dict[str, WORK]:
+        """The work in a variant under its name, and what else is timed beside it."""
+        raise NotImplementedError
+
+    def numbers(self, name: str, first: Mapping[str, Any]) -> dict[str, float]:
+        """What a variant's first run gave, against theirs."""
+        raise NotImplementedError
+
+    def figures(
+        self, name: str, raw: Mapping[str, Sequence[float]], numbers: dict[str, float], goal: float
+    ) -> Iterator[Figure]:
+        """By how many times it is faster."""
+        pair = {key: raw[key] for key in (THEIRS, name)}
+        per_second = self.batch / float(np.median(raw[name]))
+        yield figure(
+            f"{name}, {self.size}", "quotient", pair, at_least=goal, numbers={"images/s": per_second} | numbers
+        )
+
+    def opened(self, name: str, protocol: Protocol | None = None) -> tuple[Plan, WorkerContext]:
+        """The pair as a worker opens it in a variant, on a copy of the model."""
+        variant = VARIANTS[name]
+        given = InMemory(self.model.name, replace(self.model, module=copy.deepcopy(self.model.module)))
+        options = {"device": self.device, "batch_size": self.batch, "plain": variant.plain}
+        prepared, context = open_pair(given, InMemory("street", self.data), self.batch, protocol, **options)
+        if variant.candidates:
+            (pair,) = prepared.plan.pairs
+            context = prepared.workplace.opened(pair, chosen(prepared.execution, variant.candidates))
+        return prepared.plan, context
+
+
+def autocast(forward: Callable[[Tensor], Tensor], context: WorkerContext) -> Callable[[Tensor], Tensor]:
+    """A forward in the precision that a context takes gradients in."""
+    precision, device = context.execution.precision, torch.device(context.execution.device).type
+
     def cast(images: Tensor) -> Tensor:
         with torch.autocast(device, torch.bfloat16, enabled=precision == "bf16"):
             return forward(images)
 
     return cast
-
-
-def _score(net: nn.Module, images: Tensor, labels: Tensor, classes: int) -> float:
-    """MIoU of the images under the fp32 net."""
-    with torch.no_grad():
-        matrices = confusion(net(images).argmax(1), labels, classes).cpu().double().numpy()
-    return _from_confusions([{"confusion": matrix} for matrix in matrices])
-
-
-def _miou(context: WorkerContext, plan: Plan) -> dict[tuple[str, float], float]:
-    """MIoU of every cell, through the evaluation's units."""
-    cells: dict[tuple[str, float], list[Statistics]] = {}
-    results: Sequence[SweepResult] = [
-        result
-        for work_item in plan.work_items(set())
-        for result in work_on(context, work_item, read(context, work_item.images), Pictures())
-    ]
-    for configuration in results:
-        attack = context.pair.configurations[configuration.configuration].attack
-        for cell in configuration.cells:
-            found = [unpack(image.statistics["semantic"]) for image in cell.images]
-            cells.setdefault((attack, cell.epsilon or 0.0), []).extend(found)
-    return {key: _from_confusions(statistics) for key, statistics in cells.items()}
-
-
-def _from_confusions(statistics: Sequence[Statistics]) -> float:
-    task = Semantic()
-    values = task.values(statistics, np.ones((1, len(statistics))), task.scored(statistics))
-    return float(values.overall["miou"][0])
-
-
-def _apart(ours: Mapping[tuple[str, float], float], theirs: Mapping[tuple[str, float], float]) -> float:
-    """The largest difference of a gradient or clean cell in points; noise is drawn otherwise on the two sides."""
-    compared = [key for key in theirs if key[0] in ("clean", "fgsm", "pgd")]
-    return max(100 * abs(ours[key] - theirs[key]) for key in compared)

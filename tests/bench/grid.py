@@ -13,7 +13,7 @@ import pandas as pd
 from tests.bench.benchmark import Benchmark
 from tests.bench.process import ROBUSTSEG, run
 from tests.bench.record import Figure, figure
-from tests.bench.subjects import HERE, Subject, Training, camvid, catalogue, opened, reduced, resnet18
+from tests.bench.subjects import HERE, Subject, Training, camvid, catalogue, opened, reduced, unet
 from tests.bench.timing import alternate
 
 TARGET = 0.45
@@ -102,7 +102,7 @@ class GridResNet18(Grid):
         """The trained network."""
         training = Training(steps=self.training_steps)
         frames = reduced(opened(source, "train"), training.frames, self.reduce, folder / "train")
-        return resnet18(opened(frames), folder, training)
+        return unet(opened(frames), folder, training)
 
 
 def differences(summary: Path, loop: Path) -> tuple[float, dict[str, float]]:

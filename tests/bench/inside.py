@@ -17,6 +17,7 @@ from robustbench_seg.evaluation.batch import Batch, collate
 from robustbench_seg.evaluation.config import EvaluationConfig
 from robustbench_seg.evaluation.context import WorkerContext
 from robustbench_seg.evaluation.job import Pictures
+from robustbench_seg.evaluation.plan import Plan
 from robustbench_seg.evaluation.prepare import PreparedEvaluation
 from robustbench_seg.evaluation.spec import DataSpec, InMemory, ModelSpec
 from robustbench_seg.evaluation.sweep import AttackSweep
@@ -63,11 +64,16 @@ def open_pair(
 def first_batch(model: ModelSpec | InMemory, dataset: DataSpec | InMemory, images: int, **options: object) -> Inside:
     """The first batch of a pair, of at most `images` images."""
     prepared, context = open_pair(model, dataset, images, **options)  # type: ignore[arg-type]
-    size = min(images, prepared.plan.batch_size, len(context.dataset))
+    return inside_of(prepared.plan, context, images)
+
+
+def inside_of(plan: Plan, context: WorkerContext, images: int) -> Inside:
+    """The first batch of an open pair, of at most `images` images."""
+    size = min(images, plan.batch_size, len(context.dataset))
     samples = [(i, context.dataset[i]) for i in range(size)]
-    (batch,) = collate(context.dataset, samples, context.tasks, context.pair.alignment, prepared.device)
+    (batch,) = collate(context.dataset, samples, context.tasks, context.pair.alignment, context.execution.device)
     seen = AttackSweep(context, batch, Pictures()).reference
-    return Inside(context, batch, seen, prepared.plan.threads)
+    return Inside(context, batch, seen, plan.threads)
 
 
 Forward = Callable[[Tensor], Tensor]

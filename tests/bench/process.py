@@ -33,7 +33,8 @@ def run(arguments: Sequence[str | Path]) -> Finished:
     Threads are left as a user finds them: variables that limit them are taken out of the environment.
     """
     limits = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
-    environment = {key: value for key, value in os.environ.items() if key not in limits} | {"PYTHONPATH": str(ROOT)}
+    environment = {key: value for key, value in os.environ.items() if key not in limits}
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     with tempfile.TemporaryFile() as output:
         start = time.perf_counter()
         process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""The models and data sets that are measured: of the catalogue, or a ResNet-18 U-net trained for some seconds."""
+"""The models and data sets that are measured: of the catalogue, or a U-net on a ResNet trained for some seconds."""
 
 from __future__ import annotations
 
@@ -24,7 +24,6 @@ from tests.bench.process import ROOT
 
 HERE = Path(__file__).parent
 ARRAYS = HERE / "arrays.py"
-_FACTORIES = {11: "unet11", 19: "unet19"}
 
 
 @dataclass(frozen=True)
@@ -65,16 +64,16 @@ class Training:
     learning_rate: float = 2e-3
 
 
-def resnet18(dataset: Dataset, folder: Path, training: Training, device: str = "cpu") -> Subject:
-    """The ResNet-18 U-net trained on the first frames of a data set; its weights go into `folder`."""
-    factory = f"{HERE / 'resnet18.py'}:{_FACTORIES[len(dataset.classes)]}"
-    weights = folder / "resnet18.safetensors"
+def unet(dataset: Dataset, folder: Path, training: Training, device: str = "cpu", encoder: str = "resnet18") -> Subject:
+    """The U-net on an encoder, trained on the first frames of a data set; its weights go into `folder`."""
+    factory = f"{HERE / 'unets.py'}:{encoder}_{len(dataset.classes)}"
+    weights = folder / f"{encoder}.safetensors"
     with torch.random.fork_rng():
         torch.manual_seed(0)
         state = _trained(factory, dataset, training, device)
     save_file(state, weights)
     own: dict[str, Any] = {"weights": str(weights), "classes": dataset.classes.name}
-    return Subject("resnet18-unet", ModelSpec(factory, own))
+    return Subject(f"{encoder}-unet", ModelSpec(factory, own))
 
 
 def _trained(factory: str, dataset: Dataset, training: Training, device: str) -> dict[str, Tensor]:

@@ -9,7 +9,9 @@ from typing import Any
 from robustbench_seg.errors import UsageError
 from robustbench_seg.registry import unknown
 from tests.bench.benchmark import Benchmark
-from tests.bench.gpu import GPU
+from tests.bench.gpu_evaluate import GPUEvaluate
+from tests.bench.gpu_grid import GPUGrid, GPUGridDeep
+from tests.bench.gpu_pgd import GPUPGD, GPUPGDDeep
 from tests.bench.grid import Grid, GridHalf, GridResNet18
 from tests.bench.images import Images
 from tests.bench.kernels import KernelChoices
@@ -33,9 +35,17 @@ BENCHMARKS: dict[str, Benchmark] = {
         Shares(),
         Steps(),
         Sizes(),
-        GPU(),
+        GPUPGD(),
+        GPUGrid(),
+        GPUEvaluate(),
+        GPUPGDDeep(),
+        GPUGridDeep(),
     )
 }
+
+
+GROUPS = {"gpu": tuple(name for name in BENCHMARKS if name.startswith("gpu-"))}
+"""Several benchmarks under one name."""
 
 
 def varied(settings: Iterable[tuple[str, str, Any]], repeats: int | None = None) -> dict[str, Benchmark]:

@@ -16,6 +16,7 @@ measurements. A machine's seconds are its own; ratios are what carries over.
     python -m tests.bench                            # all of them, in the root of the repository
     python -m tests.bench overhead grid              # some; the others' entries stay
     python -m tests.bench grid --set grid.images=8   # at another size
+    python -m tests.bench gpu                        # all of a GPU, each within its budget of seconds
 """
 _COLUMNS = ("benchmark", "figure", "value", "target", "met", "medians", "beside")
 _MET = {True: "yes", False: "**no**", None: ""}

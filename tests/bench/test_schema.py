@@ -6,47 +6,23 @@ import dataclasses
 import json
 import math
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
 
 from robustbench_seg.errors import InputError, UsageError
 from robustbench_seg.evaluation.engines.base import ENGINES
-from tests.bench.gpu import GPU
-from tests.bench.grid import Grid, GridHalf, GridResNet18
-from tests.bench.images import Images
-from tests.bench.kernels import KernelChoices
-from tests.bench.overhead import Overhead
-from tests.bench.ray_engine import RayEngine
+from tests.bench.gpu import VARIANTS, Variant
 from tests.bench.record import SCHEMA, Entry, Environment, Figure, Record, as_json, figure, read_record, write_record
-from tests.bench.scaling import Sizes, Steps
-from tests.bench.shares import Shares
-from tests.bench.startup import Startup
-from tests.bench.subjects import Training, opened, reduced
+from tests.bench.subjects import opened, reduced
 from tests.bench.suite import BENCHMARKS, varied
 from tests.bench.table import table
-from tests.bench.timing import alternate
+from tests.bench.timing import Deadline, alternate
+from tests.bench.toys import TOYS
 
 PUBLISHED = Path(__file__).parents[2] / "reports" / "benchmarks"
 RECORDS = sorted(PUBLISHED.glob("*.json"))
-
-TOYS = {
-    toy.name: toy
-    for toy in (
-        Overhead(repeats=1, steps=2, images=2, models=("street-single",)),
-        Grid(images=2, dataset="street", model="street-single"),
-        GridHalf(repeats=1, images=2, dataset="street", model="street-single"),
-        GridResNet18(repeats=1, images=1, dataset="street", training_steps=1),
-        KernelChoices(images=2),
-        Images(repeats=1, counts=(2, 3, 4), size="32x64"),
-        RayEngine(repeats=1, images=400, images_short=2, size="32x64", engines=("other", "local")),
-        Startup(repeats=1),
-        Shares(repeats=1, images=2),
-        Steps(repeats=1, steps=(1, 2, 3), images=2),
-        Sizes(repeats=1, sizes=("64x64", "64x96", "64x128"), images=1),
-    )
-}
-"""The GPU's is run on the CPU in a test of its own."""
 
 
 @pytest.fixture
@@ -144,6 +120,25 @@ def test_sides_alternate():
     assert "".join(order) == "abba"
 
 
+def test_past_the_deadline_no_round_is_begun():
+    late = Deadline(0)
+    assert late.spent > 0
+    assert alternate({"a": lambda: 1.0, "b": lambda: 2.0}, 5, deadline=late) == {"a": [1.0], "b": [2.0]}
+    assert alternate({"a": lambda: 1.0}, 2, deadline=Deadline(60)) == {"a": [1.0, 1.0]}
+
+
+@pytest.mark.slow
+def test_what_does_not_fit_into_the_budget_or_raises_is_said():
+    toy = dataclasses.replace(TOYS["gpu-pgd-resnet18"], enlarged=(1,), variants=("graphs", "fp32"), budget=1e-6)
+    with mock.patch.dict(VARIANTS, {"graphs": Variant(("nothing",))}):
+        (only,) = toy.entry("cpu", anywhere=True).figures
+        assert (only.name, only.holds) == ("budget", False)
+        spent = "TimeoutError: it does not fit into the budget of 1e-06 s any more"
+        assert only.notes == {"graphs at 32x64": spent, "fp32 at 32x64": spent}
+        *_, last = dataclasses.replace(toy, budget=600.0).entry("cpu", anywhere=True).figures
+    assert last.notes == {"graphs at 32x64": "KeyError: 'nothing'"}
+
+
 def test_other_sizes():
     found = varied([("grid", "images", 8), ("images", "counts", [2, 4])], repeats=2)
     assert (found["grid"].images, found["grid"].repeats, found["images"].counts) == (8, 2, (2, 4))
@@ -164,7 +159,7 @@ def test_smaller_frames(tmp_path):
 
 
 def test_every_benchmark_has_a_toy():
-    assert {*TOYS, "gpu"} == BENCHMARKS.keys()
+    assert TOYS.keys() == BENCHMARKS.keys()
 
 
 QUICK = {"overhead", "sizes", "startup"}
@@ -175,29 +170,13 @@ QUICK = {"overhead", "sizes", "startup"}
 )
 def test_a_toy_run(name, tmp_path, monkeypatch):
     monkeypatch.setitem(ENGINES, "other", ENGINES["local"])
-    entry = TOYS[name].entry("cpu")
+    entry = TOYS[name].entry("cpu", anywhere=True)
     assert entry.reason == ""
     assert_sound(entry, tmp_path)
 
 
-@pytest.mark.long
-def test_the_gpu_benchmark_on_a_cpu(tmp_path):
-    toy = GPU(
-        repeats=1,
-        images=2,
-        size=(64, 128),
-        steps=2,
-        variants=("eager fp32", "channels-last"),
-        training=Training(steps=1, batch=2, frames=1, crop=(64, 64)),
-    )
-    figures = tuple(toy.figures("cpu"))
-    assert [one.name for one in figures] == [f"{what}, {how}" for what in ("PGD-2", "grid") for how in toy.variants]
-    assert all(one.numbers[key] < 0.1 for one in figures for key in one.numbers if "difference" in key)
-    assert_sound(Entry("gpu", "", "", {}, 1.0, figures), tmp_path)
-
-
 def test_a_gpu_is_asked_for():
-    assert GPU().entry("cpu").reason == "it is measured on cuda, not on cpu"
+    assert BENCHMARKS["gpu-pgd-resnet18"].entry("cpu").reason == "it is measured on cuda, not on cpu"
 
 
 def assert_sound(entry: Entry, folder: Path) -> None:

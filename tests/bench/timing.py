@@ -11,10 +11,35 @@ import torch
 Side = Callable[[], float]
 
 
-def alternate(sides: Mapping[str, Side], repeats: int, warm_up: int = 0) -> dict[str, list[float]]:
-    """Every side's measurements. The order turns round by round (AB BA AB), so that a drift touches all alike."""
+class Deadline:
+    """A time by which something should be done, `seconds` from now."""
+
+    def __init__(self, seconds: float) -> None:
+        self._begun = time.perf_counter()
+        self.seconds = seconds
+
+    @property
+    def spent(self) -> float:
+        """Seconds since the start."""
+        return time.perf_counter() - self._begun
+
+    @property
+    def left(self) -> float:
+        """Seconds until then; negative after it."""
+        return self.seconds - self.spent
+
+
+def alternate(
+    sides: Mapping[str, Side], repeats: int, warm_up: int = 0, deadline: Deadline | None = None
+) -> dict[str, list[float]]:
+    """Every side's measurements. The order turns round by round (AB BA AB), so that a drift touches all alike.
+
+    Past the deadline no further round is begun; there is one at least.
+    """
     raw: dict[str, list[float]] = {name: [] for name in sides}
     for repeat in range(-warm_up, repeats):
+        if repeat > 0 and deadline is not None and deadline.left < 0:
+            break
         for name in reversed(list(sides)) if repeat % 2 else list(sides):
             value = sides[name]()
             if repeat >= 0:
