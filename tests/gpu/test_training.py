@@ -8,13 +8,15 @@ import pytest
 import torch
 
 from robustbench_seg.training.loop import train
+from robustbench_seg.training.place import open_place
 from robustbench_seg.training.recipe import read_recipe
 from tests.training.conftest import RECIPE, Toy
 
 pytestmark = pytest.mark.slow
 
 
-def test_a_network_is_trained(device, tmp_path):
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_network_is_trained(device, tmp_path, precision):
     path = tmp_path / "recipe.toml"
     path.write_text(RECIPE)
     losses = []
@@ -23,7 +25,7 @@ def test_a_network_is_trained(device, tmp_path):
         Toy(),
         Toy(4, 100),
         tmp_path / "work",
-        device=device,
+        place=open_place(device, precision=precision),
         progress=lambda step, steps, loss: losses.append(loss),
     )
     assert losses
