@@ -9,8 +9,8 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-from robustbench_seg.attacks.budgets import BUDGETS, Budget
-from robustbench_seg.attacks.context import AttackContext, is_finite
+from robustbench_seg.attacks.budgets import BUDGETS, Budget, largest
+from robustbench_seg.attacks.context import AttackContext
 from robustbench_seg.attacks.objectives.base import AdversarialLoss, CleanReference, LossChoice, Objective
 from robustbench_seg.attacks.objectives.parse import parse_objective
 from robustbench_seg.attacks.objectives.task_loss import EACH_TASK
@@ -114,7 +114,9 @@ class Perturbation(ABC):
             left = {budget.epsilon for budget in budgets}
             for budget, x in _frozen_between(context, iter(self.run_epsilons(context, budgets))):
                 left.discard(budget.epsilon)
-                yield budget.epsilon, _enforce(budget, x, context.attackable)
+                finished = _enforce(context, budget, x)
+                context.settle()
+                yield budget.epsilon, finished
             if left:
                 raise ValueError(f"a perturbation left out epsilon {', '.join(map(str, sorted(left)))}")
 
@@ -139,17 +141,16 @@ def _frozen_between(
         yield result
 
 
-def _enforce(budget: Budget, x: Tensor, attackable: Tensor) -> Tensor:
-    images = budget.images
+def _enforce(context: AttackContext, budget: Budget, x: Tensor) -> Tensor:
+    images, attackable = budget.images, context.attackable
     if not isinstance(x, torch.Tensor):
         raise TypeError(f"a perturbation returned {type(x).__name__}, not a tensor")
     if x.shape != images.shape:
         raise ValueError(f"a perturbation returned {tuple(x.shape)} for images {tuple(images.shape)}")
     if x.dtype != images.dtype or x.device != images.device:
         raise TypeError(f"a perturbation returned {x.dtype} on {x.device} for {images.dtype} on {images.device}")
-    # Projections and signs turn NaN into no change at all, which would count as robust.
-    if not is_finite(x[attackable]):
-        raise FloatingPointError("a perturbation returned values that are not finite")
     with torch.no_grad():
-        finished = budget.finish(x)
-    return torch.where(attackable.view(-1, 1, 1, 1), finished, budget.images)
+        # Projections and signs turn NaN into no change at all, which would count as robust.
+        is_finite = largest(x).isfinite() | ~attackable
+        context.expect(is_finite, FloatingPointError("a perturbation returned values that are not finite"))
+        return torch.where(attackable.view(-1, 1, 1, 1), budget.finish(x), images)

@@ -9,19 +9,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from robustbench_seg.attacks.budgets import largest
+from robustbench_seg.attacks.expectations import Expectations
 from robustbench_seg.attacks.objectives.base import AdversarialLoss, ClassTargets
 from robustbench_seg.lazy import Tensor, torch
 from robustbench_seg.randomness import generator
 from robustbench_seg.tasks.base import Outputs
+from robustbench_seg.transfer import placed
 
 if TYPE_CHECKING:
     from robustbench_seg.attacks.target_model import ForwardPass, TargetModel
-
-
-def is_finite(x: Tensor) -> bool:
-    """Whether every value is finite."""
-    # The sum, at a tenth of the cost, is finite only if all are; it may overflow by itself.
-    return bool(x.sum().isfinite()) or bool(x.isfinite().all())
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +41,9 @@ class AttackContext:
 
     `adversarial_loss` and `target_model` are None for perturbations that use no gradient. `clean` is the forward of
     the images, where it has been made already: the first gradient is one backward through it.
+
+    Nothing here waits for the device: what must hold of gradients and losses is looked at when the attack hands over a
+    result (`settle`).
     """
 
     def __init__(
@@ -66,6 +66,7 @@ class AttackContext:
         self._pass = clean
         self._clean: Tensor | None = None
         self._reached: Tensor | None = None
+        self._expectations = Expectations()
 
     @property
     def attackable(self) -> Tensor:
@@ -75,23 +76,33 @@ class AttackContext:
         # A copy: an attack may write into it.
         return self._adversarial_loss.attackable.clone()
 
-    def reached(self) -> list[bool | None]:
-        """Whether each image had a gradient that was not zero since `restart`; None without a target or a gradient."""
-        if self._reached is None:
-            return [None] * len(self.images)
-        pairs = zip(self._reached.tolist(), self.attackable.tolist(), strict=True)
-        return [reached if attackable else None for reached, attackable in pairs]
+    def reached(self) -> Tensor | None:
+        """Which images (N,) had a gradient that was not zero since `restart`; None where none was taken."""
+        return self._reached
 
     def restart(self) -> None:
         """Begin another attack: what was reached so far was reached by others."""
         self._reached = None
 
+    def expect(self, holds: Tensor, error: Exception) -> None:
+        """Raise `error` at the next `settle` unless `holds` (a bool tensor) is true throughout; nobody waits for it."""
+        self._expectations.add(holds, error)
+
+    def settle(self) -> None:
+        """Wait, and raise the first error of what was expected since the last call and does not hold."""
+        try:
+            self._expectations.settle()
+        except Exception:
+            # Others that start from this gradient are to find out for themselves.
+            self._clean = None
+            raise
+
     def gradient(self, x: Tensor, progress: float = 0.0) -> Tensor:
         """The ascent direction (N,3,H,W) at x: the gradient of each image's loss, 0 for images without a target.
 
-        The one at the clean images is computed once and shared by every attack in the same context. Raises
-        FloatingPointError where it is not finite: a step along it would leave the image as it is, or harm nothing.
-        `progress` is the share of the steps done, for losses that change on the way.
+        The one at the clean images is computed once and shared by every attack in the same context. Where it is not
+        finite it is 0, and `settle` raises FloatingPointError: a step along it would leave the image as it is, or harm
+        nothing. `progress` is the share of the steps done, for losses that change on the way.
         """
         if x is not self.images:
             return self._gradient(x, self._at(progress))
@@ -120,7 +131,7 @@ class AttackContext:
         return Evaluated(x, gradient, losses, performances)
 
     def loss(self, x: Tensor) -> Tensor:
-        """Each image's loss (N,) at x, without a gradient; FloatingPointError where it is not a number."""
+        """Each image's loss (N,) at x, without a gradient; `settle` raises FloatingPointError where it is NaN."""
         _, adversarial_loss = self._parts()
         return self._measured(x, adversarial_loss.loss)
 
@@ -156,31 +167,32 @@ class AttackContext:
         """Random values (N,3,H,W): `draw(stream, shape)` of each image's stream for that purpose."""
         shape = tuple(self.images.shape[1:])
         draws = [torch.from_numpy(draw(stream, shape)) for stream in self.generators(purpose)]
-        return torch.stack(draws).to(self.images.device)
+        return placed(torch.stack(draws), self.images.device)
 
     @contextlib.contextmanager
     def frozen(self) -> Iterator[None]:
-        """The model, where there is one, in evaluation mode; its state and the images are put back on leaving.
+        """The model, where there is one, in evaluation mode; its state is put back on leaving.
 
-        Raises ValueError where the block wrote into the images: everything that follows is measured from them.
+        `settle` raises ValueError where the block wrote into the images, and puts them back: everything that follows is
+        measured from them.
         """
         kept = self.images.clone()
         try:
             with contextlib.nullcontext() if self._target_model is None else self._target_model.frozen():
                 yield
-        finally:
-            changed = not torch.equal(kept, self.images)
-            if changed:
+        except BaseException:
+            self._expectations, self._clean = Expectations(), None
+            if not torch.equal(kept, self.images):
                 self.images.copy_(kept)
-                self._clean = None
-        if changed:
-            raise ValueError("a perturbation changed context.images in place; let it work on a clone")
+            raise
+        error = ValueError("a perturbation changed context.images in place; let it work on a clone")
+        self._expectations.add(kept == self.images, error, otherwise=lambda: self.images.copy_(kept))
 
     def _measured(self, x: Tensor, measure: Callable[[Outputs], Tensor]) -> Tensor:
         target_model, adversarial_loss = self._parts()
         values = measure(target_model.outputs(x))
-        if (values.isnan() & adversarial_loss.attackable).any():
-            raise FloatingPointError("the loss is not a number")
+        is_number = ~(values.isnan() & adversarial_loss.attackable)
+        self.expect(is_number, FloatingPointError("the loss is not a number"))
         return values
 
     def _at(self, progress: float) -> Callable[[Outputs], Tensor]:
@@ -193,14 +205,15 @@ class AttackContext:
             gradient = self._pass.gradient(loss)
         else:
             gradient = target_model.gradient(x, loss)
-        gradient = torch.where(adversarial_loss.attackable.view(-1, 1, 1, 1), gradient, torch.zeros_like(gradient))
-        if not is_finite(gradient):
-            raise FloatingPointError("the gradient is not finite")
+        peak, attackable = largest(gradient), adversarial_loss.attackable
+        self.expect(peak.isfinite() | ~attackable, FloatingPointError("the gradient is not finite"))
+        followed = peak.isfinite() & attackable
+        gradient = torch.where(followed.view(-1, 1, 1, 1), gradient, 0)
         self._note(gradient)
         return gradient
 
     def _note(self, gradient: Tensor) -> None:
-        is_there = (gradient != 0).flatten(1).any(1)
+        is_there = largest(gradient) > 0
         self._reached = is_there if self._reached is None else self._reached | is_there
 
     def _parts(self) -> tuple[TargetModel, AdversarialLoss]:

@@ -56,6 +56,10 @@ class Fitted(Perturbation):
         object.__setattr__(made, "fitted", fitted)
         return made
 
+    def for_one_epsilon(self) -> Self:
+        """A copy that shares what was fitted."""
+        return copy.copy(self)
+
     def run(self, context: AttackContext, budget: Budget) -> Tensor:
         """What the fit makes of the images; UsageError where there was none."""
         if budget.epsilon not in self.fitted:

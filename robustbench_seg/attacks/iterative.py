@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from robustbench_seg.attacks.base import Perturbation
-from robustbench_seg.attacks.budgets import Budget
+from robustbench_seg.attacks.budgets import Budget, largest
 from robustbench_seg.attacks.context import AttackContext
 from robustbench_seg.lazy import Tensor, torch
+from robustbench_seg.transfer import Lagging
 
 _ROUNDING = 2e-5
 """Of an image's values in float32, a step, in units of 1/255."""
@@ -63,7 +64,7 @@ class IterativeAttack(Perturbation):
 
     def run(self, context: AttackContext, budget: Budget) -> Tensor:
         """The trajectory of one epsilon alone."""
-        return self._follow(context, budget, self.start(context, budget), 0)
+        return self._follow(context, budget, Trajectory(self.start(context, budget)), 0)
 
     def run_epsilons(self, context: AttackContext, budgets: Sequence[Budget]) -> Iterator[tuple[Budget, Tensor]]:
         """Follow the shared trunk; each epsilon branches off when its ball may be touched."""
@@ -74,13 +75,13 @@ class IterativeAttack(Perturbation):
         yield from self.for_one_epsilon()._shared(context, together)
 
     def _shared(self, context: AttackContext, together: Sequence[Budget]) -> Iterator[tuple[Budget, Tensor]]:
-        x, step = context.images, 0
+        trunk, step = Trajectory(context.images), 0
         while together:
-            direction = self.direction(context, x, step / self.num_steps(together[0].epsilon))
+            direction = self.direction(context, trunk.x, step / self.num_steps(together[0].epsilon))
             if step == 0:
-                self._refuse_dependence(context, direction, together)
-            if not direction.any():
-                yield from ((budget, x) for budget in together)
+                self._expect_independence(context, direction, together)
+            if trunk.ends(direction):
+                yield from ((budget, trunk.x) for budget in together)
                 return
             stay = [
                 b
@@ -89,11 +90,11 @@ class IterativeAttack(Perturbation):
             ]
             for budget in together:
                 if budget not in stay:
-                    branch = self.for_one_epsilon()
-                    after = branch._moved(x, direction, budget, step + 1)
-                    yield budget, branch._follow(context, budget, after, step + 1)
+                    alone, branch = self.for_one_epsilon(), trunk.branch()
+                    branch.move(alone._moved(context, branch.x, direction, budget, step + 1))
+                    yield budget, alone._follow(context, budget, branch, step + 1)
             if stay:
-                x = self._moved(x, direction, stay[0], step + 1)
+                trunk.move(self._moved(context, trunk.x, direction, stay[0], step + 1))
             together, step = stay, step + 1
 
     def uses_clean_gradient(self) -> bool:
@@ -115,33 +116,62 @@ class IterativeAttack(Perturbation):
             total += num_steps - (shared + 1)
         return total + trunk
 
-    def _refuse_dependence(self, context: AttackContext, direction: Tensor, budgets: Sequence[Budget]) -> None:
-        """ValueError where epsilons that are to share a trajectory do not begin the same one."""
-        if not all(torch.equal(self.start(context, budget), context.images) for budget in budgets):
-            raise ValueError(f"{type(self).__name__}.start is not the clean images; let `max_displacement` be infinite")
+    def _expect_independence(self, context: AttackContext, direction: Tensor, budgets: Sequence[Budget]) -> None:
+        """Expect epsilons that are to share a trajectory to begin the same one."""
+        name = type(self).__name__
+        error = ValueError(f"{name}.start is not the clean images; let `max_displacement` be infinite")
+        for budget in budgets:
+            if (start := self.start(context, budget)) is not context.images:
+                context.expect(start == context.images, error)
+        error = ValueError(f"{name}.step depends on epsilon; let `max_displacement` be infinite")
         first, *others = (self.for_one_epsilon().step(direction, budget) for budget in budgets)
-        if not all(torch.equal(first, other) for other in others):
-            raise ValueError(f"{type(self).__name__}.step depends on epsilon; let `max_displacement` be infinite")
+        for other in others:
+            context.expect(first == other, error)
 
-    def _follow(self, context: AttackContext, budget: Budget, x: Tensor, step: int) -> Tensor:
+    def _follow(self, context: AttackContext, budget: Budget, trajectory: Trajectory, step: int) -> Tensor:
         for taken in range(step, self.num_steps(budget.epsilon)):
-            direction = self.direction(context, x, taken / self.num_steps(budget.epsilon))
-            if not direction.any():
+            direction = self.direction(context, trajectory.x, taken / self.num_steps(budget.epsilon))
+            if trajectory.ends(direction):
                 break
-            x = self._moved(x, direction, budget, taken + 1)
-        return x
+            trajectory.move(self._moved(context, trajectory.x, direction, budget, taken + 1))
+        return trajectory.x
 
-    def _moved(self, x: Tensor, direction: Tensor, budget: Budget, steps: int) -> Tensor:
+    def _moved(self, context: AttackContext, x: Tensor, direction: Tensor, budget: Budget, steps: int) -> Tensor:
         """One step on. Only a ball that can be touched is projected onto, so that sharing changes no bit."""
         after, max_displacement = x + self.step(direction, budget), self.max_displacement(steps)
         if max_displacement > budget.epsilon:
             return budget.project(after)
         after = after.clamp(0, 1)
         # At the first step, and at the last one before the ball can be touched: each time takes as long as a step.
-        is_looked_at = steps == 1 or self.max_displacement(steps + 1) > budget.epsilon
-        if is_looked_at and not budget.distance(after) <= 1.001 * max_displacement + steps * _ROUNDING:
-            raise ValueError(f"{type(self).__name__} moved further than `max_displacement` says in {steps} step(s)")
+        if steps == 1 or self.max_displacement(steps + 1) > budget.epsilon:
+            is_within = budget.distance(after) <= 1.001 * max_displacement + steps * _ROUNDING
+            moved = f"{type(self).__name__} moved further than `max_displacement` says in {steps} step(s)"
+            context.expect(is_within, ValueError(moved))
         return after
+
+
+class Trajectory:
+    """Where the images of a batch are, and which of them still move: a direction of 0 ends an image's trajectory."""
+
+    def __init__(self, x: Tensor) -> None:
+        self.x = x
+        self._moves = torch.ones(len(x), dtype=torch.bool, device=x.device)
+        self._is_over = Lagging()
+
+    def ends(self, direction: Tensor) -> bool:
+        """Take the next direction (N,3,H,W), and return whether it is known that no image moves any more."""
+        self._moves = self._moves & (largest(direction) > 0)
+        return self._is_over(~self._moves.any())
+
+    def move(self, after: Tensor) -> None:
+        """Move the images that still move."""
+        self.x = torch.where(self._moves.view(-1, 1, 1, 1), after, self.x)
+
+    def branch(self) -> Trajectory:
+        """Another one from here."""
+        made = Trajectory(self.x)
+        made._moves = self._moves
+        return made
 
 
 def random_unit(context: AttackContext, purpose: str) -> Tensor:

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from robustbench_seg.attacks.budgets import Budget
 from robustbench_seg.attacks.context import AttackContext
+from robustbench_seg.attacks.iterative import Trajectory
 from robustbench_seg.attacks.pgd import PGD
 from robustbench_seg.errors import UsageError
 from robustbench_seg.lazy import Tensor, torch
@@ -34,8 +35,9 @@ class MIFGSM(PGD):
         """Infinite: what was accumulated is each epsilon's own."""
         return math.inf
 
-    def _follow(self, context: AttackContext, budget: Budget, x: Tensor, step: int) -> Tensor:
-        momentum, steps = torch.zeros_like(x), self.num_steps(budget.epsilon)
+    def _follow(self, context: AttackContext, budget: Budget, trajectory: Trajectory, step: int) -> Tensor:
+        x, steps = trajectory.x, self.num_steps(budget.epsilon)
+        momentum = torch.zeros_like(x)
         for taken in range(step, steps):
             gradient = self.direction(context, x, taken / steps)
             size = gradient.abs().mean((1, 2, 3), keepdim=True)

@@ -12,6 +12,7 @@ from robustbench_seg.attacks.base import Perturbation
 from robustbench_seg.attacks.budgets import LEVELS, Budget
 from robustbench_seg.attacks.context import AttackContext
 from robustbench_seg.lazy import Tensor, torch
+from robustbench_seg.transfer import placed
 
 
 @dataclass(frozen=True)
@@ -52,32 +53,29 @@ class SaltAndPepper(Noise):
 
     def run_epsilons(self, context: AttackContext, budgets: Sequence[Budget]) -> Iterator[tuple[Budget, Tensor]]:
         """One order of pixels and colours per image for the whole grid."""
-        streams = context.generators("salt_and_pepper")
-        salts = [_Salt(image.cpu().numpy(), draw) for image, draw in zip(context.images, streams, strict=True)]
-        for budget in budgets:
-            salted = np.stack([salt.at(budget.epsilon / LEVELS) for salt in salts])
-            yield budget, torch.from_numpy(salted).to(context.images.device)
+        salt = _Salt(context.images, context.generators("salt_and_pepper"))
+        yield from ((budget, salt.at(budget.epsilon / LEVELS)) for budget in budgets)
 
 
 class _Salt:
-    """The order in which an image's (3,H,W) pixels turn black or white, and the energy spent after each."""
+    """The order in which pixels turn black or white, and the energy spent after each, image by image."""
 
-    def __init__(self, image: np.ndarray, draw: np.random.Generator) -> None:
-        self._image = image
-        pixels = image.reshape(3, -1)
-        self._order = draw.permutation(pixels.shape[1])
-        colours = draw.integers(0, 2, pixels.shape[1]).astype(np.float32)
-        self._delta = colours[self._order] - pixels[:, self._order]
-        self._energy = np.cumsum(np.square(self._delta, dtype=np.float64).sum(0))
+    def __init__(self, images: Tensor, streams: Sequence[np.random.Generator]) -> None:
+        self._images, self._pixels = images, images.flatten(2)
+        count = self._pixels.shape[2]
+        draws = [(draw.permutation(count), draw.integers(0, 2, count).astype(np.float32)) for draw in streams]
+        order, colours = (placed(torch.from_numpy(np.stack(part)), images.device) for part in zip(*draws, strict=True))
+        self._delta = colours[:, None] - self._pixels
+        red, green, blue = self._delta.double().square().unbind(1)
+        self._energy = (red + green + blue).gather(1, order).cumsum(1)
+        self._rank = order.argsort(1)
 
-    def at(self, epsilon: float) -> np.ndarray:
-        """The image with an RMS of `epsilon` in [0,1] units; all of its pixels where that is not enough."""
-        salted = self._image.reshape(3, -1).copy()
-        wanted = epsilon**2 * salted.size
-        full = int(np.searchsorted(self._energy, wanted))
-        salted[:, self._order[:full]] += self._delta[:, :full]
-        if full < len(self._order):
-            before = self._energy[full - 1] if full else 0.0
-            part = np.sqrt((wanted - before) / (self._energy[full] - before))
-            salted[:, self._order[full]] += np.float32(part) * self._delta[:, full]
-        return salted.reshape(self._image.shape)
+    def at(self, epsilon: float) -> Tensor:
+        """The images with an RMS of `epsilon` in [0,1] units; all of their pixels where that is not enough."""
+        energy, wanted = self._energy, epsilon**2 * self._images[0].numel()
+        full = torch.searchsorted(energy, energy.new_full((len(energy), 1), wanted))
+        before = torch.where(full > 0, energy.gather(1, (full - 1).clamp(min=0)), 0)
+        after = energy.gather(1, full.clamp(max=energy.shape[1] - 1))
+        part = ((wanted - before) / (after - before)).sqrt().to(self._delta.dtype)
+        share = torch.where(self._rank == full, part, (self._rank < full).to(part.dtype))
+        return (self._pixels + share[:, None] * self._delta).view_as(self._images)

@@ -11,7 +11,7 @@ from robustbench_seg.attacks.budgets import LEVELS, Budget
 from robustbench_seg.attacks.chosen_loss import ChosenLoss
 from robustbench_seg.attacks.context import AttackContext
 from robustbench_seg.attacks.fgsm import SIGN_STEP
-from robustbench_seg.attacks.iterative import IterativeAttack, random_unit
+from robustbench_seg.attacks.iterative import IterativeAttack, Trajectory, random_unit
 from robustbench_seg.errors import UsageError
 from robustbench_seg.lazy import Tensor, torch
 
@@ -84,14 +84,14 @@ class PGD(ChosenLoss, IterativeAttack):
         """The best of the restarts, image by image."""
         if not self.random_start:
             return super().run(context, budget)
-        best, most = context.images, torch.full((len(context.images),), -math.inf)
+        best, most = context.images, context.images.new_full((len(context.images),), -math.inf)
         for start in self._starts(context, budget):
-            x = self._follow(context, budget, start, 0)
+            x = self._follow(context, budget, Trajectory(start), 0)
             if self.restarts == 1:
                 return x
-            harm = context.harm(x).cpu()
+            harm = context.harm(x)
             better = harm > most
-            best = torch.where(better.view(-1, 1, 1, 1).to(x.device), x, best)
+            best = torch.where(better.view(-1, 1, 1, 1), x, best)
             most = torch.where(better, harm, most)
         return best
 

@@ -13,6 +13,7 @@ from robustbench_seg.attacks.chosen_loss import ChosenLoss
 from robustbench_seg.attacks.context import AttackContext
 from robustbench_seg.errors import UsageError
 from robustbench_seg.lazy import Tensor, torch
+from robustbench_seg.transfer import placed
 
 HALVINGS = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
 """The shares of all queries after which a square has half the area (`p_selection` of the authors' code)."""
@@ -68,7 +69,7 @@ class Square(ChosenLoss):
 
 
 def _as_tensor(draws: Sequence[np.ndarray], images: Tensor) -> Tensor:
-    return torch.from_numpy(np.stack(draws)).to(images)
+    return placed(torch.from_numpy(np.stack(draws)), images.device)
 
 
 def _signs(draw: np.random.Generator, shape: Sequence[int]) -> np.ndarray:

@@ -58,7 +58,7 @@ class TargetModel:
 
     def outputs(self, images: Tensor) -> Outputs:
         """Outputs at the images' size, in the data set's classes, in evaluation mode and without a gradient."""
-        with torch.no_grad(), self.frozen(), self._drawn(images, self.draws):
+        with torch.no_grad(), self._freezer.kept(), self._drawn(images, self.draws):
             return self._forward(images, "fp32")
 
     def repeated(self, images: Tensor) -> tuple[Outputs, Outputs]:
@@ -80,7 +80,7 @@ class TargetModel:
         if self.precision != "fp32" or self.draws > 1:
             return ForwardPass(self, images, self.outputs(images))
         x = images.detach().requires_grad_(True)
-        with torch.enable_grad(), self.frozen(), self._saving():
+        with torch.enable_grad(), self._freezer.kept(), self._saving():
             outputs = self._forward(x, self.precision)
         scored = {key: output.detach().clone() for key, output in outputs.items()}
         return ForwardPass(self, images, scored, None if self._mutates else (x, outputs))
@@ -91,14 +91,14 @@ class TargetModel:
             return self._gradient(images, loss)
         total = torch.zeros_like(images)
         for draw in range(self.draws):
-            with self.frozen(), self._drawn(images, draw):
+            with self._freezer.kept(), self._drawn(images, draw):
                 total += self._gradient(images, loss)
         return total / self.draws
 
     def _gradient(self, images: Tensor, loss: Callable[[Outputs], Tensor]) -> Tensor:
         try:
             # Frozen here too: what an attack does to the module's mode must not reach its gradients.
-            with self.frozen(), self._saving(), self._multiplying():
+            with self._freezer.kept(), self._saving(), self._multiplying():
                 x = images.detach().requires_grad_(True)
                 with torch.enable_grad():
                     # In one expression: outputs that are held through the backward are memory that it misses.

@@ -15,6 +15,7 @@ from robustbench_seg.attacks.objectives.base import LossChoice
 from robustbench_seg.attacks.pgd import share_of_epsilon
 from robustbench_seg.errors import InputError, UsageError
 from robustbench_seg.lazy import Tensor, torch
+from robustbench_seg.transfer import Lagging
 
 _PERTURBATION = "perturbation"
 
@@ -61,9 +62,10 @@ class Universal(ChosenLoss, Fitted):
         context, budget = batches[0]
         perturbation = torch.zeros_like(context.images[:1])
         alpha = self.alpha or share_of_epsilon(self.steps) * budget.epsilon
+        is_over = Lagging()
         for step in range(self.steps):
             direction = _mean_gradient(batches, perturbation, step / self.steps)
-            if not direction.any():
+            if is_over(~direction.any()):
                 break
             perturbation = budget.shrink(perturbation + budget.step(direction, alpha))
         return {_PERTURBATION: perturbation}

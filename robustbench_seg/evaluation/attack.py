@@ -110,6 +110,8 @@ class ConfiguredAttack:
             return {}
         budget = BUDGETS[self.configuration.norm]
         arrays = attack.fit([(context, budget(context.images, epsilon)) for context in contexts])
+        for context in contexts:
+            context.settle()
         return {_ATTACK + name: value for name, value in arrays.items()}
 
     def bind(self, fitted: Mapping[float, Arrays]) -> None:

@@ -18,6 +18,7 @@ class Freezer:
         self._parameters = list(module.parameters())
         # Only the devices the model is on: asking for the state of another one would start CUDA there.
         self._devices = sorted({p.device.index for p in self._parameters if p.is_cuda})
+        self._depth = 0
 
     @contextlib.contextmanager
     def frozen(self) -> Iterator[None]:
@@ -28,7 +29,8 @@ class Freezer:
         """
         modes = [part.training for part in self._parts]
         flags = [parameter.requires_grad for parameter in self._parameters]
-        with torch.random.fork_rng(devices=self._devices):
+        with self._random_state():
+            self._depth += 1
             try:
                 if any(modes):
                     self._module.eval()
@@ -37,12 +39,23 @@ class Freezer:
                         parameter.requires_grad_(False)
                 yield
             finally:
+                self._depth -= 1
                 for part, mode in zip(self._parts, modes, strict=True):
                     if part.training != mode:
                         part.training = mode
                 for parameter, flag in zip(self._parameters, flags, strict=True):
                     if parameter.requires_grad != flag:
                         parameter.requires_grad_(flag)
+
+    def kept(self) -> contextlib.AbstractContextManager[None]:
+        """Hold the module as `frozen` does; where it is frozen already only the random state is put back on leaving.
+
+        For what is done in every step of an attack.
+        """
+        return self._random_state() if self._depth and not self._module.training else self.frozen()
+
+    def _random_state(self) -> contextlib.AbstractContextManager[None]:
+        return torch.random.fork_rng(devices=self._devices)
 
 
 def frozen(module: nn.Module) -> contextlib.AbstractContextManager[None]:

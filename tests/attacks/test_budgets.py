@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from robustbench_seg.attacks.budgets import BUDGETS, LInf, Rms, Unbounded, max_normalised, rms, scale_to_rms
+from robustbench_seg.attacks.budgets import BUDGETS, LInf, Rms, Unbounded, largest, max_normalised, rms, scale_to_rms
 
 
 def rms_of(delta: Tensor) -> Tensor:
@@ -145,3 +145,12 @@ def test_max_normalised_scales_each_image_to_one(direction):
     scaled = max_normalised(direction)
     torch.testing.assert_close(scaled.abs().amax((1, 2, 3)), torch.tensor([1.0, 1, 1, 1, 0]))
     torch.testing.assert_close(scaled[0] * direction[0].abs().max(), direction[0])
+
+
+def test_the_largest_absolute_value_of_each_image():
+    values = torch.zeros(5, 3, 4, 6)
+    values[1, 2, 3, 5], values[2, 0, 0, 0], values[3, 1, 1, 1], values[4, 0, 1, 2] = 2.0, -3.0, torch.inf, torch.nan
+    found = largest(values)
+    assert found[:4].tolist() == [0, 2, 3, torch.inf]
+    assert found[4].isnan()
+    assert not largest(-torch.zeros(12, 3, 4, 6)).signbit().any()

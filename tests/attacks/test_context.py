@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from robustbench_seg.attacks.context import AttackContext, is_finite
+from robustbench_seg.attacks.context import AttackContext
 from robustbench_seg.attacks.fgsm import FGSM
 from robustbench_seg.attacks.objectives.base import AdversarialLoss
 from robustbench_seg.randomness import generator
@@ -63,20 +63,31 @@ def test_what_is_not_finite_is_no_direction(world, factor):
     known = world.context(FGSM(), "semantic")
     adversarial_loss = AdversarialLoss(lambda outputs: known._adversarial_loss.loss(outputs) * factor, known.attackable)
     context = AttackContext(world.images, known.ids, target_model=world.target_model, adversarial_loss=adversarial_loss)
+    assert not context.gradient(context.images).any()
     with pytest.raises(FloatingPointError, match="gradient"):
-        context.gradient(context.images)
+        context.settle()
+    context.settle()  # it is said once
+    assert not context.gradient(context.images).any()
+    with pytest.raises(FloatingPointError, match="gradient"):
+        context.settle()  # but to all that start from it
+    loss = context.loss(context.images)
     if math.isnan(factor):
         with pytest.raises(FloatingPointError, match="loss"):
-            context.loss(context.images)
+            context.settle()
     else:
-        assert context.loss(context.images).isinf().all()
+        assert loss.isinf().all()
+        context.settle()
 
 
-def test_a_sum_that_overflows_is_not_a_value_that_does():
-    assert is_finite(torch.full((4,), 3e38))
-    for bad in (math.nan, math.inf, -math.inf):
-        assert not is_finite(torch.tensor([1.0, bad, 2.0]))
-    assert not is_finite(torch.tensor([math.inf, -math.inf]))
+def test_one_image_without_a_finite_gradient_leaves_the_others_theirs(world):
+    known = world.context(FGSM(), "semantic")
+    factor = torch.tensor([1.0, math.nan, 1.0])
+    adversarial_loss = AdversarialLoss(lambda outputs: known._adversarial_loss.loss(outputs) * factor, known.attackable)
+    context = AttackContext(world.images, known.ids, target_model=world.target_model, adversarial_loss=adversarial_loss)
+    gradient, whole = context.gradient(context.images), known.gradient(known.images)
+    assert torch.equal(gradient[[0, 2]], whole[[0, 2]])
+    assert not gradient[1].any()
+    assert context.reached() == [True, False, True]
 
 
 def test_images_that_a_block_changed_are_put_back(world):
@@ -91,8 +102,9 @@ def test_images_that_a_block_changed_are_put_back(world):
                 raise error
 
     found = []
+    spoil()
     with pytest.raises(ValueError, match="in place"):
-        spoil()
+        context.settle()
     assert torch.equal(context.images, kept)
     assert not torch.equal(context.gradient(context.images), found[0])
     with pytest.raises(RuntimeError, match="first"):

@@ -21,6 +21,7 @@ from robustbench_seg.errors import UsageError
 from robustbench_seg.lazy import Tensor, torch
 from robustbench_seg.tasks.base import ClassLogits, Outputs, Task
 from robustbench_seg.tasks.registry import TASKS, ordered_names
+from robustbench_seg.transfer import placed
 
 
 def changeable() -> list[str]:
@@ -66,7 +67,7 @@ class AnyWrong(ClassChange, TaskLoss):
         logits = self.logits.of(reference.outputs)
         clean = logits.argmax(1)
         shifts = [g.integers(1, count, label.shape[1:]) for g in reference.generators("rival")]
-        rival = (label + torch.from_numpy(np.stack(shifts)).to(label.device)) % count
+        rival = (label + placed(torch.from_numpy(np.stack(shifts)), label.device)) % count
         targets = (label != VOID) & (clean == label) & self.logits.above(logits, floor)
         change = ClassTargets(self.logits, label, label != VOID)
         return replace(margin_loss(self.logits, label, rival, targets), class_targets=change)

@@ -1,0 +1,76 @@
+"""A GPU that is not there: tensors that say they are on one and hold no values.
+
+What mixes devices raises, and so does what needs a value. Neither CUDA nor a driver is needed, but for what is put in
+place of here: backward gives zeros, random states are not kept, pinned memory is any, and what is waited for is true.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
+from typing import Any
+from unittest.mock import patch
+
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from robustbench_seg import transfer
+
+DEVICE = "cuda"
+
+
+class BroughtOverError(AssertionError):
+    """A tensor came to the host by another way than `transfer.Arrival`."""
+
+
+@contextmanager
+def pretended_gpu() -> Iterator[Callable[[Any], Any]]:
+    """Give a function that puts a tensor, or tensors in a mapping, on the pretended GPU.
+
+    Modules made in the block are to be made under `torch.device(DEVICE)`.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(patch.object(torch.autograd, "grad", _zeros))
+        stack.enter_context(patch.object(torch.random, "fork_rng", lambda **options: nullcontext()))
+        stack.enter_context(patch.object(torch.Tensor, "pin_memory", lambda tensor: tensor))
+        stack.enter_context(patch.object(transfer, "Arrival", _Arrival))
+        mode = stack.enter_context(FakeTensorMode(allow_non_fake_inputs=True))
+        mode.cache_enabled = False  # it has crashed on comparing its keys (torch 2.15)
+        stack.enter_context(_NothingLeaves())
+
+        def put(value: Any) -> Any:
+            if isinstance(value, dict):
+                return {key: put(part) for key, part in value.items()}
+            return mode.from_tensor(value).to(DEVICE)
+
+        yield put
+
+
+class _NothingLeaves(TorchDispatchMode):
+    """Raises where a tensor is copied from the GPU to the host."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        made = func(*args, **kwargs)
+        if func is torch.ops.aten._to_copy.default and made.device.type == "cpu" and args[0].device.type == DEVICE:
+            raise BroughtOverError(f"{tuple(args[0].shape)} {args[0].dtype}")
+        return made
+
+
+class _Arrival:
+    """Never here before it is waited for; then all that is asked is true."""
+
+    def __init__(self, tensor: torch.Tensor) -> None:
+        self._tensor = tensor
+
+    def is_here(self) -> bool:
+        return False
+
+    def wait(self) -> Any:
+        with unset_fake_temporarily():
+            return torch.ones(self._tensor.shape, dtype=self._tensor.dtype)
+
+
+def _zeros(value: Any, x: torch.Tensor, **options: Any) -> tuple[torch.Tensor]:
+    return (torch.zeros_like(x),)
