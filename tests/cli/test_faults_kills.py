@@ -9,10 +9,7 @@ import pytest
 
 from tests.cli.processes import Started, bytes_of, command, shards, whole_files
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="looks into /proc"),
-]
+pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="looks into /proc")
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +19,14 @@ def undisturbed(tmp_path_factory):
     return bytes_of(folder)
 
 
-@pytest.mark.parametrize(("workers", "kills"), [(1, 5), (2, 20)])
+@pytest.mark.parametrize(
+    ("workers", "kills"),
+    [
+        pytest.param(1, 3, marks=pytest.mark.slow),
+        pytest.param(2, 5, marks=pytest.mark.slow),
+        pytest.param(2, 20, marks=pytest.mark.long),
+    ],
+)
 def test_killed_at_random_moments_the_tables_are_the_same(undisturbed, tmp_path, workers, kills):
     rng = np.random.default_rng(workers)
     folder = tmp_path / "run"
@@ -47,11 +51,12 @@ def test_killed_at_random_moments_the_tables_are_the_same(undisturbed, tmp_path,
     assert not list(folder.rglob("*.partial"))
 
 
+@pytest.mark.slow
 def test_killed_while_tables_figures_and_page_are_written(undisturbed, tmp_path):
     rng = np.random.default_rng(0)
     folder = tmp_path / "run"
     assert Started(command(folder)).end()[0] == 0
-    for _ in range(4):
+    for _ in range(2):
         for path in (*folder.glob("*.csv"), *folder.glob("*.html"), *folder.glob("figures/*.png")):
             path.unlink()
         started = Started(command(folder))

@@ -22,7 +22,7 @@ def test_batches_of_1_3_and_8_agree(tmp_path):
     tables = []
     for batch in (1, 3, 8):
         models, datasets = [ModelSpec("street-multi")], [DataSpec("street")]
-        config = EvaluationConfig(models, datasets, PROTOCOL, limit=24, batch_size=batch, workers=1)
+        config = EvaluationConfig(models, datasets, PROTOCOL, limit=10, batch_size=batch, workers=1)
         folder = tmp_path / str(batch)
         tables.append(run_evaluation(PreparedEvaluation(config, folder), folder).summary)
     first = tables[0]

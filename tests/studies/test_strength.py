@@ -52,7 +52,7 @@ def test_the_counts_of_models():
 @pytest.mark.slow
 def test_the_study_runs_and_resumes(tmp_path, monkeypatch):
     for name, value in {
-        "LADDER": dict.fromkeys(list(strength.LADDER)[-2:], (2,)),
+        "LADDER": dict.fromkeys(list(strength.LADDER)[-1:], (2,)),
         "EQUAL_STEPS": 2,
         "CLOSER": ("street-single",),
     }.items():
