@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,8 +15,9 @@ from robustbench_seg.data.base import Dataset, Sample, label_of
 from robustbench_seg.errors import InputError
 from robustbench_seg.evaluation.stored import from_bytes
 from robustbench_seg.registry import described
-from robustbench_seg.tasks.base import Labels, Outputs, Task, rescaled
+from robustbench_seg.tasks.base import Labels, Outputs, RawStatistics, Statistics, Task, rescaled
 from robustbench_seg.tasks.registry import load_tasks
+from robustbench_seg.transfer import placed
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,19 +78,24 @@ def _stack(
     alignment: Alignment | None,
     device: str,
 ) -> Batch:
-    images = np.stack([sample.image for _, sample in samples])
+    images = torch.from_numpy(np.stack([sample.image for _, sample in samples]))
     labels = {
-        key: task.batch_labels([label_of(dataset, sample, task.name, key) for _, sample in samples], alignment).to(
-            device
+        key: _placed(
+            task.batch_labels([label_of(dataset, sample, task.name, key) for _, sample in samples], alignment), device
         )
         for key, task in _labelled(tasks, samples[0][1]).items()
     }
     return Batch(
         tuple(index for index, _ in samples),
         tuple(sample.id for _, sample in samples),
-        from_bytes(torch.from_numpy(images).to(device).permute(0, 3, 1, 2)).contiguous(),
+        from_bytes(placed(images, device).permute(0, 3, 1, 2)).contiguous(),
         labels,
     )
+
+
+def _placed(label: Any, device: str) -> Any:
+    """A batch's label on the device, whatever it is made of."""
+    return placed(label, device) if isinstance(label, Tensor) else label.to(device)
 
 
 def _labelled(tasks: Mapping[str, Task], sample: Sample) -> dict[str, Task]:
@@ -98,13 +105,21 @@ def _labelled(tasks: Mapping[str, Task], sample: Sample) -> dict[str, Task]:
     return others | {task.key: task for task in tasks.values()}
 
 
-def measure(
+def raw_statistics(
     batch: Batch, outputs: Outputs, tasks: Mapping[str, Task], num_classes: int, median_scaling: bool
-) -> list[dict[str, Mapping[str, np.ndarray]]]:
-    """Statistics of every task, image by image."""
-    tables: list[dict[str, Mapping[str, np.ndarray]]] = [{} for _ in range(len(batch))]
-    for name, task in tasks.items():
-        seen = rescaled(task, outputs, batch.labels) if median_scaling else outputs
-        for table, statistics in zip(tables, task.statistics(seen, batch.labels, num_classes), strict=True):
-            table[name] = statistics
-    return tables
+) -> dict[str, RawStatistics]:
+    """What every task's statistics are made of, on the device."""
+    return {
+        name: task.raw_statistics(
+            rescaled(task, outputs, batch.labels) if median_scaling else outputs, batch.labels, num_classes
+        )
+        for name, task in tasks.items()
+    }
+
+
+def image_statistics(
+    batch: Batch, raw: Mapping[str, RawStatistics], tasks: Mapping[str, Task], num_classes: int
+) -> list[dict[str, Statistics]]:
+    """Statistics of every task, image by image, of what `raw_statistics` gave, brought to the host."""
+    made = {name: task.image_statistics(raw[name], batch.labels, num_classes) for name, task in tasks.items()}
+    return [{name: statistics[i] for name, statistics in made.items()} for i in range(len(batch))]

@@ -16,6 +16,7 @@ from robustbench_seg.classes import ClassSet
 from robustbench_seg.data.base import Dataset
 from robustbench_seg.evaluation.attack import ConfiguredAttack
 from robustbench_seg.evaluation.batch import Batch, collate, first_sample
+from robustbench_seg.evaluation.host_work import HostWork
 from robustbench_seg.evaluation.optimize import Execution
 from robustbench_seg.evaluation.plan import Pair
 from robustbench_seg.models.base import LoadedModel, restricted
@@ -37,6 +38,7 @@ class WorkerContext:
     target_model: TargetModel = field(init=False)
     classes: ClassSet = field(init=False)
     folded: bool = field(init=False)
+    host_work: HostWork = field(init=False)
 
     def __post_init__(self) -> None:
         self.tasks = load_tasks(self.pair.tasks)
@@ -46,6 +48,7 @@ class WorkerContext:
         needed = restricted(self.model.module, self.pair.tasks)
         module, self.folded = self.execution.prepare(needed, self.first.images)
         execution = self.execution
+        self.host_work = HostWork(execution.device)
         self.target_model = TargetModel(
             module, self.tasks.values(), self.pair.alignment, execution.precision, execution.eot
         )

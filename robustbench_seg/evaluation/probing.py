@@ -9,7 +9,7 @@ from typing import Any
 from robustbench_seg.checks.judge import MODEL_CHECKS, RECORDS
 from robustbench_seg.checks.model import ModelCheck
 from robustbench_seg.checks.probe import Probe, scope_of
-from robustbench_seg.evaluation.batch import Batch, collate
+from robustbench_seg.evaluation.batch import Batch
 from robustbench_seg.evaluation.context import WorkerContext
 from robustbench_seg.evaluation.memory import enough_memory
 from robustbench_seg.evaluation.meter import Meter
@@ -69,13 +69,8 @@ class CheckStage:
 
 def first_batches(context: WorkerContext, count: int, size: int) -> list[Batch]:
     """Return those of the first `count` images that can be read, in batches of `size` as the work has them."""
-    samples = read(context, range(count)).samples
-    dataset, alignment, device = context.dataset, context.pair.alignment, context.execution.device
-    return [
-        batch
-        for start in range(0, len(samples), size)
-        for batch in collate(dataset, samples[start : start + size], context.tasks, alignment, device)
-    ]
+    parts = [range(start, min(start + size, count)) for start in range(0, count, size)]
+    return [batch for images in parts for batch in read(context, images).batches]
 
 
 def _record(check: ModelCheck, probe: Probe) -> dict[str, Any]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,12 +17,15 @@ from robustbench_seg.attacks.budgets import strength
 from robustbench_seg.attacks.objectives.base import AdversarialLoss
 from robustbench_seg.attacks.target_model import finite
 from robustbench_seg.evaluation import panels
-from robustbench_seg.evaluation.batch import Batch, measure
+from robustbench_seg.evaluation.batch import Batch, image_statistics, raw_statistics
 from robustbench_seg.evaluation.context import WorkerContext
 from robustbench_seg.evaluation.job import Pictures
 from robustbench_seg.results.keys import CLEAN, FLOAT, AttackConfiguration
 from robustbench_seg.results.records import ImageResult, pack
 from robustbench_seg.tasks.base import Outputs
+from robustbench_seg.transfer import Arrival
+
+Records = tuple[ImageResult, ...]
 
 
 @dataclass(frozen=True)
@@ -64,27 +70,51 @@ class Scorer:
         self._pictures = pictures
 
     def score(
-        self, cell: Cell, images: Tensor, outputs: Outputs, adversarial_loss: AdversarialLoss | None
-    ) -> tuple[ImageResult, ...]:
-        """Return one record per image; `outputs` are those of `images` (N,3,H,W), the loss is what was ascended."""
+        self,
+        cell: Cell,
+        images: Tensor,
+        outputs: Outputs,
+        adversarial_loss: AdversarialLoss | None = None,
+        reached: Tensor | None = None,
+    ) -> Future[Records]:
+        """Start on one record per image: nothing here waits for the device, and the host's part may be done beside it.
+
+        `outputs` are those of `images` (N,3,H,W), the loss is what was ascended, `reached` (N,) says which images had a
+        gradient.
+        """
         context, batch = self._context, self._batch
-        tables = measure(batch, outputs, context.tasks, len(context.classes), context.model.median_scaling)
-        outcome = adversarial_loss.outcome if adversarial_loss is not None else None
-        counts = {} if outcome is None else {key: value.tolist() for key, value in outcome(outputs).items()}
+        size = strength(batch.images, images)
+        measured = {
+            "rms": size.rms,
+            "linf": size.linf,
+            "snr_db": size.snr_db,
+            "is_known": torch.stack([finite(output) for output in outputs.values()]).all(0),
+            "outcome": _outcome(adversarial_loss, outputs),
+            "raw": raw_statistics(batch, outputs, context.tasks, len(context.classes), context.model.median_scaling),
+        }
+        if adversarial_loss is not None:
+            measured["attackable"] = adversarial_loss.attackable
+        if reached is not None:
+            measured["reached"] = reached
+        arrival = Arrival(measured)
         skips = adversarial_loss is not None and adversarial_loss.skips
-        attackable = adversarial_loss.attackable.tolist() if adversarial_loss is not None else []
-        known = torch.stack([finite(output) for output in outputs.values()]).all(0).tolist()
+        return context.host_work.submit(lambda: self._records(cell, images, outputs, arrival.wait(), skips))
+
+    def _records(
+        self, cell: Cell, images: Tensor, outputs: Outputs, measured: Mapping[str, Any], skips: bool
+    ) -> Records:
+        tables = image_statistics(self._batch, measured["raw"], self._context.tasks, len(self._context.classes))
         results = []
-        for i, result in enumerate(self._realised(images)):
-            if not known[i]:
+        for i, result in enumerate(self._realised(measured)):
+            if not measured["is_known"][i]:
                 results.append(replace(result, error="the model's output is not finite"))
                 continue
             drawn = cell.is_drawn and result.image in self._pictures.panels
             results.append(
                 replace(
                     result,
-                    skipped=skips and not attackable[i],
-                    outcome={key: int(value[i]) for key, value in counts.items()},
+                    skipped=skips and not bool(measured["attackable"][i]),
+                    outcome={key: int(value[i]) for key, value in measured["outcome"].items()},
                     statistics={task: pack(values) for task, values in tables[i].items()},
                     pngs=self._draw(i, images[i], outputs, cell.is_clean) if drawn else {},
                 )
@@ -93,13 +123,20 @@ class Scorer:
                 self._save(self._pictures.folder, cell, i, images[i])
         return tuple(results)
 
-    def _realised(self, images: Tensor) -> list[ImageResult]:
-        """RMS, largest change and SNR of each perturbed image."""
-        size = strength(self._batch.images, images)
-        numbers = zip(self._batch.indices, size.rms.tolist(), size.linf.tolist(), size.snr_db.tolist(), strict=True)
+    def _realised(self, measured: Mapping[str, Any]) -> list[ImageResult]:
+        """RMS, largest change and SNR of each perturbed image, and whether a gradient reached it."""
+        numbers = zip(*(measured[name].tolist() for name in ("rms", "linf", "snr_db")), strict=True)
         return [
-            ImageResult(index, "", rms, linf, snr_db if math.isfinite(snr_db) else None, unchanged=rms == 0)
-            for index, rms, linf, snr_db in numbers
+            ImageResult(
+                index,
+                "",
+                rms,
+                linf,
+                snr_db if math.isfinite(snr_db) else None,
+                unchanged=rms == 0,
+                reached=_reached(measured, i),
+            )
+            for i, (index, (rms, linf, snr_db)) in enumerate(zip(self._batch.indices, numbers, strict=True))
         ]
 
     def _draw(self, i: int, image: Tensor, outputs: Outputs, clean: bool) -> dict[str, bytes]:
@@ -120,3 +157,14 @@ class Scorer:
         folder = root.joinpath(*(name.replace("/", "_") for name in names), cell.folder)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{self._batch.ids[i].replace('/', '_')}.png").write_bytes(panels.picture(image))
+
+
+def _outcome(adversarial_loss: AdversarialLoss | None, outputs: Outputs) -> Mapping[str, Tensor]:
+    outcome = adversarial_loss.outcome if adversarial_loss is not None else None
+    return {} if outcome is None else outcome(outputs)
+
+
+def _reached(measured: Mapping[str, Any], i: int) -> bool | None:
+    """None without a target or a gradient."""
+    is_asked = "reached" in measured and bool(measured["attackable"][i])
+    return bool(measured["reached"][i]) if is_asked else None

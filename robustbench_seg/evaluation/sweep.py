@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from concurrent.futures import Future
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -15,16 +16,42 @@ from robustbench_seg.attacks.target_model import ForwardPass
 from robustbench_seg.evaluation.attack import ConfiguredAttack
 from robustbench_seg.evaluation.batch import Batch
 from robustbench_seg.evaluation.context import WorkerContext
+from robustbench_seg.evaluation.host_work import done
 from robustbench_seg.evaluation.job import Pictures
 from robustbench_seg.evaluation.memory import is_out_of_memory
 from robustbench_seg.evaluation.meter import Meter
-from robustbench_seg.evaluation.scoring import Cell, Scorer
+from robustbench_seg.evaluation.scoring import Cell, Records, Scorer
 from robustbench_seg.evaluation.stored import SEEN
 from robustbench_seg.registry import described
 from robustbench_seg.results.keys import FLOAT
 from robustbench_seg.results.records import CellResult, ImageResult
 
 Target = tuple[AttackContext, AdversarialLoss | None]
+
+
+@dataclass(frozen=True)
+class StartedCell:
+    """A cell whose records come when the host is through with them."""
+
+    epsilon: float | None
+    records: Future[Records]
+    cost: Cost = field(default_factory=Cost)
+
+
+@dataclass(frozen=True)
+class Run:
+    """An attack that was started on a sweep's batch."""
+
+    sweep: AttackSweep
+    attack: ConfiguredAttack
+    started: Sequence[StartedCell]
+
+    def cells(self) -> list[CellResult]:
+        """Wait for every cell; where one raises the images are run again, half of them at a time."""
+        try:
+            return [CellResult(cell.epsilon, cell.records.result(), cell.cost) for cell in self.started]
+        except (Exception, SystemExit) as error:
+            return self.sweep.after(self.attack, error).cells()
 
 
 class AttackSweep:
@@ -38,8 +65,8 @@ class AttackSweep:
         self._pass: ForwardPass | None = None
         self._reference: CleanReference | None = None
         self._targets: dict[Hashable, Target] = {}
-        self._clean_cells: list[CellResult] = []
-        self._scored: dict[tuple[Hashable, str], tuple[ImageResult, ...]] = {}
+        self._clean_cells: list[StartedCell] = []
+        self._scored: dict[tuple[Hashable, str], Future[Records]] = {}
         self._prepaid: dict[Hashable, Cost] = {}
         self._halves: list[AttackSweep] = []
         self._label_versions = _versions(batch.labels)
@@ -76,46 +103,51 @@ class AttackSweep:
             or any(half.is_written for half in self._halves)
         )
 
-    def run(self, attack: ConfiguredAttack) -> list[CellResult]:
-        """Return every cell of an attack; where the batch raises or memory runs out, half of it at a time."""
+    def start(self, attack: ConfiguredAttack) -> Run:
+        """Start every cell of an attack; what the host has to do for their records may take longer (`Run.cells`)."""
         if self._halves:
             return self._by_halves(attack, self._halves)
         try:
-            return (self._clean_cells or self._clean(attack)) if attack.is_clean else self._attacked(attack)
+            cells = (self._clean_cells or self._clean(attack)) if attack.is_clean else self._attacked(attack)
+            return Run(self, attack, cells)
         except (Exception, SystemExit) as error:
-            if len(self.batch) == 1:
-                failed = (ImageResult(self.batch.indices[0], error=described(error)),)
-                return [CellResult(epsilon, failed) for epsilon, _ in attack.configuration.cells]
-            short = is_out_of_memory(error)
+            return self.after(attack, error)
+
+    def after(self, attack: ConfiguredAttack, error: BaseException) -> Run:
+        """The cells of an attack that raised: failed where the batch is one image, else half of it at a time."""
+        if len(self.batch) == 1:
+            failed = (ImageResult(self.batch.indices[0], error=described(error)),)
+            return Run(self, attack, [StartedCell(epsilon, done(failed)) for epsilon, _ in attack.configuration.cells])
         halves = [AttackSweep(self.context, part, self.pictures) for part in self.batch.halves()]
-        if short:
+        if is_out_of_memory(error):
             # Later attacks would run out as well.
             self._forget()
             self._halves = halves
         return self._by_halves(attack, halves)
 
-    def _by_halves(self, attack: ConfiguredAttack, halves: Sequence[AttackSweep]) -> list[CellResult]:
+    def _by_halves(self, attack: ConfiguredAttack, halves: Sequence[AttackSweep]) -> Run:
         empty = [CellResult(epsilon, ()) for epsilon, _ in attack.configuration.cells]
         parts = []
         for half in halves:
             # Its graph must not outlive the first gradient either, least of all where memory ran out.
             half.share([attack])
-            parts.append(half.run(attack))
-        return list(merged(empty, parts))
+            parts.append(half.start(attack).cells())
+        cells = merged(empty, parts)
+        return Run(self, attack, [StartedCell(cell.epsilon, done(cell.images), cell.cost) for cell in cells])
 
-    def _clean(self, attack: ConfiguredAttack) -> list[CellResult]:
+    def _clean(self, attack: ConfiguredAttack) -> list[StartedCell]:
         meter = self._meter()
         cell = Cell(attack.configuration, 0.0)
-        results = self._scorer.score(cell, self.batch.images, self.reference.outputs, None)
-        return [CellResult(0.0, results, meter.read())]
+        records = self._scorer.score(cell, self.batch.images, self.reference.outputs)
+        return [StartedCell(0.0, records, meter.read())]
 
-    def _attacked(self, attack: ConfiguredAttack) -> list[CellResult]:
+    def _attacked(self, attack: ConfiguredAttack) -> list[StartedCell]:
         meter = self._meter()
         configuration = attack.configuration
         attack_context, adversarial_loss = self._target(attack)
         keys = {epsilon: self._cell_key(attack, epsilon) for epsilon in configuration.epsilons}
         cells = {
-            (epsilon, scored): CellResult(epsilon, self._scored[keys[epsilon], scored])
+            (epsilon, scored): StartedCell(epsilon, self._scored[keys[epsilon], scored])
             for epsilon, scored in configuration.cells
             if (keys[epsilon], scored) in self._scored
         }
@@ -124,15 +156,15 @@ class AttackSweep:
         attack_context.restart()
         for size, images in attack.perturbation().perturb(attack_context, left, configuration.norm):
             epsilon = None if size == float("inf") else size
+            reached = attack_context.reached()
             for scored in configuration.scored:
                 seen = SEEN[scored](images)
                 outputs = self.context.target_model.outputs(seen)
-                records = self._scorer.score(Cell(configuration, epsilon, scored), seen, outputs, adversarial_loss)
-                marks = zip(records, attack_context.reached(), strict=True)
-                results = tuple(replace(record, reached=reached) for record, reached in marks)
+                cell = Cell(configuration, epsilon, scored)
+                records = self._scorer.score(cell, seen, outputs, adversarial_loss, reached)
                 if keys[epsilon] is not None:
-                    self._scored[keys[epsilon], scored] = results
-                cells[epsilon, scored] = CellResult(epsilon, results, meter.read() + prepaid)
+                    self._scored[keys[epsilon], scored] = records
+                cells[epsilon, scored] = StartedCell(epsilon, records, meter.read() + prepaid)
                 prepaid = Cost()
         return [cells[place] for place in configuration.cells]
 

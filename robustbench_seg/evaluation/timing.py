@@ -77,7 +77,7 @@ def _score_seconds(context: WorkerContext, batch: Batch) -> float:
     """Of a batch; 0 where it cannot be scored, which is a failure of cells and not of the run."""
     outputs = context.target_model.outputs(batch.images)
     cell = Cell(context.pair.configurations[0], None)
-    score = partial(Scorer(context, batch, Pictures()).score, cell, batch.images, outputs, None)
+    score = partial(Scorer(context, batch, Pictures()).score, cell, batch.images, outputs)
     with contextlib.suppress(Exception):
         return typical_seconds(score, context.execution.device)
     return 0.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import socket
 from collections.abc import Sequence
@@ -10,22 +9,18 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import torch
-from torch import nn
 
-from robustbench_seg.data.base import Sample
-from robustbench_seg.errors import InputError
-from robustbench_seg.evaluation.batch import collate
+from robustbench_seg.evaluation.batch import Batch, collate
 from robustbench_seg.evaluation.context import WorkerContext
+from robustbench_seg.evaluation.guard import Guard
 from robustbench_seg.evaluation.job import Job, Pictures
 from robustbench_seg.evaluation.memory import enough_memory
 from robustbench_seg.evaluation.plan import WorkItem
-from robustbench_seg.evaluation.sweep import AttackSweep, merged, version
+from robustbench_seg.evaluation.sweep import AttackSweep, Run, merged
 from robustbench_seg.evaluation.workplace import Workplace
 from robustbench_seg.float32 import set_tf32
 from robustbench_seg.registry import described, load_plugin
 from robustbench_seg.results.records import CellResult, ImageResult, SweepResult
-
-State = list[tuple[int, float]]
 
 
 class Worker:
@@ -54,7 +49,7 @@ class Worker:
             return work_on(context, work_item, reading.result(), self._job.pictures, self.name)
 
     def announce(self, work_item: WorkItem) -> None:
-        """Decode or render the images of a work item that will be run while another one is computed."""
+        """Decode or render the images of a work item, and put them on the device, while another one is computed."""
         context = self._workplace.known(self._job.plan.pairs[work_item.pair])
         if context is not None and work_item not in self._begun:
             self._reading[work_item] = self._reader.submit(read, context, work_item.images)
@@ -75,58 +70,51 @@ class Worker:
 
 @dataclass(frozen=True)
 class Images:
-    """The images of a work item that could be read, by index, and the records of those that could not."""
+    """The images of a work item as batches on the device, and the records of those that could not be read."""
 
-    samples: Sequence[tuple[int, Sample]]
+    batches: Sequence[Batch]
     broken: Sequence[ImageResult]
 
 
 def read(context: WorkerContext, images: Sequence[int]) -> Images:
-    """Read images; one that cannot be read fails, the others continue."""
+    """Read images and put them on the device; one that cannot be read fails, the others continue."""
     samples, broken = [], []
     for index in images:
         try:
             samples.append((index, context.dataset[index]))
         except (Exception, SystemExit) as error:
             broken.append(ImageResult(index, error=described(error)))
-    return Images(samples, broken)
+    device, alignment = context.execution.device, context.pair.alignment
+    return Images(collate(context.dataset, samples, context.tasks, alignment, device), broken)
 
 
 def work_on(
     context: WorkerContext, work_item: WorkItem, images: Images, pictures: Pictures, worker: str = ""
 ) -> list[SweepResult]:
     """Return every configuration still to do of a work item; the model's state is as before when it ends or raises."""
-    batches = collate(context.dataset, images.samples, context.tasks, context.pair.alignment, context.execution.device)
-    before = _state(context.target_model.module)
-    results = []
+    started = []
     with context.target_model.frozen():
-        sweeps = [AttackSweep(context, batch, pictures) for batch in batches]
+        guard = Guard(context)
+        sweeps = [AttackSweep(context, batch, pictures) for batch in images.batches]
         for sweep in sweeps:
             sweep.share([context.attacks[index] for index in work_item.configurations])
         for index in work_item.configurations:
             attack = context.attacks[index]
-            parts = [sweep.run(attack) for sweep in sweeps]
-            _refuse_changes(context, f"{attack.configuration.label} {attack.configuration.objective}", sweeps, before)
-            unread = [CellResult(epsilon, tuple(images.broken)) for epsilon, _ in attack.configuration.cells]
-            cells = tuple(merged(unread, parts))
-            results.append(SweepResult(work_item.pair, index, work_item.shard, cells, worker))
+            started.append((index, [sweep.start(attack) for sweep in sweeps]))
+            guard.look(attack.configuration, sweeps)
+        results = [_result(context, work_item, index, images.broken, runs, worker) for index, runs in started]
+        guard.refuse_changes()
     return results
 
 
-def _refuse_changes(context: WorkerContext, attack: str, sweeps: Sequence[AttackSweep], before: State) -> None:
-    """InputError where what all configurations share was changed by one of them."""
-    name = f"{context.model.name} under {attack}".rstrip()
-    if _state(context.target_model.module) != before:
-        raise InputError(f"{name}: weights or buffers of the model changed in evaluation; mend the model or attack")
-    if any(sweep.is_written for sweep in sweeps):
-        raise InputError(f"{name}: an objective or loss wrote into labels or clean outputs; let it work on a clone")
-
-
-def _state(module: nn.Module) -> State:
-    """Of each floating-point weight and buffer how often it was written to, and its sum.
-
-    All that follows a change would be of another model. Some writes leave the version as it is (through `.data`, or a
-    buffer that is replaced), others the sum.
-    """
-    state = (value.detach() for value in itertools.chain(module.parameters(), module.buffers()))
-    return [(version(value), float(value.double().sum().nan_to_num())) for value in state if value.is_floating_point()]
+def _result(
+    context: WorkerContext,
+    work_item: WorkItem,
+    index: int,
+    broken: Sequence[ImageResult],
+    runs: Sequence[Run],
+    worker: str,
+) -> SweepResult:
+    unread = [CellResult(epsilon, tuple(broken)) for epsilon, _ in context.pair.configurations[index].cells]
+    cells = tuple(merged(unread, [run.cells() for run in runs]))
+    return SweepResult(work_item.pair, index, work_item.shard, cells, worker)
