@@ -36,7 +36,10 @@ class ArchitectureRecipe:
 
 @dataclass(frozen=True)
 class DataRecipe:
-    """A data set's name, its splits, and the size it is made or read at: None is that of the data."""
+    """A data set's name, its splits, and the size it is made or read at: None is that of the data.
+
+    `cache` keeps what was read in memory; of what is read after they have started, workers keep a copy each.
+    """
 
     dataset: str
     _: KW_ONLY
