@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 from unittest.mock import patch
 
@@ -26,7 +27,7 @@ class BroughtOverError(AssertionError):
 
 @contextmanager
 def pretended_gpu() -> Iterator[Callable[[Any], Any]]:
-    """Give a function that puts a tensor, or tensors in a mapping, on the pretended GPU.
+    """Give a function that puts tensors, alone, in mappings and in dataclasses, on the pretended GPU.
 
     Modules made in the block are to be made under `torch.device(DEVICE)`.
     """
@@ -40,9 +41,15 @@ def pretended_gpu() -> Iterator[Callable[[Any], Any]]:
         stack.enter_context(_NothingLeaves())
 
         def put(value: Any) -> Any:
+            if isinstance(value, torch.Tensor):
+                return mode.from_tensor(value).to(DEVICE)
             if isinstance(value, dict):
                 return {key: put(part) for key, part in value.items()}
-            return mode.from_tensor(value).to(DEVICE)
+            if hasattr(value, "to"):
+                return value.to(DEVICE)
+            if is_dataclass(value):
+                return replace(value, **{field.name: put(getattr(value, field.name)) for field in fields(value)})
+            return value
 
         yield put
 

@@ -13,10 +13,12 @@ from robustbench_seg.attacks.objectives.margins import changeable, logits_of
 from robustbench_seg.tasks.base import LossSettings
 from robustbench_seg.tasks.dense import DenseTask
 from robustbench_seg.tasks.depth import Depth
+from robustbench_seg.tasks.instances.assign import assign
 from robustbench_seg.tasks.instances.dense import DenseInstances
 from robustbench_seg.tasks.registry import TASKS
 from robustbench_seg.transfer import fetch
-from tests.tasks.made import LABELS, OUTPUTS, made_for
+from tests.pretended import DEVICE, pretended_gpu
+from tests.tasks.made import LABELS, MADE, OUTPUTS, Made, made_for
 from tests.waits import waits
 
 CLASSES = 4
@@ -46,14 +48,14 @@ def differentiate(value: Tensor, output):
     torch.autograd.grad(value.sum(), leaves, allow_unused=True, retain_graph=True)
 
 
-def what_attacks_ask(task, output):
-    label = made_for(task.key).label
+def what_attacks_ask(task, output, made, settings=SETTINGS):
+    label = made.label
     values = [task.loss(output, label), *task.losses(output, label).values(), task.performance(output, label)]
     for name in ("", *task.attack_losses):
         values.append(task.ascended(name, 0.3)(task.scale_free(output)(output), label))
         if isinstance(task, DenseTask):
-            values.append(task.descended(name, 0.3)(output, task.prediction(made_for(task.key).output)))
-    values += task.training_losses(output, label, SETTINGS).values()
+            values.append(task.descended(name, 0.3)(output, task.prediction(made.output)))
+    values += task.training_losses(output, label, settings).values()
     for value in values:
         if value.requires_grad:
             differentiate(value, output)
@@ -62,10 +64,25 @@ def what_attacks_ask(task, output):
 
 
 def test_what_an_attack_asks_of_a_task_does_not_wait(task, output):
-    what_attacks_ask(task, output)  # what depends on labels alone is computed once a batch
+    made = made_for(task.key)
+    what_attacks_ask(task, output, made)  # what depends on labels alone is computed once a batch
     with waits() as found:
-        what_attacks_ask(task, output)
+        what_attacks_ask(task, output, made)
     assert not found
+
+
+@pytest.mark.slow
+def test_a_task_on_a_gpu_that_is_not_there(task):
+    """Nothing it works with is on the host, and nothing leaves the device before it is fetched."""
+    found = assign(OUTPUTS["instances"].locations, LABELS["instances"])  # on the host, once per batch
+    with pretended_gpu() as put:
+        there = {key: Made(put(made.output), put(made.label)) for key, made in MADE.items()}
+        there["instances"].label.assigned[OUTPUTS["instances"].locations.levels] = found.to(DEVICE)
+        settings = LossSettings(put(SETTINGS.class_weights))
+        what_attacks_ask(task, there[task.key].output, there[task.key], settings)
+        outputs, labels = ({key: made[i] for key, made in there.items()} for i in range(2))
+        raw = task.raw_statistics(outputs, labels, CLASSES)
+        assert {value.device.type for value in raw.values() if isinstance(value, Tensor)} <= {DEVICE}
 
 
 @pytest.mark.parametrize("name", changeable())
