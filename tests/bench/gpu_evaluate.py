@@ -58,6 +58,8 @@ class GPUEvaluate(Benchmark):
         with Utilisation() as seen:
             seconds = run(command).seconds
         info = json.loads((out / "run.json").read_text(encoding="utf-8"))
+        if info["failures"]:
+            raise RuntimeError(f"cells failed: {info['failures']}")
         notes = {"how": "; ".join(note for note in info["notes"] if note.startswith("fast"))} if "fast" in name else {}
         numbers = {"images/s": self.images / seconds, "batch": float(info["batch_size"])}
         if not seen.samples:

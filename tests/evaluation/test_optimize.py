@@ -35,6 +35,7 @@ class Reusing(nn.Module):
         return {"semantic": Square.apply(images)}
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script_method:DeprecationWarning")  # of torch 2.11's own imports
 def test_what_a_recorded_graph_gives_is_copied(monkeypatch):
     monkeypatch.setattr(Execution, "_compile", lambda self, module: None)
     net = Reusing().eval()
