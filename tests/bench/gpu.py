@@ -153,10 +153,9 @@ class OnGPU(Benchmark):
         self, side: GPUSide, names: Sequence[str], deadline: Deadline, left_out: dict[str, str]
     ) -> Iterator[Figure]:
         """Every variant is opened and run once, then all take turns."""
-        works: dict[str, WORK] = {THEIRS: side.theirs}
-        first, seconds = {THEIRS: side.theirs()}, dict[str, float]()
+        works, first, seconds = dict[str, WORK](), dict[str, Any](), dict[str, float]()
         for name in names:
-            opened = Deadline(0)
+            begun = Deadline(0)
             try:
                 if deadline.left < VARIANTS[name].seconds:
                     raise TimeoutError(f"it does not fit into the budget of {deadline.seconds:g} s any more")
@@ -166,7 +165,10 @@ class OnGPU(Benchmark):
                 left_out[f"{name} at {side.size}"] = described(error)[:200]
                 continue
             works |= ours
-            seconds[name] = opened.spent
+            seconds[name] = begun.spent
+        if not works:
+            return
+        works, first[THEIRS] = {THEIRS: side.theirs, **works}, side.theirs()
         raw = alternate({key: timed(work, side.device) for key, work in works.items()}, self.repeats, 0, deadline)
         for name, opening in seconds.items():
             goal = self.strict_goal if VARIANTS[name].is_strict else self.fast_goal

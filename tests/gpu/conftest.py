@@ -10,6 +10,7 @@ from robustbench_seg.evaluation.config import EvaluationConfig
 from robustbench_seg.evaluation.prepare import PreparedEvaluation
 from robustbench_seg.evaluation.run import run_evaluation
 from robustbench_seg.evaluation.spec import DataSpec, ModelSpec
+from robustbench_seg.float32 import tf32
 from robustbench_seg.registry import load_plugin
 from tests.bench.inside import first_batch
 from tests.gpu.devices import CUDA, PAIRS
@@ -20,6 +21,13 @@ TOY = Path(__file__).parents[1] / "plugins" / "toy.py"
 @pytest.fixture(autouse=True, scope="session")
 def _toy():
     load_plugin(TOY)
+
+
+@pytest.fixture(autouse=True)
+def _strict():
+    """As in an evaluation, and not as torch is by itself."""
+    with tf32(False):
+        yield
 
 
 @pytest.fixture(params=["cpu", CUDA])

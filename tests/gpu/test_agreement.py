@@ -75,7 +75,7 @@ def test_a_whole_evaluation(evaluated, device):
     assert q[is_noise].abs().max() <= NOISE_APART[device]
     assert q[~is_noise].abs().max() <= APART[device]
     clean = ours.index.get_level_values("attack") == "clean"
-    np.testing.assert_allclose(ours["value"][clean], theirs["value"][clean], rtol=1e-4)
+    np.testing.assert_allclose(ours["value"][clean], theirs["value"][clean], rtol=NOISE_APART[device])
 
 
 @pytest.mark.slow

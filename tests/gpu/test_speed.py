@@ -11,7 +11,6 @@ from robustbench_seg.attacks.target_model import TargetModel
 from robustbench_seg.evaluation import memory, trials
 from robustbench_seg.evaluation.meter import Meter
 from robustbench_seg.evaluation.optimize import Execution
-from robustbench_seg.float32 import tf32
 from robustbench_seg.protocol import AttackPlan, Protocol
 from tests.gpu.devices import CUDA
 from tests.tasks.by_key import by_key
@@ -25,9 +24,8 @@ def test_rougher_gradients_point_the_same_way_and_scores_stay(inside, device):
     outputs, gradient = target_model.outputs(batch.images)["semantic"], seen.context.gradient(batch)
     for precision in PRECISIONS[device]:
         target_model.precision = precision
-        with tf32(False):
-            assert torch.equal(target_model.outputs(batch.images)["semantic"], outputs)
-            rough = seen.context.gradient(batch)
+        assert torch.equal(target_model.outputs(batch.images)["semantic"], outputs)
+        rough = seen.context.gradient(batch)
         assert not torch.equal(rough, gradient)
         assert F.cosine_similarity(rough.flatten(1), gradient.flatten(1)).min() > 0.9, precision
 
