@@ -98,10 +98,16 @@ class Scorer:
             measured["reached"] = reached
         arrival = Arrival(measured)
         skips = adversarial_loss is not None and adversarial_loss.skips
-        return context.host_work.submit(lambda: self._records(cell, images, outputs, arrival.wait(), skips))
+        # Nothing else may keep them on the device until the host gets to it.
+        pictured = (images, outputs) if self._has_pictures(cell) else None
+        return context.host_work.submit(lambda: self._records(cell, arrival.wait(), skips, pictured))
+
+    def _has_pictures(self, cell: Cell) -> bool:
+        is_drawn = cell.is_drawn and any(index in self._pictures.panels for index in self._batch.indices)
+        return is_drawn or (cell.is_saved and self._pictures.folder is not None)
 
     def _records(
-        self, cell: Cell, images: Tensor, outputs: Outputs, measured: Mapping[str, Any], skips: bool
+        self, cell: Cell, measured: Mapping[str, Any], skips: bool, pictured: tuple[Tensor, Outputs] | None
     ) -> Records:
         tables = image_statistics(self._batch, measured["raw"], self._context.tasks, len(self._context.classes))
         results = []
@@ -109,18 +115,17 @@ class Scorer:
             if not measured["is_known"][i]:
                 results.append(replace(result, error="the model's output is not finite"))
                 continue
-            drawn = cell.is_drawn and result.image in self._pictures.panels
             results.append(
                 replace(
                     result,
                     skipped=skips and not bool(measured["attackable"][i]),
                     outcome={key: int(value[i]) for key, value in measured["outcome"].items()},
                     statistics={task: pack(values) for task, values in tables[i].items()},
-                    pngs=self._draw(i, images[i], outputs, cell.is_clean) if drawn else {},
+                    pngs={} if pictured is None else self._pngs(cell, i, *pictured),
                 )
             )
-            if self._pictures.folder is not None and cell.is_saved:
-                self._save(self._pictures.folder, cell, i, images[i])
+            if pictured is not None and self._pictures.folder is not None and cell.is_saved:
+                self._save(self._pictures.folder, cell, i, pictured[0][i])
         return tuple(results)
 
     def _realised(self, measured: Mapping[str, Any]) -> list[ImageResult]:
@@ -138,6 +143,10 @@ class Scorer:
             )
             for i, (index, (rms, linf, snr_db)) in enumerate(zip(self._batch.indices, numbers, strict=True))
         ]
+
+    def _pngs(self, cell: Cell, i: int, images: Tensor, outputs: Outputs) -> dict[str, bytes]:
+        is_drawn = cell.is_drawn and self._batch.indices[i] in self._pictures.panels
+        return self._draw(i, images[i], outputs, cell.is_clean) if is_drawn else {}
 
     def _draw(self, i: int, image: Tensor, outputs: Outputs, clean: bool) -> dict[str, bytes]:
         classes, labels = self._context.classes, self._batch.labels
