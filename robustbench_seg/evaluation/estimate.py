@@ -8,10 +8,8 @@ from dataclasses import dataclass
 
 from robustbench_seg.evaluation.attack import ConfiguredAttack
 from robustbench_seg.evaluation.plan import Plan, WorkItem, share
+from robustbench_seg.evaluation.size import Size
 from robustbench_seg.evaluation.timing import Timing
-
-_BYTES_PER_ROW = 900
-"""Measured size in the store of one image, cell and task."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +57,7 @@ class PairCost:
         self,
         attacks: Sequence[ConfiguredAttack],
         timing: Timing,
+        size: Size,
         shares_forward: bool,
         fits: Mapping[int, tuple[int, int]],
         checks: Callable[[int], tuple[int, int]],
@@ -66,7 +65,8 @@ class PairCost:
         self._attacks = attacks
         self._fits = {configuration: Passes(*counts, 0) for configuration, counts in fits.items()}
         self._checks = checks
-        self._timing = timing
+        self.timing = timing
+        self.size = size
         self._shares_forward = shares_forward
         self._known: dict[tuple[int, ...], Passes] = {}
 
@@ -80,16 +80,16 @@ class PairCost:
     def fit(self, configuration: int) -> tuple[Passes, float]:
         """Return what the fits of a configuration take in all, and how long; nothing where it has none."""
         passes = self._fits.get(configuration, Passes(0, 0, 0))
-        return passes, passes.seconds(self._timing)
+        return passes, passes.seconds(self.timing)
 
     def check(self, n_images: int) -> tuple[Passes, float]:
         """Return what the look at the model takes on a run of so many images, and how long."""
         passes = Passes(*self._checks(n_images), 0)
-        return passes, passes.seconds(self._timing)
+        return passes, passes.seconds(self.timing)
 
     def seconds(self, configurations: tuple[int, ...]) -> float:
         """Return how long it takes."""
-        return self.passes(configurations).seconds(self._timing)
+        return self.passes(configurations).seconds(self.timing)
 
 
 def estimate(
@@ -112,7 +112,6 @@ def estimate(
     fits += [costs[p].check(plan.pairs[p].n_images) for p in {p for p, _ in left} - checked]
     fit_seconds = sum(seconds for _, seconds in fits)
     seconds = [len(piece.images) * costs[piece.pair].seconds(piece.configurations) for piece in pieces]
-    rows = sum(len(plan.pairs[piece.pair].tasks) * len(piece.images) * _n_cells(plan, piece) for piece in pieces)
     return Estimate(
         sum(len(plan.pairs[p].configurations[configuration].cells) for p, configuration in left),
         sum({(piece.pair, piece.shard): len(piece.images) for piece in pieces}.values()),
@@ -120,14 +119,17 @@ def estimate(
         sum(count * passes.forwards for count, passes in counted) + sum(passes.forwards for passes, _ in fits),
         fit_seconds + _makespan(seconds, workers),
         fit_seconds,
-        rows * _BYTES_PER_ROW / 2**20,
+        sum(_bytes(plan, piece, costs[piece.pair].size) for piece in pieces) / 2**20,
         workers,
         bool(done),
     )
 
 
-def _n_cells(plan: Plan, piece: WorkItem) -> int:
-    return sum(len(plan.pairs[piece.pair].configurations[index].cells) for index in piece.configurations)
+def _bytes(plan: Plan, piece: WorkItem, size: Size) -> float:
+    """What the store takes of a piece: every configuration has pictures in one of its cells."""
+    cells = sum(len(plan.pairs[piece.pair].configurations[index].cells) for index in piece.configurations)
+    drawn = len({*piece.images} & {*plan.drawn})
+    return len(piece.images) * cells * size.results + drawn * len(piece.configurations) * size.pictures
 
 
 def _makespan(seconds: Iterable[float], workers: int) -> float:

@@ -87,6 +87,11 @@ class Plan:
                 if left:
                     yield WorkItem(p, shard, images, left)
 
+    @property
+    def drawn(self) -> tuple[int, ...]:
+        """The images of every pair whose pictures are kept, by index: the first, and one in the middle."""
+        return tuple(sorted({0, min(pair.n_images for pair in self.pairs) // 2}))
+
     def first(self, count: int) -> Plan:
         """The same plan for the first `count` images of every pair."""
         return replace(self, pairs=tuple(replace(pair, n_images=min(count, pair.n_images)) for pair in self.pairs))

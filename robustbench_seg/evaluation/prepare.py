@@ -32,6 +32,7 @@ from robustbench_seg.evaluation.optimize import Execution
 from robustbench_seg.evaluation.plan import Pair, Plan, WorkItem, identity, plan_pair
 from robustbench_seg.evaluation.probing import CheckStage, check_work, checked_pairs
 from robustbench_seg.evaluation.provenance import code
+from robustbench_seg.evaluation.size import measure_size
 from robustbench_seg.evaluation.timing import Timing, measure_timing
 from robustbench_seg.evaluation.training_images import training_images
 from robustbench_seg.evaluation.trials import FAST, FastStage, Records, notes_of, with_choices
@@ -163,8 +164,7 @@ class PreparedEvaluation:
 
     def job(self, folder: Path, artefacts: Artefacts | None = None) -> Job:
         """Return what the engine needs; `artefacts` are those that `fit` gave."""
-        middle = min(pair.n_images for pair in self.plan.pairs) // 2
-        pictures = Pictures(tuple(sorted({0, middle})), folder / "images" if self.config.save_images else None)
+        pictures = Pictures(self.plan.drawn, folder / "images" if self.config.save_images else None)
         return Job(self.config, self.plan, self.execution, pictures, artefacts or {})
 
     @property
@@ -237,7 +237,8 @@ class PreparedEvaluation:
                 fits = fit_work(pair, len(self.training.get(pair.dataset, ())))
                 shares_forward = context.execution.precision == "fp32" and self.config.eot == 1
                 checks = partial(check_work, pair, self.plan.batch_size)
-                return PairCost(context.attacks, self._timing(context), shares_forward, fits, checks)
+                timing, size = self._timing(context), measure_size(context)
+                return PairCost(context.attacks, timing, size, shares_forward, fits, checks)
         except RobustsegError:
             raise
         except (Exception, SystemExit) as error:

@@ -38,11 +38,13 @@ CREATE TABLE IF NOT EXISTS results (
     PRIMARY KEY (pair, configuration, cell, image)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS statistics (
     pair INTEGER, configuration INTEGER, cell INTEGER, image INTEGER, task TEXT, shard INTEGER, data BLOB,
-    PRIMARY KEY (pair, configuration, cell, image, task)) WITHOUT ROWID;
+    PRIMARY KEY (pair, configuration, cell, image, task));
 CREATE TABLE IF NOT EXISTS panels (
     pair INTEGER, configuration INTEGER, cell INTEGER, image INTEGER, kind TEXT, shard INTEGER, png BLOB,
-    PRIMARY KEY (pair, configuration, cell, image, kind)) WITHOUT ROWID;
+    PRIMARY KEY (pair, configuration, cell, image, kind));
 """
+"""Those of bytes have row ids: without them a row of more than a kilobyte takes pages of its own, and new rows go
+everywhere instead of to the end."""
 _RESULT = "pair, configuration, cell, image, error, rms, linf, snr_db, unchanged, skipped, reached, outcome, checksum"
 _PLACE = "WHERE pair = ? AND configuration = ? AND cell = ?"
 _OF_A_SHARD = ("costs", "results", "statistics", "panels")

@@ -102,6 +102,14 @@ def test_shards_written_together_are_as_if_one_by_one(tmp_path):
     assert len(dumps[0]) > 10
 
 
+@pytest.mark.parametrize("size", [900, 1100, 3000])
+def test_bytes_take_little_more_than_they_are(tmp_path, size):
+    images = tuple(ImageResult(i, statistics={"semantic": bytes(size)}) for i in range(200))
+    with Store(tmp_path / "s") as store:
+        store.write([SweepResult(0, 0, 0, (CellResult(0.25, images),))])
+    assert (tmp_path / "s").stat().st_size < 200 * size * 1.5 + 2**16
+
+
 def test_a_unit_is_all_or_nothing(tmp_path):
     def broken():
         yield configuration()
