@@ -14,10 +14,13 @@ _COLOURS = np.asarray(CITYSCAPES19.palette, np.int16)
 
 
 class Arrays(Dataset):
-    """Blocks in the colours of their classes under noise, made from the index; `root` is the size, HxW pixels."""
+    """Blocks in the colours of their classes under noise, made from the index; `root` is the size, HxW pixels.
+
+    Every class has a depth of its own.
+    """
 
     classes = CITYSCAPES19
-    tasks = ("semantic",)
+    tasks = ("semantic", "depth")
 
     def __init__(self, root: str) -> None:
         height, _, width = root.partition("x")
@@ -32,10 +35,11 @@ class Arrays(Dataset):
         coarse = rng.integers(0, len(CITYSCAPES19), (-(-height // BLOCK), -(-width // BLOCK)), dtype=np.uint8)
         labels = coarse.repeat(BLOCK, 0).repeat(BLOCK, 1)[:height, :width]
         image = _COLOURS[labels] + rng.integers(-20, 21, (height, width, 3), dtype=np.int16)
-        return Sample(self.ids[index], image.clip(0, 255).astype(np.uint8), {"semantic": labels})
+        depth = (labels + 2).astype(np.float32)
+        return Sample(self.ids[index], image.clip(0, 255).astype(np.uint8), {"semantic": labels, "depth": depth})
 
     def fingerprint(self) -> str:
-        return f"arrays-1-{self.size}"
+        return f"arrays-2-{self.size}"
 
 
 DATASETS.register("arrays", "blocks of colour of any size, for benchmarks")(Arrays)

@@ -8,13 +8,10 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
 from typing import ClassVar
 
 from robustbench_seg.evaluation.config import EvaluationConfig
 from robustbench_seg.evaluation.engines.base import ENGINES
-from robustbench_seg.evaluation.prepare import PreparedEvaluation
-from robustbench_seg.evaluation.run import run_evaluation
 from robustbench_seg.evaluation.spec import DataSpec
 from robustbench_seg.protocol import PROTOCOLS
 from robustbench_seg.registry import load_plugin
@@ -22,6 +19,7 @@ from tests.bench.benchmark import Benchmark, NotMeasuredError
 from tests.bench.record import Figure, figure
 from tests.bench.subjects import ARRAYS, catalogue
 from tests.bench.timing import Side, alternate
+from tests.bench.watched import watched
 
 TARGET = 1.15
 
@@ -30,7 +28,7 @@ TARGET = 1.15
 class RayEngine(Benchmark):
     """Each measurement is the difference of a long and a short run, so that start-up is apart on either side.
 
-    A run's time is from the first unit handed in to the last result received.
+    A run's time is from the start of the workers to the last result received.
     """
 
     name: ClassVar[str] = "ray"
@@ -79,7 +77,4 @@ class RayEngine(Benchmark):
             workers=2,
             plugins=(str(ARRAYS),),
         )
-        prepared = PreparedEvaluation(config, folder)
-        begun, ends = perf_counter(), list[float]()
-        run_evaluation(prepared, folder, lambda progress: ends.append(perf_counter()))
-        return ends[-1] - begun
+        return watched(config, folder).seconds

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import wraps
 from pathlib import Path
 from typing import Any, ClassVar
 from unittest import mock
@@ -23,6 +21,7 @@ from robustbench_seg.results.store import Store
 from tests.bench.benchmark import Benchmark
 from tests.bench.record import Figure, figure
 from tests.bench.subjects import catalogue
+from tests.bench.timing import adding
 
 PARTS: dict[str, tuple[tuple[Any, str], ...]] = {
     "metrics": ((scoring, "measure"), (scoring, "pack")),
@@ -56,8 +55,8 @@ class Shares(Benchmark):
         with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
             for part, functions in PARTS.items():
                 for owner, name in functions:
-                    stack.enter_context(mock.patch.object(owner, name, _adding(getattr(owner, name), spent, part)))
-            _adding(self._evaluate, spent, "run")(Path(folder))
+                    stack.enter_context(mock.patch.object(owner, name, adding(getattr(owner, name), spent, part)))
+            adding(self._evaluate, spent, "run")(Path(folder))
         return spent
 
     def _evaluate(self, folder: Path) -> None:
@@ -71,17 +70,3 @@ class Shares(Benchmark):
             in_process=True,
         )
         write.write_report(evaluation_run.run_evaluation(PreparedEvaluation(config, folder), folder))
-
-
-def _adding(function: Callable[..., Any], spent: dict[str, float], part: str) -> Callable[..., Any]:
-    """The function, its time added to a part's."""
-
-    @wraps(function)
-    def wrapper(*arguments: Any, **named: Any) -> Any:
-        start = time.perf_counter()
-        try:
-            return function(*arguments, **named)
-        finally:
-            spent[part] += time.perf_counter() - start
-
-    return wrapper

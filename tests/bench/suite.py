@@ -9,14 +9,17 @@ from typing import Any
 from robustbench_seg.errors import UsageError
 from robustbench_seg.registry import unknown
 from tests.bench.benchmark import Benchmark
+from tests.bench.foretold import Foretold
 from tests.bench.gpu_evaluate import GPUEvaluate
 from tests.bench.gpu_grid import GPUGrid, GPUGridDeep
 from tests.bench.gpu_pgd import GPUPGD, GPUPGDDeep
 from tests.bench.grid import Grid, GridHalf, GridResNet18
+from tests.bench.head import Head
 from tests.bench.images import Images
 from tests.bench.kernels import KernelChoices
 from tests.bench.overhead import Overhead
 from tests.bench.ray_engine import RayEngine
+from tests.bench.scale import Scale
 from tests.bench.scaling import Sizes, Steps
 from tests.bench.shares import Shares
 from tests.bench.startup import Startup
@@ -35,6 +38,9 @@ BENCHMARKS: dict[str, Benchmark] = {
         Shares(),
         Steps(),
         Sizes(),
+        Scale(),
+        Foretold(),
+        Head(),
         GPUPGD(),
         GPUGrid(),
         GPUEvaluate(),

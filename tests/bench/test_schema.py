@@ -162,12 +162,14 @@ def test_every_benchmark_has_a_toy():
     assert TOYS.keys() == BENCHMARKS.keys()
 
 
-QUICK = {"overhead", "sizes", "startup"}
+MARKS = {
+    **dict.fromkeys(("overhead", "sizes", "startup", "scale"), ()),
+    **dict.fromkeys(("foretold", "head"), (pytest.mark.slow,)),
+}
+"""Of those that do not take minutes."""
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[] if name in QUICK else [pytest.mark.long]) for name in TOYS]
-)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=MARKS.get(name, [pytest.mark.long])) for name in TOYS])
 def test_a_toy_run(name, tmp_path, monkeypatch):
     monkeypatch.setitem(ENGINES, "other", ENGINES["local"])
     entry = TOYS[name].entry("cpu", anywhere=True)

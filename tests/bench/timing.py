@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import wraps
+from typing import Any
 
 import torch
 
@@ -75,3 +77,17 @@ def threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def adding(function: Callable[..., Any], spent: dict[str, float], part: str) -> Callable[..., Any]:
+    """The function, its time added to a part's."""
+
+    @wraps(function)
+    def wrapper(*arguments: Any, **named: Any) -> Any:
+        start = time.perf_counter()
+        try:
+            return function(*arguments, **named)
+        finally:
+            spent[part] += time.perf_counter() - start
+
+    return wrapper
