@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_map_only
 
+from robustbench_seg.evaluation.recording import Recorded
 from robustbench_seg.models.folding import fold, same_outputs
 from robustbench_seg.models.freezing import frozen
 
@@ -20,7 +20,7 @@ class Execution:
     """The device, the precision of gradients (`fp32`, `tf32`, `bf16`) and what is done to make a module faster.
 
     `plain` leaves it as it is: the reference that others are checked against. `compile` hands it to torch.compile,
-    which records its kernels as CUDA graphs where `graphs` is true; `channels_last` asks for that layout on a GPU.
+    `graphs` records its gradients as CUDA graphs, `channels_last` asks for that layout on a GPU.
     `eot` is how many draws of a random module's numbers a gradient is the mean of.
     """
 
@@ -44,7 +44,12 @@ class Execution:
         if self.compile:
             optimized = _Whole(optimized)
             self._compile(optimized)
-        return (_Recorded(optimized) if self.graphs else optimized), folded
+        return (Recorded(optimized) if self.graphs else optimized), folded
+
+    @property
+    def is_for_one_size(self) -> bool:
+        """Whether the first batch it sees should be of the size of the work's."""
+        return self.compile or self.graphs
 
     def described(self) -> dict[str, Any]:
         """Return what a record says of it: scores are always fp32, and nothing but gradients is ever TF32."""
@@ -69,7 +74,7 @@ class Execution:
             torch._inductor.config.compile_threads = 1
             # Backward of replication padding is compiled for another layout than its kernel has (torch 2.15).
             torch._inductor.config.layout_optimization = False
-        module.compile(mode="reduce-overhead" if self.graphs else None)
+        module.compile()
 
     def _optimized(self, module: nn.Module, images: Tensor) -> tuple[nn.Module, bool]:
         """Return a faster copy and whether BatchNorm was folded; the module where no copy gives the same outputs."""
@@ -99,14 +104,3 @@ class _Whole(nn.Module):
     def forward(self, images: Tensor) -> object:
         """Return what the module gives."""
         return self.module(images)
-
-
-class _Recorded(_Whole):
-    """A module whose kernels are recorded as CUDA graphs. A replay writes where the last one wrote: all is copied."""
-
-    def forward(self, images: Tensor) -> object:
-        """Return copies of what the module gives; the gradient that comes back is a copy as well."""
-        torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
-        if images.requires_grad:
-            images.register_hook(torch.clone)  # type: ignore[no-untyped-call]
-        return tree_map_only(Tensor, torch.clone, self.module(images))

@@ -250,7 +250,7 @@ class PreparedEvaluation:
     def _timing(self, context: WorkerContext) -> Timing:
         count = min(self.plan.batch_size, context.pair.n_images)
         # Compiled code is for the sizes it has seen: the first it sees must be those of the work.
-        batch = context.first_images(count if context.execution.compile else 1)
+        batch = context.first_images(count if context.execution.is_for_one_size else 1)
         with context.target_model.frozen():
             context.target_model.outputs(batch.images)
             context.gradient(batch)

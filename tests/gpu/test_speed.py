@@ -57,14 +57,14 @@ def losses():
 
 
 @pytest.mark.parametrize("device", [CUDA])
-@pytest.mark.parametrize("graphs", [False, True])
+@pytest.mark.parametrize("change", [{"compile": True}, {"graphs": True}, {"compile": True, "graphs": True}])
 @pytest.mark.filterwarnings("default")  # of compiling
-def test_compiled_models_and_recorded_graphs_give_the_same(device, graphs):
+def test_compiled_models_and_recorded_graphs_give_the_same(device, change):
     """Also where a forward serves two gradients, and what they give is looked at after others were taken."""
     net = Net().eval().requires_grad_(False)
     images = [torch.rand(2, 3, 16, 24, generator=torch.Generator().manual_seed(i)).to(device) for i in range(4)]
     found = {}
-    for name, execution in {"eager": Execution(device), "fast": Execution(device, compile=True, graphs=graphs)}.items():
+    for name, execution in {"eager": Execution(device), "fast": Execution(device, **change)}.items():
         module, _ = execution.prepare(net, images[0])
         target_model = TargetModel(module, by_key("semantic"))
         found[name] = []
