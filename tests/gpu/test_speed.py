@@ -93,6 +93,7 @@ def test_workers_share_the_memory(inside, device):
     assert alone > 16 * among >= 16
 
 
+@pytest.mark.parametrize("device", [CUDA])
 def test_the_peak_of_one_cell_does_not_reach_the_next(inside, device):
     context = inside(device).context
     found = Meter(context.target_model, device)
