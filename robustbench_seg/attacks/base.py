@@ -112,11 +112,9 @@ class Perturbation(ABC):
         yield from ((0.0, context.images.clone()) for epsilon in epsilons if epsilon == 0)
         if budgets:
             left = {budget.epsilon for budget in budgets}
-            for budget, x in _frozen_between(context, iter(self.run_epsilons(context, budgets))):
-                left.discard(budget.epsilon)
-                finished = _enforce(context, budget, x)
-                context.settle()
-                yield budget.epsilon, finished
+            for epsilon, x in _finished(context, iter(self.run_epsilons(context, budgets))):
+                left.discard(epsilon)
+                yield epsilon, x
             if left:
                 raise ValueError(f"a perturbation left out epsilon {', '.join(map(str, sorted(left)))}")
 
@@ -129,16 +127,16 @@ class Perturbation(ABC):
         return next(iter(self.perturb(context, [epsilon], norm)))[1]
 
 
-def _frozen_between(
-    context: AttackContext, results: Iterator[tuple[Budget, Tensor]]
-) -> Iterator[tuple[Budget, Tensor]]:
-    """Each result, computed on a frozen model and handed over with the model as the caller left it."""
+def _finished(context: AttackContext, results: Iterator[tuple[Budget, Tensor]]) -> Iterator[tuple[float, Tensor]]:
+    """Each result as it is handed over, computed on a frozen model that is as the caller left it in between."""
     while True:
         with context.frozen():
             result = next(results, None)
-        if result is None:
+            finished = None if result is None else (result[0].epsilon, _enforce(context, *result))
+        context.settle()
+        if finished is None:
             return
-        yield result
+        yield finished
 
 
 def _enforce(context: AttackContext, budget: Budget, x: Tensor) -> Tensor:

@@ -64,7 +64,7 @@ class AttackContext:
         self._target_model = target_model
         self._adversarial_loss = adversarial_loss
         self._pass = clean
-        self._clean: Tensor | None = None
+        self._clean: tuple[Tensor, Tensor] | None = None
         self._reached: Tensor | None = None
         self._expectations = Expectations()
 
@@ -81,8 +81,8 @@ class AttackContext:
         return self._reached
 
     def restart(self) -> None:
-        """Begin another attack: what was reached so far was reached by others."""
-        self._reached = None
+        """Begin another attack: what was reached and expected so far concerns others."""
+        self._reached, self._expectations = None, Expectations()
 
     def expect(self, holds: Tensor, error: Exception) -> None:
         """Raise `error` at the next `settle` unless `holds` (a bool tensor) is true throughout; nobody waits for it."""
@@ -93,7 +93,7 @@ class AttackContext:
         try:
             self._expectations.settle()
         except Exception:
-            # Others that start from this gradient are to find out for themselves.
+            # It may have been taken at images that were not the clean ones.
             self._clean = None
             raise
 
@@ -105,12 +105,11 @@ class AttackContext:
         nothing. `progress` is the share of the steps done, for losses that change on the way.
         """
         if x is not self.images:
-            return self._gradient(x, self._at(progress))
+            return self._noted(*self._gradient(x, self._at(progress)))
         if self._clean is None:
             self._clean = self._gradient(x, self._at(0.0))
-        self._note(self._clean)
         # A copy: an attack may write into its gradient.
-        return self._clean.clone()
+        return self._noted(*self._clean).clone()
 
     def evaluate(self, x: Tensor, progress: float = 0.0) -> Evaluated:
         """The ascent direction at x with the loss and the performance there, from one forward."""
@@ -125,7 +124,7 @@ class AttackContext:
                 measured.append((detached, -detached if performance is None else performance(outputs)))
             return value
 
-        gradient = self._gradient(x, loss)
+        gradient = self._noted(*self._gradient(x, loss))
         # One forward, or several draws of one.
         losses, performances = (torch.stack(values).mean(0) for values in zip(*measured, strict=True))
         return Evaluated(x, gradient, losses, performances)
@@ -199,22 +198,23 @@ class AttackContext:
         _, adversarial_loss = self._parts()
         return adversarial_loss.loss if adversarial_loss.at is None else adversarial_loss.at(progress)
 
-    def _gradient(self, x: Tensor, loss: Callable[[Outputs], Tensor]) -> Tensor:
+    def _gradient(self, x: Tensor, loss: Callable[[Outputs], Tensor]) -> tuple[Tensor, Tensor]:
+        """The gradient, 0 where an image has no target or its gradient is not finite; and where that is not so (N,)."""
         target_model, adversarial_loss = self._parts()
         if x is self.images and self._pass is not None:
             gradient = self._pass.gradient(loss)
         else:
             gradient = target_model.gradient(x, loss)
         peak, attackable = largest(gradient), adversarial_loss.attackable
-        self.expect(peak.isfinite() | ~attackable, FloatingPointError("the gradient is not finite"))
         followed = peak.isfinite() & attackable
-        gradient = torch.where(followed.view(-1, 1, 1, 1), gradient, 0)
-        self._note(gradient)
-        return gradient
+        return torch.where(followed.view(-1, 1, 1, 1), gradient, 0), peak.isfinite() | ~attackable
 
-    def _note(self, gradient: Tensor) -> None:
+    def _noted(self, gradient: Tensor, is_finite: Tensor) -> Tensor:
+        """The gradient, as one that an attack has asked for."""
+        self.expect(is_finite, FloatingPointError("the gradient is not finite"))
         is_there = largest(gradient) > 0
         self._reached = is_there if self._reached is None else self._reached | is_there
+        return gradient
 
     def _parts(self) -> tuple[TargetModel, AdversarialLoss]:
         if self._target_model is None or self._adversarial_loss is None:

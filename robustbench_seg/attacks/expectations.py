@@ -28,10 +28,13 @@ class Expectations:
         self._by_error: dict[str, _Expectation] = {}
 
     def add(self, holds: Tensor, error: Exception, otherwise: Callable[[], object] = lambda: None) -> None:
-        """Expect a bool tensor to be true throughout; unless it is, `settle` calls `otherwise` and raises `error`."""
+        """Expect a bool tensor to be true throughout; unless it is, `settle` calls `otherwise` and raises `error`.
+
+        Of equal errors the first `otherwise` is kept: it knows what was there before anything went wrong.
+        """
         known = self._by_error.get(repr(error))
         together = holds.all() if known is None else known.holds & holds.all()
-        self._by_error[repr(error)] = _Expectation(together, error, otherwise)
+        self._by_error[repr(error)] = _Expectation(together, error, otherwise if known is None else known.otherwise)
 
     def settle(self) -> None:
         """Wait for all of them, raise the error of the first that does not hold, and expect nothing any more."""

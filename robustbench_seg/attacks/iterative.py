@@ -77,7 +77,7 @@ class IterativeAttack(Perturbation):
     def _shared(self, context: AttackContext, together: Sequence[Budget]) -> Iterator[tuple[Budget, Tensor]]:
         trunk, step = Trajectory(context.images), 0
         while together:
-            direction = self.direction(context, trunk.x, step / self.num_steps(together[0].epsilon))
+            direction = self._directed(context, trunk.x, step / self.num_steps(together[0].epsilon))
             if step == 0:
                 self._expect_independence(context, direction, together)
             if trunk.ends(direction):
@@ -130,11 +130,18 @@ class IterativeAttack(Perturbation):
 
     def _follow(self, context: AttackContext, budget: Budget, trajectory: Trajectory, step: int) -> Tensor:
         for taken in range(step, self.num_steps(budget.epsilon)):
-            direction = self.direction(context, trajectory.x, taken / self.num_steps(budget.epsilon))
+            direction = self._directed(context, trajectory.x, taken / self.num_steps(budget.epsilon))
             if trajectory.ends(direction):
                 break
             trajectory.move(self._moved(context, trajectory.x, direction, budget, taken + 1))
         return trajectory.x
+
+    def _directed(self, context: AttackContext, x: Tensor, progress: float) -> Tensor:
+        """The direction, which has to be finite."""
+        direction = self.direction(context, x, progress)
+        is_finite = largest(direction).isfinite() | ~context.attackable
+        context.expect(is_finite, FloatingPointError("the direction of an attack is not finite"))
+        return direction
 
     def _moved(self, context: AttackContext, x: Tensor, direction: Tensor, budget: Budget, steps: int) -> Tensor:
         """One step on. Only a ball that can be touched is projected onto, so that sharing changes no bit."""

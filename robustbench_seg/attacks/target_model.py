@@ -97,7 +97,7 @@ class TargetModel:
 
     def _gradient(self, images: Tensor, loss: Callable[[Outputs], Tensor]) -> Tensor:
         try:
-            # Frozen here too: what an attack does to the module's mode must not reach its gradients.
+            # Here too: what an attack does to the mode of the module must not reach its gradients.
             with self._freezer.kept(), self._saving(), self._multiplying():
                 x = images.detach().requires_grad_(True)
                 with torch.enable_grad():

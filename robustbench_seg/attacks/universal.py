@@ -62,12 +62,14 @@ class Universal(ChosenLoss, Fitted):
         context, budget = batches[0]
         perturbation = torch.zeros_like(context.images[:1])
         alpha = self.alpha or share_of_epsilon(self.steps) * budget.epsilon
-        is_over = Lagging()
+        is_over, moves = Lagging(), torch.ones((), dtype=torch.bool, device=perturbation.device)
         for step in range(self.steps):
             direction = _mean_gradient(batches, perturbation, step / self.steps)
-            if is_over(~direction.any()):
+            moves = moves & direction.any()
+            if is_over(~moves):
                 break
-            perturbation = budget.shrink(perturbation + budget.step(direction, alpha))
+            after = budget.shrink(perturbation + budget.step(direction, alpha))
+            perturbation = torch.where(moves, after, perturbation)
         return {_PERTURBATION: perturbation}
 
     def apply(self, context: AttackContext, budget: Budget, fitted: Mapping[str, Tensor]) -> Tensor:

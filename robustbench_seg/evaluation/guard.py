@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from robustbench_seg.errors import InputError
 from robustbench_seg.evaluation.context import WorkerContext
 from robustbench_seg.evaluation.sweep import AttackSweep, version
-from robustbench_seg.results.keys import AttackConfiguration
 from robustbench_seg.transfer import fetch
 
 
@@ -28,9 +27,9 @@ class Guard:
         self._versions, self._sums = _versions(self._module), _sums(self._module)
         self._seen: list[tuple[str, Tensor]] = []
 
-    def look(self, configuration: AttackConfiguration, sweeps: Iterable[AttackSweep]) -> None:
-        """Look at what a configuration left; InputError where it shows at once that something changed."""
-        name = f"{self._context.model.name} under {configuration.label} {configuration.objective}".rstrip()
+    def look(self, sweeps: Iterable[AttackSweep], what: str = "") -> None:
+        """Look at what `what` left; InputError where it shows at once that something changed."""
+        name = " under ".join(part for part in (self._context.model.name, what) if part)
         if any(sweep.is_written for sweep in sweeps):
             raise InputError(f"{name}: an objective or loss wrote into labels or clean outputs; let it work on a clone")
         if _versions(self._module) != self._versions:

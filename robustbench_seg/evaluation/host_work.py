@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Semaphore
 from typing import TypeVar
 
 import torch
 
 T = TypeVar("T")
+MOST_AHEAD = 4
+"""Pieces of work that may be left to do."""
 
 
 class HostWork:
@@ -16,10 +19,25 @@ class HostWork:
 
     def __init__(self, device: str) -> None:
         self._thread = ThreadPoolExecutor(1) if torch.device(device).type != "cpu" else None
+        self._places = Semaphore(MOST_AHEAD)
 
     def submit(self, work: Callable[[], T]) -> Future[T]:
-        """Do a piece of work, or have it done; at once it raises what it raises, else its result does."""
-        return done(work()) if self._thread is None else self._thread.submit(work)
+        """Do a piece of work, or have it done; at once it raises what it raises, else its result does.
+
+        Waits while so much is to be done that what it needs would fill the device.
+        """
+        if self._thread is None:
+            return done(work())
+        self._places.acquire()
+        future = self._thread.submit(work)
+        future.add_done_callback(lambda _: self._places.release())
+        return future
+
+    def close(self) -> None:
+        """Leave undone what has not begun."""
+        if self._thread is not None:
+            self._thread.shutdown(cancel_futures=True)
+            self._thread = ThreadPoolExecutor(1)
 
 
 def done(value: T) -> Future[T]:

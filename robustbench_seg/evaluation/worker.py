@@ -14,7 +14,7 @@ from robustbench_seg.evaluation.batch import Batch, collate
 from robustbench_seg.evaluation.context import WorkerContext
 from robustbench_seg.evaluation.guard import Guard
 from robustbench_seg.evaluation.job import Job, Pictures
-from robustbench_seg.evaluation.memory import enough_memory
+from robustbench_seg.evaluation.memory import enough_memory, is_out_of_memory
 from robustbench_seg.evaluation.plan import WorkItem
 from robustbench_seg.evaluation.sweep import AttackSweep, Run, merged
 from robustbench_seg.evaluation.workplace import Workplace
@@ -46,7 +46,7 @@ class Worker:
         # Every image is read in the one thread: data sets need not stand two.
         reading = self._reading.pop(work_item, None) or self._reader.submit(read, context, work_item.images)
         with enough_memory("a batch was made"):
-            return work_on(context, work_item, reading.result(), self._job.pictures, self.name)
+            return work_on(context, work_item, _read_by(reading, context, work_item), self._job.pictures, self.name)
 
     def announce(self, work_item: WorkItem) -> None:
         """Decode or render the images of a work item, and put them on the device, while another one is computed."""
@@ -64,8 +64,9 @@ class Worker:
         return context
 
     def close(self) -> None:
-        """Read nothing more."""
+        """Read nothing more, and leave undone what has not begun."""
         self._reader.shutdown(cancel_futures=True)
+        self._workplace.close()
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,16 @@ class Images:
 
     batches: Sequence[Batch]
     broken: Sequence[ImageResult]
+
+
+def _read_by(reading: Future[Images], context: WorkerContext, work_item: WorkItem) -> Images:
+    """What was read ahead; read again where a batch found no place beside the attack."""
+    try:
+        return reading.result()
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+    return read(context, work_item.images)
 
 
 def read(context: WorkerContext, images: Sequence[int]) -> Images:
@@ -101,8 +112,10 @@ def work_on(
         for index in work_item.configurations:
             attack = context.attacks[index]
             started.append((index, [sweep.start(attack) for sweep in sweeps]))
-            guard.look(attack.configuration, sweeps)
+            guard.look(sweeps, f"{attack.configuration.label} {attack.configuration.objective}".rstrip())
         results = [_result(context, work_item, index, images.broken, runs, worker) for index, runs in started]
+        # Where records could not be made, images were attacked again.
+        guard.look(sweeps)
         guard.refuse_changes()
     return results
 

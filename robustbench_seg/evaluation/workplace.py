@@ -61,6 +61,11 @@ class Workplace:
         """Return the context of a pair where it has been made."""
         return self._contexts.get((pair.model, pair.dataset))
 
+    def close(self) -> None:
+        """Leave undone what the host has not begun."""
+        for context in self._contexts.values():
+            context.host_work.close()
+
     def leave(self) -> None:
         """Forget the contexts, for where other processes do the work, and give them the GPU's memory."""
         self._contexts.clear()

@@ -8,9 +8,10 @@ from robustbench_seg.lazy import Tensor
 
 def counts(index: Tensor, bins: int) -> Tensor:
     """How often each of `bins` numbers occurs in each image of (N,H,W) int64: (N,bins) int64."""
-    rows = index.new_zeros(*index.shape[:-1], bins)
-    # Row by row: where most pixels are of one class, a GPU's threads would queue up for its counter.
-    return rows.scatter_add_(-1, index, index.new_ones(()).expand_as(index)).sum(1)
+    # Row by row where bins are few: where most pixels are of one class, a GPU's threads would queue up for its counter.
+    parts = index if bins <= index.shape[-1] else index.flatten(1)[:, None]
+    counted = parts.new_zeros(*parts.shape[:-1], bins)
+    return counted.scatter_add_(-1, parts, parts.new_ones(()).expand_as(parts)).sum(1)
 
 
 def sums(values: Tensor, index: Tensor, bins: int) -> Tensor:

@@ -30,3 +30,12 @@ def test_what_did_not_hold_once_does_not_hold(order):
 
 def test_nothing_expected_is_nothing_to_wait_for():
     Expectations().settle()
+
+
+def test_of_equal_errors_the_first_knows_how_it_was():
+    expectations, done = Expectations(), []
+    for name in ("first", "second"):
+        expectations.add(NO, ValueError("the same"), otherwise=lambda name=name: done.append(name))
+    with pytest.raises(ValueError, match="the same"):
+        expectations.settle()
+    assert done == ["first"]

@@ -316,3 +316,19 @@ def test_a_gradient_that_is_written_into_stays_what_it_was(worlds):
     expected = first.clone()
     first.neg_()
     assert torch.equal(context.gradient(context.images), expected)
+
+
+@dataclass(frozen=True)
+class Lost(PGD):
+    """A direction that is no number from the second step on."""
+
+    def direction(self, context, x, progress):
+        return super().direction(context, x, progress) * (math.nan if progress > 0 else 1.0)
+
+
+@pytest.mark.parametrize("norm", ["linf", "rms"])
+@pytest.mark.parametrize("alpha", [0.0, 1.0])
+def test_a_direction_that_is_no_number_is_said(world, norm, alpha):
+    attack = Lost(steps=4, alpha=alpha)
+    with pytest.raises(FloatingPointError, match="direction"):
+        attack(world.context(attack, "semantic"), 4.0, norm)

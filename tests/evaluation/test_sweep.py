@@ -12,6 +12,7 @@ from robustbench_seg.attacks.budgets import Budget
 from robustbench_seg.attacks.context import AttackContext
 from robustbench_seg.attacks.fgsm import FGSM
 from robustbench_seg.attacks.registry import ATTACKS
+from robustbench_seg.attacks.target_model import ForwardPass
 from robustbench_seg.evaluation.job import Pictures
 from robustbench_seg.evaluation.plan import WorkItem
 from robustbench_seg.evaluation.prepare import PreparedEvaluation
@@ -167,3 +168,54 @@ def test_after_running_out_of_memory_later_attacks_take_halves_at_once(context_f
     # Once for the first epsilon of the first attack; every score after that is of two images.
     assert seen.count(IMAGES) == 1
     assert set(seen) == {IMAGES, 2}
+
+
+@dataclass(frozen=True)
+class Spoiling(Perturbation):
+    """Writes into the images, and goes wrong in one more way."""
+
+    how: str = ""
+
+    def run_epsilons(self, attack_context, budgets):
+        for budget in budgets:
+            if self.how != "after the last result":
+                attack_context.images.mul_(0.5)
+            x = attack_context.images + 0.01
+            yield budget, x[:, :, 1:] if self.how == "wrong shape" else x
+        attack_context.images.mul_(0.5)
+
+    def run(self, attack_context, budget):
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize("how", ["wrong shape", "after the last result", "in each step"])
+def test_an_attack_that_writes_into_the_images_fails_alone(context_for, monkeypatch, how):
+    known = ATTACKS.get
+    monkeypatch.setattr(ATTACKS, "get", lambda name: Spoiling if name == "spoiling" else known(name))
+    others = (AttackPlan("gaussian", (4.0,)), AttackPlan("fgsm", (4.0,)), AttackPlan("cospgd", (4.0,)))
+    spoiling = AttackPlan("spoiling", (2.0, 4.0), params={"how": how})
+    clean, spoilt, *found = done(context_for("toy-single", protocol=Protocol("p", (spoiling, *others))))
+    _, *expected = done(context_for("toy-single", protocol=Protocol("p", others)))
+    assert all(image.error for cell in spoilt.cells for image in cell.images)
+    assert not any(image.error for image in clean.cells[0].images)
+    for one, other in zip(found, expected, strict=True):
+        assert [cell.images for cell in one.cells] == [cell.images for cell in other.cells]
+
+
+def test_a_gradient_that_an_attack_does_not_use_does_not_fail_it(context_for):
+    plans = (AttackPlan("pgd", (4.0,), params={"random_start": True}), AttackPlan("fgsm", (4.0,)))
+    context = context_for("toy-single", protocol=Protocol("p", plans))
+    gradient = context.target_model.gradient
+    images = [image for batch in read(context, range(IMAGES)).batches for image in batch.images]
+
+    def broken(x, loss):
+        is_clean = torch.tensor([any(torch.equal(image, clean) for clean in images) for image in x])
+        return torch.where(is_clean.view(-1, 1, 1, 1), torch.nan, gradient(x, loss))
+
+    context.target_model.gradient = broken
+    context.target_model.forward_pass = lambda x: ForwardPass(context.target_model, x, context.target_model.outputs(x))
+    _, pgd, fgsm = done(context)
+    assert not any(image.error for image in pgd.cells[0].images)
+    assert any(image.reached for image in pgd.cells[0].images)
+    for followed, broken_off in zip(pgd.cells[0].images, fgsm.cells[0].images, strict=True):
+        assert ("gradient is not finite" in broken_off.error) == bool(followed.reached)
