@@ -1,4 +1,4 @@
-"""Where the evaluation of a batch makes the host wait for the device: once per cell, and once at the end."""
+"""Where the evaluation of a batch makes the host wait for the device: with each cell, and at the end of each attack."""
 
 from collections import Counter
 
@@ -15,7 +15,7 @@ from tests.waits import waits
 EPSILONS = (1.0, 4.0)
 GRADIENTS = ("pgd", "apgd", "mi_fgsm")
 PLACES = {
-    "attacks/expectations.py": "what had to hold of an attack's tensors, looked at with its result: once per cell",
+    "attacks/expectations.py": "what had to hold of an attack's tensors, looked at with each result and at its end",
     "evaluation/guard.py": "whether the model was left as it was: once per batch",
 }
 
@@ -43,12 +43,13 @@ def work(request_for):
     return run
 
 
-def test_a_batch_waits_once_for_each_cell(work):
+def test_a_batch_waits_for_each_cell_and_the_end_of_each_attack(work):
     found, results = work(2, 10)
     assert {wait.line.partition(":")[0] for wait in found} == set(PLACES)
     counts = Counter(wait.line.partition(":")[0] for wait in found if wait.operation == "wait")
     assert counts["evaluation/guard.py"] == 1
-    assert counts["attacks/expectations.py"] == sum(len(result.cells) for result in results) - 1, "but the clean one"
+    num_cells = sum(len(result.cells) for result in results) - 1  # but the clean one
+    assert counts["attacks/expectations.py"] == num_cells + len(protocol(10).attacks)
     assert [found, found] == [work(2, 20)[0], work(4, 10)[0]], "neither steps nor images make a difference"
 
 
