@@ -62,6 +62,7 @@ class Registry(Generic[T]):
         self._discover = discover
         self._fault = fault
         self._entries: dict[str, Entry] | None = None
+        self._loaded: dict[Entry, object] = {}
 
     def register(self, name: str, summary: str = "") -> Callable[[T], T]:
         """Decorator: add a target under `name` (lower snake case); its first docstring line is the summary."""
@@ -112,10 +113,12 @@ class Registry(Generic[T]):
         return iter(sorted(self._all()))
 
     def _load(self, entry: Entry) -> object:
-        target = entry.load()
-        if fault := self._fault(target):  # type: ignore[arg-type]
-            raise InputError(f"{self.kind} '{entry.name}': {fault}")
-        return target
+        if entry not in self._loaded:
+            target = entry.load()
+            if fault := self._fault(target):  # type: ignore[arg-type]
+                raise InputError(f"{self.kind} '{entry.name}': {fault}")
+            self._loaded[entry] = target
+        return self._loaded[entry]
 
     def _all(self) -> dict[str, Entry]:
         if self._entries is None:

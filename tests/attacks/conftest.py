@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -30,7 +31,7 @@ FEWER_STEPS = {
     "alma": {"steps": 4, "alpha": 4.0},
     "dag": {"steps": 12},
     "apgd": {"steps": 3},
-    "square": {"queries": 20},
+    "square": {"queries": 8},
     "universal": {"steps": 3},
     **{name: {"steps": 5} for name in ("pgd", "hide", "segpgd", "cospgd", "mi_fgsm")},
 }
@@ -73,6 +74,11 @@ class ColourNet(nn.Module):
 
 
 def seeded_net(seed: int = 3) -> TinyNet:
+    return copy.deepcopy(_settled(seed))
+
+
+@functools.cache
+def _settled(seed: int) -> TinyNet:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         net = TinyNet()
@@ -262,9 +268,15 @@ FILTERS = {
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Every registered attack, norm and default objective: a new attack is tested the day it is added."""
+    """Every registered attack, norm and default objective: a new attack is tested the day it is added.
+
+    Objectives besides an attack's first one are tested with the slow tests.
+    """
     for argument, wanted in FILTERS.items():
         if argument in metafunc.fixturenames:
-            metafunc.parametrize(argument, [case for case in all_cases() if wanted(case)], ids=str)
+            cases = [case for case in all_cases() if wanted(case)]
+            first = {(case.name, case.norm): case for case in reversed(cases)}
+            marks = {case: () if case in first.values() else pytest.mark.slow for case in cases}
+            metafunc.parametrize(argument, [pytest.param(case, id=str(case), marks=marks[case]) for case in cases])
     if "loss_case" in metafunc.fixturenames:
         metafunc.parametrize("loss_case", loss_cases(), ids=str)

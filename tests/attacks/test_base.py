@@ -270,7 +270,10 @@ def test_all_this_holds_with_any_loss(loss_case, worlds):
 # sharing work over the grid
 
 
-@pytest.mark.parametrize("epsilons", [KLINGNER, (16.0, 1.0, 3.5, 0.25)], ids=["rising", "mixed"])
+@pytest.mark.parametrize(
+    "epsilons",
+    [pytest.param(KLINGNER, id="rising", marks=pytest.mark.slow), pytest.param((4.0, 0.25, 1.0), id="mixed")],
+)
 def test_a_grid_gives_what_each_epsilon_alone_gives(bounded_case, world, epsilons):
     attack = bounded_case.attack()
     shared = dict(attack.perturb(world.context(attack, bounded_case.objective), epsilons, bounded_case.norm))

@@ -64,6 +64,7 @@ def save(folder, name, source, wrap=lambda state: state):
     torch.save(wrap(space["build"]().state_dict()), folder / f"{name}.pth")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not CAMVID, reason="ROBUSTSEG_CAMVID does not point to CamVid")
 def test_the_readme_command_on_camvid(robustseg, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -49,20 +49,17 @@ def test_a_smaller_limit_is_refused(run_in, tmp_path):
         run_in(tmp_path / "run", limit=5)
 
 
-@pytest.mark.parametrize(
-    ("change", "named"),
-    [
+def test_other_arguments_on_the_same_folder_are_refused(run_in, tmp_path):
+    run_in(tmp_path / "run", "toy-single", limit=1)
+    for change, named in (
         ({"seed": 1}, "seed was 0, now 1"),
         ({"batch_size": 3}, "batch_size was 5, now 3"),
         ({"precision": "bf16"}, "bf16"),
         ({"plain": True}, "plain was false, now true"),
         ({"compile": True}, "compile was false, now true"),
-    ],
-)
-def test_other_arguments_on_the_same_folder_are_refused(run_in, tmp_path, change, named):
-    run_in(tmp_path / "run", "toy-single")
-    with pytest.raises(UsageError, match=named):
-        run_in(tmp_path / "run", "toy-single", **change)
+    ):
+        with pytest.raises(UsageError, match=named):
+            run_in(tmp_path / "run", "toy-single", limit=1, **change)
 
 
 def test_an_edited_plugin_on_the_same_folder_is_refused(run_in, tmp_path, monkeypatch):

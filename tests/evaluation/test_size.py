@@ -8,7 +8,7 @@ MANY = Protocol("many", (AttackPlan("gaussian", tuple(float(e) for e in range(1,
 """So many cells that pages which are not full count for little."""
 
 
-@pytest.mark.parametrize("model", ["toy-single", "toy-multi"])
+@pytest.mark.parametrize("model", ["toy-single", pytest.param("toy-multi", marks=pytest.mark.slow)])
 def test_the_store_is_as_large_as_foretold(request_for, run_in, tmp_path, model):
     foretold = PreparedEvaluation(request_for(model, protocol=MANY)).estimate().megabytes
     run_in(tmp_path, model, protocol=MANY)

@@ -60,6 +60,7 @@ def test_records_made_beside_the_device_are_the_same(work):
         assert [cell.images for cell in one.cells] == [cell.images for cell in other.cells]
 
 
+@pytest.mark.slow
 def test_what_fails_beside_the_device_is_done_again_by_halves(work, monkeypatch):
     from robustbench_seg.evaluation import scoring
 

@@ -93,7 +93,7 @@ class _Broken(nn.Module):
         return {key: value.where(~hit.view(-1, *[1] * (value.dim() - 1)), float("nan")) for key, value in out.items()}
 
 
-@pytest.mark.parametrize("how", ["raise", "nan"])
+@pytest.mark.parametrize("how", ["raise", pytest.param("nan", marks=pytest.mark.slow)])
 def test_a_failed_image_fails_its_cell_and_is_tried_again(request_for, tmp_path, how):
     import torch
 

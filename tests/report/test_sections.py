@@ -47,7 +47,10 @@ def test_a_section_with_nothing_to_show_is_missing(run: FakeRun) -> None:
         assert make(Material(bare)) == []
 
 
-def test_what_attacks_are_stands_in_the_head_and_under_the_curves(run: FakeRun) -> None:
+def test_what_attacks_are_stands_in_the_head_and_under_the_curves(
+    run: FakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("robustbench_seg.report.section.png", lambda make: b"a PNG")
     told = replace(run, info=run.info | {"protocol": {"name": "p", "caveats": ["PGD: as in the paper"]}})
     html, _ = page(Material(told), "title")
     assert "<dt>note</dt><dd>PGD: as in the paper</dd>" in html

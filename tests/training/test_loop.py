@@ -33,7 +33,7 @@ def _equal(a, b):
     return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
 
 
-@pytest.mark.parametrize(("ema", "workers"), [(0.0, 0), (0.5, 2)])
+@pytest.mark.parametrize(("ema", "workers"), [(0.5, 0), pytest.param(0.0, 2, marks=pytest.mark.slow)])
 def test_resume_is_bit_exact(tmp_path, recipe, toy, make_toy, ema, workers):
     recipe, val, place = replace(recipe, ema=ema), make_toy(3, 50), open_place(workers=workers)
     whole = train(recipe, toy, val, tmp_path / "whole")

@@ -27,6 +27,7 @@ PAPER = {repr((recipe.architecture, recipe.outputs)): recipe for recipe in (unto
 """One recipe for each network at the papers' scale."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", PAPER.values(), ids=lambda recipe: recipe.name)
 def test_networks_at_paper_scale(recipe):
     with torch.device("meta"):
