@@ -22,7 +22,7 @@ DEVICE = "cuda"
 
 
 class BroughtOverError(AssertionError):
-    """A tensor came to the host by another way than `transfer.Arrival`."""
+    """A tensor came to the host by another way than `transfer.Arrival`, or to the GPU by another than `placed`."""
 
 
 @contextmanager
@@ -38,11 +38,11 @@ def pretended_gpu() -> Iterator[Callable[[Any], Any]]:
         stack.enter_context(patch.object(transfer, "Arrival", _Arrival))
         mode = stack.enter_context(FakeTensorMode(allow_non_fake_inputs=True))
         mode.cache_enabled = False  # it has crashed on comparing its keys (torch 2.15)
-        stack.enter_context(_NothingLeaves())
+        stack.enter_context(_NothingWaits())
 
         def put(value: Any) -> Any:
             if isinstance(value, torch.Tensor):
-                return mode.from_tensor(value).to(DEVICE)
+                return mode.from_tensor(value).to(DEVICE, non_blocking=True)
             if isinstance(value, dict):
                 return {key: put(part) for key, part in value.items()}
             if hasattr(value, "to"):
@@ -54,14 +54,20 @@ def pretended_gpu() -> Iterator[Callable[[Any], Any]]:
         yield put
 
 
-class _NothingLeaves(TorchDispatchMode):
-    """Raises where a tensor is copied from the GPU to the host."""
+class _NothingWaits(TorchDispatchMode):
+    """Raises where a tensor is copied from the GPU to the host, or to the GPU without `non_blocking`.
+
+    Not where it is one number, which modules count their batches in: `waits` sees those.
+    """
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         made = func(*args, **kwargs)
-        if func is torch.ops.aten._to_copy.default and made.device.type == "cpu" and args[0].device.type == DEVICE:
-            raise BroughtOverError(f"{tuple(args[0].shape)} {args[0].dtype}")
+        if func is torch.ops.aten._to_copy.default:
+            route = args[0].device.type, made.device.type
+            is_waited_for = args[0].dim() > 0 and not kwargs.get("non_blocking")
+            if route == (DEVICE, "cpu") or (route == ("cpu", DEVICE) and is_waited_for):
+                raise BroughtOverError(f"{' to '.join(route)}: {tuple(args[0].shape)} {args[0].dtype}")
         return made
 
 

@@ -65,6 +65,14 @@ def refuse_precision(precision: str, device: str) -> None:
         raise UsageError(f"precision tf32 is for a GPU, not for device '{device}'; give fp32 or bf16")
 
 
+def refuse_shared_tf32(config: EvaluationConfig, device: str) -> None:
+    """UsageError where gradients in TF32 would be taken beside another worker's scores: it is the process's switch."""
+    may_switch = torch.device(device).type == "cuda" and (config.fast or config.precision == "tf32")
+    if may_switch and config.in_process and config.workers > 1:
+        asked = "fast may choose TF32, which" if config.fast else "precision tf32"
+        raise UsageError(f"{asked} is for a whole process, and its {config.workers} workers share this one; give 1")
+
+
 def resolve_device(name: str) -> str:
     """Return the GPU for `auto` where there is one, else the CPU; UsageError for a device that is not here."""
     if name == "auto":

@@ -20,7 +20,13 @@ from robustbench_seg.errors import InputError, RobustsegError, UsageError
 from robustbench_seg.evaluation.batch import first_sample
 from robustbench_seg.evaluation.budget import images_within, refuse_budget
 from robustbench_seg.evaluation.candidates import chosen
-from robustbench_seg.evaluation.config import EvaluationConfig, refuse_chosen, refuse_precision, resolve_device
+from robustbench_seg.evaluation.config import (
+    EvaluationConfig,
+    refuse_chosen,
+    refuse_precision,
+    refuse_shared_tf32,
+    resolve_device,
+)
 from robustbench_seg.evaluation.context import WorkerContext
 from robustbench_seg.evaluation.earlier import refuse_other, stored_identity, stored_images, stored_meta
 from robustbench_seg.evaluation.engines.base import engine_of
@@ -63,6 +69,7 @@ class PreparedEvaluation:
         self.engine = engine_of(config)
         self.device = resolve_device(config.device)
         refuse_precision(config.precision, self.device)
+        refuse_shared_tf32(config, self.device)
         refuse_chosen(config)
         self.execution = Execution(self.device, config.precision, config.compile, config.plain, config.eot)
         self.workplace = Workplace(config, self.execution)
@@ -235,7 +242,8 @@ class PreparedEvaluation:
             with self._as_worker():
                 context = self.workplace.context(pair)
                 fits = fit_work(pair, len(self.training.get(pair.dataset, ())))
-                shares_forward = context.execution.precision == "fp32" and self.config.eot == 1
+                how = context.execution
+                shares_forward = how.precision == "fp32" and how.eot == 1 and not how.graphs
                 checks = partial(check_work, pair, self.plan.batch_size)
                 timing, size = self._timing(context), measure_size(context)
                 return PairCost(context.attacks, timing, size, shares_forward, fits, checks)

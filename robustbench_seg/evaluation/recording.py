@@ -70,10 +70,14 @@ class _Recording:
         return tuple(output.detach().clone() for output in self._outputs)
 
     def gradient(self, weights: tuple[Tensor, ...]) -> Tensor:
-        """Replay the backward of the forward of this turn; return a copy of the gradient of the weighted outputs."""
+        """Replay the backward of the forward of this turn; return a copy of the gradient of the weighted outputs.
+
+        This ends the turn: what the forward had kept may share its memory with what the backward needs after it.
+        """
         for kept, given in zip(self._weights, weights, strict=True):
             kept.copy_(given)
         self._backward.replay()
+        self.turn += 1
         return self._gradient.clone()
 
     def _warm_up(self, module: nn.Module, stream: torch.cuda.Stream) -> None:
@@ -100,7 +104,7 @@ class _Replayed(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *weights: Tensor) -> tuple[Tensor, None]:
         if ctx.turn != ctx.recording.turn:
-            # Another forward wrote where this one had kept what it needs.
+            # Another forward, or a backward of this one, wrote where it had kept what it needs.
             ctx.recording.run(*ctx.saved_tensors)
             ctx.turn = ctx.recording.turn
         return ctx.recording.gradient(weights), None

@@ -124,6 +124,26 @@ def test_a_forward_keeps_what_it_gave_and_its_gradients_whatever_comes_after_it(
             torch.testing.assert_close(made.gradient(loss), expected.gradient(loss))
 
 
+def test_a_backward_may_write_where_its_forward_had_kept_what_it_needs(nets, monkeypatch):
+    (plain, recorded), net = nets
+    recorded.gradient(images(9), LOSSES[0])
+    recording, replay = recorded.module._recording, Graph.replay
+    theirs = {tensor.data_ptr() for tensor in (*net.parameters(), recording._images)}
+
+    def replay_and_spoil(graph):
+        replay(graph)
+        if graph is recording._backward:
+            for *_, given in recording._forward.done:
+                for tensor in _tensors(given):
+                    if tensor.data_ptr() not in theirs:
+                        tensor.data.fill_(torch.nan)
+
+    monkeypatch.setattr(Graph, "replay", replay_and_spoil)
+    made, expected = recorded.forward_pass(images(0)), plain.forward_pass(images(0))
+    for loss in (LOSSES[0], LOSSES[0], LOSSES[1]):
+        torch.testing.assert_close(made.gradient(loss), expected.gradient(loss))
+
+
 def test_an_execution_records():
     module, _ = Execution(plain=True, graphs=True).prepare(Net().eval(), images(0))
     assert isinstance(module, Recorded)

@@ -77,7 +77,7 @@ def test_a_task_on_a_gpu_that_is_not_there(task):
     found = assign(OUTPUTS["instances"].locations, LABELS["instances"])  # on the host, once per batch
     with pretended_gpu() as put:
         there = {key: Made(put(made.output), put(made.label)) for key, made in MADE.items()}
-        there["instances"].label.assigned[OUTPUTS["instances"].locations.levels] = found.to(DEVICE)
+        there["instances"].label.assigned[OUTPUTS["instances"].locations.levels] = put(found)
         settings = LossSettings(put(SETTINGS.class_weights))
         what_attacks_ask(task, there[task.key].output, there[task.key], settings)
         outputs, labels = ({key: made[i] for key, made in there.items()} for i in range(2))
