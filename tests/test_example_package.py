@@ -128,8 +128,7 @@ def test_the_files_alone_measure_the_same(folder):
     assert (folder / "by-files" / "summary.csv").read_bytes() == (folder / "run" / "summary.csv").read_bytes()
 
 
-@pytest.mark.parametrize("run", ["run", "by-files"])
-@pytest.mark.parametrize("command", ["report", "relationships"])
+@pytest.mark.parametrize(("run", "command"), [("run", "relationships"), ("by-files", "report")])
 def test_its_run_is_read_again_with_what_made_it_alone(robustseg, folder, run, command):
     installed = run == "run"
     done = robustseg(folder, command, run, *(() if installed else GIVEN), installed=installed)

@@ -22,8 +22,8 @@ def undisturbed(tmp_path_factory):
 @pytest.mark.parametrize(
     ("workers", "kills"),
     [
-        pytest.param(1, 3, marks=pytest.mark.slow),
-        pytest.param(2, 5, marks=pytest.mark.slow),
+        pytest.param(2, 4, marks=pytest.mark.slow),
+        pytest.param(1, 10, marks=pytest.mark.long),
         pytest.param(2, 20, marks=pytest.mark.long),
     ],
 )
@@ -44,7 +44,7 @@ def test_killed_at_random_moments_the_tables_are_the_same(undisturbed, tmp_path,
         landed += code == -signal.SIGKILL
         seen.add(shards(folder))
         whole_files(folder)
-    assert len(seen) > 2
+    assert len(seen) > 1
     code, err = Started(command(folder, workers)).end()
     assert (code, err) == (0, "")
     assert bytes_of(folder) == undisturbed

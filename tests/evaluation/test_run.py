@@ -113,7 +113,7 @@ def test_two_workers_give_the_same_bytes(run_in, tmp_path):
 
 @pytest.mark.slow
 def test_batch_sizes_agree(run_in, tmp_path):
-    runs = [run_in(tmp_path / str(batch), batch_size=batch).summary for batch in (1, 3, 8)]
+    runs = [run_in(tmp_path / str(batch), "toy-multi", batch_size=batch).summary for batch in (1, 3, 8)]
     noise = runs[0].attack.isin(["clean", "gaussian", "salt_and_pepper"])
     for other in runs[1:]:
         assert (runs[0].value - other.value)[noise].abs().max() <= 1e-4

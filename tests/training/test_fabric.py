@@ -89,8 +89,9 @@ def test_two_devices_learn_as_one(whole):
         torch.testing.assert_close(shared[name], weights, atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("options", [ONE, TWO])
+@pytest.mark.parametrize(
+    "options", [pytest.param(ONE, marks=pytest.mark.slow), pytest.param(TWO, marks=pytest.mark.long)]
+)
 def test_a_killed_training_with_workers_goes_on_as_if_nothing_had_been(options, whole, command, run, tmp_path):
     options_now = (*options, "--workers", "1")
     process = subprocess.Popen(
