@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 
 _NETWORKS = {
     "crossstitch": ("models.networks.crossstitch:CrossStitchParameters", "one encoder per task, stitched by stage"),
+    "deeplab": ("models.networks.deeplab:DeepLabParameters", "a DeepLab v3 head per task on a shared encoder"),
+    "densemtl": (
+        "models.networks.densemtl:DenseMTLParameters",
+        "DenseMTL 2023: a U-decoder per task, with cross-task attention or other exchange",
+    ),
     "fpn": ("models.networks.fpn:FPNParameters", "a light feature pyramid per task on a shared encoder"),
     "klingner": ("models.networks.klingner:KlingnerParameters", "Klingner 2020: a U-decoder per task, shared encoder"),
     "mtan": ("models.networks.mtan:MTANParameters", "MTAN: tasks attend to a shared encoder, stage by stage"),

@@ -72,10 +72,15 @@ class Values:
 
 @dataclass(frozen=True)
 class LossSettings:
-    """What training losses take from the recipe: class weights (C,) of the cross-entropy, the kind of depth loss."""
+    """What training losses take from the recipe: class weights (C,) of the cross-entropy, kinds of loss.
+
+    `edge_weight` is that of edges against 1 less it of what is none; None gives both the same total weight.
+    """
 
     class_weights: Tensor | None = None
     depth: str = "log_l1"
+    normals: str = "l1"
+    edge_weight: float | None = None
 
 
 class ClassLogits(ABC):

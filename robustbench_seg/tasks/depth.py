@@ -11,7 +11,8 @@ from robustbench_seg.classes import ClassSet
 from robustbench_seg.lazy import Tensor, torch
 from robustbench_seg.tasks.base import Floats, LossSettings, Metric, Pixels
 from robustbench_seg.tasks.depth_losses import LOSSES, MAX_DEPTH, MIN_DEPTH, is_labelled
-from robustbench_seg.tasks.masked import masked_mean, selected
+from robustbench_seg.tasks.depth_training import TRAINING_LOSSES
+from robustbench_seg.tasks.masked import masked_mean
 from robustbench_seg.tasks.regions import POOLING, RegionTask
 from robustbench_seg.tasks.rules import MapRule
 
@@ -99,9 +100,8 @@ class Depth(RegionTask):
         return {**means, "rmse": np.sqrt(means["squared"]), "rmse_log": np.sqrt(means["squared_log"])}
 
     def training_losses(self, output: Tensor, label: Tensor, settings: LossSettings) -> Mapping[str, Tensor]:
-        """The loss of logarithms that the settings name, over all valid pixels of the batch."""
-        compute = {"log_l1": log_depth_l1, "log_rmse": log_depth_rmse}[settings.depth]
-        return {"depth": compute(output, label)}
+        """The loss that the settings name, over all valid pixels of the batch."""
+        return {"depth": TRAINING_LOSSES[settings.depth](output, label)}
 
     def draw_output(self, output: Tensor, i: int, image: Tensor, classes: ClassSet) -> Pixels:
         """Depth on a logarithmic scale; near is bright."""
@@ -121,25 +121,6 @@ def median_ratio(output: Tensor, label: Tensor) -> Tensor:
         torch.where(known, values, torch.nan).flatten(1).nanmedian(1).values for values in (label, output.detach())
     )
     return torch.where(known.flatten(1).any(1), truth / predicted.clamp(min=1e-9), 1.0)
-
-
-def log_depth_l1(depth: Tensor, label: Tensor) -> Tensor:
-    """Mean |log predicted - log true depth| over valid pixels; relative errors count alike near and far."""
-    error = _log_errors(depth, label).abs()
-    return error.sum() / is_labelled(label).sum().clamp(min=1)
-
-
-def log_depth_rmse(depth: Tensor, label: Tensor) -> Tensor:
-    """Root mean square of log predicted - log true depth over valid pixels: UniNet's RMSE on a normalised depth."""
-    error = _log_errors(depth, label).square()
-    # The root has no gradient at 0.
-    return (error.sum() / is_labelled(label).sum().clamp(min=1) + 1e-12).sqrt()
-
-
-def _log_errors(depth: Tensor, label: Tensor) -> Tensor:
-    known = is_labelled(label)
-    # Selected before the logarithm: log 0 of an invalid pixel must not reach the gradient.
-    return selected(depth, known, 1.0).log() - selected(label, known, 1.0).log()
 
 
 def _within_a_quarter(first: Tensor, second: Tensor) -> Tensor:

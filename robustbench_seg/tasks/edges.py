@@ -79,16 +79,23 @@ class Edges(DenseTask):
         return Values({name: quotient(top, bottom) for name, (top, bottom) in ratios.items()}, {})
 
     def training_losses(self, output: Tensor, label: Tensor, settings: LossSettings) -> Mapping[str, Tensor]:
-        """Binary cross-entropy over all labelled pixels, both classes of equal total weight (Xie and Tu 2015)."""
+        """Binary cross-entropy over all labelled pixels, both classes of equal total weight (Xie and Tu 2015).
+
+        With an `edge_weight` the weighted mean, in which edges are that heavy (DenseMTL 2023).
+        """
         known = label != VOID
         count = known.sum().clamp(min=1)
         share = torch.where(known, label, 0).sum() / count
         truth = selected(label, known, 0.0).float()
         if not truth.numel():
             return {"edges": output.sum() * 0}
-        weight = torch.where(truth > 0, 1 - share, share)
-        mean = F.binary_cross_entropy_with_logits(selected(output, known, SURELY_NOT), truth, weight)
-        return {"edges": mean * (truth.numel() / count)}
+        heavy = settings.edge_weight
+        edge = 1 - share if heavy is None else torch.full_like(share, heavy)
+        mean = F.binary_cross_entropy_with_logits(
+            selected(output, known, SURELY_NOT), truth, torch.where(truth > 0, edge, 1 - edge)
+        )
+        total = count if heavy is None else count * (share * edge + (1 - share) * (1 - edge))
+        return {"edges": mean * (truth.numel() / total)}
 
     def draw_output(self, output: Tensor, i: int, image: Tensor, classes: ClassSet) -> Pixels:
         """The probability of an edge in grey."""

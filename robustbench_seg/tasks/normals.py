@@ -97,9 +97,10 @@ class Normals(RegionTask):
         return [angle, *((angle < threshold).double() for threshold in THRESHOLDS)]
 
     def training_losses(self, output: Tensor, label: Tensor, settings: LossSettings) -> Mapping[str, Tensor]:
-        """L1 of unit vectors over all valid pixels of the batch."""
+        """L1 of unit vectors, or 1 - cos of their angle, as the settings say, over all valid pixels of the batch."""
         known = self.valid_pixels(label)
-        return {"normals": selected(_absolute(output, label), known, 0.0).sum() / known.sum().clamp(min=1)}
+        error = {"l1": _absolute, "cosine": _apart}[settings.normals](output, label)
+        return {"normals": selected(error, known, 0.0).sum() / known.sum().clamp(min=1)}
 
     def draw_output(self, output: Tensor, i: int, image: Tensor, classes: ClassSet) -> Pixels:
         """Directions as colours, -1 to 1 as 0 to 255; invalid is black."""

@@ -127,7 +127,8 @@ def _prepare(
     if recipe.class_weights and Semantic.name in tasks:
         labels = (source[index][1][Semantic.key] for index in range(len(train_set)))
         weights = class_weights(labels, len(train_set.classes)).to(place.device)
-    labelled = Supervised(recipe, source, LossSettings(weights, recipe.depth_loss), place.device, place.team.part)
+    settings = LossSettings(weights, recipe.depth_loss, recipe.normals_loss, recipe.edge_weight)
+    labelled = Supervised(recipe, source, settings, place.device, place.team.part)
     checks = (Check(Source(val_set, tasks, recipe.data.cache, size)), *video_checks(recipe, video))
     identity = _identity(recipe, train_set, checks, video, place)
     return Run(recipe, method_of(labelled, video), source, checks, place, out, identity)
@@ -190,6 +191,8 @@ def _step(run: Run, state: State, objective: nn.Module, batch: Any) -> Tensor:
     state.optimiser.zero_grad()
     with run.place.multiplying():
         loss.backward()  # type: ignore[no-untyped-call]
+    if recipe.optimiser.clip:
+        nn.utils.clip_grad_norm_(state.module.parameters(), recipe.optimiser.clip)
     state.optimiser.step()
     state.step += 1
     if state.average is not None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -12,7 +13,18 @@ from robustbench_seg.training.recipe import OptimiserRecipe
 Rates = Sequence[tuple[Sequence[nn.Parameter], float]]
 """Parameters and their peak learning rate."""
 
-_OPTIMISERS: dict[str, type[torch.optim.Optimizer]] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+_Groups = list[dict[str, Any]]
+_OPTIMISERS: Mapping[str, Callable[[_Groups, OptimiserRecipe], torch.optim.Optimizer]] = {
+    "adam": lambda groups, recipe: torch.optim.Adam(
+        groups, lr=0.0, betas=recipe.betas, weight_decay=recipe.weight_decay
+    ),
+    "adamw": lambda groups, recipe: torch.optim.AdamW(
+        groups, lr=0.0, betas=recipe.betas, weight_decay=recipe.weight_decay
+    ),
+    "sgd": lambda groups, recipe: torch.optim.SGD(
+        groups, lr=0.0, momentum=recipe.momentum, weight_decay=recipe.weight_decay
+    ),
+}
 
 
 def make_optimiser(module: nn.Module, rates: Rates, recipe: OptimiserRecipe) -> torch.optim.Optimizer:
@@ -20,4 +32,4 @@ def make_optimiser(module: nn.Module, rates: Rates, recipe: OptimiserRecipe) -> 
     named = {id(parameter) for parameters, _ in rates for parameter in parameters}
     rest = [parameter for parameter in module.parameters() if id(parameter) not in named]
     groups = [{"params": list(parameters), "peak": peak} for parameters, peak in (*rates, (rest, recipe.decoder_lr))]
-    return _OPTIMISERS[recipe.name](groups, lr=0.0, weight_decay=recipe.weight_decay)  # type: ignore[call-arg]
+    return _OPTIMISERS[recipe.name](groups, recipe)

@@ -14,11 +14,12 @@ from robustbench_seg.tasks.depth import Depth
 Count = Annotated[int, Range(1)]
 Rate = Annotated[float, Range(0)]
 """A peak learning rate."""
+Share = Annotated[float, Range(0, 0.999999)]
 Size = tuple[Count, Count]
 """Height and width in pixels."""
 
-_WHOLE = ("parameters", "encoder_args")
-"""Tables that an override replaces: what one encoder takes does not mix with what another does."""
+_WHOLE = ("parameters", "encoder_args", "tasks")
+"""Tables that an override replaces: what one encoder takes does not mix with what another does, nor tasks."""
 
 
 @dataclass(frozen=True)
@@ -76,20 +77,27 @@ class VideoRecipe(DataRecipe):
 
 @dataclass(frozen=True)
 class OptimiserRecipe:
-    """AdamW or Adam with one peak learning rate for the encoder and one for the rest."""
+    """An optimiser with one peak learning rate for the encoder and one for the rest.
 
-    name: Literal["adam", "adamw"] = "adamw"
+    `betas` are Adam's and AdamW's, `momentum` is SGD's; `clip` is the largest norm of the whole gradient, 0 for any.
+    """
+
+    name: Literal["adam", "adamw", "sgd"] = "adamw"
     encoder_lr: Rate = 4e-4
     decoder_lr: Rate = 2e-3
     weight_decay: float = 0.01
+    betas: tuple[Share, Share] = (0.9, 0.999)
+    momentum: Share = 0.9
+    clip: Annotated[float, Range(0)] = 0.0
 
 
 @dataclass(frozen=True)
 class ScheduleRecipe:
-    """How the learning rate moves; `at` are the fractions of all steps where `step` multiplies by 0.1."""
+    """How the learning rate moves; `at` are the fractions of all steps where `step` multiplies it by `decay`."""
 
     name: Literal["onecycle", "step", "constant"] = "onecycle"
     at: tuple[float, ...] = (0.75,)
+    decay: Annotated[float, Range(0, 1)] = 0.1
 
 
 @dataclass(frozen=True)
@@ -111,9 +119,11 @@ class Recipe:
 
     `tasks` maps a task to its loss weight, the first one chooses the best checkpoint; `auxiliary` does so for what is
     only predicted in training (normals, edges); `video` adds depth learnt from frames; `balance` says how losses are
-    combined: their weighted sum, or their geometric mean (UniNet 2021), which no weight changes; `depth_loss` is the
-    kind of loss depth is trained with; `crop` is None for the whole image; `ema` is the decay of the averaged weights
-    that are validated and exported, 0 for none; every `validate_every` steps the model is measured and the state saved.
+    combined: their weighted sum, or their geometric mean (UniNet 2021), which no weight changes; `depth_loss` and
+    `normals_loss` are the kinds of loss that depth and normals are trained with; `edge_weight` is the weight of edges
+    in theirs, where both classes are not to have the same; `crop` is None for the whole image; `ema` is the decay of
+    the averaged weights that are validated and exported, 0 for none; every `validate_every` steps the model is measured
+    and the state saved.
     """
 
     name: str
@@ -128,7 +138,9 @@ class Recipe:
     auxiliary: dict[str, float] = field(default_factory=dict)
     video: VideoRecipe | None = None
     balance: Literal["sum", "geometric"] = "sum"
-    depth_loss: Literal["log_l1", "log_rmse"] = "log_l1"
+    depth_loss: Literal["log_l1", "log_rmse", "berhu_inverse"] = "log_l1"
+    normals_loss: Literal["l1", "cosine"] = "l1"
+    edge_weight: Annotated[float, Range(0, 1)] | None = None
     class_weights: bool = True
     crop: Size | None = None
     ema: Annotated[float, Range(0, 0.99999)] = 0.0

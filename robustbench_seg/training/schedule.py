@@ -28,6 +28,6 @@ def _cosine(start: float, end: float, done: float) -> float:
 
 _SCHEDULES: dict[str, Callable[[ScheduleRecipe, float], float]] = {
     "onecycle": _onecycle,
-    "step": lambda recipe, done: 0.1 ** sum(done >= at for at in recipe.at),
+    "step": lambda recipe, done: recipe.decay ** sum(done >= at for at in recipe.at),
     "constant": lambda recipe, done: 1.0,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import get_args, get_type_hints
 
 import pytest
 import torch
@@ -11,7 +12,8 @@ import torch.nn.functional as F
 
 from robustbench_seg.tasks.base import LossSettings
 from robustbench_seg.tasks.dense import dense_tasks
-from robustbench_seg.tasks.depth import Depth, log_depth_l1, log_depth_rmse
+from robustbench_seg.tasks.depth import Depth
+from robustbench_seg.tasks.depth_training import TRAINING_LOSSES, berhu_inverse, log_l1, log_rmse
 from robustbench_seg.tasks.detection import Detection
 from robustbench_seg.tasks.instance import Instance
 from robustbench_seg.tasks.instance_depth import InstanceDepth
@@ -19,6 +21,7 @@ from robustbench_seg.tasks.instances.dense import DenseInstances
 from robustbench_seg.tasks.instances.losses import Comparison
 from robustbench_seg.tasks.registry import TASKS
 from robustbench_seg.tasks.semantic import class_weights, weighted_cross_entropy
+from robustbench_seg.training.recipe import Recipe
 from tests.tasks.made import made_for
 from tests.tasks.made_instances import Found, Known, labelled, predicted
 
@@ -120,7 +123,7 @@ def test_log_depth_rmse():
     """Twice too far at one pixel, four times too near at another; invalid and far ones do not count."""
     label = torch.tensor([[[0.0, 2.0], [8.0, 100.0]]])
     depth = torch.tensor([[[5.0, 4.0], [2.0, 1.0]]], requires_grad=True)
-    loss = log_depth_rmse(depth, label)
+    loss = log_rmse(depth, label)
     torch.testing.assert_close(loss, torch.tensor(math.log(2) * math.sqrt((1 + 4) / 2)))
     loss.backward()
     # d/dz sqrt(mean e^2) = e / (n * loss * z).
@@ -131,16 +134,49 @@ def test_log_depth_rmse():
 def test_log_depth_rmse_has_a_gradient_where_it_is_0():
     depth = torch.full((1, 2, 2), 7.0, requires_grad=True)
     for label in (torch.full((1, 2, 2), 7.0), torch.zeros(1, 2, 2)):
-        log_depth_rmse(depth, label).backward()
+        log_rmse(depth, label).backward()
         assert depth.grad.count_nonzero() == 0
         assert depth.grad.isfinite().all()
 
 
 def test_the_depth_loss_is_the_recipes():
     label, depth = torch.tensor([[[2.0, 8.0]]]), torch.tensor([[[4.0, 2.0]]])
-    found = {kind: trained("depth", depth, label, LossSettings(None, kind)) for kind in ("log_l1", "log_rmse")}
+    found = {kind: trained("depth", depth, label, LossSettings(None, kind)) for kind in TRAINING_LOSSES}
+    assert set(found) == set(get_args(get_type_hints(Recipe)["depth_loss"]))
     torch.testing.assert_close(found["log_l1"]["depth"], torch.tensor(1.5 * math.log(2)))
     torch.testing.assert_close(found["log_rmse"]["depth"], torch.tensor(math.sqrt(2.5) * math.log(2)))
+
+
+def test_berhu_of_the_inverse_depth():
+    """Errors of 1 and 10 in 65536 / (100 Z + 1): the second is beyond c = 2 and quadratic."""
+    inverse = torch.tensor([[[100.0, 200.0, 7.0]]])
+    label = (65536 / inverse - 1) / 100
+    label[0, 0, 2] = 0
+    depth = ((65536 / (inverse + torch.tensor([1.0, 10.0, 50.0])) - 1) / 100).requires_grad_()
+    loss = berhu_inverse(depth, label)
+    torch.testing.assert_close(loss, torch.tensor((1 + (100 + 4) / 4) / 2), rtol=1e-3, atol=1e-3)
+    loss.backward()
+    assert depth.grad[0, 0, 2] == 0
+    assert depth.grad[0, 0, :2].lt(0).all(), "it is nearer than it should be"
+    assert berhu_inverse(depth, torch.zeros_like(label)) == 0
+
+
+def test_normals_may_learn_their_angle():
+    label = torch.tensor([[0.0, 0.0, 1.0], [0.6, 0.0, 0.8], [0.0, 0.0, 0.0]]).T.view(1, 3, 1, 3)
+    output = torch.tensor([[3.0, 0.0, 0.0], [1.2, 0.0, 1.6], [5.0, 5.0, 5.0]]).T.view(1, 3, 1, 3)
+    found = trained("normals", output, label, LossSettings(normals="cosine"))
+    torch.testing.assert_close(found["normals"], torch.tensor((1.0 + 0.0) / 2))
+
+
+def test_the_weight_of_edges_is_that_of_cross_entropy():
+    g = torch.Generator().manual_seed(0)
+    label = (torch.rand(2, 8, 9, generator=g) < 0.2).long()
+    label[0, 0] = 255
+    logits = torch.randn(2, 8, 9, generator=g)
+    two = torch.stack([torch.zeros_like(logits), logits], 1)
+    expected = F.cross_entropy(two, label, torch.tensor([0.05, 0.95]), ignore_index=255)
+    found = trained("edges", logits, label, LossSettings(edge_weight=0.95))
+    torch.testing.assert_close(found["edges"], expected)
 
 
 def test_normals_are_compared_as_unit_vectors():
@@ -200,7 +236,7 @@ def test_nothing_labelled_gives_zero_and_no_gradient():
     logits = torch.randn(1, 3, 4, 4, requires_grad=True)
     depth = torch.rand(1, 4, 4, requires_grad=True)
     loss = weighted_cross_entropy(logits, torch.full((1, 4, 4), 255), torch.ones(3))
-    (loss + log_depth_l1(depth, torch.zeros(1, 4, 4))).backward()
+    (loss + log_l1(depth, torch.zeros(1, 4, 4))).backward()
     assert logits.grad.abs().max() == 0
     assert depth.grad.abs().max() == 0
 
@@ -208,7 +244,7 @@ def test_nothing_labelled_gives_zero_and_no_gradient():
 def test_log_depth():
     label = torch.tensor([[[0.0, 2.0], [8.0, 100.0]]])
     depth = torch.tensor([[[5.0, 4.0], [4.0, 1.0]]])
-    torch.testing.assert_close(log_depth_l1(depth, label), torch.tensor(math.log(2)))
+    torch.testing.assert_close(log_l1(depth, label), torch.tensor(math.log(2)))
 
 
 def test_class_weights():

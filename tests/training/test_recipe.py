@@ -31,7 +31,7 @@ def test_paper_scale_overrides(recipe_file):
         ("scale = [0.8, 1.25]", "scale = [0.0, 1.25]", "scale"),
         ("scale = [0.8, 1.25]", "flip = 2.0", "flip"),
         ("ema = 0.5", "ema = 1.0", "ema"),
-        ("[optimiser]", '[optimiser]\nname = "sgd"', "one of adam, adamw"),
+        ("[optimiser]", '[optimiser]\nname = "lion"', "one of adam, adamw, sgd"),
         ("[augment]", "[augments]", "did you mean augment"),
         ("batch = 2", "batch = 2\ncrop = [64]", "crop: must have 2 entries"),
     ],

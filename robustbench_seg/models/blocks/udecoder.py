@@ -21,18 +21,23 @@ class ConvELU(nn.Sequential):
 class UDecoder(nn.Module):
     """From features at /2../32 to a map at full resolution, one stage per level.
 
-    A stage is conv-ELU, nearest x2, concatenation with the skip (none at full resolution), conv-ELU.
+    A stage is conv-ELU, nearest upsampling to the skip's size, concatenation with the skip (none at full resolution),
+    conv-ELU.
     The paper's `widths`, coarse to fine, are 256, 128, 64, 32, 16. With four of them it stops at /2.
     """
 
-    def __init__(self, channels: Sequence[int], widths: Sequence[int]) -> None:
-        """`channels` of the encoder, fine to coarse; `widths` of the stages, coarse to fine."""
+    def __init__(self, channels: Sequence[int], widths: Sequence[int], first: nn.Module | None = None) -> None:
+        """`channels` of the encoder, fine to coarse; `widths` of the stages, coarse to fine.
+
+        `first` takes the place of the first stage's convolution before the upsampling.
+        """
         super().__init__()
         if not 0 < len(widths) <= len(channels):
             raise InputError(f"widths: {list(widths)} for an encoder of {len(channels)} levels; give one each at most")
         skips = [*reversed(channels[:-1]), 0]
         inputs = [channels[-1], *widths]
-        self.reduce = nn.ModuleList(ConvELU(i, w) for i, w in zip(inputs, widths, strict=False))
+        convolutions = [ConvELU(i, w) for i, w in zip(inputs, widths, strict=False)]
+        self.reduce = nn.ModuleList(convolutions if first is None else [first, *convolutions[1:]])
         self.merge = nn.ModuleList(ConvELU(w + s, w) for w, s in zip(widths, skips, strict=False))
         self.widths = tuple(widths)
         self.out_channels = widths[-1]
@@ -44,9 +49,18 @@ class UDecoder(nn.Module):
     def stages(self, features: Sequence[Tensor]) -> list[Tensor]:
         """The maps of all stages, coarse to fine."""
         x, maps = features[-1], []
-        skips: list[Tensor | None] = [*reversed(features[:-1]), None]
-        for reduce, merge, skip in zip(self.reduce, self.merge, skips, strict=False):
-            x = F.interpolate(reduce(x), scale_factor=2.0, mode="nearest")
-            x = merge(x if skip is None else torch.cat([x, skip], 1))
+        for index in range(len(self.widths)):
+            x = self.stage(index, x, features)
             maps.append(x)
         return maps
+
+    def stage(self, index: int, x: Tensor, features: Sequence[Tensor]) -> Tensor:
+        """The map of one stage, of that of the stage before it; the first one's is `features[-1]`."""
+        x = self.reduce[index](x)
+        if index == len(features) - 1:
+            x = F.interpolate(x, scale_factor=2.0, mode="nearest")
+        else:
+            skip = features[-2 - index]
+            x = torch.cat([F.interpolate(x, skip.shape[-2:], mode="nearest"), skip], 1)
+        merged: Tensor = self.merge[index](x)
+        return merged

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -11,7 +12,6 @@ from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock
 from torchvision.ops import SqueezeExcitation
 
-from robustbench_seg.models.blocks.attention import Distillation
 from robustbench_seg.models.blocks.deephead import (
     DEEP,
     chosen_tasks,
@@ -21,6 +21,7 @@ from robustbench_seg.models.blocks.deephead import (
     predictor,
     with_auxiliary,
 )
+from robustbench_seg.models.blocks.exchange import make_exchange
 from robustbench_seg.models.blocks.instance_head import INSTANCE_TASKS, InstanceParameters, instance_head
 from robustbench_seg.models.blocks.resize import resize
 from robustbench_seg.models.networks.base import EncoderParameters, NetworkRequest, Skipped, Width
@@ -28,6 +29,8 @@ from robustbench_seg.tasks.dense import DenseTask
 from robustbench_seg.tasks.instances.task import InstancesTask
 
 TaskMaps = dict[str, Tensor]
+Exchange = Callable[[Sequence[str], Sequence[str], int], nn.Module]
+"""A fresh block for targets, sources and a width."""
 
 
 class InitialTasks(nn.Module):
@@ -95,12 +98,13 @@ class Scale(nn.Module):
         sources: Mapping[str, DenseTask],
         num_classes: int,
         finest: bool,
+        exchange: Exchange,
     ) -> None:
         super().__init__()
         names = tuple(sources)
         self.initial = InitialTasks(inputs, width, names)
         self.predict = nn.ModuleDict({name: predictor(width, task, num_classes) for name, task in sources.items()})
-        self.distil = Distillation(tasks, names, width)
+        self.distil = exchange(tasks, names, width)
         self.propagate = None if finest else FeaturePropagation(width, names)
 
     def forward(self, level: Tensor, propagated: Mapping[str, Tensor] | None) -> ScaleMaps:
@@ -119,13 +123,15 @@ class MTINetParameters(EncoderParameters):
 
     As many scales as encoder levels but the `skip_finest` finest. The paper gives no widths: the default ones come near
     its parameters and multiplications (53 M, 235 G without auxiliary tasks). `auxiliary` tasks are predicted first, to
-    help the others, and not at the end.
+    help the others, and not at the end. The paper's `exchange` (see `blocks.exchange`) is gated, at every scale.
     """
 
     widths: tuple[Width, ...] = (128, 256, 256, 256)
     head: Width = 256
     skip_finest: Skipped = 1
     auxiliary: tuple[str, ...] = ()
+    exchange: str = "gated"
+    exchange_args: dict[str, Any] = field(default_factory=dict)
     instances: InstanceParameters = field(default_factory=InstanceParameters)
 
     def build(self, request: NetworkRequest) -> nn.Module:
@@ -147,8 +153,9 @@ class MTINet(nn.Module):
         self.tasks = sources = with_auxiliary(dense, parameters.auxiliary)
         self.encoder = parameters.image_encoder(request, parameters.skip_finest)
         propagated = (*widths[1:], 0)
+        exchange = partial(make_exchange, parameters.exchange, parameters.exchange_args)
         self.scales = nn.ModuleList(
-            Scale(c + p, w, tuple(dense), sources, num_classes, finest=i == 0)
+            Scale(c + p, w, tuple(dense), sources, num_classes, i == 0, exchange)
             for i, (c, p, w) in enumerate(zip(self.encoder.channels, propagated, widths, strict=True))
         )
         self.heads = light_heads(dense, widths, parameters.head, num_classes)

@@ -1,15 +1,15 @@
-"""PAD-Net (Xu 2018): first predictions of all tasks, whose features then exchange gated messages."""
+"""PAD-Net (Xu 2018): first predictions of all tasks, whose features then take part in one another's."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor, nn
 
-from robustbench_seg.models.blocks.attention import Distillation
 from robustbench_seg.models.blocks.bottleneck import Bottleneck
 from robustbench_seg.models.blocks.deephead import DEEP, Fuse, chosen_tasks, coarse, finished, predictor, with_auxiliary
+from robustbench_seg.models.blocks.exchange import make_exchange
 from robustbench_seg.models.networks.base import LightParameters, NetworkRequest
 
 
@@ -17,10 +17,13 @@ from robustbench_seg.models.networks.base import LightParameters, NetworkRequest
 class PadNetParameters(LightParameters):
     """`width` of every map, at the encoder's finest level but `skip_finest`.
 
-    `auxiliary` tasks are predicted first, to help the others, and not at the end.
+    `auxiliary` tasks are predicted first, to help the others, and not at the end. The paper's `exchange` (see
+    `blocks.exchange`) is gated.
     """
 
     auxiliary: tuple[str, ...] = ()
+    exchange: str = "gated"
+    exchange_args: dict[str, Any] = field(default_factory=dict)
 
     def build(self, request: NetworkRequest) -> nn.Module:
         """The network of these parameters."""
@@ -43,7 +46,8 @@ class PadNet(nn.Module):
         self.fuse = Fuse(self.encoder.channels, width)
         self.initial = nn.ModuleDict({task: _refinement(width) for task in sources})
         self.predict = nn.ModuleDict({name: predictor(width, task, num_classes) for name, task in sources.items()})
-        self.distil = Distillation(tuple(dense), tuple(sources), width)
+        exchange = parameters.exchange, parameters.exchange_args
+        self.distil = make_exchange(*exchange, tuple(dense), tuple(sources), width)
         self.heads = nn.ModuleDict(
             {name: nn.Sequential(_refinement(width), predictor(width, dense[name], num_classes)) for name in dense}
         )

@@ -20,6 +20,8 @@ NANO = {
     "mtinet": {"widths": [8, 8, 12, 12], "head": 8, "auxiliary": AUXILIARY},
     "mtan": {"width": 8, "skip_finest": 0},
     "crossstitch": {"width": 8},
+    "deeplab": {"width": 8, "dilations": [1, 2, 3]},
+    "densemtl": {"widths": [12, 12, 8, 8, 8], "dilations": [1, 2, 3], "scales": [1, 2]},
 }
 TWO = NetworkRequest(("semantic", "depth"), 5, PRESETS["imagenet"])
 FIVE = NetworkRequest(("semantic", "depth", "detection", "instance", "instance_depth"), 5, PRESETS["imagenet"])

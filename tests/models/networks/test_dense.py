@@ -12,7 +12,15 @@ from robustbench_seg.models.networks.build import build
 from robustbench_seg.tasks.depth import FAR, NEAR
 from tests.models.networks.nano import AUXILIARY, FIVE, NANO, make, randomised
 
-DEEP = {"mtl": (), "padnet": (2,), "mtinet": (4, 8, 16, 32), "mtan": (), "crossstitch": ()}
+DEEP = {
+    "mtl": (),
+    "padnet": (2,),
+    "mtinet": (4, 8, 16, 32),
+    "mtan": (),
+    "crossstitch": (),
+    "deeplab": (),
+    "densemtl": (4, 2),
+}
 """The strides of what is predicted on the way."""
 every_network = pytest.mark.parametrize("name", NANO)
 
@@ -35,12 +43,15 @@ def test_deep_supervision_only_while_training(name):
     assert len(levels) == len(DEEP[name])
     for level, stride in zip(levels, DEEP[name], strict=True):
         height, width = -(-31 // stride), -(-65 // stride)
-        assert set(level) == {"semantic", "depth", *AUXILIARY}
+        auxiliary = NANO[name].get("auxiliary", ())
+        assert set(level) == {"semantic", "depth", *auxiliary}
         assert level["semantic"].shape == (2, 5, height, width)
-        assert level["depth"].shape == level["edges"].shape == (2, height, width)
+        assert level["depth"].shape == (2, height, width)
         assert level["depth"].min() >= NEAR
-        assert level["normals"].shape == (2, 3, height, width)
-        torch.testing.assert_close(level["normals"].square().sum(1), torch.ones(2, height, width))
+        if auxiliary:
+            assert level["edges"].shape == (2, height, width)
+            assert level["normals"].shape == (2, 3, height, width)
+            torch.testing.assert_close(level["normals"].square().sum(1), torch.ones(2, height, width))
     assert "deep" not in net.eval()(torch.rand(1, 3, 31, 65))
 
 
@@ -60,7 +71,8 @@ def test_every_parameter_is_trained(name):
     outputs = net(torch.rand(2, 3, 64, 96))
     loss = outputs["semantic"].square().mean() + outputs["depth"].mean()
     for level in outputs.get("deep", ()):
-        loss = loss + sum(value.square().mean() for value in level.values()) + level["normals"].sum(1).mean()
+        # Unit vectors have a mean square without a gradient.
+        loss = loss + sum(value.square().mean() + value.sum(1).mean() for value in level.values())
     loss.backward()
     idle = [key for key, parameter in net.named_parameters() if parameter.grad is None]
     assert idle == []
