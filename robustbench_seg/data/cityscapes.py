@@ -13,7 +13,6 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -22,7 +21,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from robustbench_seg.classes import CITYSCAPES19
-from robustbench_seg.data.base import Array, Sample
+from robustbench_seg.data.base import Sample
+from robustbench_seg.data.camera import scaled_intrinsics
 from robustbench_seg.data.city_labels import FROM_LABEL_IDS, FROM_TRAIN_IDS
 from robustbench_seg.data.files import FileDataset, LabelFiles, entries, files_ending
 from robustbench_seg.data.images import bad_file, check_size, read_image, read_mapped_labels, read_text
@@ -34,6 +34,8 @@ SPLITS = ("train", "val")
 NOMINAL = Stereo(focal=2262.52, baseline=0.209313)
 """The rig where there are no camera files (the values that the literature fixes)."""
 
+_FULL_SIZE = (1024, 2048)
+"""(H,W) of the frames that camera files describe, pixels."""
 _IMAGE = "_leftImg8bit.png"
 _LABELS = {"_gtFine_labelIds.png": FROM_LABEL_IDS, "_gtFine_labelTrainIds.png": FROM_TRAIN_IDS}
 _DISPARITY = "_disparity.png"
@@ -42,6 +44,8 @@ _FRAME = re.compile(r".+_\d{6}_\d{6}")
 
 class Cityscapes(FileDataset):
     """Cityscapes' finely labelled frames with the ids of `CITYSCAPES19`, and depth where disparity is there.
+
+    With camera files too there are normals (`normals_from_depth`).
 
     Each labelled frame comes from a separate video snippet, seconds from the next one, so each forms a group. Depth is
     that of `read_disparity` with the rig of each image's camera file, or with `NOMINAL` where the split has no `camera`
@@ -70,12 +74,9 @@ class Cityscapes(FileDataset):
         if disparity.is_dir():
             read = partial(_read_depth, cameras=self._cameras)
             labels["depth"] = LabelFiles(files_ending(_cities(disparity), _DISPARITY), read)
-        super().__init__(folder, images, labels, also=self._cameras.values())
+        intrinsics = partial(_read_intrinsics, cameras=self._cameras) if self._cameras else None
+        super().__init__(folder, images, labels, self._cameras.values(), intrinsics)
         self.groups = self.ids
-
-    def __getitem__(self, index: int) -> Sample:
-        """The sample at `index`; InputError where a file is wrong or a label differs in size from its image."""
-        return replace(super().__getitem__(index), camera=self._camera(index))
 
     def neighbours(self, index: int) -> tuple[Sample, Sample]:
         """The previous and the next frame of the video, with the camera of the labelled one and no labels.
@@ -97,11 +98,8 @@ class Cityscapes(FileDataset):
         with Image.open(self._images[labelled]) as opened:
             size = opened.size[::-1]
         check_size(path, image.shape, size, "the labelled frame", "unpack both from one download")
-        return Sample(name, image, {}, self._camera(index))
-
-    def _camera(self, index: int) -> Mapping[str, Array] | None:
-        path = self._cameras.get(self.ids[index])
-        return {"intrinsics": read_camera(path)[0]} if path else None
+        camera = {"intrinsics": self._intrinsics(labelled, size)} if self._intrinsics else None
+        return Sample(name, image, {}, camera)
 
 
 def read_camera(path: Path) -> tuple[npt.NDArray[np.float32], Stereo]:
@@ -151,6 +149,10 @@ def _semantic(folder: Path) -> LabelFiles:
             return LabelFiles(paths, partial(read_mapped_labels, table=table))
     kinds = " nor ".join(f"CITY/*{ending}" for ending in _LABELS)
     raise bad_file(folder, f"holds no {kinds}", "unpack gtFine_trainvaltest.zip in the root")
+
+
+def _read_intrinsics(name: str, size: tuple[int, int], cameras: Mapping[str, Path]) -> npt.NDArray[np.float32]:
+    return scaled_intrinsics(read_camera(cameras[name])[0], _FULL_SIZE, size)
 
 
 def _read_depth(path: Path, cameras: Mapping[str, Path]) -> npt.NDArray[np.float32]:

@@ -12,8 +12,11 @@ import numpy.typing as npt
 
 from robustbench_seg.data.base import Dataset, Sample
 from robustbench_seg.data.images import IMAGE_SUFFIXES, bad_file, check_size, read_bytes, read_image
+from robustbench_seg.data.normals import NORMALS, WithNormals
 
 Reader = Callable[[Path], npt.NDArray[np.generic]]
+Intrinsics = Callable[[str, tuple[int, int]], npt.NDArray[np.float32]]
+"""The camera (3,3) of a sample by its id, at the size (H,W) of its image."""
 
 
 @dataclass(frozen=True)
@@ -25,12 +28,20 @@ class LabelFiles:
 
 
 class FileDataset(Dataset):
-    """Samples kept as files: an image and one label file per task, matched by id."""
+    """Samples kept as files: an image and one label file per task, matched by id, and its camera where that is known.
+
+    With depth and a camera there are normals too: those of `normals_from_depth`, unless there are files of them.
+    """
 
     def __init__(
-        self, root: Path, images: Mapping[str, Path], labels: Mapping[str, LabelFiles], also: Iterable[Path] = ()
+        self,
+        root: Path,
+        images: Mapping[str, Path],
+        labels: Mapping[str, LabelFiles],
+        also: Iterable[Path] = (),
+        intrinsics: Intrinsics | None = None,
     ) -> None:
-        """Takes the images by id, the labels by task, and the other files that enter the fingerprint.
+        """Takes the images by id, the labels by task, the other files that enter the fingerprint, and the cameras.
 
         `root` is what file names are relative to in the fingerprint. InputError for a sample without a label, or a
         label without an image.
@@ -43,7 +54,9 @@ class FileDataset(Dataset):
         self._also = tuple(also)
         self._digest = ""
         self.ids = sorted(images)
-        self.tasks = tuple(labels)
+        self._intrinsics = intrinsics
+        self._derives = intrinsics is not None and "depth" in labels and NORMALS not in labels
+        self.tasks = (*labels, NORMALS) if self._derives else tuple(labels)
 
     def __getitem__(self, index: int) -> Sample:
         """The sample at `index`; InputError where a file is wrong or a label differs in size from its image."""
@@ -55,7 +68,11 @@ class FileDataset(Dataset):
             fix = "make both the same size, as stored (EXIF orientation is ignored)"
             check_size(files.paths[name], values.shape, image.shape, f"its image {self._images[name]}", fix)
             labels[task] = values
-        return Sample(name, image, labels)
+        if self._intrinsics is None:
+            return Sample(name, image, labels)
+        camera = self._intrinsics(name, image.shape[:2])
+        known = WithNormals(labels, camera) if self._derives else labels
+        return Sample(name, image, known, {"intrinsics": camera})
 
     def fingerprint(self) -> str:
         """The sha256 of every file's relative name, size and content, computed once."""

@@ -98,7 +98,7 @@ def test_label_ids_win_over_train_ids(labelled, save):
 
 def test_depth_of_a_disparity(with_depth):
     data = Cityscapes(with_depth)
-    assert data.tasks == ("semantic", "depth")
+    assert data.tasks == ("semantic", "depth", "normals")
     depth = data[0].labels["depth"]
     assert depth.dtype == np.float32
     # f B = 512 px m and d = (p - 1) / 256 px: Z = 131072 / (p - 1) m.
@@ -122,8 +122,10 @@ def test_kitti_counts_start_at_zero(tmp_path, save):
 
 def test_nominal_rig_without_camera_files(with_depth):
     (with_depth / "camera").rename(with_depth / "elsewhere")
-    sample = Cityscapes(with_depth)[0]
+    data = Cityscapes(with_depth)
+    sample = data[0]
     assert sample.camera is None
+    assert data.tasks == ("semantic", "depth"), "normals need a camera"
     np.testing.assert_allclose(sample.labels["depth"][0, 2], 256 * 2262.52 * 0.209313, rtol=1e-6)
     assert Stereo(2262.52, 0.209313) == NOMINAL
 
@@ -139,7 +141,10 @@ def test_each_image_has_its_own_camera(with_depth):
 def test_intrinsics(with_depth):
     intrinsics = Cityscapes(with_depth)[0].camera["intrinsics"]
     assert intrinsics.dtype == np.float32
-    assert intrinsics.tolist() == [[2048.0, 0.0, 6.5], [0.0, 2050.0, 1.0], [0.0, 0.0, 1.0]]
+    # Camera files are of frames of 2048x1024 pixels, these have 12x3.
+    across, down = 12 / 2048, 3 / 1024
+    expected = [[2048 * across, 0, 7 * across - 0.5], [0, 2050 * down, 1.5 * down - 0.5], [0, 0, 1]]
+    np.testing.assert_allclose(intrinsics, expected, rtol=1e-6)
 
 
 def test_neighbours(with_video):
@@ -148,7 +153,7 @@ def test_neighbours(with_video):
     previous, following = data.neighbours(0)
     assert (previous.id, following.id) == ("ulm_000001_000018", "ulm_000001_000020")
     assert (previous.image[0, 0, 0], following.image[0, 0, 0]) == (108, 110)
-    assert previous.camera["intrinsics"][0, 0] == following.camera["intrinsics"][0, 0] == 2048
+    assert previous.camera["intrinsics"][0, 0] == following.camera["intrinsics"][0, 0] == 12
     assert previous.labels == following.labels == {}
 
 

@@ -65,7 +65,7 @@ def test_labelled_frames(labelled):
 
 def test_depth(with_depth):
     data = KITTI(with_depth)
-    assert data.tasks == ("semantic", "depth")
+    assert data.tasks == ("semantic", "depth", "normals")
     depth = data[1].labels["depth"]
     assert depth.dtype == np.float32
     # The cameras are (128 + 128) / 512 = 0.5 m apart: Z = 256 / d, and d is the pixel's number here.

@@ -8,7 +8,6 @@ ROOT/training/calib_cam_to_cam/000000.txt      optional: camera
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 
 from robustbench_seg.classes import CITYSCAPES19
-from robustbench_seg.data.base import Sample
 from robustbench_seg.data.city_labels import FROM_LABEL_IDS
 from robustbench_seg.data.files import FileDataset, LabelFiles, files_ending
 from robustbench_seg.data.images import bad_file, read_mapped_labels
@@ -32,7 +30,8 @@ class KITTI(FileDataset):
     """The labelled frames of KITTI 2015 with the ids of `CITYSCAPES19`; each forms a group.
 
     Depth is that of `read_disparity` with the rig of each frame, where both `disp_occ_0` and `calib_cam_to_cam`
-    are there. Frames differ in size.
+    are there, and normals are those of `normals_from_depth`, fewer than depths, which are from laser scans. Frames
+    differ in size.
     """
 
     name = "kitti"
@@ -54,18 +53,17 @@ class KITTI(FileDataset):
         semantic = files_ending([base / "semantic"], _ENDING)
         labels = {"semantic": LabelFiles(semantic, partial(read_mapped_labels, table=FROM_LABEL_IDS))}
         calibrations = base / "calib_cam_to_cam"
-        self._calibrations = {name: calibrations / f"{name}.txt" for name in images} if calibrations.is_dir() else {}
-        if self._calibrations and (base / "disp_occ_0").is_dir():
+        files = [calibrations / f"{name}.txt" for name in images] if calibrations.is_dir() else []
+        if files and (base / "disp_occ_0").is_dir():
             read = partial(_read_depth, calibrations=calibrations)
             labels["depth"] = LabelFiles(files_ending([base / "disp_occ_0"], _ENDING), read)
-        super().__init__(folder, images, labels, also=self._calibrations.values())
+        intrinsics = partial(_read_intrinsics, calibrations=calibrations) if files else None
+        super().__init__(folder, images, labels, files, intrinsics)
         self.groups = self.ids
 
-    def __getitem__(self, index: int) -> Sample:
-        """The sample at `index`; InputError where a file is wrong or a label differs in size from its image."""
-        sample = super().__getitem__(index)
-        calibration = self._calibrations.get(sample.id)
-        return replace(sample, camera={"intrinsics": read_stereo(calibration)[0]}) if calibration else sample
+
+def _read_intrinsics(name: str, size: tuple[int, int], calibrations: Path) -> npt.NDArray[np.float32]:
+    return read_stereo(calibrations / f"{name}.txt")[0]
 
 
 def _read_depth(path: Path, calibrations: Path) -> npt.NDArray[np.float32]:

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from robustbench_seg.data.base import Dataset, Sample, Video
+from robustbench_seg.data.camera import scaled_intrinsics
 from robustbench_seg.errors import InputError
 from robustbench_seg.training.augment import item_generator, jitter, uniform
 from robustbench_seg.training.batches import WHOLE, Part, indices, resized
@@ -79,7 +81,8 @@ class ClipSource:
         height, width = images[1].shape[-2:]
         size = self.size or (height, width)
         small = [resized(image, {}, size, {})[0] for image in images]
-        return torch.stack(small), scaled_intrinsics(_intrinsics(now), (height, width), size)
+        intrinsics = scaled_intrinsics(_intrinsics(now), (height, width), size)
+        return torch.stack(small), torch.from_numpy(intrinsics)
 
 
 def clip_batch(
@@ -108,16 +111,6 @@ def _augmented(item: Frames, recipe: AugmentRecipe, step: int, i: int, seed: int
     return frames, torch.stack(seen.chunk(3, 2)), intrinsics
 
 
-def scaled_intrinsics(intrinsics: Tensor, old: tuple[int, int], new: tuple[int, int]) -> Tensor:
-    """Intrinsics (3,3) of an image resized from `old` to `new` (H,W); pixel centres are integers."""
-    vertical, horizontal = new[0] / old[0], new[1] / old[1]
-    resized_intrinsics = intrinsics * intrinsics.new_tensor([[horizontal], [vertical], [1.0]])
-    # The image's corner lies at -1/2, and stays there.
-    resized_intrinsics[0, 2] += (horizontal - 1) / 2
-    resized_intrinsics[1, 2] += (vertical - 1) / 2
-    return resized_intrinsics
-
-
 def mirrored(intrinsics: Tensor, width: int) -> Tensor:
     """Intrinsics (3,3) of the mirrored image."""
     flipped = intrinsics.clone()
@@ -125,7 +118,7 @@ def mirrored(intrinsics: Tensor, width: int) -> Tensor:
     return flipped
 
 
-def _intrinsics(sample: Sample) -> Tensor:
+def _intrinsics(sample: Sample) -> npt.NDArray[np.float32]:
     if sample.camera is None or "intrinsics" not in sample.camera:
         raise InputError(f"{sample.id}: has no camera intrinsics, which depth from video needs")
-    return torch.as_tensor(np.array(sample.camera["intrinsics"]), dtype=torch.float32)
+    return np.array(sample.camera["intrinsics"], np.float32)

@@ -7,7 +7,7 @@ import torch
 from robustbench_seg.data.base import Sample
 from robustbench_seg.errors import InputError
 from robustbench_seg.training.recipe import AugmentRecipe, VideoRecipe
-from robustbench_seg.training.video.clips import ClipSource, clip_batch, mirrored, scaled_intrinsics
+from robustbench_seg.training.video.clips import ClipSource, clip_batch, mirrored
 from tests.training.video.conftest import Film
 
 VIDEO = VideoRecipe("film", 3, 0.5, 1e-3)
@@ -37,13 +37,6 @@ def test_a_mirror_turns_frames_and_camera(film):
     point = [1.0, 0.5, 4.0]
     column, row = _project(K, point)
     assert _project(mirrored(K, 61), [-1.0, 0.5, 4.0]) == pytest.approx([60 - column, row])
-
-
-def test_intrinsics_follow_the_size():
-    column, row = _project(K, [1.0, 0.5, 4.0])
-    found = _project(scaled_intrinsics(K, (40, 60), (80, 30)), [1.0, 0.5, 4.0])
-    # Edges of pixels, half a pixel beside their centres, scale with the image.
-    assert found == pytest.approx([(column + 0.5) / 2 - 0.5, (row + 0.5) * 2 - 0.5])
 
 
 def test_frames_are_resized_with_their_camera(film):

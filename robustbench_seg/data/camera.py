@@ -1,0 +1,18 @@
+"""The intrinsics of a camera whose images are resized."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+
+def scaled_intrinsics(
+    intrinsics: npt.NDArray[np.float32], old: tuple[int, int], new: tuple[int, int]
+) -> npt.NDArray[np.float32]:
+    """Intrinsics (3,3) of an image resized from `old` to `new` (H,W); pixel centres are integers."""
+    vertical, horizontal = new[0] / old[0], new[1] / old[1]
+    scaled = intrinsics * np.array([[horizontal], [vertical], [1.0]], intrinsics.dtype)
+    # The image's corner lies at -1/2, and stays there.
+    scaled[0, 2] += (horizontal - 1) / 2
+    scaled[1, 2] += (vertical - 1) / 2
+    return scaled
