@@ -57,8 +57,21 @@ def parse_setting(text: str) -> tuple[str, str, Any]:
     parts = _SETTING.fullmatch(text)
     if parts is None:
         raise UsageError(f"--set {text}: write ATTACK.PARAM=VALUE, as in --set pgd.steps=10")
-    attack, key, value = parts["attack"], parts["key"], parts["value"]
+    return parts["attack"], parts["key"], _value(parts["value"])
+
+
+def parse_grid(text: str) -> tuple[str, list[Any]]:
+    """`KEY=VALUE,VALUE,…` with a dotted key of a recipe; values are read as those of `parse_setting`."""
+    key, _, values = text.partition("=")
+    if not key or not values or any(not part for part in (*key.split("."), *values.split(","))):
+        raise UsageError(f"--grid {text}: write KEY=VALUE,VALUE,… as in --grid tasks.depth=1,10")
+    whole = _value(f"[{values}]")
+    return key, whole if isinstance(whole, list) else [_value(part) for part in values.split(",")]
+
+
+def _value(text: str) -> Any:
+    """What a text is in TOML (a number, true, a list), else the text."""
     try:
-        return attack, key, tomllib.loads(f"value = {value}")["value"]
+        return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
-        return attack, key, value
+        return text

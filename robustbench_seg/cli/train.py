@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from robustbench_seg.allocator import keep_freed_memory
 from robustbench_seg.cli.options import load_plugins, plugin_option
+from robustbench_seg.errors import UsageError
 
 if TYPE_CHECKING:
     from robustbench_seg.training.place import Precision
@@ -21,6 +23,22 @@ if TYPE_CHECKING:
 @click.option("--video", "video_root", metavar="ROOT", help="Folder of the data set of the recipe's [video].")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Another seed than the recipe's.")
 @click.option("--steps", type=click.IntRange(min=1), help="Another number of steps than the recipe's.")
+@click.option(
+    "--grid",
+    "grids",
+    multiple=True,
+    metavar="KEY=VALUE,…",
+    help="Train with each of these values of a key of the recipe, such as tasks.depth=1,10; given several times, with "
+    "every combination. Each has its own folder in WORK; metrics are in WORK/grid.csv.",
+)
+@click.option(
+    "--reference",
+    "references",
+    multiple=True,
+    metavar="MODEL",
+    help="What the Δ of a grid is relative to: of the catalogue, or a folder that train wrote; several for several "
+    "tasks.",
+)
 @click.option("--device", default="auto", show_default=True)
 @click.option(
     "--devices",
@@ -52,6 +70,8 @@ def train_command(
     video_root: str | None,
     seed: int | None,
     steps: int | None,
+    grids: tuple[str, ...],
+    references: tuple[str, ...],
     device: str,
     devices: int,
     precision: Precision,
@@ -66,19 +86,33 @@ def train_command(
     """
     keep_freed_memory()
     load_plugins(plugins)
+    from robustbench_seg.cli.grid import combinations_of, run_grid
     from robustbench_seg.cli.progress import training_progress
     from robustbench_seg.evaluation.config import resolve_device
     from robustbench_seg.evaluation.run import make_folder
     from robustbench_seg.training.place import open_place
-    from robustbench_seg.training.recipe import read_recipe, varied
+    from robustbench_seg.training.recipe import Recipe, read_recipe, varied
     from robustbench_seg.training.run import run_recipe
 
-    chosen = varied(read_recipe(_recipe_file(recipe), scale), seed, steps)
+    if references and not grids:
+        raise UsageError("--reference is what the Δ of a grid is relative to; give --grid too, or leave it out")
+    if grids and devices > 1:
+        raise UsageError(f"--devices {devices}: each training of a --grid runs on one device; leave it out")
+    file = _recipe_file(recipe)
+
+    def recipe_of(changes: Mapping[str, Any]) -> Recipe:
+        return varied(read_recipe(file, scale, changes), seed, steps)
+
+    chosen = recipe_of({})
+    found = combinations_of(grids, recipe_of, {"seed": seed, "steps": steps}) if grids else []
     work = work or Path("runs") / "train" / f"{chosen.name}-{scale}"
+    place = open_place(resolve_device(device), devices, precision, workers)
+    if found:
+        run_grid(found, work, out, references, place, root=root, video_root=video_root)
+        return
     out = out or work / chosen.name
     make_folder(work)
     make_folder(out)
-    place = open_place(resolve_device(device), devices, precision, workers)
     with training_progress() as report:
         card = run_recipe(chosen, work, out, root=root, video_root=video_root, place=place, progress=report)
     if card is None:
@@ -93,7 +127,6 @@ def train_command(
 
 def _recipe_file(text: str) -> Path:
     from robustbench_seg._shipped import shipped
-    from robustbench_seg.errors import UsageError
     from robustbench_seg.registry import unknown
 
     if text.endswith(".toml"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -103,19 +102,6 @@ def models_table(measured: Mapping[str, Measured], tasks: Sequence[str]) -> pd.D
 def curve_metric(task: str) -> Metric:
     """The metric that a task's Q is drawn of."""
     return TASKS.get(task)().metric(TASKS.get(task).curve)
-
-
-def delta(values: Mapping[str, float], alone: Mapping[str, float]) -> float | None:
-    """The mean relative gain in per cent over the tasks that have a single-task model; positive is better.
-
-    As Δ_MTL of Vandenhende 2020 and UniNet 2021, table 1; None where no task has one.
-    """
-    gains = [
-        (1 if curve_metric(task).higher_is_better else -1) * (value - alone[task]) / alone[task]
-        for task, value in values.items()
-        if task in alone
-    ]
-    return 100 * math.fsum(gains) / len(gains) if gains else None
 
 
 def beside(value: float | None, form: str, published: str) -> Cell:

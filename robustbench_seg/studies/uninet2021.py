@@ -35,6 +35,7 @@ from robustbench_seg.report.relationships.study import Study, opened_study
 from robustbench_seg.report.relationships.swapping import shapes, swap_reached, swap_title
 from robustbench_seg.report.relationships.write import write_relationships
 from robustbench_seg.report.section import Part, Section
+from robustbench_seg.results.delta import delta
 from robustbench_seg.results.files import write_table
 from robustbench_seg.results.intervals import LEVEL, Interval
 from robustbench_seg.results.names import task_name
@@ -45,7 +46,6 @@ from robustbench_seg.studies.catalogue import (
     Measured,
     Together,
     beside,
-    delta,
     measure,
     models_table,
     task_sets_table,

@@ -69,7 +69,7 @@ def export(
         architecture=ArchitectureCard(chosen.name, chosen.normalization, chosen.parameters),
         classes=classes_table(val_set.classes),
         training=_training(recipe, val_set, int(best["step"]), place),
-        evaluation=_evaluation(recipe.data, val_set),
+        evaluation=measured_on(recipe.data, val_set),
         metrics=_rounded(validate(module, check, place.device)),
         median_scaling=check.median_scaling,
         video=_video(recipe, video, module, place.device),
@@ -97,7 +97,8 @@ def _training(recipe: Recipe, val_set: Dataset, step: int, place: Place) -> Trai
     )
 
 
-def _evaluation(data: DataRecipe, val_set: Dataset) -> EvaluationCard:
+def measured_on(data: DataRecipe, val_set: Dataset) -> EvaluationCard:
+    """What the metrics on a card of this data are measured on."""
     height, width = data.size or val_set[0].image.shape[:2]
     return EvaluationCard(data.dataset, data.val, len(val_set), (int(height), int(width)))
 
@@ -109,7 +110,7 @@ def _video(recipe: Recipe, sets: VideoSets | None, module: nn.Module, device: to
     card = VideoCard(video.dataset, video.train, sets.train.terms, video.batch, video.gradient_scale)
     for check in video_checks(recipe, sets):
         metrics = _rounded(validate(module, check, device))[Depth.name]
-        card = replace(card, evaluation=_evaluation(video, sets.val), metrics=metrics)
+        card = replace(card, evaluation=measured_on(video, sets.val), metrics=metrics)
     return card
 
 

@@ -120,7 +120,7 @@ def _prepare(
     recipe: Recipe, train_set: Dataset, val_set: Dataset, video: VideoSets | None, out: Path, place: Place
 ) -> Run:
     tasks, size = tuple(recipe.tasks), recipe.data.size
-    _refuse_unknown(recipe)
+    refuse_unknown(recipe)
     _refuse_uneven(recipe, place.team.part.count)
     source = Source(train_set, (*tasks, *recipe.auxiliary), recipe.data.cache, size)
     weights = None
@@ -134,7 +134,8 @@ def _prepare(
     return Run(recipe, method_of(labelled, video), source, checks, place, out, identity)
 
 
-def _refuse_unknown(recipe: Recipe) -> None:
+def refuse_unknown(recipe: Recipe) -> None:
+    """InputError where there is no task of a name that the recipe gives."""
     for kind, asked, known in (("task", recipe.tasks, TASKS), ("auxiliary task", recipe.auxiliary, dense_tasks())):
         for name in asked:
             if name not in known:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,6 +14,8 @@ from robustbench_seg.tasks.depth import Depth
 Count = Annotated[int, Range(1)]
 Rate = Annotated[float, Range(0)]
 """A peak learning rate."""
+Weight = Annotated[float, Range(0)]
+"""Of a task's loss."""
 Share = Annotated[float, Range(0, 0.999999)]
 Size = tuple[Count, Count]
 """Height and width in pixels."""
@@ -131,11 +133,11 @@ class Recipe:
     licence: str
     architecture: ArchitectureRecipe
     data: DataRecipe
-    tasks: dict[str, float]
+    tasks: dict[str, Weight]
     steps: Count
     batch: Count
     validate_every: Count
-    auxiliary: dict[str, float] = field(default_factory=dict)
+    auxiliary: dict[str, Weight] = field(default_factory=dict)
     video: VideoRecipe | None = None
     balance: Literal["sum", "geometric"] = "sum"
     depth_loss: Literal["log_l1", "log_rmse", "berhu_inverse"] = "log_l1"
@@ -161,10 +163,11 @@ class Recipe:
         return (*self.tasks, Depth.name) if self.video else tuple(self.tasks)
 
 
-def read_recipe(path: Path, scale: str = "nano") -> Recipe:
+def read_recipe(path: Path, scale: str = "nano", changes: Mapping[str, Any] | None = None) -> Recipe:
     """The recipe in `path`, with its `[paper]` overrides merged in at `scale` paper.
 
-    `base`, a path from the recipe's folder, names another recipe that this one's keys are merged into.
+    `base`, a path from the recipe's folder, names another recipe that this one's keys are merged into; `changes` are
+    values by dotted key, such as `tasks.depth`, in place of its own.
     """
     table = _read(path)
     overrides = table.pop("paper", None)
@@ -174,6 +177,8 @@ def read_recipe(path: Path, scale: str = "nano") -> Recipe:
         table = _merge(table, overrides)
     elif scale != "nano":
         raise UsageError(f"scale {scale!r}: use nano or paper")
+    for key, value in (changes or {}).items():
+        table = _changed(table, key.split("."), value)
     return from_table(Recipe, table, str(path))
 
 
@@ -193,6 +198,13 @@ def _read(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
     if not isinstance(base, str) or (path.parent / base).resolve() in (path.resolve(), *seen):
         raise InputError(f"{path}: base: must be the path of another recipe, not {base!r}")
     return _merge(_read(path.parent / base, (*seen, path.resolve())), table)
+
+
+def _changed(table: object, key: Sequence[str], value: Any) -> dict[str, Any]:
+    """The table with another value; what is no table on the way to it is replaced."""
+    head, *rest = key
+    old = dict(table) if isinstance(table, Mapping) else {}
+    return {**old, head: _changed(old.get(head), rest, value) if rest else value}
 
 
 def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -30,12 +30,22 @@ def run_recipe(
     `root` is the data set's folder, `video_root` that of the data set of `[video]`. On several devices the first
     process alone exports, and the others return None.
     """
+    train_set, val_set, video = open_sets(recipe, root, video_root)
+    train(recipe, train_set, val_set, work, video=video, place=place, progress=progress)
+    return export(recipe, val_set, work, out, video=video, place=place) if place.is_first else None
+
+
+def open_sets(
+    recipe: Recipe, root: str | None = None, video_root: str | None = None
+) -> tuple[Dataset, Dataset, VideoSets | None]:
+    """The recipe's training and validation images, and those of its `[video]`.
+
+    UsageError or InputError where they cannot be opened.
+    """
     train_set, val_set = (open_data(recipe.data, split, root) for split in (recipe.data.train, recipe.data.val))
     if video_root is not None and recipe.video is None:
         raise UsageError(f"recipe {recipe.name} has no [video], so no folder '{video_root}' for it; leave --video out")
-    video = open_video(recipe.video, video_root) if recipe.video else None
-    train(recipe, train_set, val_set, work, video=video, place=place, progress=progress)
-    return export(recipe, val_set, work, out, video=video, place=place) if place.is_first else None
+    return train_set, val_set, open_video(recipe.video, video_root) if recipe.video else None
 
 
 def open_data(recipe: DataRecipe, split: str, root: str | None = None, **options: object) -> Dataset:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from robustbench_seg.studies.catalogue import delta
+from robustbench_seg.results.delta import delta
 
 SINGLE = (64.96, 5.802)
 TABLE_1 = {
