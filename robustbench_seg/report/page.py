@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from robustbench_seg.report import differences, headline, sections
+from robustbench_seg.report import differences, gains, headline, sections
 from robustbench_seg.report.rendering import environment
 from robustbench_seg.report.section import FigureFile, Material, Section, lightened
 from robustbench_seg.results.findings import LEVELS
@@ -14,6 +14,7 @@ SECTIONS: Sequence[Callable[[Material], Sequence[Section]]] = (
     headline.section,
     sections.reading,
     sections.sanity,
+    gains.section,
     differences.section,
     sections.tasks,
     sections.targeted,

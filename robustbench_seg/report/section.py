@@ -16,6 +16,7 @@ from robustbench_seg.report.pictures import PictureSet
 from robustbench_seg.report.views import View, views
 from robustbench_seg.results.differences import Comparison
 from robustbench_seg.results.findings import Finding
+from robustbench_seg.results.gains import Gains
 from robustbench_seg.results.rows import unique
 from robustbench_seg.results.run import Run
 
@@ -26,10 +27,11 @@ _SMALLER = 0.8
 
 @dataclass(frozen=True)
 class Material:
-    """A run, or several as one; `compared` where models of several runs are."""
+    """A run, or several as one; `compared` and `gains` where models of several runs are."""
 
     run: Run
     compared: Comparison | None = None
+    gains: Gains = field(default_factory=Gains)
 
     @cached_property
     def views(self) -> Sequence[View]:

@@ -10,6 +10,7 @@ from robustbench_seg.report.cells import DASH, Cell, Line, Table, ratio_cell, sh
 from robustbench_seg.report.outcomes import outcomes
 from robustbench_seg.report.views import View, view
 from robustbench_seg.results.differences import Difference
+from robustbench_seg.results.gains import Gain
 from robustbench_seg.results.keys import CLEAN, FLOAT
 from robustbench_seg.results.names import (
     as_scored,
@@ -27,7 +28,7 @@ from robustbench_seg.results.rows import OUTCOMES, CostRow, Row, Series, unique
 
 _COSTS = ("epsilons", "forwards", "backwards", "seconds", "peak memory (MB)")
 
-_Measured = TypeVar("_Measured", Row, Difference)
+_Measured = TypeVar("_Measured", Row, Difference, Gain)
 
 
 def by_epsilon(

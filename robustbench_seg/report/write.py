@@ -10,6 +10,7 @@ from robustbench_seg.report.page import page
 from robustbench_seg.report.section import FigureFile, Material
 from robustbench_seg.results.differences import compare, differences_table
 from robustbench_seg.results.files import write_bytes, write_table, write_text
+from robustbench_seg.results.gains import gains_of, gains_table
 from robustbench_seg.results.groups import parse_groups
 from robustbench_seg.results.merge import merge, merged_summary
 from robustbench_seg.results.rows import unique
@@ -22,22 +23,26 @@ def write_report(run: Run, out: Path | None = None) -> Path:
     return write_page(*page(Material(run), title), (out or run.folder) / "report.html")
 
 
-def write_comparison(runs: Sequence[Run], out: Path, groups: Sequence[str] = ()) -> Path:
-    """Write figures/*.png, comparison.csv, comparison.html and differences.csv over the models of several runs.
+def write_comparison(runs: Sequence[Run], out: Path, groups: Sequence[str] = (), tasks: Sequence[str] = ()) -> Path:
+    """Write figures/*.png, comparison.csv, comparison.html, differences.csv and gains.csv over models of several runs.
 
     `groups` are trainings of one recipe with other seeds, NAME=MODEL,MODEL,...; differences are written where two
-    groups, or models alone, have a number in common. The path of the page. UsageError for no run or a bad group.
+    groups, or models alone, have a number in common, and Δ against the first where they have two tasks, over `tasks`
+    where these are given. The path of the page. UsageError for no run, a bad group or bad tasks.
     """
     if not runs:
         raise UsageError("no run to compare; give at least one run folder")
     merged = merge(runs, out)
-    compared = compare(runs, parse_groups(groups, unique([row.model for row in merged.rows])))
+    parsed = parse_groups(groups, unique([row.model for row in merged.rows]))
+    compared, gains = compare(runs, parsed), gains_of(runs, parsed, tasks)
     count = f"{len(runs)} run" + ("s" if len(runs) > 1 else "")
     title = f"Robustness comparison of {count}"
-    path = write_page(*page(Material(merged, compared), title), out / "comparison.html")
+    path = write_page(*page(Material(merged, compared, gains), title), out / "comparison.html")
     write_table(merged_summary(runs), out / "comparison.csv")
     if compared.differences:
         write_table(differences_table(compared.differences), out / "differences.csv")
+    if gains.gains:
+        write_table(gains_table(gains.gains), out / "gains.csv")
     return path
 
 

@@ -67,15 +67,21 @@ class Measurements(AbstractContextManager["Measurements"]):
 
         Empty where no image counts in all; the reason where the cells cannot be paired.
         """
-        for key in keys:
+        return self.paired_in_tasks([(key, task) for key in keys])
+
+    def paired_in_tasks(self, wanted: Sequence[tuple[CellKey, str]]) -> list[CellValues] | Unpaired:
+        """The same where each cell is wanted in a task of its own."""
+        for key, task in wanted:
             if lacking := self._lacking(key, task):
                 return Unpaired(lacking, is_same_measurement=True)
-        places = [self._place(key) for key in keys]
-        if reason := _obstacle(places, task):
+        places = [(self._place(key), task) for key, task in wanted]
+        if reason := _obstacle(places):
             return Unpaired(reason, is_same_measurement=False)
-        counted = [{result.image for result in source.results.counted(key)} for source, key in places]
+        counted = [{result.image for result in source.results.counted(key)} for (source, key), _ in places]
         images = sorted(set.intersection(*counted))
-        return [source.results.values(key, source.results.tasks[task], images) for source, key in places if images]
+        return [
+            source.results.values(key, source.results.tasks[task], images) for (source, key), task in places if images
+        ]
 
     def _open(self, store: Store, run: Run, shown: Mapping[str, str]) -> None:
         prints = {data["name"]: str(data.get("fingerprint")) for data in run.info.get("datasets", [])}
@@ -97,12 +103,14 @@ class Measurements(AbstractContextManager["Measurements"]):
         return source, replace(key, model=source.results.pair.model)
 
 
-def _obstacle(places: Sequence[_Place], task: str) -> str:
+def _obstacle(wanted: Sequence[tuple[_Place, str]]) -> str:
     """Why the cells cannot be paired; empty where they can."""
-    first, *others = [_conditions(place, task) for place in places]
-    for reason, condition in first.items():
-        if any(other[reason] != condition for other in others):
+    conditions = [_conditions(place, task) for place, task in wanted]
+    for reason in conditions[0]:
+        first, *others = [known[reason] for known in conditions if known[reason] is not None] or [None]
+        if any(other != first for other in others):
             return reason
+    places = [place for place, _ in wanted]
     configurations = [source.results.configuration(key) for source, key in places]
     perturbations = {(made.label, made.objective, made.norm) for made in configurations}
     made_with = {(made.label, made.objective, made.norm, made.digest) for made in configurations}
@@ -122,12 +130,12 @@ def _attacks(results: PairResults, key: CellKey) -> frozenset[tuple[str, str]]:
 
 
 def _conditions(place: _Place, task: str) -> dict[str, object]:
-    """What cells must share to be paired, by the reason to give where they do not."""
+    """What cells must share to be paired, by the reason to give where they do not; None where a task does not ask."""
     (results, fingerprint), key = place
     manifest = results.manifest
     return {
         "they were measured on other images": (list(manifest.ids[key.dataset]), fingerprint),
         "their images are grouped otherwise": list(manifest.groups[key.dataset]),
         "their runs have other seeds": manifest.seed,
-        "they were scored in other classes": results.pair.classes if results.tasks[task].has_classes else (),
+        "they were scored in other classes": results.pair.classes if results.tasks[task].has_classes else None,
     }

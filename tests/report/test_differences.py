@@ -125,6 +125,8 @@ def test_the_command(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     assert robustseg(tmp_path, "--group", "single=single-0,single-1") == 0
     assert "comparison.html" in capsys.readouterr().out
     assert (tmp_path / "differences.csv").is_file()
+    assert robustseg(tmp_path, "--tasks", "depth") == 2
+    assert "Δ is a mean over two tasks or more" in capsys.readouterr().err
     assert robustseg(tmp_path, "--group", "single=singel-0") == 2
     error = capsys.readouterr().err
     assert "did you mean single-0" in error

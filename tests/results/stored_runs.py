@@ -73,8 +73,12 @@ def stored_run(
     params: Mapping[str, Any] | None = None,
     norm: str = "linf",
     worst: Sequence[AttackConfiguration] = (),
+    attacked: Sequence[str] = ("depth",),
 ) -> Run:
-    """A run of these models on the data set `street`, clean and under FGSM on depth; worst cases need no images."""
+    """A run of these models on the data set `street`, clean and under FGSM; worst cases need no images.
+
+    The values hold for every task, and for FGSM on each of the `attacked`.
+    """
     folder.mkdir(parents=True)
     grids = {model: tuple(epsilon for epsilon in cells if epsilon) for model, cells in models.items()}
     pairs = tuple(
@@ -85,7 +89,7 @@ def stored_run(
             classes,
             (
                 AttackConfiguration("clean", "", "", (0.0,)),
-                AttackConfiguration("fgsm", "depth", norm, grids[model], params or {}),
+                *(AttackConfiguration("fgsm", task, norm, grids[model], params or {}) for task in attacked),
                 *worst,
             ),
         )
@@ -96,7 +100,7 @@ def stored_run(
         manifest = RunManifest(pairs, {"street": list(groups or names)}, {"street": names}, seed)
         store.write_meta("manifest", manifest.to_json())
         for p, (model, cells) in enumerate(models.items()):
-            for f, grid in enumerate([(0.0,), grids[model]]):
+            for f, grid in enumerate([(0.0,), *[grids[model]] * len(attacked)]):
                 found = tuple(CellResult(epsilon, _images(cells[epsilon], tasks)) for epsilon in grid)
                 store.write([SweepResult(p, f, 0, found)])
         write_tables(judged(store), folder)
