@@ -35,6 +35,7 @@ from robustbench_seg.training.losses import Losses
 from robustbench_seg.training.mask_basis import fit_masks
 from robustbench_seg.training.method import Method, VideoSets, method_of, video_checks
 from robustbench_seg.training.optimiser import make_optimiser
+from robustbench_seg.training.parts import freeze, train_but
 from robustbench_seg.training.place import HERE, Place
 from robustbench_seg.training.recipe import Recipe
 from robustbench_seg.training.schedule import factor
@@ -101,9 +102,9 @@ def train(
 
 
 def build_module(recipe: Recipe, num_classes: int) -> nn.Module:
-    """The recipe's network with fresh weights from its seed, its encoder initialised as the recipe says.
+    """The recipe's network with fresh weights from its seed, initialised and frozen where the recipe says so.
 
-    InputError where it cannot be built, or cannot take an image.
+    InputError where it cannot be built, cannot take an image, or lacks a part that the recipe names.
     """
     torch.manual_seed(recipe.seed)
     chosen, where = recipe.architecture, f"recipe {recipe.name}"
@@ -113,6 +114,7 @@ def build_module(recipe: Recipe, num_classes: int) -> nn.Module:
     module.train()
     if chosen.init:
         load_encoder(module.get_submodule("encoder"), chosen.init)
+    freeze(module, recipe.frozen, f"{where}: frozen")
     return module
 
 
@@ -188,6 +190,7 @@ def _step(run: Run, state: State, objective: nn.Module, batch: Any) -> Tensor:
     for group in state.optimiser.param_groups:
         group["lr"] = group["peak"] * factor(recipe.schedule, state.step, recipe.steps)
     state.module.train()
+    train_but(run.method.network(state.module), recipe.frozen)
     loss: Tensor = objective(batch)
     state.optimiser.zero_grad()
     with run.place.multiplying():

@@ -28,8 +28,14 @@ _OPTIMISERS: Mapping[str, Callable[[_Groups, OptimiserRecipe], torch.optim.Optim
 
 
 def make_optimiser(module: nn.Module, rates: Rates, recipe: OptimiserRecipe) -> torch.optim.Optimizer:
-    """The recipe's optimiser; what `rates` does not name learns at `decoder_lr`. Groups keep their rate as `peak`."""
+    """The recipe's optimiser; what `rates` does not name learns at `decoder_lr`. Groups keep their rate as `peak`.
+
+    What takes no gradient is in none.
+    """
     named = {id(parameter) for parameters, _ in rates for parameter in parameters}
     rest = [parameter for parameter in module.parameters() if id(parameter) not in named]
-    groups = [{"params": list(parameters), "peak": peak} for parameters, peak in (*rates, (rest, recipe.decoder_lr))]
+    groups = [
+        {"params": [parameter for parameter in parameters if parameter.requires_grad], "peak": peak}
+        for parameters, peak in (*rates, (rest, recipe.decoder_lr))
+    ]
     return _OPTIMISERS[recipe.name](groups, recipe)

@@ -125,7 +125,8 @@ class Recipe:
     `normals_loss` are the kinds of loss that depth and normals are trained with; `edge_weight` is the weight of edges
     in theirs, where both classes are not to have the same; `crop` is None for the whole image; `ema` is the decay of
     the averaged weights that are validated and exported, 0 for none; every `validate_every` steps the model is measured
-    and the state saved.
+    and the state saved. `frozen` are parts of the network, such as `encoder` or `decoders.depth`, that stay as they
+    start: neither their weights nor their BatchNorm statistics change, and their dropout is off.
     """
 
     name: str
@@ -137,6 +138,7 @@ class Recipe:
     steps: Count
     batch: Count
     validate_every: Count
+    frozen: tuple[str, ...] = ()
     auxiliary: dict[str, Weight] = field(default_factory=dict)
     video: VideoRecipe | None = None
     balance: Literal["sum", "geometric"] = "sum"
