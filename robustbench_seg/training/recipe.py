@@ -63,18 +63,25 @@ class PoseRecipe:
 
 @dataclass(frozen=True)
 class VideoRecipe(DataRecipe):
-    """Depth learnt from video without labels (Klingner 2020), in one batch with the labelled images.
+    """Depth learnt from video without labels, in one batch with the labelled images.
 
-    `dataset` has neighbouring frames, whose `size` must be that of the labelled crops. `batch` counts clips per step;
-    `gradient_scale` is λ: the encoder gets λ times the gradient of the labelled tasks and 1 - λ times that of depth.
-    `depth_lr` is the peak learning rate of depth's decoder: while the first motions are small, depth runs towards zero,
-    and a fast one into the end of its range, where no gradient is left.
+    `dataset` has neighbouring frames, whose `size` must be that of the labelled crops. `batch` counts clips per step.
+
+    Without `gradient_scale` both kinds of images pass through the whole network, and both losses, each with weight 1,
+    through whatever their outputs depend on (DenseMTL 2023). With it they share the encoder alone (Klingner 2020): it
+    is λ, and the encoder gets λ times the gradient of the labelled tasks and 1 - λ times that of depth; `depth_lr`
+    is then the peak learning rate of depth's decoder, the other decoders' by default: while the first motions are
+    small, depth runs towards zero, and a fast one into the end of its range, where no gradient is left.
     """
 
     batch: Count
-    gradient_scale: Annotated[float, Range(0, 1)]
-    depth_lr: Rate
+    gradient_scale: Annotated[float, Range(0, 1)] | None = None
+    depth_lr: Rate | None = None
     pose: PoseRecipe = field(default_factory=PoseRecipe, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if self.gradient_scale is None and self.depth_lr is not None:
+            raise ValueError("depth_lr: without gradient_scale depth has no decoder for itself; remove it")
 
 
 @dataclass(frozen=True)

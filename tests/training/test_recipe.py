@@ -81,6 +81,7 @@ VIDEO = '[video]\ndataset = "street-b"\nbatch = 2\ngradient_scale = 0.1\ndepth_l
         ("batch = 2", "batch = 0", "batch: must be at least 1"),
         ("batch = 2", "batch = 2\nsize = [64]", "size"),
         ("batch = 2", "", "missing key 'batch'"),
+        ("gradient_scale = 0.1", "", "depth_lr: without gradient_scale depth has no decoder for itself"),
         ("[video]", "[video]\nposes = 1", "did you mean pose"),
         ("", "", "depth is learnt from labels or from"),
     ],

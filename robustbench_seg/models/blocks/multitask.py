@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from torch import Tensor, nn
 
@@ -19,6 +19,18 @@ if TYPE_CHECKING:
     from robustbench_seg.models.networks.base import NetworkRequest
 
 Decoder = FPNDecoder | UDecoder
+
+
+class Branch(NamedTuple):
+    """What a task has for itself: a decoder from the encoder's features to a map, a head from that to the output."""
+
+    decoder: nn.Module
+    head: nn.Module
+
+    def output(self, features: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
+        """The task's output at `size` (H,W)."""
+        output: Tensor = self.head(self.decoder(features), size)
+        return output
 
 
 class MultiTaskNet(nn.Module):
@@ -41,10 +53,11 @@ class MultiTaskNet(nn.Module):
         """One output per task."""
         (height, width), size = images.shape[-2:], padded_size(images)
         features = self.encoder(images)
-        return {
-            task: self.heads[task](decoder(features), size)[..., :height, :width]
-            for task, decoder in self.decoders.items()
-        }
+        return {task: b.output(features, size)[..., :height, :width] for task, b in self.branches().items()}
+
+    def branches(self) -> dict[str, Branch]:
+        """What each task has beside the encoder, which is all that they share."""
+        return {task: Branch(decoder, self.heads[task]) for task, decoder in self.decoders.items()}
 
     def restricted(self, tasks: Sequence[str]) -> MultiTaskNet:
         """The same network, sharing its weights, with the decoders of these tasks alone."""

@@ -72,14 +72,14 @@ class EvaluationCard:
 class VideoCard:
     """The video that depth was learnt from without labels, and its metrics there, scaled to the labels' median.
 
-    `gradient_scale` is Klingner 2020's λ.
+    `gradient_scale` is Klingner 2020's λ, None where labelled images and frames pass through the whole network.
     """
 
     dataset: str
     split: str
     terms: str
     batch: int
-    gradient_scale: float
+    gradient_scale: float | None = None
     evaluation: EvaluationCard | None = None
     metrics: dict[str, float] = field(default_factory=dict)
 

@@ -38,6 +38,10 @@ class DenseInstances:
     def __len__(self) -> int:
         return len(self.classes)
 
+    def __getitem__(self, images: slice) -> DenseInstances:
+        """Those of some of the images."""
+        return self._mapped(lambda x: x[images])
+
     @cached_property
     def candidates(self) -> Candidates:
         """The candidates above the score floor that score best on their level; nothing waits for the device."""

@@ -1,4 +1,4 @@
-"""Klingner 2020's training: labelled images and clips of another data set through one encoder, in one batch."""
+"""Training from labels and video: labelled images and clips of another data set in one batch."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from robustbench_seg.training.supervised import Supervised
 from robustbench_seg.training.video.clips import Clips, ClipSource, clip_batch
 from robustbench_seg.training.video.network import JointNet
 from robustbench_seg.training.video.photometric import depth_loss
+from robustbench_seg.training.video.shared import SharedNet
+from robustbench_seg.training.video.split import SplitNet
 
 
 @dataclass(frozen=True)
@@ -46,23 +48,21 @@ class Joint:
     clips: ClipSource
 
     def wrapped(self, network: nn.Module) -> nn.Module:
-        """What is trained: the network, coarser depth heads and a pose network."""
-        pose = self.video.pose
+        """What is trained: the network and a pose network; split, with coarser depth heads."""
+        chosen, scale = self.video.pose, self.video.gradient_scale
         normalization = Normalization.parse(self.labelled.recipe.architecture.normalization)
-        return JointNet(
-            network,
-            PoseNet(pose.encoder, pose.encoder_args, normalization, pose.width),
-            self.video.gradient_scale,
-        )
+        pose = PoseNet(chosen.encoder, chosen.encoder_args, normalization, chosen.width)
+        return SharedNet(network, pose) if scale is None else SplitNet(network, pose, scale)
 
     def network(self, module: nn.Module) -> nn.Module:
         """What is validated and exported of it."""
         return module.get_submodule("network")
 
     def rates(self, module: nn.Module) -> Rates:
-        """The learning rates of the encoder and of the depth decoder."""
+        """The learning rates of the encoder and of what depth has for itself."""
         assert isinstance(module, JointNet)
-        return [*self.labelled.rates(module.network), (module.depth_parameters(), self.video.depth_lr)]
+        rates = self.labelled.rates(module.network)
+        return rates if self.video.depth_lr is None else [*rates, (module.depth_parameters(), self.video.depth_lr)]
 
     def batch(self, step: int) -> JointBatch:
         """Labelled images and clips of a step; InputError where their sizes do not fit."""
@@ -72,7 +72,7 @@ class Joint:
         return JointBatch(labelled, clips)
 
     def loss(self, forward: Forward, batch: JointBatch) -> Tensor:
-        """The labelled tasks' loss plus that of depth, neither weighted: λ weighs their gradients in the encoder."""
+        """The labelled tasks' loss plus that of depth, neither weighted: λ, if any, weighs gradients in the encoder."""
         labelled, clips = batch.labelled, batch.clips
         predicted = forward(labelled.images, clips)
         before, now, after = clips.clean

@@ -152,5 +152,5 @@ def test_video_without_its_data(tmp_path, joint_recipe, toy):
 
 def test_an_architecture_without_scales(tmp_path, joint_recipe, toy, sets):
     architecture = replace(joint_recipe.architecture, name="fpn", parameters={"encoder": "resnet18"})
-    with pytest.raises(InputError, match="architecture klingner"):
+    with pytest.raises(InputError, match=r"gradient_scale: .*, such as klingner; leave it out"):
         train(replace(joint_recipe, architecture=architecture), toy, toy, tmp_path, video=sets)

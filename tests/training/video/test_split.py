@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from robustbench_seg.training.video.network import scale_gradient
+from robustbench_seg.training.video.split import scale_gradient
 
 
 @pytest.mark.parametrize("factor", [0.0, 0.1, 1.0])
