@@ -12,8 +12,8 @@ from robustbench_seg.report.cells import Cell, Line, Table, text_cells
 from robustbench_seg.report.comparison import Scale
 from robustbench_seg.results.intervals import LEVEL, Interval, sign_of
 from robustbench_seg.results.names import curve_metric, metric_name, metric_of, task_name
-from robustbench_seg.results.pair import VALUE, PairResults
 from robustbench_seg.results.sample import Sample
+from robustbench_seg.studies.samples import Sampled
 
 SCALES = {"semantic": Scale(100.0, 1, "points"), "depth": Scale(unit="m")}
 
@@ -52,20 +52,12 @@ def direction(task: str) -> int:
     return 1 if metric_of(task, curve_metric(task)).higher_is_better else -1
 
 
-def differences(pair: PairResults, task: str, labels: Sequence[str]) -> Iterator[Gap]:
+def differences(model: Sampled, task: str, labels: Sequence[str]) -> Iterator[Gap]:
     """Every attack on a task against the first, at every ε of that."""
     first, *others = labels
-    epsilons = [key.epsilon for key in pair.cells if (key.attack, key.objective) == (first, task)]
-    for label, epsilon in itertools.product(others, filter(None, epsilons)):
-        a, b = (sample(pair, each, task, epsilon) for each in (label, first))
-        yield Gap(pair.pair.model, task, label, epsilon, a.value, b.value, a - b, pair.n_images)
-
-
-def sample(pair: PairResults, label: str, task: str, epsilon: float, images: Sequence[int] | None = None) -> Sample:
-    """The metric Q is drawn of under an attack on the task, over these images or all that count."""
-    (key,) = [k for k in pair.cells if (k.attack, k.objective, k.epsilon) == (label, task, epsilon)]
-    counted = [result.image for result in pair.counted(key) if images is None or result.image in images]
-    return pair.values(key, pair.tasks[task], counted).sample(curve_metric(task), VALUE)
+    for label, epsilon in itertools.product(others, model.epsilons(task, first)):
+        a, b = (model.at(task, each, epsilon) for each in (label, first))
+        yield Gap(model.model, task, label, epsilon, a.value, b.value, a - b, model.n_images)
 
 
 def counts_table(task: str, gaps: Sequence[Gap], titles: Mapping[str, str]) -> Table:

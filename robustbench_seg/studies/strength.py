@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,6 +13,7 @@ import click
 from matplotlib.figure import Figure
 
 from robustbench_seg.attacks.registry import make_attack
+from robustbench_seg.errors import InputError
 from robustbench_seg.evaluation.config import EvaluationConfig, resolve_device
 from robustbench_seg.evaluation.prepare import PreparedEvaluation
 from robustbench_seg.evaluation.run import run_evaluation
@@ -28,12 +28,11 @@ from robustbench_seg.report.comparison import PERCENT
 from robustbench_seg.report.section import Drawing, Part, Section, drawn
 from robustbench_seg.results.keys import WORST
 from robustbench_seg.results.names import attack_title
-from robustbench_seg.results.pair import PairResults, pairs_of
-from robustbench_seg.results.run import STORE, Run
-from robustbench_seg.results.store import Store
-from robustbench_seg.studies.equal_gradients import Gap, counts_table, differences, models_table, sample
+from robustbench_seg.results.run import Run
+from robustbench_seg.studies.equal_gradients import Gap, counts_table, differences, models_table
 from robustbench_seg.studies.experiments import Options, announced
 from robustbench_seg.studies.page import read_paper, study_options, write_page
+from robustbench_seg.studies.samples import SAMPLES, Images, Sampled, read_samples, write_samples
 
 NAME = "strength"
 EPSILONS = (0.5, 1.0, 2.0, 4.0)
@@ -98,61 +97,64 @@ def main(out: Path, limit: int | None, device: str, workers: int, names: Sequenc
     segmenting = [name for name in models if "semantic" in read_card(card_folders()[name]).tasks]
     parts = {"ladder": CLOSER, "strong": segmenting, "fast-strong": segmenting, "equal": models}
     parts |= {"strong-300": CLOSER} if sea else {}
-    runs = {name: [measured(name, model, options) for model in own] for name, own in parts.items()}
-    with ExitStack() as stack:
-        pairs = {
-            name: [pair for run in own for pair in pairs_of(stack.enter_context(Store(run.folder / STORE)))]
-            for name, own in runs.items()
-        }
-        words = read_paper(__file__)["page"]
-        every = [run for own in runs.values() for run in own]
-        options_given = [f"-m {name}" for name in names] + ["--sea"] * sea
-        page = write_page(out, NAME, words, sections(pairs, words), every, options_given)
+    found = {name: [measured(name, model, options) for model in own] for name, own in parts.items()}
+    words = read_paper(__file__)["page"]
+    every = [Run(options.work / name / model) for name, own in parts.items() for model in own]
+    options_given = [f"-m {name}" for name in names] + ["--sea"] * sea
+    page = write_page(out, NAME, words, sections(found, words), every, options_given)
     click.echo(f"study: {page}")
 
 
-def measured(name: str, model: str, options: Options) -> Run:
-    """The run of a protocol on a model of street; given again it resumes."""
-    folder = options.work / name / model
-    config = EvaluationConfig(
-        models=[ModelSpec(model)],
-        datasets=[DataSpec("street")],
-        protocol=protocols()[name],
-        tasks=list(EQUAL) if name == "equal" else ["semantic"],
-        limit=options.limit or IMAGES,
-        device=options.device,
-        workers=options.workers,
-        given={"study": NAME, "part": name},
-    )
-    return run_evaluation(PreparedEvaluation(config, folder), folder, announced(f"{name}, {model}", options.announce))
+def measured(name: str, model: str, options: Options) -> Sampled:
+    """What a protocol leaves of a model on street; measured where that is not there yet, resuming where it stopped."""
+    folder, images = options.work / name / model, options.limit or IMAGES
+    if not (folder / SAMPLES).is_file():
+        config = EvaluationConfig(
+            models=[ModelSpec(model)],
+            datasets=[DataSpec("street")],
+            protocol=protocols()[name],
+            tasks=list(EQUAL) if name == "equal" else ["semantic"],
+            limit=images,
+            device=options.device,
+            workers=options.workers,
+            given={"study": NAME, "part": name},
+        )
+        announce = announced(f"{name}, {model}", options.announce)
+        run_evaluation(PreparedEvaluation(config, folder), folder, announce)
+        write_samples(folder)
+    found = read_samples(folder / SAMPLES)
+    if found.n_images != images:
+        raise InputError(f"{folder}: is over {found.n_images} images, not {images}; give another -o or remove it")
+    return found
 
 
-Pairs = Mapping[str, Sequence[PairResults]]
-"""The models of each run."""
+Parts = Mapping[str, Sequence[Sampled]]
+"""The models of each part."""
 
 
-def sections(pairs: Pairs, words: Mapping[str, Any]) -> list[Section]:
+def sections(found: Parts, words: Mapping[str, Any]) -> list[Section]:
     """The sections of the page."""
     labels = {task: [rung(task, *attack, EQUAL_STEPS).label for attack in attacks] for task, attacks in EQUAL.items()}
-    tasks = [(pair, task) for pair in pairs["equal"] for task in EQUAL if task in pair.tasks]
-    gaps = [gap for pair, task in tasks for gap in differences(pair, task, labels[task])]
+    tasks = [(model, task) for model in found["equal"] for task in EQUAL if task in model.tasks]
+    gaps = [gap for model, task in tasks for gap in differences(model, task, labels[task])]
     gaps = [replace(gap, comparisons=len(gaps)) for gap in gaps]
+    strong, fast = (gradients(protocols()[name]) for name in ("strong", "fast-strong"))
     facts = {
-        "images": pairs["ladder"][0].n_images,
-        "half": pairs["ladder"][0].n_images // 2,
+        "images": found["ladder"][0].n_images,
+        "half": found["ladder"][0].n_images // 2,
         "steps": EQUAL_STEPS,
         "comparisons": len(gaps),
-        "strong": f"{cost(pairs['strong'][0]):g}",
-        "fast": f"{cost(pairs['fast-strong'][0]):g}",
-        "share": f"{cost(pairs['fast-strong'][0]) / cost(pairs['strong'][0]):.0%}",
+        "strong": f"{strong:g}",
+        "fast": f"{fast:g}",
+        "share": f"{fast / strong:.0%}",
     }
     text = {name: [each.format(**facts) for each in words[name]] for name in ("equal", "ladder", "strong", "fast")}
-    curves = drawn("curves", [Drawing("gradients", text["ladder"][0], partial(gradients_figure, pairs))])
+    curves = drawn("curves", [Drawing("gradients", text["ladder"][0], partial(gradients_figure, found))])
     return [
-        Section("worst", "Worst case", "The worst case", text["strong"], [Part(tables=[worst_table(pairs)])]),
+        Section("worst", "Worst case", "The worst case", text["strong"], [Part(tables=[worst_table(found)])]),
         Section("equal", "Equal gradients", "Attack by attack at equal gradients", text["equal"], equal_parts(gaps)),
         Section("gradients", "Gradients", "mIoU over gradients", [], [Part(figures=files) for files in curves]),
-        Section("fast", "fast-strong", "How near fast-strong is", text["fast"], [Part(tables=[halves_table(pairs)])]),
+        Section("fast", "fast-strong", "How near fast-strong is", text["fast"], [Part(tables=[halves_table(found)])]),
     ]
 
 
@@ -169,7 +171,7 @@ def equal_parts(gaps: Sequence[Gap]) -> list[Part]:
     return parts
 
 
-def worst_table(pairs: Pairs) -> Table:
+def worst_table(found: Parts) -> Table:
     """The mIoU of every model under the papers' PGD, PGD-20 and both worst cases; with SEA's steps where measured."""
     columns = {
         "PGD as in the papers": ("equal", PAPER.label),
@@ -178,43 +180,41 @@ def worst_table(pairs: Pairs) -> Table:
         "strong": ("strong", WORST),
         f"strong, {SEA_STEPS} steps": ("strong-300", WORST),
     }
-    columns = {name: column for name, column in columns.items() if column[0] in pairs}
-    by_model = {(run, pair.pair.model): pair for run, of_run in pairs.items() for pair in of_run}
+    columns = {name: column for name, column in columns.items() if column[0] in found}
+    by_model = {(part, each.model): each for part, models in found.items() for each in models}
     lines = []
-    for model, epsilon in itertools.product([pair.pair.model for pair in pairs["strong"]], EPSILONS):
-        known = [(by_model.get((run, model)), label) for run, label in columns.values()]
+    for model, epsilon in itertools.product([each.model for each in found["strong"]], EPSILONS):
+        known = [(by_model.get((part, model)), label) for part, label in columns.values()]
         cells = [
-            DASH if pair is None else PERCENT.number(sample(pair, label, "semantic", epsilon).value)
-            for pair, label in known
+            DASH if each is None else PERCENT.number(each.at("semantic", label, epsilon).value) for each, label in known
         ]
         lines.append(Line(model, f"ε = {epsilon:g}", text_cells(*cells)))
     return Table("mIoU in per cent", "model", tuple(columns), tuple(lines))
 
 
-def cost(pair: PairResults) -> float:
-    """Gradients per image and ε of all attacks on segmentation together."""
-    own = [each for each in pair.pair.configurations if each.objective == "semantic"]
-    grids = [(make_attack(each.attack, each.params), [epsilon or 0.0 for epsilon in each.epsilons]) for each in own]
-    return sum(attack.num_gradients(grid) for attack, grid in grids) / len(EPSILONS)
+def gradients(protocol: Protocol) -> float:
+    """Gradients per image and ε of all its attacks on segmentation together."""
+    plans = [plan for plan in protocol.attacks if plan.name != WORST and "semantic" in (plan.objectives or ())]
+    return sum(make_attack(plan.name, plan.params).num_gradients(plan.epsilons) for plan in plans) / len(EPSILONS)
 
 
-def gradients_figure(pairs: Pairs) -> Figure:
+def gradients_figure(found: Parts) -> Figure:
     """MIoU over gradients per image and ε: one panel per model and ε, one line per attack and loss."""
     canvas = titled("mIoU over gradients per image and ε")
-    grid = canvas.subplots(len(pairs["ladder"]), len(EPSILONS), sharex=True, sharey="col", squeeze=False)
-    strong = {pair.pair.model: pair for pair in pairs["strong"]}
-    for row, pair in zip(grid, pairs["ladder"], strict=True):
+    grid = canvas.subplots(len(found["ladder"]), len(EPSILONS), sharex=True, sharey="col", squeeze=False)
+    strong = {each.model: each for each in found["strong"]}
+    for row, model in zip(grid, found["ladder"], strict=True):
         for axes, epsilon in zip(row, EPSILONS, strict=True):
             for ((name, loss), ladder), ink in zip(LADDER.items(), INKS, strict=False):
                 plans = [rung("semantic", name, loss, steps) for steps in ladder]
-                values = [100 * sample(pair, plan.label, "semantic", epsilon).value for plan in plans]
+                values = [100 * model.at("semantic", plan.label, epsilon).value for plan in plans]
                 axes.plot(ladder, values, color=ink, marker="o", label=titled_by_loss(name, loss))
-            reached = 100 * sample(strong[pair.pair.model], WORST, "semantic", epsilon).value
+            reached = 100 * strong[model.model].at("semantic", WORST, epsilon).value
             axes.axhline(reached, color="#1a1a1a", linestyle=(0, (4, 1.6)), linewidth=1.1, label="strong, worst case")
             axes.set_xscale("log")
             axes.set_xticks([10, 20, 40, 80], ["10", "20", "40", "80"])
             axes.minorticks_off()
-            axes.set_title(f"{pair.pair.model}, ε = {epsilon:g}", fontsize=9, pad=6)
+            axes.set_title(f"{model.model}, ε = {epsilon:g}", fontsize=9, pad=6)
         row[0].set_ylabel("mIoU, %")
     for axes in grid[-1]:
         axes.set_xlabel("gradients")
@@ -230,23 +230,20 @@ def titled_by_loss(name: str, loss: str) -> str:
     return ", ".join(filter(None, (attack_title(name), own if name in ("pgd", "apgd") else "")))
 
 
-def halves_table(pairs: Pairs) -> Table:
+def halves_table(found: Parts) -> Table:
     """How far the worst case of `fast-strong` is above that of `strong`, where it was chosen and on other images."""
-    strong = {pair.pair.model: pair for pair in pairs["strong"]}
-    count = pairs["strong"][0].n_images
-    halves = range(count // 2), range(count // 2, count)
+    strong = {each.model: each for each in found["strong"]}
+    halves = Images.FIRST_HALF, Images.SECOND_HALF
 
-    def above(pair: PairResults, epsilon: float, images: Sequence[int]) -> str:
-        fast, slow = (
-            sample(each, WORST, "semantic", epsilon, images).value for each in (pair, strong[pair.pair.model])
-        )
+    def above(model: Sampled, epsilon: float, images: Images) -> str:
+        fast, slow = (each.at("semantic", WORST, epsilon, images).value for each in (model, strong[model.model]))
         return PERCENT.signed(fast - slow)
 
     lines = [
-        Line(pair.pair.model, f"ε = {epsilon:g}", text_cells(*(above(pair, epsilon, images) for images in halves)))
-        for pair, epsilon in itertools.product(pairs["fast-strong"], EPSILONS)
+        Line(model.model, f"ε = {epsilon:g}", text_cells(*(above(model, epsilon, images) for images in halves)))
+        for model, epsilon in itertools.product(found["fast-strong"], EPSILONS)
     ]
-    heads = (f"images 1 to {count // 2}", "the others")
+    heads = (f"images 1 to {found['strong'][0].n_images // 2}", "the others")
     return Table("fast-strong above strong, points of mIoU", "model", heads, tuple(lines))
 
 

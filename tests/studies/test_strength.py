@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from robustbench_seg.errors import InputError
 from robustbench_seg.protocol import PROTOCOLS
 from robustbench_seg.results.sample import mean_of
 from robustbench_seg.studies import strength
@@ -23,6 +24,11 @@ def test_with_the_steps_of_sea_the_strong_protocol_is_otherwise_as_it_was():
         replace(plan, params={**plan.params, "steps": 0}) for plan in strong.attacks if plan.name == "apgd"
     ]
     assert {plan.params["steps"] for plan in longer.attacks if plan.name == "apgd"} == {strength.SEA_STEPS}
+
+
+def test_the_cheap_protocol_takes_at_most_a_fifth_of_the_gradients():
+    strong, fast = (strength.gradients(strength.protocols()[name]) for name in ("strong", "fast-strong"))
+    assert 0 < fast <= strong / 5
 
 
 def gap(model, value, plain, task="semantic", comparisons=1):
@@ -80,7 +86,13 @@ def test_the_study_runs_and_resumes(tmp_path, monkeypatch):
     assert first.output.count("strong-300, street-single: 0 of 1 batches") == 1
     page = (tmp_path / "study.html").read_text()
     assert "street-uninet-d" in page
+    # What was measured stays without the store.
+    for store in tmp_path.rglob("store.sqlite"):
+        store.unlink()
     again = CliRunner().invoke(strength.main, arguments)
     assert again.exit_code == 0
+    assert (tmp_path / "study.html").read_text() == page
+    other = CliRunner().invoke(strength.main, ["-o", str(tmp_path), "--limit", "3", "--device", "cpu"])
+    assert isinstance(other.exception, InputError)
     assert (tmp_path / "strong" / "street-single" / "summary.csv").exists()
     assert not (tmp_path / "strong" / "street-uninet-d").exists(), "it has no segmentation"
