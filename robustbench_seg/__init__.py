@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from robustbench_seg.attacks.objectives.registry import OBJECTIVES
 from robustbench_seg.attacks.registry import ATTACKS
 from robustbench_seg.data.registry import DATASETS
-from robustbench_seg.models.registry import MODELS, NETWORKS
+from robustbench_seg.models.registry import MODELS, NETWORKS, POSE_NETWORKS
 from robustbench_seg.protocol import PROTOCOLS
 from robustbench_seg.tasks.registry import TASKS
 
@@ -33,7 +33,7 @@ _LAZY = {
     "load_model": "api.models",
 }
 
-__all__ = ["ATTACKS", "DATASETS", "MODELS", "NETWORKS", "OBJECTIVES", "PROTOCOLS", "TASKS"]
+__all__ = ["ATTACKS", "DATASETS", "MODELS", "NETWORKS", "OBJECTIVES", "POSE_NETWORKS", "PROTOCOLS", "TASKS"]
 __all__ += ["Attacked", "Dataset", "Objective", "Perturbation", "Run", "Task", "attack", "evaluate", "load_model"]
 
 

@@ -45,6 +45,7 @@ ADDED = {
     "attacks": "random_signs",
     "objectives": "far",
     "networks": "shallow",
+    "pose_networks": "mean_motion",
     "datasets": "blurred",
     "tasks": "albedo",
 }

@@ -391,7 +391,8 @@ def test_listing_everything_imports_no_torch():
 
 
 def test_registries_are_found_by_the_words_of_the_command_line():
-    assert list(REGISTRIES) == ["models", "networks", "attacks", "objectives", "datasets", "protocols", "tasks"]
+    networks = ["networks", "pose_networks"]
+    assert list(REGISTRIES) == ["models", *networks, "attacks", "objectives", "datasets", "protocols", "tasks"]
     assert REGISTRIES["models"] is MODELS
     assert "street" in DATASETS
 

@@ -15,7 +15,7 @@ from robustbench_seg.cli.options import load_plugins, plugin_option
 if TYPE_CHECKING:
     from robustbench_seg.registry import Entry
 
-_KINDS = ("models", "networks", "attacks", "objectives", "datasets", "protocols", "tasks")
+_KINDS = ("models", "networks", "pose_networks", "attacks", "objectives", "datasets", "protocols", "tasks")
 
 
 @click.command("list")
@@ -46,7 +46,7 @@ def list_command(kind: str, as_json: bool, plugins: tuple[str, ...]) -> None:
 @click.argument("name")
 @plugin_option
 def show_command(kind: str, name: str, plugins: tuple[str, ...]) -> None:
-    """Show one model card, network or attack with its parameters, objective, data set, protocol or task."""
+    """Show one model card, (pose) network or attack with its parameters, objective, data set, protocol or task."""
     from robustbench_seg.evaluation.spec import ModelSpec
     from robustbench_seg.registries import REGISTRIES
 
@@ -117,6 +117,7 @@ def _show_task(entry: Entry) -> list[str]:
 _SHOW = {
     "model": _show_model,
     "network": _show_network,
+    "pose_network": _show_network,
     "attack": _show_attack,
     "objective": _show_documented,
     "dataset": _show_documented,

@@ -21,7 +21,7 @@ plugin_option = click.option(
     "plugins",
     multiple=True,
     metavar="FILE",
-    help="Python file that registers attacks, objectives, tasks, networks, models or data sets.",
+    help="Python file that registers attacks, objectives, tasks, (pose) networks, models or data sets.",
 )
 
 

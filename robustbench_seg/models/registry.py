@@ -1,4 +1,4 @@
-"""The networks, and the models made of them, by name; listing either imports no torch."""
+"""The networks, and the models made of them, by name; listing them imports no torch."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from robustbench_seg.registry import Entry, Registry, built_in, lazy, summary_of
 
 if TYPE_CHECKING:
     from robustbench_seg.models.base import LoadedModel
+    from robustbench_seg.models.blocks.pose import PoseParameters
     from robustbench_seg.models.networks.base import NetworkParameters
 
 
@@ -33,6 +34,9 @@ _NETWORKS = {
     "padnet": ("models.networks.padnet:PadNetParameters", "PAD-Net: first predictions, then distillation"),
     "uninet": ("models.networks.uninet:UniNetParameters", "UniNet 2021: a shared decoder and an instance head"),
 }
+_POSE_NETWORKS = {
+    "resnet": ("models.blocks.pose:ResNetPoseParameters", "an encoder of two frames, and convolutions (monodepth2's)"),
+}
 
 
 def card_folders() -> dict[str, Path]:
@@ -53,5 +57,8 @@ def _opener(folder: Path) -> Callable[[], LoadedModel]:
 
 NETWORKS: Registry[type[NetworkParameters]] = Registry(
     "network", "networks", lambda: built_in("network", _NETWORKS, "models/registry.py")
+)
+POSE_NETWORKS: Registry[type[PoseParameters]] = Registry(
+    "pose network", "pose_networks", lambda: built_in("pose network", _POSE_NETWORKS, "models/registry.py")
 )
 MODELS: Registry[Callable[[], LoadedModel]] = Registry("model", "models", _cards)

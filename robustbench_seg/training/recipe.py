@@ -54,11 +54,11 @@ class DataRecipe:
 
 @dataclass(frozen=True)
 class PoseRecipe:
-    """The pose network: its encoder, and the width of the convolutions after it."""
+    """The pose network's name and parameters, and its peak learning rate, by default the decoders'."""
 
-    encoder: str = "resnet18"
-    encoder_args: dict[str, Any] = field(default_factory=dict)
-    width: Count = 256
+    name: str = "resnet"
+    parameters: dict[str, Any] = field(default_factory=dict)
+    lr: Rate | None = None
 
 
 @dataclass(frozen=True)

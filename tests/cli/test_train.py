@@ -29,7 +29,7 @@ dataset = "film"
 batch = 2
 gradient_scale = 0.1
 depth_lr = 1e-3
-[video.pose]
+[video.pose.parameters]
 encoder_args = { channels = [8, 8, 16, 16], layers = [1, 1, 1, 1], stem_type = "deep", stem_width = 8 }
 width = 16
 """

@@ -1,18 +1,42 @@
-"""The pose network of self-supervised depth (Klingner 2020, monodepth2's): two frames to a rigid motion."""
+"""Pose networks of self-supervised depth: two frames to a rigid motion."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
 
 from robustbench_seg.models.blocks.encoders import Encoder
 from robustbench_seg.models.blocks.normalization import Normalization, Normalize
+from robustbench_seg.strict import Range
 
 _SCALE = 0.01
 """Keeps the first motions small, so that the first warps stay near the identity."""
+
+
+class PoseParameters(ABC):
+    """Base of the dataclasses whose fields are a pose network's parameters; `POSE_NETWORKS.register(name)` adds one."""
+
+    @abstractmethod
+    def build(self, normalization: Normalization) -> nn.Module:
+        """The network with fresh weights, which maps two batches of images as `PoseNet` does."""
+
+
+@dataclass(frozen=True)
+class ResNetPoseParameters(PoseParameters):
+    """The pose network of Klingner 2020 (monodepth2's); `width` is that of the convolutions after the encoder."""
+
+    encoder: str = "resnet18"
+    encoder_args: dict[str, Any] = field(default_factory=dict)
+    width: Annotated[int, Range(1, 65_536)] = 256
+
+    def build(self, normalization: Normalization) -> nn.Module:
+        """The network of these parameters."""
+        return PoseNet(self.encoder, self.encoder_args, normalization, self.width)
 
 
 class PoseNet(nn.Module):

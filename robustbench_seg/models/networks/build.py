@@ -1,10 +1,10 @@
-"""Builds the network that a card or recipe names."""
+"""Builds the networks that a card or recipe names."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -12,19 +12,36 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from robustbench_seg.errors import InputError, RobustsegError
 from robustbench_seg.models.blocks.encoders import FAULTS
+from robustbench_seg.models.blocks.normalization import Normalization
 from robustbench_seg.models.networks.base import NetworkRequest
-from robustbench_seg.models.registry import NETWORKS
-from robustbench_seg.registry import described
+from robustbench_seg.models.registry import NETWORKS, POSE_NETWORKS
+from robustbench_seg.registry import Registry, described
 from robustbench_seg.strict import from_table
 
+T = TypeVar("T")
 _SPARE = 50_000_000
 """Parameters that a network may have while it is built: timm makes classifiers and throws them away."""
 
 
 def build(name: str, parameters: Mapping[str, Any], request: NetworkRequest, where: str) -> nn.Module:
     """The network of that name with fresh weights; every fault is an InputError of one line, opened by `where`."""
+    return _built(NETWORKS, name, parameters, lambda chosen: chosen.build(request), where)
+
+
+def build_pose(name: str, parameters: Mapping[str, Any], normalization: Normalization, where: str) -> nn.Module:
+    """The pose network of that name, in the same way."""
+    return _built(POSE_NETWORKS, name, parameters, lambda chosen: chosen.build(normalization), where)
+
+
+def _built(
+    registry: Registry[type[T]],
+    name: str,
+    parameters: Mapping[str, Any],
+    make: Callable[[T], nn.Module],
+    where: str,
+) -> nn.Module:
     try:
-        return from_table(NETWORKS.get(name), parameters, f"[{name}]").build(request)
+        return make(from_table(registry.get(name), parameters, f"[{name}]"))
     except RobustsegError as error:
         raise InputError(f"{where}: {error}") from None
     except FAULTS as error:

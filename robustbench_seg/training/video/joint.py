@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from robustbench_seg.errors import InputError
 from robustbench_seg.models.blocks.normalization import Normalization
-from robustbench_seg.models.blocks.pose import PoseNet
 from robustbench_seg.models.blocks.resize import MULTIPLE, SMALLEST
+from robustbench_seg.models.networks.build import build_pose
 from robustbench_seg.training.batches import Batch
 from robustbench_seg.training.optimiser import Rates
 from robustbench_seg.training.place import Forward
@@ -49,9 +49,11 @@ class Joint:
 
     def wrapped(self, network: nn.Module) -> nn.Module:
         """What is trained: the network and a pose network; split, with coarser depth heads."""
-        chosen, scale = self.video.pose, self.video.gradient_scale
-        normalization = Normalization.parse(self.labelled.recipe.architecture.normalization)
-        pose = PoseNet(chosen.encoder, chosen.encoder_args, normalization, chosen.width)
+        recipe, scale = self.labelled.recipe, self.video.gradient_scale
+        normalization = Normalization.parse(recipe.architecture.normalization)
+        pose = build_pose(
+            self.video.pose.name, self.video.pose.parameters, normalization, f"recipe {recipe.name}: pose"
+        )
         return SharedNet(network, pose) if scale is None else SplitNet(network, pose, scale)
 
     def network(self, module: nn.Module) -> nn.Module:
@@ -59,10 +61,11 @@ class Joint:
         return module.get_submodule("network")
 
     def rates(self, module: nn.Module) -> Rates:
-        """The learning rates of the encoder and of what depth has for itself."""
+        """The learning rates of the encoder, of what depth has for itself, and of the pose network."""
         assert isinstance(module, JointNet)
-        rates = self.labelled.rates(module.network)
-        return rates if self.video.depth_lr is None else [*rates, (module.depth_parameters(), self.video.depth_lr)]
+        own = (module.depth_parameters(), self.video.depth_lr), ([*module.pose.parameters()], self.video.pose.lr)
+        chosen = [(parameters, rate) for parameters, rate in own if rate is not None]
+        return [*self.labelled.rates(module.network), *chosen]
 
     def batch(self, step: int) -> JointBatch:
         """Labelled images and clips of a step; InputError where their sizes do not fit."""

@@ -59,5 +59,5 @@ def sets(film: Film) -> VideoSets:
 
 @pytest.fixture
 def joint_recipe(recipe: Recipe) -> Recipe:
-    video = VideoRecipe("film", 2, 0.1, 1e-3, pose=PoseRecipe("resnet18", NANO, 16))
+    video = VideoRecipe("film", 2, 0.1, 1e-3, pose=PoseRecipe(parameters={"encoder_args": NANO, "width": 16}))
     return replace(recipe, tasks={"semantic": 1.0}, video=video, crop=(64, 64))
