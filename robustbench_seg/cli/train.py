@@ -20,7 +20,13 @@ if TYPE_CHECKING:
 @click.argument("recipe")
 @click.option("--scale", type=click.Choice(["nano", "paper"]), default="nano", show_default=True)
 @click.option("--data", "root", metavar="ROOT", help="Folder of the recipe's data set.")
-@click.option("--video", "video_root", metavar="ROOT", help="Folder of the data set of the recipe's [video].")
+@click.option(
+    "--video",
+    "--target",
+    "unlabelled_root",
+    metavar="ROOT",
+    help="Folder of the data set of the recipe's [video] or [adaptation].",
+)
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Another seed than the recipe's.")
 @click.option("--steps", type=click.IntRange(min=1), help="Another number of steps than the recipe's.")
 @click.option(
@@ -67,7 +73,7 @@ def train_command(
     recipe: str,
     scale: str,
     root: str | None,
-    video_root: str | None,
+    unlabelled_root: str | None,
     seed: int | None,
     steps: int | None,
     grids: tuple[str, ...],
@@ -108,21 +114,27 @@ def train_command(
     work = work or Path("runs") / "train" / f"{chosen.name}-{scale}"
     place = open_place(resolve_device(device), devices, precision, workers)
     if found:
-        run_grid(found, work, out, references, place, root=root, video_root=video_root)
+        run_grid(found, work, out, references, place, root=root, unlabelled_root=unlabelled_root)
         return
     out = out or work / chosen.name
     make_folder(work)
     make_folder(out)
     with training_progress() as report:
-        card = run_recipe(chosen, work, out, root=root, video_root=video_root, place=place, progress=report)
+        card = run_recipe(chosen, work, out, root=root, unlabelled_root=unlabelled_root, place=place, progress=report)
     if card is None:
         return
     click.echo(f"{card.training.selection}; card and weights in {out}")
     for task, metrics in card.metrics.items():
-        click.echo(f"  {task}: " + ", ".join(f"{name} {value:.4f}" for name, value in metrics.items()))
+        click.echo(f"  {task}: {_listed(metrics)}")
     if card.video and card.video.metrics:
-        values = ", ".join(f"{name} {value:.4f}" for name, value in card.video.metrics.items())
-        click.echo(f"  depth on {card.video.dataset}: {values}")
+        click.echo(f"  depth on {card.video.dataset}: {_listed(card.video.metrics)}")
+    if card.adaptation:
+        for task, metrics in card.adaptation.metrics.items():
+            click.echo(f"  {task} on {card.adaptation.dataset}: {_listed(metrics)}")
+
+
+def _listed(metrics: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
 
 
 def _recipe_file(text: str) -> Path:

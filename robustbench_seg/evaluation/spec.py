@@ -76,7 +76,8 @@ class DataSpec:
                 raise UsageError(f"data set '{self.name}' takes no {key}, not '{value}'; leave it out")
         if "root" in parameters and parameters["root"].default is inspect.Parameter.empty and "root" not in given:
             raise UsageError(
-                f"data set '{self.name}' needs its folder; write -d {self.name}:FOLDER (train: --data, --video)"
+                f"data set '{self.name}' needs its folder; write -d {self.name}:FOLDER "
+                "(train: --data, --video, --target)"
             )
         return factory(**given, **{key: value for key, value in preferred.items() if key in parameters})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import ClassVar
@@ -68,6 +69,13 @@ class DenseTask(Task):
         """What tells where two predictions (N,...,H,W) are alike, (N,H,W) bool; None where the task does not say."""
         return None
 
+    def domain_maps(self, output: Tensor, source: Tensor) -> Tensor:
+        """What a discriminator of domains sees (N,K,H,W) of an output; `source` is that of the labelled domain's batch.
+
+        By default the output itself.
+        """
+        return output.unsqueeze(1) if self.planes == 1 else output
+
     def _checked(self, value: object, shape: Sequence[int]) -> Tensor:
         key, count = self.key, shape[0]
         if not isinstance(value, torch.Tensor):
@@ -81,6 +89,14 @@ class DenseTask(Task):
         if self.planes not in (None, dense.shape[1]):
             raise InputError(f"output '{key}' has {dense.shape[1]} channels, not {self.planes}; give the model as many")
         return dense
+
+
+def self_information(log_probabilities: Tensor) -> Tensor:
+    """-p log p of each of C classes (N,C,H,W), divided by log C: their sum, the entropy, is 1 where all are as likely.
+
+    What a discriminator sees of a segmentation (Vu 2019, AdvEnt).
+    """
+    return -log_probabilities.exp() * log_probabilities / math.log(log_probabilities.shape[1])
 
 
 def dense_tasks() -> dict[str, DenseTask]:

@@ -103,6 +103,11 @@ class Depth(RegionTask):
         """The loss that the settings name, over all valid pixels of the batch."""
         return {"depth": TRAINING_LOSSES[settings.depth](output, label)}
 
+    def domain_maps(self, output: Tensor, source: Tensor) -> Tensor:
+        """Depth between the least and the largest of the labelled domain's batch, which are 0 and 1 (DenseMTL 2023)."""
+        near, far = source.detach().aminmax()
+        return ((output - near) / (far - near).clamp(min=1e-6)).unsqueeze(1)
+
     def draw_output(self, output: Tensor, i: int, image: Tensor, classes: ClassSet) -> Pixels:
         """Depth on a logarithmic scale; near is bright."""
         from matplotlib import colormaps

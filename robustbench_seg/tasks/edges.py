@@ -22,7 +22,7 @@ from robustbench_seg.tasks.base import (
     quotient,
     stack,
 )
-from robustbench_seg.tasks.dense import DenseTask
+from robustbench_seg.tasks.dense import DenseTask, self_information
 from robustbench_seg.tasks.masked import masked_mean, selected
 from robustbench_seg.tasks.rules import MapRule
 
@@ -96,6 +96,10 @@ class Edges(DenseTask):
         )
         total = count if heavy is None else count * (share * edge + (1 - share) * (1 - edge))
         return {"edges": mean * (truth.numel() / total)}
+
+    def domain_maps(self, output: Tensor, source: Tensor) -> Tensor:
+        """The self-information of both classes, as of a segmentation into edges and what is none."""
+        return self_information(torch.stack([F.logsigmoid(output), F.logsigmoid(-output)], 1))
 
     def draw_output(self, output: Tensor, i: int, image: Tensor, classes: ClassSet) -> Pixels:
         """The probability of an edge in grey."""

@@ -27,7 +27,7 @@ from robustbench_seg.tasks.base import (
     stack,
 )
 from robustbench_seg.tasks.counting import counts
-from robustbench_seg.tasks.dense import DenseTask
+from robustbench_seg.tasks.dense import DenseTask, self_information
 from robustbench_seg.tasks.masked import masked_mean, selected
 from robustbench_seg.tasks.rules import MapRule
 from robustbench_seg.tasks.semantic_losses import LOSSES, is_right, unit_gap
@@ -141,6 +141,10 @@ class Semantic(DenseTask):
     def training_losses(self, output: Tensor, label: Tensor, settings: LossSettings) -> Mapping[str, Tensor]:
         """The class-weighted cross-entropy over all labelled pixels of the batch."""
         return {"seg": weighted_cross_entropy(output, label, settings.class_weights)}
+
+    def domain_maps(self, output: Tensor, source: Tensor) -> Tensor:
+        """The self-information of every class."""
+        return self_information(output.log_softmax(1))
 
     def draw_output(self, output: Tensor, i: int, image: Tensor, classes: ClassSet) -> Pixels:
         """The most likely class in its colour."""

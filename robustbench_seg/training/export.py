@@ -14,6 +14,7 @@ from robustbench_seg.data.base import Dataset
 from robustbench_seg.models.catalogue.card import (
     SCHEMA,
     WEIGHTS,
+    AdaptationCard,
     ArchitectureCard,
     Card,
     EvaluationCard,
@@ -27,7 +28,7 @@ from robustbench_seg.tasks.depth import Depth
 from robustbench_seg.training.batches import Source
 from robustbench_seg.training.curves import CURVES, write_curves
 from robustbench_seg.training.loop import BEST, LOG, build_module
-from robustbench_seg.training.method import VideoSets, video_checks
+from robustbench_seg.training.method import Splits, unlabelled_checks
 from robustbench_seg.training.place import HERE, Place
 from robustbench_seg.training.recipe import DataRecipe, Recipe
 from robustbench_seg.training.state import read_state
@@ -40,13 +41,13 @@ def export(
     out: Path,
     folder: Path,
     *,
-    video: VideoSets | None = None,
+    unlabelled: Splits | None = None,
     place: Place = HERE,
 ) -> Card:
     """Writes `weights.safetensors` (fp16), `card.toml`, `log.csv` and `curves.png` of the run in `out` into `folder`.
 
-    The metrics on the card are those of the rounded weights as a user loads them. Depth learnt from `video` is
-    measured on `val_set` too where that has depth.
+    The metrics on the card are those of the rounded weights as a user loads them. What is
+    learnt from `unlabelled` data is measured on theirs, and depth learnt from video on `val_set` where that has depth.
     """
     folder.mkdir(parents=True, exist_ok=True)
     chosen = recipe.architecture
@@ -57,7 +58,7 @@ def export(
     fit(module, read_safetensors(folder / WEIGHTS, sha256), str(folder / WEIGHTS))
     module.to(place.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     tasks = tuple(task for task in recipe.outputs if task in val_set.tasks)
-    check = Check(Source(val_set, tasks, size=recipe.data.size), median_scaling=recipe.video is not None)
+    check = Check(Source(val_set, tasks, size=recipe.data.size), recipe.median_scaling)
     card = Card(
         schema=SCHEMA,
         name=folder.name,
@@ -72,7 +73,8 @@ def export(
         evaluation=measured_on(recipe.data, val_set),
         metrics=_rounded(validate(module, check, place.device)),
         median_scaling=check.median_scaling,
-        video=_video(recipe, video, module, place.device),
+        video=_video(recipe, unlabelled, module, place.device),
+        adaptation=_adaptation(recipe, unlabelled, module, place.device),
     )
     shutil.copyfile(out / LOG, folder / LOG)
     write_curves(folder / LOG, folder / CURVES, folder.name)
@@ -103,14 +105,25 @@ def measured_on(data: DataRecipe, val_set: Dataset) -> EvaluationCard:
     return EvaluationCard(data.dataset, data.val, len(val_set), (int(height), int(width)))
 
 
-def _video(recipe: Recipe, sets: VideoSets | None, module: nn.Module, device: torch.device) -> VideoCard | None:
+def _video(recipe: Recipe, sets: Splits | None, module: nn.Module, device: torch.device) -> VideoCard | None:
     video = recipe.video
     if video is None or sets is None:
         return None
     card = VideoCard(video.dataset, video.train, sets.train.terms, video.batch, video.gradient_scale)
-    for check in video_checks(recipe, sets):
+    for check in unlabelled_checks(recipe, sets, sets.val.classes):
         metrics = _rounded(validate(module, check, device))[Depth.name]
         card = replace(card, evaluation=measured_on(video, sets.val), metrics=metrics)
+    return card
+
+
+def _adaptation(recipe: Recipe, sets: Splits | None, module: nn.Module, device: torch.device) -> AdaptationCard | None:
+    target = recipe.adaptation
+    if target is None or sets is None:
+        return None
+    card = AdaptationCard(target.dataset, target.train, sets.train.terms, target.batch, target.weight)
+    for check in unlabelled_checks(recipe, sets, sets.val.classes):
+        metrics = _rounded(validate(module, check, device))
+        card = replace(card, evaluation=measured_on(target, sets.val), metrics=metrics)
     return card
 
 

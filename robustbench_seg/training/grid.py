@@ -79,7 +79,7 @@ def refuse_grid(
     references: Sequence[Card] = (),
     *,
     root: str | None = None,
-    video_root: str | None = None,
+    unlabelled_root: str | None = None,
 ) -> None:
     """UsageError or InputError where a combination cannot be trained, or cannot be compared with the references.
 
@@ -89,7 +89,7 @@ def refuse_grid(
     for combination in found:
         recipe = combination.recipe
         refuse_unknown(recipe)
-        train_set, val_set, _ = open_sets(recipe, root, video_root)
+        train_set, val_set, _ = open_sets(recipe, root, unlabelled_root)
         Source(train_set, (*recipe.tasks, *recipe.auxiliary))
         build_module(recipe, len(val_set.classes))
         for card in references:
@@ -107,7 +107,7 @@ def train_grid(
     *,
     references: Sequence[Card] = (),
     root: str | None = None,
-    video_root: str | None = None,
+    unlabelled_root: str | None = None,
     place: Place = HERE,
     progress: Progress | None = None,
 ) -> list[Row]:
@@ -123,7 +123,9 @@ def train_grid(
         own = work / recipe.name
         counted = _counted(progress, before, total) if progress else None
         target = (out or own) / recipe.name
-        card = run_recipe(recipe, own, target, root=root, video_root=video_root, place=place, progress=counted)
+        card = run_recipe(
+            recipe, own, target, root=root, unlabelled_root=unlabelled_root, place=place, progress=counted
+        )
         assert card is not None, "one device has no other processes"
         rows.append(Row(combination, card.metrics, _gain(_values([card]), recipe, reference)))
         before += recipe.steps

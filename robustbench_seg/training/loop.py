@@ -33,15 +33,14 @@ from robustbench_seg.training.init import load_encoder
 from robustbench_seg.training.loader import batches
 from robustbench_seg.training.losses import Losses
 from robustbench_seg.training.mask_basis import fit_masks
-from robustbench_seg.training.method import Method, VideoSets, method_of, video_checks
-from robustbench_seg.training.optimiser import make_optimiser
+from robustbench_seg.training.method import Method, Splits, method_of, unlabelled_checks
 from robustbench_seg.training.parts import freeze, train_but
 from robustbench_seg.training.place import HERE, Place
 from robustbench_seg.training.recipe import Recipe
 from robustbench_seg.training.schedule import factor
 from robustbench_seg.training.state import Average, Row, State, detached, read_state, write_atomically
 from robustbench_seg.training.supervised import Supervised
-from robustbench_seg.training.validate import Check, Scores, validate
+from robustbench_seg.training.validate import Check, validate
 
 Progress = Callable[[int, int, float], None]
 """What is called after every step with (steps done, steps, loss); from a GPU the loss is that of an earlier step."""
@@ -77,26 +76,27 @@ def train(
     val_set: Dataset,
     out: Path,
     *,
-    video: VideoSets | None = None,
+    unlabelled: Splits | None = None,
     place: Place = HERE,
     progress: Progress | None = None,
 ) -> Outcome:
     """Trains to the recipe's last step, from the state in `out` where there is one.
 
-    `video` are the data sets of the recipe's `[video]`, `place` is where and how a step runs. On several devices every
-    process returns the outcome, and only the first calls `progress`.
+    `unlabelled` are the data of the recipe's `[video]` or `[adaptation]`, `place` is where and how a step runs. On
+    several devices every process returns the outcome, and only the first calls `progress`.
 
     Writes `state.pt` and `log.csv` every `validate_every` steps and `best.pt` when the first task's curve metric
-    improves. The same recipe and data give the same weights on the same machine, interrupted or not.
+    improves on `val_set`: no label of `unlabelled` data chooses anything. The same recipe and data give the same
+    weights on the same machine, interrupted or not.
     """
     out.mkdir(parents=True, exist_ok=True)
-    run = _prepare(recipe, train_set, val_set, video, out, place)
+    run = _prepare(recipe, train_set, val_set, unlabelled, out, place)
     with place.team.running():
         state = _initial_state(run)
         if (out / STATE).exists():
             state.restore(out / STATE)
         _train(run, state, progress)
-    module = run.method.network(state.measured)
+    module = state.measured
     module.load_state_dict(read_state(out / BEST)["module"])
     return Outcome(module.eval(), state.best_step, math.nan if state.best is None else state.best)
 
@@ -119,7 +119,7 @@ def build_module(recipe: Recipe, num_classes: int) -> nn.Module:
 
 
 def _prepare(
-    recipe: Recipe, train_set: Dataset, val_set: Dataset, video: VideoSets | None, out: Path, place: Place
+    recipe: Recipe, train_set: Dataset, val_set: Dataset, unlabelled: Splits | None, out: Path, place: Place
 ) -> Run:
     tasks, size = tuple(recipe.tasks), recipe.data.size
     refuse_unknown(recipe)
@@ -131,9 +131,10 @@ def _prepare(
         weights = class_weights(labels, len(train_set.classes)).to(place.device)
     settings = LossSettings(weights, recipe.depth_loss, recipe.normals_loss, recipe.edge_weight)
     labelled = Supervised(recipe, source, settings, place.device, place.team.part)
-    checks = (Check(Source(val_set, tasks, recipe.data.cache, size)), *video_checks(recipe, video))
-    identity = _identity(recipe, train_set, checks, video, place)
-    return Run(recipe, method_of(labelled, video), source, checks, place, out, identity)
+    first = Check(Source(val_set, tasks, recipe.data.cache, size), recipe.median_scaling)
+    checks = (first, *unlabelled_checks(recipe, unlabelled, train_set.classes))
+    identity = _identity(recipe, train_set, checks, unlabelled, place)
+    return Run(recipe, method_of(labelled, unlabelled), source, checks, place, out, identity)
 
 
 def refuse_unknown(recipe: Recipe) -> None:
@@ -145,7 +146,7 @@ def refuse_unknown(recipe: Recipe) -> None:
 
 
 def _refuse_uneven(recipe: Recipe, devices: int) -> None:
-    for batch in (recipe.batch, *((recipe.video.batch,) if recipe.video else ())):
+    for batch in (recipe.batch, *((recipe.unlabelled.batch,) if recipe.unlabelled else ())):
         if batch % devices:
             raise UsageError(f"--devices {devices}: a batch of {batch} has no {devices} equal parts")
 
@@ -155,16 +156,16 @@ def _initial_state(run: Run) -> State:
     fit_masks(network, run.train)
     # Channels-last halves the time of MobileNet's convolutions on a CPU.
     module = run.method.wrapped(network).to(run.place.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    average = Average(module, run.recipe.ema) if run.recipe.ema else None
-    optimiser = make_optimiser(module, run.method.rates(module), run.recipe.optimiser)
-    return State(module.train(), optimiser, average, run.identity, run.place.device)
+    network = run.method.network(module)
+    average = Average(network, run.recipe.ema) if run.recipe.ema else None
+    return State(module.train(), network, run.method.learners(module), average, run.identity, run.place.device)
 
 
 def _identity(
-    recipe: Recipe, train_set: Dataset, checks: Sequence[Check], video: VideoSets | None, place: Place
+    recipe: Recipe, train_set: Dataset, checks: Sequence[Check], unlabelled: Splits | None, place: Place
 ) -> str:
     """A digest of what the weights depend on; of neighbouring frames kept as files, only those they neighbour."""
-    data = [train_set, *(check.source.dataset for check in checks), *((video.train,) if video else ())]
+    data = [train_set, *(check.source.dataset for check in checks), *((unlabelled.train,) if unlabelled else ())]
     parts = [dataclasses.asdict(recipe), *(dataset.fingerprint() for dataset in data), *place.marks.items()]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
@@ -187,33 +188,30 @@ def _step(run: Run, state: State, objective: nn.Module, batch: Any) -> Tensor:
     """One step; returns its loss."""
     recipe = run.recipe
     run.place.team.begin(recipe.seed, state.step)
-    for group in state.optimiser.param_groups:
-        group["lr"] = group["peak"] * factor(recipe.schedule, state.step, recipe.steps)
     state.module.train()
-    train_but(run.method.network(state.module), recipe.frozen)
+    train_but(state.network, recipe.frozen)
     loss: Tensor = objective(batch)
-    state.optimiser.zero_grad()
+    for learner in state.learners:
+        learner.optimiser.zero_grad()
     with run.place.multiplying():
         loss.backward()  # type: ignore[no-untyped-call]
-    if recipe.optimiser.clip:
-        nn.utils.clip_grad_norm_(state.module.parameters(), recipe.optimiser.clip)
-    state.optimiser.step()
+    for learner in state.learners:
+        learner.step(factor(recipe.schedule, state.step, recipe.steps))
     state.step += 1
     if state.average is not None:
-        state.average.update(state.module, state.step)
+        state.average.update(state.network, state.step)
     return loss.detach()
 
 
 def _measure(run: Run, state: State, loss: float) -> None:
-    network = run.method.network(state.measured)
-    scores: Scores = {}
-    for check in run.checks:
-        scores |= validate(network, check, run.place.device)
+    network = state.measured
+    scores = [validate(network, check, run.place.device) for check in run.checks]
     row: Row = {"step": state.step, "loss": loss}
-    row |= {f"{task}_{metric}": value for task, values in scores.items() for metric, value in values.items()}
+    for check, measured in zip(run.checks, scores, strict=True):
+        row |= {f"{check.prefix}{task}_{name}": x for task, values in measured.items() for name, x in values.items()}
     state.log.append(row)
     task = run.train.made[next(iter(run.recipe.tasks))]
-    score, sign = scores[task.name][task.curve], 1 if task.metric(task.curve).higher_is_better else -1
+    score, sign = scores[0][task.name][task.curve], 1 if task.metric(task.curve).higher_is_better else -1
     if state.best is None or sign * score > sign * state.best:
         state.best, state.best_step = score, state.step
         write_atomically(run.out / BEST, {"step": state.step, "module": detached(network)})

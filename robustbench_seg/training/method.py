@@ -1,17 +1,21 @@
-"""How a network learns: from labels, or from labels and video."""
+"""How a network learns: from labels alone, or from data without labels too."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from torch import Tensor, nn
 
+from robustbench_seg.classes import ClassSet
 from robustbench_seg.data.base import Dataset
 from robustbench_seg.errors import InputError
 from robustbench_seg.tasks.depth import Depth
+from robustbench_seg.tasks.registry import TASKS
+from robustbench_seg.training.adaptation.adapted import Adapted
 from robustbench_seg.training.batches import Source
-from robustbench_seg.training.optimiser import Rates
+from robustbench_seg.training.optimiser import Learner
 from robustbench_seg.training.place import Forward
 from robustbench_seg.training.recipe import Recipe
 from robustbench_seg.training.supervised import Supervised
@@ -21,15 +25,15 @@ from robustbench_seg.training.video.joint import Joint
 
 
 @dataclass(frozen=True)
-class VideoSets:
-    """The data sets that depth is learnt from and, where it has depth, measured on."""
+class Splits:
+    """The data that is learnt from without labels, and what is measured on where it has labels."""
 
     train: Dataset
     val: Dataset
 
 
 class Method(Protocol):
-    """How a network learns: what is trained around it, and the loss of a step."""
+    """How a network learns: what is trained around it, by which optimisers, and the loss of a step."""
 
     def wrapped(self, network: nn.Module) -> nn.Module:
         """The module that is trained."""
@@ -37,8 +41,8 @@ class Method(Protocol):
     def network(self, module: nn.Module) -> nn.Module:
         """What is validated and exported of it."""
 
-    def rates(self, module: nn.Module) -> Rates:
-        """The parts of the module that do not learn at the decoders' rate."""
+    def learners(self, module: nn.Module) -> Sequence[Learner]:
+        """The module's parameters by the optimiser that moves them; each step, all move at once."""
 
     def batch(self, step: int) -> Any:
         """What a step learns from, on the host: a pure function of the step, with `pin_memory()` and `to(device)`."""
@@ -47,19 +51,38 @@ class Method(Protocol):
         """The scalar loss of a batch, given the module as it is run."""
 
 
-def method_of(labelled: Supervised, video: VideoSets | None) -> Method:
-    """How the recipe says its network learns; InputError where it needs `video` and there is none."""
-    recipe = labelled.recipe.video
-    if recipe is None:
+def method_of(labelled: Supervised, unlabelled: Splits | None) -> Method:
+    """How the recipe says its network learns; InputError where it needs `unlabelled` data and there is none."""
+    recipe = labelled.recipe
+    if recipe.unlabelled is None:
         return labelled
-    if video is None:
-        raise InputError(f"recipe {labelled.recipe.name}: [video] needs its data sets")
-    return Joint(labelled, recipe, ClipSource(video.train, recipe.size, recipe.cache))
+    if unlabelled is None:
+        raise InputError(f"recipe {recipe.name}: [{'video' if recipe.video else 'adaptation'}] needs its data sets")
+    if recipe.video:
+        return Joint(labelled, recipe.video, ClipSource(unlabelled.train, recipe.video.size, recipe.video.cache))
+    target = recipe.adaptation
+    assert target is not None
+    if not target.weight:
+        return labelled
+    # No task: the target's labels are not read.
+    return Adapted(labelled, target, Source(unlabelled.train, (), target.cache, target.size))
 
 
-def video_checks(recipe: Recipe, video: VideoSets | None) -> tuple[Check, ...]:
-    """The check of depth learnt from video, where there is such and the data set has depth."""
-    if recipe.video is None or video is None or Depth.name not in video.val.tasks:
+def unlabelled_checks(recipe: Recipe, unlabelled: Splits | None, classes: ClassSet) -> tuple[Check, ...]:
+    """The check on the data that is learnt from without labels, of the tasks learnt there that it has labels of.
+
+    `classes` are the network's; InputError where a task would be measured in others.
+    """
+    if recipe.unlabelled is None or unlabelled is None:
         return ()
-    source = Source(video.val, (Depth.name,), recipe.video.cache, recipe.video.size)
-    return (Check(source, median_scaling=True),)
+    learnt, val = (Depth.name,) if recipe.video else tuple(recipe.tasks), unlabelled.val
+    tasks = tuple(task for task in learnt if task in val.tasks)
+    if not tasks:
+        return ()
+    if val.classes != classes and any(TASKS.get(task).has_classes for task in tasks):
+        raise InputError(
+            f"recipe {recipe.name}: the classes of {val.name} are not those of the labelled data; adapt to a data set "
+            f"of the classes {classes.name}"
+        )
+    source = Source(val, tasks, recipe.unlabelled.cache, recipe.unlabelled.size)
+    return (Check(source, recipe.median_scaling, "" if recipe.video else "target_"),)

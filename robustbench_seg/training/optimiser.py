@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -25,6 +26,28 @@ _OPTIMISERS: Mapping[str, Callable[[_Groups, OptimiserRecipe], torch.optim.Optim
         groups, lr=0.0, momentum=recipe.momentum, weight_decay=recipe.weight_decay
     ),
 }
+
+
+@dataclass(frozen=True)
+class Learner:
+    """Parameters that learn together: their optimiser, and the largest norm of its whole gradient, 0 for any."""
+
+    optimiser: torch.optim.Optimizer
+    clip: float = 0.0
+
+    def step(self, factor: float) -> None:
+        """Move against the gradient, at `factor` times the peak learning rates."""
+        groups = self.optimiser.param_groups
+        for group in groups:
+            group["lr"] = group["peak"] * factor
+        if self.clip:
+            nn.utils.clip_grad_norm_([parameter for group in groups for parameter in group["params"]], self.clip)
+        self.optimiser.step()
+
+
+def make_learner(module: nn.Module, rates: Rates, recipe: OptimiserRecipe) -> Learner:
+    """All parameters of the module with the recipe's optimiser, see `make_optimiser`."""
+    return Learner(make_optimiser(module, rates, recipe), recipe.clip)
 
 
 def make_optimiser(module: nn.Module, rates: Rates, recipe: OptimiserRecipe) -> torch.optim.Optimizer:

@@ -85,6 +85,28 @@ class VideoRecipe(DataRecipe):
 
 
 @dataclass(frozen=True)
+class DiscriminatorRecipe:
+    """Patch discriminators: the channels of their convolutions before the last, and what Adam learns them with."""
+
+    widths: tuple[Count, ...] = (64, 128, 256, 512)
+    lr: Rate = 1e-4
+    betas: tuple[Share, Share] = (0.9, 0.99)
+
+
+@dataclass(frozen=True)
+class AdaptationRecipe(DataRecipe):
+    """A target that the network is adapted to without its labels, adversarially (DenseMTL 2023; Vu 2019, AdvEnt).
+
+    `batch` counts target images per step beside those of the source, the recipe's `data`; `weight` is that of the
+    adversarial loss. At 0 the network learns from the source alone, and is measured on the target all the same.
+    """
+
+    batch: Count
+    weight: Weight = 5e-3
+    discriminator: DiscriminatorRecipe = field(default_factory=DiscriminatorRecipe, kw_only=True)
+
+
+@dataclass(frozen=True)
 class OptimiserRecipe:
     """An optimiser with one peak learning rate for the encoder and one for the rest.
 
@@ -127,13 +149,14 @@ class Recipe:
     """What `robustseg train` reads.
 
     `tasks` maps a task to its loss weight, the first one chooses the best checkpoint; `auxiliary` does so for what is
-    only predicted in training (normals, edges); `video` adds depth learnt from frames; `balance` says how losses are
-    combined: their weighted sum, or their geometric mean (UniNet 2021), which no weight changes; `depth_loss` and
-    `normals_loss` are the kinds of loss that depth and normals are trained with; `edge_weight` is the weight of edges
-    in theirs, where both classes are not to have the same; `crop` is None for the whole image; `ema` is the decay of
-    the averaged weights that are validated and exported, 0 for none; every `validate_every` steps the model is measured
-    and the state saved. `frozen` are parts of the network, such as `encoder` or `decoders.depth`, that stay as they
-    start: neither their weights nor their BatchNorm statistics change, and their dropout is off.
+    only predicted in training (normals, edges); `video` adds depth learnt from frames, `adaptation` a target without
+    labels; `balance` says how losses are combined: their weighted sum, or their geometric mean (UniNet 2021), which no
+    weight changes; `depth_loss` and `normals_loss` are the kinds of loss that depth and normals are trained with;
+    `edge_weight` is the weight of edges in theirs, where both classes are not to have the same; `crop` is None for the
+    whole image; `ema` is the decay of the averaged weights that are validated and exported, 0 for none; every
+    `validate_every` steps the model is measured and the state saved. `frozen` are parts of the network, such as
+    `encoder` or `decoders.depth`, that stay as they start: neither their weights nor their BatchNorm statistics change,
+    and their dropout is off.
     """
 
     name: str
@@ -148,6 +171,7 @@ class Recipe:
     frozen: tuple[str, ...] = ()
     auxiliary: dict[str, Weight] = field(default_factory=dict)
     video: VideoRecipe | None = None
+    adaptation: AdaptationRecipe | None = None
     balance: Literal["sum", "geometric"] = "sum"
     depth_loss: Literal["log_l1", "log_rmse", "berhu_inverse"] = "log_l1"
     normals_loss: Literal["l1", "cosine"] = "l1"
@@ -165,11 +189,23 @@ class Recipe:
             raise ValueError("tasks: name at least one, such as semantic = 1.0")
         if self.video and Depth.name in self.tasks:
             raise ValueError("tasks: depth is learnt from labels or from [video], not from both; remove one")
+        if self.video and self.adaptation:
+            raise ValueError("video: is not learnt from while a network is adapted; remove [video] or [adaptation]")
 
     @property
     def outputs(self) -> tuple[str, ...]:
         """The tasks of the network: those with labels, and depth where it is learnt from video."""
         return (*self.tasks, Depth.name) if self.video else tuple(self.tasks)
+
+    @property
+    def unlabelled(self) -> VideoRecipe | AdaptationRecipe | None:
+        """The data set that is learnt from without labels, where there is one."""
+        return self.video or self.adaptation
+
+    @property
+    def median_scaling(self) -> bool:
+        """Whether depth is measured scaled to the labels' median: where it is learnt, or measured, without labels."""
+        return self.unlabelled is not None
 
 
 def read_recipe(path: Path, scale: str = "nano", changes: Mapping[str, Any] | None = None) -> Recipe:

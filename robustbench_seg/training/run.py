@@ -10,9 +10,9 @@ from robustbench_seg.evaluation.spec import DataSpec
 from robustbench_seg.models.catalogue.card import Card
 from robustbench_seg.training.export import export
 from robustbench_seg.training.loop import Progress, train
-from robustbench_seg.training.method import VideoSets
+from robustbench_seg.training.method import Splits
 from robustbench_seg.training.place import HERE, Place
-from robustbench_seg.training.recipe import DataRecipe, Recipe, VideoRecipe
+from robustbench_seg.training.recipe import AdaptationRecipe, DataRecipe, Recipe, VideoRecipe
 
 
 def run_recipe(
@@ -21,31 +21,34 @@ def run_recipe(
     out: Path,
     *,
     root: str | None = None,
-    video_root: str | None = None,
+    unlabelled_root: str | None = None,
     place: Place = HERE,
     progress: Progress | None = None,
 ) -> Card | None:
     """Trains in `work`, continuing where it stopped, and writes card, weights and log into `out`.
 
-    `root` is the data set's folder, `video_root` that of the data set of `[video]`. On several devices the first
-    process alone exports, and the others return None.
+    `root` is the data set's folder, `unlabelled_root` that of the data set of `[video]` or `[adaptation]`. On
+    several devices the first process alone exports, and the others return None.
     """
-    train_set, val_set, video = open_sets(recipe, root, video_root)
-    train(recipe, train_set, val_set, work, video=video, place=place, progress=progress)
-    return export(recipe, val_set, work, out, video=video, place=place) if place.is_first else None
+    train_set, val_set, unlabelled = open_sets(recipe, root, unlabelled_root)
+    train(recipe, train_set, val_set, work, unlabelled=unlabelled, place=place, progress=progress)
+    return export(recipe, val_set, work, out, unlabelled=unlabelled, place=place) if place.is_first else None
 
 
 def open_sets(
-    recipe: Recipe, root: str | None = None, video_root: str | None = None
-) -> tuple[Dataset, Dataset, VideoSets | None]:
-    """The recipe's training and validation images, and those of its `[video]`.
+    recipe: Recipe, root: str | None = None, unlabelled_root: str | None = None
+) -> tuple[Dataset, Dataset, Splits | None]:
+    """The recipe's training and validation images, and those of its `[video]` or `[adaptation]`.
 
     UsageError or InputError where they cannot be opened.
     """
     train_set, val_set = (open_data(recipe.data, split, root) for split in (recipe.data.train, recipe.data.val))
-    if video_root is not None and recipe.video is None:
-        raise UsageError(f"recipe {recipe.name} has no [video], so no folder '{video_root}' for it; leave --video out")
-    return train_set, val_set, open_video(recipe.video, video_root) if recipe.video else None
+    if unlabelled_root is not None and recipe.unlabelled is None:
+        raise UsageError(
+            f"recipe {recipe.name} has no [video] and no [adaptation], so no folder '{unlabelled_root}' for it; "
+            "leave --video or --target out"
+        )
+    return train_set, val_set, open_unlabelled(recipe.unlabelled, unlabelled_root) if recipe.unlabelled else None
 
 
 def open_data(recipe: DataRecipe, split: str, root: str | None = None, **options: object) -> Dataset:
@@ -58,6 +61,7 @@ def open_data(recipe: DataRecipe, split: str, root: str | None = None, **options
     return DataSpec(recipe.dataset, root, split).load(**size, **options)
 
 
-def open_video(recipe: VideoRecipe, root: str | None = None) -> VideoSets:
-    """Both splits of the data set that depth is learnt from, the first without frames that lack a neighbour."""
-    return VideoSets(open_data(recipe, recipe.train, root, video=True), open_data(recipe, recipe.val, root))
+def open_unlabelled(recipe: VideoRecipe | AdaptationRecipe, root: str | None = None) -> Splits:
+    """Both splits of the data set that is learnt from without labels; of video without frames that lack a neighbour."""
+    options = {"video": True} if isinstance(recipe, VideoRecipe) else {}
+    return Splits(open_data(recipe, recipe.train, root, **options), open_data(recipe, recipe.val, root))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from robustbench_seg.errors import InputError
 from robustbench_seg.models.catalogue.weights import read_pickle
+from robustbench_seg.training.optimiser import Learner
 
 Row = dict[str, float]
 
@@ -43,10 +45,14 @@ class Average:
 
 @dataclass
 class State:
-    """The live objects of a run and its bookkeeping; `step` steps are done."""
+    """The live objects of a run and its bookkeeping; `step` steps are done.
+
+    `network` is the part of the module that is validated and exported; `average` is that part's.
+    """
 
     module: nn.Module
-    optimiser: torch.optim.Optimizer
+    network: nn.Module
+    learners: Sequence[Learner]
     average: Average | None
     identity: str
     device: torch.device
@@ -61,8 +67,8 @@ class State:
 
     @property
     def measured(self) -> nn.Module:
-        """The module that is validated and exported."""
-        return self.module if self.average is None else self.average.module
+        """The network that is validated and exported, averaged where it is."""
+        return self.network if self.average is None else self.average.module
 
     def save(self, path: Path) -> None:
         """Writes the whole state, the global generators' included (dropout samples from them)."""
@@ -71,7 +77,7 @@ class State:
             {
                 "identity": self.identity,
                 "module": self.module.state_dict(),
-                "optimiser": self.optimiser.state_dict(),
+                "optimisers": [learner.optimiser.state_dict() for learner in self.learners],
                 "average": None if self.average is None else self.average.module.state_dict(),
                 "rng": torch.get_rng_state(),
                 "cuda_rng": torch.cuda.get_rng_state(self.device) if self._is_on_gpu else None,
@@ -91,7 +97,8 @@ class State:
                 "give another output folder or remove it"
             )
         self.module.load_state_dict(saved["module"])
-        self.optimiser.load_state_dict(saved["optimiser"])
+        for learner, optimiser in zip(self.learners, saved["optimisers"], strict=True):
+            learner.optimiser.load_state_dict(optimiser)
         if self.average is not None:
             self.average.module.load_state_dict(saved["average"])
         torch.set_rng_state(saved["rng"])

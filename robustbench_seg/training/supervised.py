@@ -13,7 +13,7 @@ from robustbench_seg.models.blocks.deephead import DEEP
 from robustbench_seg.tasks.base import LossSettings
 from robustbench_seg.tasks.registry import TASKS
 from robustbench_seg.training.batches import WHOLE, Batch, Part, Source, training_batch
-from robustbench_seg.training.optimiser import Rates
+from robustbench_seg.training.optimiser import Learner, Rates, make_learner
 from robustbench_seg.training.place import Forward
 from robustbench_seg.training.recipe import Recipe
 
@@ -54,6 +54,10 @@ class Supervised:
         """The encoder's parameters and learning rate."""
         encoder = [parameter for name, parameter in module.named_parameters() if name.startswith("encoder.")]
         return [(encoder, self.recipe.optimiser.encoder_lr)]
+
+    def learners(self, module: nn.Module) -> tuple[Learner, ...]:
+        """The whole network."""
+        return (make_learner(module, self.rates(module), self.recipe.optimiser),)
 
     def batch(self, step: int) -> Batch:
         """Images and labels of a step; a label without anything to learn is left out."""

@@ -18,10 +18,14 @@ Scores = dict[str, dict[str, float]]
 
 @dataclass(frozen=True)
 class Check:
-    """What a network is measured on; `median_scaling` where its depth has no metres (see `LoadedModel`)."""
+    """What a network is measured on; `median_scaling` where its depth has no metres (see `LoadedModel`).
+
+    `prefix` sets its columns in the log apart from those of other checks.
+    """
 
     source: Source
     median_scaling: bool = False
+    prefix: str = ""
 
 
 def validate(module: nn.Module, check: Check, device: torch.device, size: int = 4) -> Scores:

@@ -85,6 +85,23 @@ class VideoCard:
 
 
 @dataclass(frozen=True)
+class AdaptationCard:
+    """The target that a network was adapted to without its labels, and its metrics there by task.
+
+    `weight` is that of the adversarial loss; 0 says that the network has not learnt from the target. Depth is scaled to
+    the labels' median.
+    """
+
+    dataset: str
+    split: str
+    terms: str
+    batch: int
+    weight: float
+    evaluation: EvaluationCard | None = None
+    metrics: dict[str, dict[str, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Card:
     """`models/NAME/card.toml`; `[metrics.TASK]` hold plain numbers."""
 
@@ -102,6 +119,7 @@ class Card:
     metrics: dict[str, dict[str, float]]
     median_scaling: bool = False
     video: VideoCard | None = None
+    adaptation: AdaptationCard | None = None
 
     def __post_init__(self) -> None:
         if self.schema != SCHEMA:
@@ -177,7 +195,7 @@ def load_folder(folder: Path) -> LoadedModel:
     """The model in a folder with a card and weights; nothing in either is executed."""
     card, weights = read_card(folder), folder / WEIGHTS
     _refuse_unknown(card, folder / CARD)
-    terms = dict.fromkeys(source.terms for source in (card.training, card.video) if source)
+    terms = dict.fromkeys(source.terms for source in (card.training, card.video, card.adaptation) if source)
     classes = card.classes.class_set(folder / CARD, card.name)
     state = read_safetensors(weights, card.sha256)
     module = _build(card, classes, folder / CARD, sum(value.numel() for value in state.values()))

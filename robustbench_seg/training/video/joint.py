@@ -12,7 +12,7 @@ from robustbench_seg.models.blocks.normalization import Normalization
 from robustbench_seg.models.blocks.resize import MULTIPLE, SMALLEST
 from robustbench_seg.models.networks.build import build_pose
 from robustbench_seg.training.batches import Batch
-from robustbench_seg.training.optimiser import Rates
+from robustbench_seg.training.optimiser import Learner, Rates, make_learner
 from robustbench_seg.training.place import Forward
 from robustbench_seg.training.recipe import VideoRecipe
 from robustbench_seg.training.supervised import Supervised
@@ -66,6 +66,10 @@ class Joint:
         own = (module.depth_parameters(), self.video.depth_lr), ([*module.pose.parameters()], self.video.pose.lr)
         chosen = [(parameters, rate) for parameters, rate in own if rate is not None]
         return [*self.labelled.rates(module.network), *chosen]
+
+    def learners(self, module: nn.Module) -> tuple[Learner, ...]:
+        """All together."""
+        return (make_learner(module, self.rates(module), self.labelled.recipe.optimiser),)
 
     def batch(self, step: int) -> JointBatch:
         """Labelled images and clips of a step; InputError where their sizes do not fit."""

@@ -7,7 +7,7 @@ import pytest
 
 from robustbench_seg.classes import ClassSet
 from robustbench_seg.data.base import Dataset, Sample
-from robustbench_seg.training.method import VideoSets
+from robustbench_seg.training.method import Splits
 from robustbench_seg.training.recipe import PoseRecipe, Recipe, VideoRecipe
 
 NANO = {"channels": [8, 8, 16, 16], "layers": [1, 1, 1, 1], "stem_type": "deep", "stem_width": 8}
@@ -53,8 +53,8 @@ def film() -> Film:
 
 
 @pytest.fixture
-def sets(film: Film) -> VideoSets:
-    return VideoSets(film, Film(2))
+def sets(film: Film) -> Splits:
+    return Splits(film, Film(2))
 
 
 @pytest.fixture

@@ -84,7 +84,7 @@ def test_scale_one_is_not_single_task_training(joint_recipe, toy, sets):
 @pytest.mark.slow
 def test_interrupted_equals_uninterrupted(tmp_path, joint_recipe, toy, sets):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    train(joint_recipe, toy, toy, whole, video=sets)
+    train(joint_recipe, toy, toy, whole, unlabelled=sets)
 
     class StopError(Exception):
         pass
@@ -94,8 +94,8 @@ def test_interrupted_equals_uninterrupted(tmp_path, joint_recipe, toy, sets):
             raise StopError
 
     with pytest.raises(StopError):
-        train(joint_recipe, toy, toy, parts, video=sets, progress=interrupt)
-    train(joint_recipe, toy, toy, parts, video=sets)
+        train(joint_recipe, toy, toy, parts, unlabelled=sets, progress=interrupt)
+    train(joint_recipe, toy, toy, parts, unlabelled=sets)
     first, second = (read_state(folder / STATE)["module"] for folder in (whole, parts))
     assert first.keys() == second.keys()
     assert all(torch.equal(first[key], second[key]) for key in first)
@@ -104,9 +104,9 @@ def test_interrupted_equals_uninterrupted(tmp_path, joint_recipe, toy, sets):
 
 
 def test_the_exported_network_is_a_plain_one(tmp_path, joint_recipe, toy, sets):
-    train(joint_recipe, toy, toy, tmp_path / "work", video=sets)
+    train(joint_recipe, toy, toy, tmp_path / "work", unlabelled=sets)
     assert not [key for key in read_state(tmp_path / "work" / BEST)["module"] if "pose" in key or "coarse" in key]
-    export(joint_recipe, toy, tmp_path / "work", tmp_path / "tiny", video=sets)
+    export(joint_recipe, toy, tmp_path / "work", tmp_path / "tiny", unlabelled=sets)
     card = read_card(tmp_path / "tiny")
     assert card.tasks == ("semantic", "depth")
     assert card.median_scaling
@@ -132,8 +132,8 @@ def test_labelled_data_need_no_depth(tmp_path, joint_recipe, toy, sets, monkeypa
         return replace(sample, labels={"semantic": sample.labels["semantic"]})
 
     monkeypatch.setattr(type(toy), "__getitem__", without_depth)
-    train(joint_recipe, toy, toy, tmp_path / "work", video=sets)
-    card = export(joint_recipe, toy, tmp_path / "work", tmp_path / "tiny", video=sets)
+    train(joint_recipe, toy, toy, tmp_path / "work", unlabelled=sets)
+    card = export(joint_recipe, toy, tmp_path / "work", tmp_path / "tiny", unlabelled=sets)
     assert list(card.metrics) == ["semantic"]
     assert card.median_scaling
     assert 0 <= card.video.metrics["abs_rel"] < 5
@@ -142,7 +142,7 @@ def test_labelled_data_need_no_depth(tmp_path, joint_recipe, toy, sets, monkeypa
 def test_frames_of_another_size(tmp_path, joint_recipe, toy, sets):
     wider = replace(joint_recipe, video=replace(joint_recipe.video, size=(64, 96)))
     with pytest.raises(InputError, match="labelled images are 64x64 and frames 96x64"):
-        train(wider, toy, toy, tmp_path, video=sets)
+        train(wider, toy, toy, tmp_path, unlabelled=sets)
 
 
 def test_video_without_its_data(tmp_path, joint_recipe, toy):
@@ -153,4 +153,4 @@ def test_video_without_its_data(tmp_path, joint_recipe, toy):
 def test_an_architecture_without_scales(tmp_path, joint_recipe, toy, sets):
     architecture = replace(joint_recipe.architecture, name="fpn", parameters={"encoder": "resnet18"})
     with pytest.raises(InputError, match=r"gradient_scale: .*, such as klingner; leave it out"):
-        train(replace(joint_recipe, architecture=architecture), toy, toy, tmp_path, video=sets)
+        train(replace(joint_recipe, architecture=architecture), toy, toy, tmp_path, unlabelled=sets)
