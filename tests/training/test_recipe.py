@@ -93,6 +93,35 @@ def test_bad_video(recipe_file, old, new, message):
         read_recipe(recipe_file)
 
 
+ADAPTATION = '[adaptation]\ndataset = "street-b"\nbatch = 2\n'
+
+
+def test_adaptation_as_in_the_paper(recipe_file):
+    recipe_file.write_text(recipe_file.read_text().replace("[optimiser]", ADAPTATION + "[optimiser]", 1))
+    recipe = read_recipe(recipe_file)
+    target = recipe.adaptation
+    assert (recipe.unlabelled, target.dataset, target.batch, target.weight) == (target, "street-b", 2, 5e-3)
+    judges = target.discriminator
+    assert (judges.widths, judges.lr, judges.betas) == ((64, 128, 256, 512), 1e-4, (0.9, 0.99))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("batch = 2", "", "missing key 'batch'"),
+        ("batch = 2", "batch = 2\nweight = -1.0", "weight: must be"),
+        ("batch = 2", "batch = 2\n[adaptation.discriminator]\nwidths = [0]", "widths"),
+        ("[adaptation]", "[adaptations]", "did you mean adaptation"),
+        ("[adaptation]", VIDEO + "[adaptation]", r"remove \[video\] or \[adaptation\]"),
+    ],
+)
+def test_bad_adaptation(recipe_file, old, new, message):
+    text = recipe_file.read_text().replace("depth = 0.5\n", "")
+    recipe_file.write_text(text.replace("[optimiser]", ADAPTATION.replace(old, new) + "[optimiser]", 1))
+    with pytest.raises(InputError, match=message):
+        read_recipe(recipe_file)
+
+
 def test_another_seed_or_length_is_in_the_name(recipe_file):
     recipe = read_recipe(recipe_file)
     assert varied(recipe) == varied(recipe, 0, 6) == recipe
