@@ -179,8 +179,8 @@ def test_the_losses_have_equal_weights(shared_recipe, toy, sets):
 
 def test_what_is_exported_is_the_network_alone(tmp_path, shared_recipe, toy, sets):
     recipe = replace(shared_recipe("densemtl", {"exchange": "attention"}), steps=2)
-    train(recipe, toy, toy, tmp_path / "work", video=sets)
-    export(recipe, toy, tmp_path / "work", tmp_path / "tiny", video=sets)
+    train(recipe, toy, toy, tmp_path / "work", unlabelled=sets)
+    export(recipe, toy, tmp_path / "work", tmp_path / "tiny", unlabelled=sets)
     card = read_card(tmp_path / "tiny")
     assert card.tasks == ("semantic", "depth")
     assert card.median_scaling
