@@ -47,8 +47,8 @@ def plugin(monkeypatch):
 
 def test_a_plugins_pose_network_learns(tmp_path, joint_recipe, toy, sets, plugin):
     video = replace(joint_recipe.video, pose=PoseRecipe("mean_motion", {"scale": 0.1}))
-    train(replace(joint_recipe, video=video, ema=0.0, steps=2), toy, toy, tmp_path, video=sets)
-    groups = read_state(tmp_path / STATE)["optimiser"]
+    train(replace(joint_recipe, video=video, ema=0.0, steps=2), toy, toy, tmp_path, unlabelled=sets)
+    (groups,) = read_state(tmp_path / STATE)["optimisers"]
     weights = {key: value for key, value in read_state(tmp_path / STATE)["module"].items() if key.startswith("pose.")}
     assert {key: tuple(value.shape) for key, value in weights.items()} == {
         "pose.conv.weight": (6, 6, 3, 3),
@@ -64,7 +64,7 @@ def test_its_learning_rate_is_its_own(tmp_path, joint_recipe, toy, sets):
         video = replace(joint_recipe.video, pose=replace(joint_recipe.video.pose, lr=lr))
         optimiser = replace(joint_recipe.optimiser, weight_decay=0.0)
         recipe = replace(joint_recipe, video=video, ema=0.0, steps=1, validate_every=1, optimiser=optimiser)
-        train(recipe, toy, toy, tmp_path / str(lr), video=sets)
+        train(recipe, toy, toy, tmp_path / str(lr), unlabelled=sets)
         return {key: value for key, value in read_state(tmp_path / str(lr) / STATE)["module"].items() if "head" in key}
 
     still, default, same = weights(0.0), weights(None), weights(joint_recipe.optimiser.decoder_lr)
