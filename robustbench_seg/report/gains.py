@@ -9,7 +9,7 @@ from robustbench_seg.report.section import Material, Part, Section
 from robustbench_seg.report.tables import by_epsilon
 from robustbench_seg.results.gains import LEAST_LEFT, Gain
 from robustbench_seg.results.keys import CLEAN
-from robustbench_seg.results.names import as_scored, images_text, perturbation_name, share_text, task_name
+from robustbench_seg.results.names import as_scored, images_text, perturbation_name, task_name
 from robustbench_seg.results.rows import unique
 
 _READING = (
@@ -28,11 +28,15 @@ def section(material: Material) -> Sequence[Section]:
     gains = material.gains.gains
     if not gains:
         return []
+    intro = (_READING, _CHANCE.format(len(gains), f"{100 * LEAST_LEFT:g} %"))
+    part = Part(tables=gains_tables(gains))
+    return [Section("gains", "Δ", "Gain over several tasks", intro, [part], material.gains.notes)]
+
+
+def gains_tables(gains: Sequence[Gain]) -> list[Table]:
+    """One table per data set and pair of groups."""
     pairs = dict.fromkeys((gain.dataset, gain.pair) for gain in gains)
-    tables = [_table([gain for gain in gains if (gain.dataset, gain.pair) == pair]) for pair in pairs]
-    intro = (_READING, _CHANCE.format(len(gains), share_text(LEAST_LEFT)))
-    title = "Gain over several tasks"
-    return [Section("gains", "Δ", title, intro, [Part(tables=tables)], material.gains.notes)]
+    return [_table([gain for gain in gains if (gain.dataset, gain.pair) == pair]) for pair in pairs]
 
 
 def _table(gains: Sequence[Gain]) -> Table:

@@ -33,7 +33,8 @@ class Options:
 class Experiment:
     """Groups of trainings on data sets, under some of a protocol's attacks and ε (empty: all of them).
 
-    `metric` of `tasks` (empty: all) is what the study looks at; `others` are untrained models by group.
+    `metric` of `tasks` (empty: all) is what the study looks at; `others` are untrained models by group; `limit` is how
+    many images it looks at (None: all).
     """
 
     name: str
@@ -45,6 +46,7 @@ class Experiment:
     attacks: tuple[str, ...] = ()
     epsilons: tuple[float, ...] = ()
     others: Mapping[str, InMemory] | None = None
+    limit: int | None = None
 
     @property
     def trainings(self) -> list[Training]:
@@ -63,16 +65,17 @@ class Experiment:
 
 def evaluated(experiment: Experiment, models: Sequence[ModelSpec | InMemory], folder: Path, options: Options) -> Run:
     """The run of an experiment in a folder; given again it resumes."""
+    limit = min((known for known in (experiment.limit, options.limit) if known), default=None)
     config = EvaluationConfig(
         models=models,
         datasets=experiment.datasets,
         protocol=narrow(PROTOCOLS.get(experiment.protocol), experiment.attacks, experiment.epsilons),
         tasks=experiment.tasks or None,
-        limit=options.limit,
+        limit=limit,
         device=options.device,
         workers=options.workers,
         in_process=bool(experiment.others),
-        given={"study": experiment.protocol, "part": experiment.name, "limit": options.limit},
+        given={"study": experiment.protocol, "part": experiment.name, "limit": limit},
     )
     return run_evaluation(PreparedEvaluation(config, folder), folder, announced(experiment.name, options.announce))
 

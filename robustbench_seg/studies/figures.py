@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from robustbench_seg.report.canvas import WIDTH, titled
 from robustbench_seg.report.draw import scale_epsilon
 from robustbench_seg.report.style import BAND
-from robustbench_seg.results.names import full_name
+from robustbench_seg.results.names import attack_title, full_name, task_name
 from robustbench_seg.studies.grouped import Grouped, Place
 
 _INKS = ("#1a1a1a", "#b3541e", "#2d6a9f", "#4f7a28")
@@ -79,6 +79,30 @@ def ratio_figure(
     canvas.legend(lines.values(), lines, loc="outside lower center", ncols=3)
     grid[0, 0].set_ylim(0, 1.05)
     canvas.set_size_inches(WIDTH, 2.7 * len(datasets))
+    return canvas
+
+
+def task_figure(
+    tasks: Mapping[str, Grouped], dataset: str, attacks: Sequence[str], epsilons: Sequence[float]
+) -> Figure:
+    """Q over ε, a row per attack and a column per task: means with bands, thin lines for single trainings."""
+    canvas = titled("Retained performance Q of every task")
+    grid = canvas.subplots(len(attacks), len(tasks), sharex=True, sharey=True, squeeze=False)
+    for row, attack in zip(grid, attacks, strict=True):
+        for axes, (task, grouped) in zip(row, tasks.items(), strict=True):
+            places = [Place(dataset, attack, epsilon) for epsilon in epsilons]
+            for group, ink in zip(grouped.groups, _INKS, strict=True):
+                _ratio_curve(axes, grouped, group, places, ink)
+            axes.set_title(f"{task_name(task)}, {attack_title(attack)}", fontsize=9, pad=6)
+            scale_epsilon(axes, epsilons[0], epsilons[-1])
+        row[0].set_ylabel("Q")
+    for axes in grid[-1]:
+        axes.set_xlabel(_EPSILON)
+    groups = next(iter(tasks.values())).groups
+    lines = {group: _line(grid[0, 0], ink, "-", "o") for group, ink in zip(groups, _INKS, strict=True)}
+    canvas.legend(lines.values(), lines, loc="outside lower center", ncols=len(lines))
+    grid[0, 0].set_ylim(0, 1.05)
+    canvas.set_size_inches(WIDTH, 2.7 * len(attacks) + 0.4)
     return canvas
 
 

@@ -21,11 +21,20 @@ from robustbench_seg.results.run import Run
 
 
 class Place(NamedTuple):
-    """A cell whatever the model: data set, attack and ε; clean by default."""
+    """A cell whatever the model: data set, attack and ε; clean by default.
+
+    `objective` is empty where the attack is on the task that is measured, or on none.
+    """
 
     dataset: str
     attack: str = CLEAN
     epsilon: float | None = 0.0
+    objective: str = ""
+
+    @classmethod
+    def of(cls, row: Row | Difference) -> Place:
+        """Where a number was measured."""
+        return cls(row.dataset, row.attack, row.epsilon, "" if row.is_own else row.objective)
 
     @property
     def title(self) -> str:
@@ -35,7 +44,7 @@ class Place(NamedTuple):
     @property
     def how(self) -> str:
         """Attack and ε."""
-        return f"{full_name(self.attack, '')} {strength(self.epsilon)}"
+        return f"{full_name(self.attack, self.objective)} {strength(self.epsilon)}"
 
 
 def claimed(claim: Mapping[str, Any], epsilons: Sequence[float]) -> list[tuple[str, Place]]:
@@ -64,7 +73,7 @@ class Grouped:
     def rows(self) -> Mapping[tuple[str, Place], Row]:
         """The metric's rows by model and place."""
         rows = [row for row in self.run.rows if row.metric == self.metric]
-        return {(row.model, Place(row.dataset, row.attack, row.epsilon)): row for row in rows}
+        return {(row.model, Place.of(row)): row for row in rows}
 
     @property
     def first(self) -> str:
@@ -104,7 +113,7 @@ class Grouped:
     @cached_property
     def _differences(self) -> Mapping[tuple[str, Place], Difference]:
         return {
-            (difference.second, Place(difference.dataset, difference.attack, difference.epsilon)): difference
+            (difference.second, Place.of(difference)): difference
             for difference in self.all_differences
             if difference.metric == self.metric
             and difference.quantity == (VALUE if difference.attack == CLEAN else RATIO)

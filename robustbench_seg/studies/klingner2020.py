@@ -10,16 +10,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
-import torch
-from torch import Tensor, nn
 
 from robustbench_seg.attacks.pgd import kurakin_steps
-from robustbench_seg.classes import CITYSCAPES19
-from robustbench_seg.data.base import Dataset
 from robustbench_seg.evaluation.config import resolve_device
-from robustbench_seg.evaluation.spec import DataSpec, InMemory
-from robustbench_seg.models.base import LoadedModel
-from robustbench_seg.models.catalogue.weights import digest
+from robustbench_seg.evaluation.spec import DataSpec
 from robustbench_seg.report.cells import Line, Table, text_cells
 from robustbench_seg.report.comparison import Scale
 from robustbench_seg.report.section import Drawing, Part, Section, drawn
@@ -30,10 +24,10 @@ from robustbench_seg.studies.experiments import Experiment, Options
 from robustbench_seg.studies.figures import difference_figure, gain_figure, ratio_figure
 from robustbench_seg.studies.findings import Finding, findings_section
 from robustbench_seg.studies.grouped import Grouped, Place, claimed
+from robustbench_seg.studies.mean_map import constant, mean_depth
 from robustbench_seg.studies.page import read_paper, study_options, write_page, write_run
 from robustbench_seg.studies.tables import group_lines
 from robustbench_seg.studies.trainings import Training, training_table
-from robustbench_seg.tasks.depth_losses import MAX_DEPTH, is_labelled
 
 NAME = "klingner2020"
 SINGLE, MULTI, MEAN_MAP = "single task", "0.1", "mean depth map"
@@ -102,7 +96,9 @@ class Results(NamedTuple):
 
 def gather(options: Options, camvid: str | None) -> Results:
     """Trains and evaluates what is missing."""
-    mean_map = InMemory(MEAN_MAP, mean_depth_map(DataSpec(FILMED, split="train").load()))
+    # Like depth learnt from video it is scaled to each label's median.
+    filmed = DataSpec(FILMED, split="train").load()
+    mean_map = constant(MEAN_MAP, "depth", mean_depth(filmed), filmed, median_scaling=True)
     real = replace(REAL_DATA, datasets=[DataSpec("camvid", camvid, "val")]).results(options, camvid) if camvid else None
     depth = replace(DEPTH, others={MEAN_MAP: mean_map})
     return Results(FULL_LENGTH.results(options), OVER_LAMBDA.results(options), depth.results(options), real)
@@ -201,32 +197,6 @@ def figures(full: Grouped, short: Grouped, paper: Mapping[str, Any]) -> list[Any
     )
     captions = paper["page"]["figures"]
     return drawn("figure", [Drawing(n, captions[n], make) for n, make in zip("456", makers, strict=True)])
-
-
-class _Constant(nn.Module):
-    """The same depth (H,W) for every image."""
-
-    depth: Tensor
-
-    def __init__(self, depth: Tensor) -> None:
-        super().__init__()
-        self.register_buffer("depth", depth)
-
-    def forward(self, images: Tensor) -> dict[str, Tensor]:
-        return {"depth": self.depth.expand(len(images), -1, -1)}
-
-
-def mean_depth_map(dataset: Dataset) -> LoadedModel:
-    """The mean over a data set of every pixel's valid depths, as a model that never looks at its image.
-
-    Like depth learnt from video it is scaled to each label's median.
-    """
-    depths = torch.stack([torch.as_tensor(dataset[i].labels["depth"]).double() for i in range(len(dataset))])
-    valid = is_labelled(depths)
-    # Where nothing was ever valid there is the sky.
-    mean = depths.where(valid, torch.nan).nanmean(0).nan_to_num(MAX_DEPTH)
-    module = _Constant(mean.float())
-    return LoadedModel(MEAN_MAP, module.eval(), ("depth",), CITYSCAPES19, True, digest(module), "study")
 
 
 if __name__ == "__main__":

@@ -24,4 +24,4 @@ def grouped_run(folder: Path, groups: Sequence[str], clean: Mapping[str, float],
     """`clean` and `share` are by group."""
     names = {kind: [f"{kind}-{seed}" for seed in range(3)] for kind in groups}
     models = {name: _cells(clean[k], share[k], i) for k in groups for i, name in enumerate(names[k])}
-    return Grouped(stored_run(folder, models, tasks=("semantic",)), names)
+    return Grouped(stored_run(folder, models, tasks=("semantic",), attacked=("semantic",)), names)

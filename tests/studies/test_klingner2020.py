@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 
-import numpy as np
 import pytest
-import torch
 from click.testing import CliRunner
 
 from robustbench_seg.report.write import write_comparison
@@ -99,15 +97,3 @@ def test_compared_networks_have_equal_steps_and_images(experiment):
         for one in group:
             video = one.read().video
             assert (None if video is None else f"{video.gradient_scale}") == (None if kind == SINGLE else kind)
-
-
-def test_the_mean_depth_map():
-    class Sample:
-        def __init__(self, depth):
-            self.labels = {"depth": np.array(depth, np.float32)}
-
-    model = study.mean_depth_map([Sample([[2.0, 0.0, 90.0]]), Sample([[4.0, 6.0, 0.0]])])
-    assert model.name == study.MEAN_MAP
-    assert model.median_scaling
-    depth = model.module(torch.zeros(2, 3, 1, 3))["depth"]
-    assert depth.tolist() == [[[3.0, 6.0, 80.0]]] * 2
