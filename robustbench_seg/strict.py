@@ -56,14 +56,16 @@ def from_table(cls: type[T], table: object, where: str) -> T:
     if not isinstance(table, Mapping):
         raise InputError(f"{where}: must be a table, not {table!r}")
     hints = get_type_hints(cls, include_extras=True)
-    known: dict[str, Field[Any]] = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
+    # A key that Python has a meaning for is a field with an underscore behind it.
+    known: dict[str, Field[Any]] = {f.name.removesuffix("_"): f for f in fields(cls)}  # type: ignore[arg-type]
     for key in table:
         if key not in known:
             raise fault(where, f"{unknown('key', key, known)}; correct or remove it")
     missing = [name for name, f in known.items() if name not in table and not _has_default(f)]
     if missing:
-        raise InputError(f"{where}: missing key {missing[0]!r}; add it ({_describe(hints[missing[0]])})")
-    values = {key: convert(hints[key], value, f"{where}: {key}") for key, value in table.items()}
+        hint = hints[known[missing[0]].name]
+        raise InputError(f"{where}: missing key {missing[0]!r}; add it ({_describe(hint)})")
+    values = {known[key].name: convert(hints[known[key].name], x, f"{where}: {key}") for key, x in table.items()}
     try:
         return cls(**values)
     except ValueError as error:

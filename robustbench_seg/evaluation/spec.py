@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from robustbench_seg.data.registry import DATASETS
 from robustbench_seg.errors import UsageError
-from robustbench_seg.models.registry import MODELS
+from robustbench_seg.models.registry import MODELS, card_folders
+from robustbench_seg.registry import unknown
 
 if TYPE_CHECKING:
     from robustbench_seg.data.base import Dataset
@@ -101,6 +102,14 @@ class InMemory:
     def load(self) -> Any:
         """The object itself, or a copy for each worker (models: their state is changed while they run)."""
         return copy.deepcopy(self.value) if self.copied else self.value
+
+
+def card_folder(text: str, kind: str) -> Path:
+    """The folder with a card of a model of the catalogue, or the one given; UsageError, as of a `kind`, for another."""
+    spec, known = ModelSpec.parse(text), card_folders()
+    if spec.folder is None and text not in known:
+        raise UsageError(f"{unknown(kind, text, known)}, or give a folder that `robustseg train` wrote")
+    return Path(spec.folder) if spec.folder else known[text]
 
 
 def is_own_model(name: str) -> bool:

@@ -27,6 +27,7 @@ from robustbench_seg.models.catalogue.weights import fit, read_safetensors, save
 from robustbench_seg.tasks.depth import Depth
 from robustbench_seg.training.batches import Source
 from robustbench_seg.training.curves import CURVES, write_curves
+from robustbench_seg.training.init import initial_weights
 from robustbench_seg.training.loop import BEST, LOG, build_module
 from robustbench_seg.training.method import Splits, unlabelled_checks
 from robustbench_seg.training.place import HERE, Place
@@ -85,13 +86,14 @@ def export(
 
 def _training(recipe: Recipe, val_set: Dataset, step: int, place: Place) -> TrainingCard:
     first = next(iter(recipe.tasks))
+    taken = (terms for weights in initial_weights(recipe).values() for terms in weights.terms)
     return TrainingCard(
         dataset=recipe.data.dataset,
         split=recipe.data.train,
-        terms=val_set.terms,
+        terms="; ".join(dict.fromkeys((val_set.terms, *taken))),
         recipe="recipe.toml",
         selection=f"step {step}, best {first} on {recipe.data.val}, so the metrics are slightly optimistic",
-        init=recipe.architecture.init,
+        init=", ".join(f"{path} from {chosen.from_}" for path, chosen in recipe.init.items()),
         steps=recipe.steps,
         batch=recipe.batch,
         seed=recipe.seed,

@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from robustbench_seg.errors import InputError, UsageError
-from robustbench_seg.evaluation.spec import ModelSpec
+from robustbench_seg.evaluation.spec import card_folder
 from robustbench_seg.models.catalogue.card import Card, read_card
-from robustbench_seg.models.registry import card_folders
-from robustbench_seg.registry import unknown
 from robustbench_seg.results.delta import delta
 from robustbench_seg.results.names import curve_metric
 from robustbench_seg.training.batches import Source
 from robustbench_seg.training.export import measured_on
+from robustbench_seg.training.init import initialise
 from robustbench_seg.training.loop import Progress, build_module, refuse_unknown
 from robustbench_seg.training.place import HERE, Place
 from robustbench_seg.training.recipe import Recipe
@@ -71,7 +70,7 @@ def combinations(
 
 def read_references(names: Sequence[str]) -> list[Card]:
     """The cards of models of the catalogue, or of folders that `robustseg train` wrote; UsageError for another name."""
-    return [read_card(_card_folder(name)) for name in names]
+    return [read_card(card_folder(name, "reference")) for name in names]
 
 
 def refuse_grid(
@@ -91,7 +90,7 @@ def refuse_grid(
         refuse_unknown(recipe)
         train_set, val_set, _ = open_sets(recipe, root, unlabelled_root)
         Source(train_set, (*recipe.tasks, *recipe.auxiliary))
-        build_module(recipe, len(val_set.classes))
+        initialise(build_module(recipe, len(val_set.classes)), recipe)
         for card in references:
             if card.evaluation != (ours := measured_on(recipe.data, val_set)):
                 raise UsageError(f"reference {card.name} was measured on {card.evaluation}, {recipe.name} is on {ours}")
@@ -153,13 +152,6 @@ def _values(cards: Sequence[Card]) -> dict[str, float]:
         for task, metrics in card.metrics.items()
         if curve_metric(task) in metrics
     }
-
-
-def _card_folder(name: str) -> Path:
-    spec, known = ModelSpec.parse(name), card_folders()
-    if spec.folder is None and name not in known:
-        raise UsageError(f"{unknown('reference', name, known)}, or give a folder that `robustseg train` wrote")
-    return Path(spec.folder) if spec.folder else known[name]
 
 
 def _counted(progress: Progress, before: int, total: int) -> Progress:

@@ -29,7 +29,7 @@ from robustbench_seg.tasks.dense import dense_tasks
 from robustbench_seg.tasks.registry import TASKS
 from robustbench_seg.tasks.semantic import Semantic, class_weights
 from robustbench_seg.training.batches import Source
-from robustbench_seg.training.init import load_encoder
+from robustbench_seg.training.init import initial_weights, initialise
 from robustbench_seg.training.loader import batches
 from robustbench_seg.training.losses import Losses
 from robustbench_seg.training.mask_basis import fit_masks
@@ -102,7 +102,7 @@ def train(
 
 
 def build_module(recipe: Recipe, num_classes: int) -> nn.Module:
-    """The recipe's network with fresh weights from its seed, initialised and frozen where the recipe says so.
+    """The recipe's network with fresh weights from its seed, frozen where the recipe says so.
 
     InputError where it cannot be built, cannot take an image, or lacks a part that the recipe names.
     """
@@ -112,8 +112,6 @@ def build_module(recipe: Recipe, num_classes: int) -> nn.Module:
     module = build(chosen.name, chosen.parameters, request, where)
     check_forward(module, where)
     module.train()
-    if chosen.init:
-        load_encoder(module.get_submodule("encoder"), chosen.init)
     freeze(module, recipe.frozen, f"{where}: frozen")
     return module
 
@@ -154,6 +152,7 @@ def _refuse_uneven(recipe: Recipe, devices: int) -> None:
 def _initial_state(run: Run) -> State:
     network = build_module(run.recipe, len(run.train.dataset.classes))
     fit_masks(network, run.train)
+    initialise(network, run.recipe)
     # Channels-last halves the time of MobileNet's convolutions on a CPU.
     module = run.method.wrapped(network).to(run.place.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     network = run.method.network(module)
@@ -167,6 +166,7 @@ def _identity(
     """A digest of what the weights depend on; of neighbouring frames kept as files, only those they neighbour."""
     data = [train_set, *(check.source.dataset for check in checks), *((unlabelled.train,) if unlabelled else ())]
     parts = [dataclasses.asdict(recipe), *(dataset.fingerprint() for dataset in data), *place.marks.items()]
+    parts += [weights.sha256 for weights in initial_weights(recipe).values()]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 

@@ -20,21 +20,30 @@ Share = Annotated[float, Range(0, 0.999999)]
 Size = tuple[Count, Count]
 """Height and width in pixels."""
 
-_WHOLE = ("parameters", "encoder_args", "tasks")
+_WHOLE = ("parameters", "encoder_args", "tasks", "init")
 """Tables that an override replaces: what one encoder takes does not mix with what another does, nor tasks."""
 
 
 @dataclass(frozen=True)
 class ArchitectureRecipe:
-    """An architecture's name and parameters, its normalisation, and the encoder's initial weights.
-
-    `init` is empty, a path, or `DISTRIBUTION:FILE`, a file inside an installed Python package.
-    """
+    """An architecture's name and parameters, and its normalisation."""
 
     name: str
     parameters: dict[str, Any] = field(default_factory=dict)
     normalization: str = "imagenet"
-    init: str = ""
+
+
+@dataclass(frozen=True)
+class InitRecipe:
+    """Where a part of the network has its initial weights from.
+
+    `from` is a model of the catalogue, or a folder that `robustseg train` wrote (with a slash, DIR/NAME): of that it
+    is the part `submodule`, by default the one of the same path. For the encoder it may be a state dict of torchvision
+    or timm too: a file's path, or `DISTRIBUTION:FILE`, a file inside an installed Python package.
+    """
+
+    from_: str
+    submodule: str = ""
 
 
 @dataclass(frozen=True)
@@ -154,9 +163,10 @@ class Recipe:
     weight changes; `depth_loss` and `normals_loss` are the kinds of loss that depth and normals are trained with;
     `edge_weight` is the weight of edges in theirs, where both classes are not to have the same; `crop` is None for the
     whole image; `ema` is the decay of the averaged weights that are validated and exported, 0 for none; every
-    `validate_every` steps the model is measured and the state saved. `frozen` are parts of the network, such as
-    `encoder` or `decoders.depth`, that stay as they start: neither their weights nor their BatchNorm statistics change,
-    and their dropout is off.
+    `validate_every` steps the model is measured and the state saved. `init` says by part of the network, such as
+    `encoder` or `decoders.depth`, whose weights it starts from, in the order of the table; others start afresh.
+    `frozen` are parts that stay as they start: neither their weights nor their BatchNorm statistics change, and their
+    dropout is off.
     """
 
     name: str
@@ -168,6 +178,7 @@ class Recipe:
     steps: Count
     batch: Count
     validate_every: Count
+    init: dict[str, InitRecipe] = field(default_factory=dict)
     frozen: tuple[str, ...] = ()
     auxiliary: dict[str, Weight] = field(default_factory=dict)
     video: VideoRecipe | None = None

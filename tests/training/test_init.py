@@ -23,7 +23,7 @@ def test_timms_mobilenet_equals_torchvisions(tmp_path):
             module.running_var.uniform_(0.5, 2)
     torch.save(reference.state_dict(), tmp_path / "mobilenet.pth")
     encoder = Encoder("mobilenetv2_100", {}).eval()
-    load_encoder(encoder, str(tmp_path / "mobilenet.pth"))
+    load_encoder(encoder, tmp_path / "mobilenet.pth")
     images = torch.rand(2, 3, 64, 96)
     with torch.no_grad():
         expected = reference.features[:18](images)
@@ -38,7 +38,7 @@ def test_imagenet_weights():
     reference = torchvision.models.mobilenet_v2(weights=None).eval()
     reference.load_state_dict(torch.load(locate(INIT), weights_only=True))
     encoder = Encoder("mobilenetv2_100", {}).eval()
-    load_encoder(encoder, INIT)
+    load_encoder(encoder, locate(INIT))
     images = torch.rand(1, 3, 64, 96)
     with torch.no_grad():
         torch.testing.assert_close(encoder(images)[-1], reference.features[:18](images), rtol=1e-4, atol=1e-4)
@@ -60,7 +60,7 @@ def test_missing_files(init, message):
 def test_weights_of_another_network(tmp_path):
     torch.save(torchvision.models.resnet18(weights=None).state_dict(), tmp_path / "w.pth")
     with pytest.raises(InputError, match=r"does not fit|tensors for an encoder"):
-        load_encoder(Encoder("mobilenetv2_100", {}), str(tmp_path / "w.pth"))
+        load_encoder(Encoder("mobilenetv2_100", {}), tmp_path / "w.pth")
     (tmp_path / "w.pth").write_bytes(b"broken")
     with pytest.raises(InputError, match="unreadable"):
-        load_encoder(Encoder("mobilenetv2_100", {}), str(tmp_path / "w.pth"))
+        load_encoder(Encoder("mobilenetv2_100", {}), tmp_path / "w.pth")

@@ -134,6 +134,12 @@ class Card:
         if set(self.metrics) - set(self.tasks):
             raise ValueError(f"metrics: {sorted(set(self.metrics) - set(self.tasks))[0]!r} is not one of the tasks")
 
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """What the data allow that the weights were learnt from."""
+        learnt_from = (self.training, self.video, self.adaptation)
+        return tuple(dict.fromkeys(source.terms for source in learnt_from if source))
+
 
 def read_card(folder: Path) -> Card:
     """The card in a model's folder, whose name must be the folder's."""
@@ -195,7 +201,6 @@ def load_folder(folder: Path) -> LoadedModel:
     """The model in a folder with a card and weights; nothing in either is executed."""
     card, weights = read_card(folder), folder / WEIGHTS
     _refuse_unknown(card, folder / CARD)
-    terms = dict.fromkeys(source.terms for source in (card.training, card.video, card.adaptation) if source)
     classes = card.classes.class_set(folder / CARD, card.name)
     state = read_safetensors(weights, card.sha256)
     module = _build(card, classes, folder / CARD, sum(value.numel() for value in state.values()))
@@ -210,5 +215,5 @@ def load_folder(folder: Path) -> LoadedModel:
         sha256=card.sha256,
         origin="catalogue",
         summary=card.summary,
-        terms="; ".join(terms),
+        terms="; ".join(card.terms),
     )

@@ -4,26 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from robustbench_seg.training.loop import build_module
-from robustbench_seg.training.recipe import Recipe, read_recipe
+from robustbench_seg.training.recipe import read_recipe
 
 RECIPES = sorted((Path(__file__).parents[3] / "models").glob("*/recipe.toml"))
 FRESH = tomllib.loads(Path(__file__).with_name("fresh.toml").read_text(encoding="utf-8"))
 
 
-def untouched(path: Path, scale: str = "nano") -> Recipe:
-    """The recipe without the encoder's initial weights, which are another package's."""
-    recipe = read_recipe(path, scale)
-    return replace(recipe, architecture=replace(recipe.architecture, init=""))
-
-
-PAPER = {repr((recipe.architecture, recipe.outputs)): recipe for recipe in (untouched(p, "paper") for p in RECIPES)}
+PAPER = {repr((recipe.architecture, recipe.outputs)): recipe for recipe in (read_recipe(p, "paper") for p in RECIPES)}
 """One recipe for each network at the papers' scale."""
 
 
@@ -38,7 +31,7 @@ def test_networks_at_paper_scale(recipe):
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.parent.name)
 def test_shipped_recipe(path):
     """What a recipe trains starts from the same network and the same draws as when its weights were made."""
-    recipe = untouched(path)
+    recipe = read_recipe(path)
     assert recipe.name == path.parent.name
     # Auxiliary tasks of the network and auxiliary losses of the recipe are the same ones.
     assert set(recipe.architecture.parameters.get("auxiliary", ())) == set(recipe.auxiliary)
