@@ -79,7 +79,17 @@ def test_a_folder_for_video_that_is_not_there(robustseg, tmp_path):
     recipe.write_text(RECIPE.partition("[video]")[0])
     code, _, error = robustseg("train", recipe, "--video", tmp_path, "--work", tmp_path / "work", "--plugin", FILM)
     assert code == 2
-    assert "has no [video]" in error
+    assert "has no [video] and no [adaptation]" in error
+
+
+def test_adaptation_states_the_metrics_on_its_target(robustseg, tmp_path):
+    recipe, out = tmp_path / "filmed.toml", tmp_path / "filmed"
+    target = '[adaptation]\ndataset = "film"\nbatch = 1\n[adaptation.discriminator]\nwidths = [4, 8]\n'
+    recipe.write_text(RECIPE.partition("[video]")[0] + target)
+    code, text, _ = robustseg("train", recipe, "--work", tmp_path / "work", "-o", out, "--plugin", FILM)
+    assert code == 0
+    assert "  semantic on film: miou " in text
+    assert read_card(out).adaptation.dataset == "film"
 
 
 def test_a_seed_below_zero(robustseg, tmp_path):

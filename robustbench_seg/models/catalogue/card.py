@@ -89,7 +89,7 @@ class AdaptationCard:
     """The target that a network was adapted to without its labels, and its metrics there by task.
 
     `weight` is that of the adversarial loss; 0 says that the network has not learnt from the target. Depth is scaled to
-    the labels' median.
+    the labels' median. The checkpoint was chosen on the source, as `TrainingCard.selection` says.
     """
 
     dataset: str
