@@ -22,6 +22,7 @@ from robustbench_seg.training.place import HERE
 from robustbench_seg.training.recipe import DiscriminatorRecipe
 from robustbench_seg.training.state import read_state
 from robustbench_seg.training.supervised import Supervised
+from tests.models.networks.nano import make
 from tests.training.test_waits import _waits
 
 
@@ -109,6 +110,13 @@ def test_every_part_learns_with_its_own_optimiser(plain_recipe, toy, splits):
     _moved(run, state, 2)
     still = [name for name, p in state.module.named_parameters() if torch.equal(p, before[name])]
     assert not still
+
+
+@pytest.mark.parametrize(("name", "levels"), [("padnet", 1), ("mtinet", 4), ("deeplab", 0)])
+def test_every_network_of_dense_tasks_is_judged_at_all_its_levels(name, levels):
+    network = AdaptedNet(make(name), ("semantic", "depth"), ())
+    verdicts = network.train()(torch.rand(2, 3, 64, 64), torch.rand(2, 3, 64, 96)).verdicts
+    assert [list(level) for level in verdicts] == [["semantic", "depth"]] * (levels + 1)
 
 
 # against supervised training
@@ -206,7 +214,8 @@ def test_interrupted_equals_uninterrupted(tmp_path, adapted_recipe, toy, splits)
 
 @pytest.mark.parametrize("weight", [0.1, 0.0])
 def test_what_is_written(tmp_path, adapted_recipe, toy, splits, weight):
-    recipe = replace(adapted_recipe, adaptation=replace(adapted_recipe.adaptation, weight=weight))
+    adaptation = replace(adapted_recipe.adaptation, weight=weight)
+    recipe = replace(adapted_recipe, adaptation=adaptation, steps=2, validate_every=1)
     outcome = train(recipe, toy, toy, tmp_path / "work", unlabelled=splits)
     rows = list(csv.DictReader((tmp_path / "work" / LOG).read_text().splitlines()))
     best = max(rows, key=lambda row: float(row["semantic_miou"]))
