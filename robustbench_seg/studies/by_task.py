@@ -43,7 +43,7 @@ class ByTask:
         """Δ of every other group against each."""
         return {first: gains_of([self.run], self._groups(first)).gains for first in self.groups}
 
-    def clean(self, first: str, second: str, dataset: str) -> Iterator[Comparison]:
+    def clean(self, dataset: str, first: str, second: str) -> Iterator[Comparison]:
         """The clean metric of every task of the second group against the first, and Δ; better is expected."""
         for task, scale in self.scales.items():
             expected = 1 if metric_of(task, curve_metric(task)).higher_is_better else -1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -13,24 +14,29 @@ from robustbench_seg.evaluation.spec import ModelSpec
 from robustbench_seg.models.catalogue.card import CARD
 from robustbench_seg.models.registry import card_folders
 from robustbench_seg.report.cells import Line, Table, text_cells
+from robustbench_seg.training.grid import named
 from robustbench_seg.training.place import open_place
 from robustbench_seg.training.recipe import Recipe, read_recipe, varied
 from robustbench_seg.training.run import run_recipe
 
 Announce = Callable[[str], None]
+Changes = tuple[tuple[str, str | float | bool | tuple[int, ...]], ...]
+"""Values of a recipe by dotted key."""
 
 
 @dataclass(frozen=True)
 class Training:
     """A recipe's name, and another seed or number of steps than it says (None: its own).
 
-    `root` stands for the folder of the labelled data in the command, where they are not embedded.
+    `root` stands for the folder of the labelled data in the command, where they are not embedded; `changes` are values
+    in place of the recipe's.
     """
 
     recipe: str
     seed: int | None = None
     steps: int | None = None
     root: str = ""
+    changes: Changes = ()
 
     @property
     def name(self) -> str:
@@ -43,16 +49,23 @@ class Training:
         seed = "" if self.seed is None else f" --seed {self.seed}"
         steps = "" if self.steps is None else f" --steps {self.steps}"
         data = f" --data {self.root}" if self.root else ""
-        return f"robustseg train {self.recipe}{seed}{steps}{data}"
+        grid = "".join(f" --grid {key}={_written(value)}" for key, value in self.changes)
+        return f"robustseg train {self.recipe}{seed}{steps}{data}{grid}"
 
     def read(self) -> Recipe:
         """The recipe as it is trained."""
-        return varied(_recipe(self.recipe), self.seed, self.steps)
+        return varied(_recipe(self.recipe, self.changes), self.seed, self.steps)
 
 
 @cache
-def _recipe(name: str) -> Recipe:
-    return read_recipe(shipped("models") / name / "recipe.toml")
+def _recipe(name: str, changes: Changes) -> Recipe:
+    settings = {key: list(value) if isinstance(value, tuple) else value for key, value in changes}
+    return named(read_recipe(shipped("models") / name / "recipe.toml", changes=settings), settings)
+
+
+def _written(value: object) -> str:
+    """A value as `--grid` reads it."""
+    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
 
 
 def obtain(training: Training, work: Path, device: str, announce: Announce, root: str | None = None) -> ModelSpec:

@@ -62,10 +62,15 @@ def combinations(
             recipe = recipe_of(settings)
         except InputError as error:
             raise UsageError(f"--grid {_listed(settings)}: {error}") from None
-        suffix = "".join(f"-{key}={_NOT_IN_A_NAME.sub('_', str(value))}" for key, value in settings.items())
-        found.append(Combination(settings, replace(recipe, name=recipe.name + suffix)))
+        found.append(Combination(settings, named(recipe, settings)))
     _refuse_twice("combination", [combination.recipe.name for combination in found])
     return found
+
+
+def named(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
+    """The recipe with a name that says which of its values were changed."""
+    suffix = "".join(f"-{key}={_NOT_IN_A_NAME.sub('_', str(value))}" for key, value in settings.items())
+    return replace(recipe, name=recipe.name + suffix)
 
 
 def read_references(names: Sequence[str]) -> list[Card]:

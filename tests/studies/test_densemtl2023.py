@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 
 from robustbench_seg.results.keys import AttackConfiguration
-from robustbench_seg.studies import densemtl2023 as study
 from robustbench_seg.studies.by_task import ByTask
+from robustbench_seg.studies.densemtl2023 import page, tables
+from robustbench_seg.studies.densemtl2023 import settings as study
 from robustbench_seg.studies.findings import HOLDS, UNDECIDED
 from robustbench_seg.studies.grouped import Grouped, Place
 from robustbench_seg.studies.page import read_paper, write_page
 from tests.results.stored_runs import stored_run
 
-PAPER = read_paper(study.__file__)
+PAPER = read_paper(page.__file__)
 PAIR = ("semantic", "depth")
 IMAGES = 12
 
@@ -39,15 +40,15 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> ByTask:
 
 
 def test_clean_is_judged_in_every_task_and_in_delta(results):
-    semantic, depth, delta = results.clean(study.NONE, study.ATTENTION, study.WORLD)
+    semantic, depth, delta = results.clean(study.WORLD, study.NONE, study.ATTENTION)
     assert (semantic.sign, depth.sign) == (1, -1)
     assert delta.difference == pytest.approx(results.gains[study.NONE][-2].gain, abs=20)
-    assert [c.sign for c in results.clean(study.NONE, study.GATED, study.WORLD)] == [0, 0, 0]
+    assert [c.sign for c in results.clean(study.WORLD, study.NONE, study.GATED)] == [0, 0, 0]
 
 
 def test_findings_hold_only_where_every_task_says_so(results):
-    found = {finding.text: finding for finding in study.findings(results, results, PAPER)}
-    assert len(found) == len(PAPER["findings"])
+    found = {finding.text: finding for finding in page.findings({"four": results}, results, PAPER)}
+    assert len(found) == sum(claim["kind"] in ("four", "own", "others") for claim in PAPER["findings"])
     first = next(iter(found.values()))
     assert {c.subject.split(",")[0] for c in first.comparisons} == {"semantic segmentation", "depth", "Δ"}
     assert first.verdict != HOLDS
@@ -70,15 +71,39 @@ def test_single_tasks_are_models_of_one_task(results):
     assert len({t.name for t in study.CLEAN_RUN.trainings}) == 21
 
 
+def test_every_finding_names_groups_that_there_are():
+    groups = {name: set(setting.experiment.groups) for name, setting in study.SETTINGS.items()}
+    for claim in PAPER["findings"]:
+        known = groups.get(claim["kind"], groups["four"])
+        assert {group for pair in claim["pairs"] for group in pair} <= known
+
+
+def test_every_training_can_be_read_and_has_a_name_of_its_own():
+    for setting in study.SETTINGS.values():
+        names = [training.name for training in setting.experiment.trainings]
+        assert len(set(names)) == len(names)
+
+
+def test_the_table_of_groups(results):
+    table = tables.groups_table(study.SETTINGS["four"], results)
+    lines = {line.label: line.cells for line in table.lines}
+    assert [*lines] == [study.SINGLE, study.NONE, study.GATED, study.ATTENTION]
+    assert lines[study.SINGLE][-1].main == "–"
+    (gain, *_) = [gain for gain in results.gains[study.SINGLE] if gain.second == study.ATTENTION]
+    assert lines[study.ATTENTION][-1].main == f"{gain.gain:+.1f}"
+    assert lines[study.ATTENTION][1].main == "0.70"
+    assert lines[study.ATTENTION][1].small[0] == "+0.10"
+
+
 @pytest.mark.slow
 def test_the_page(results, tmp_path, monkeypatch):
-    monkeypatch.setattr(study, "TASKS", PAIR)
-    monkeypatch.setattr(study, "BASELINES", replace(study.BASELINES, tasks=["depth"]))
-    baselines = Grouped(results.run, {"mean depth": [f"{study.NONE}-0"]}, "rmse")
-    page = write_page(
-        tmp_path, study.NAME, PAPER["page"], study.sections(results, results, baselines, PAPER), [results.run]
+    monkeypatch.setattr(
+        "robustbench_seg.studies.densemtl2023.tables.BASELINES", replace(study.BASELINES, tasks=["depth"])
     )
-    text = page.read_text(encoding="utf-8")
+    baselines = Grouped(results.run, {"mean depth": [f"{study.NONE}-0"]}, "rmse")
+    sections = page.sections({"four": results}, results, baselines, PAPER)
+    path = write_page(tmp_path, study.NAME, PAPER["page"], sections, [results.run])
+    text = path.read_text(encoding="utf-8")
     assert "Which of the paper&#39;s findings hold here" in text
     assert (tmp_path / "figures" / "figure_robustness.png").is_file()
     assert not any(brace in text for brace in ("{images}", "{gradients}", "{epsilon"))
