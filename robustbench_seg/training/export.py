@@ -85,14 +85,15 @@ def export(
 
 
 def _training(recipe: Recipe, val_set: Dataset, step: int, place: Place) -> TrainingCard:
-    first = next(iter(recipe.tasks))
+    first = next(iter(recipe.tasks), None)
+    why = f"best {first} on {recipe.data.val}, so the metrics are slightly optimistic" if first else "the last"
     taken = (terms for weights in initial_weights(recipe).values() for terms in weights.terms)
     return TrainingCard(
         dataset=recipe.data.dataset,
         split=recipe.data.train,
         terms="; ".join(dict.fromkeys((val_set.terms, *taken))),
         recipe="recipe.toml",
-        selection=f"step {step}, best {first} on {recipe.data.val}, so the metrics are slightly optimistic",
+        selection=f"step {step}, {why}",
         init=", ".join(f"{path} from {chosen.from_}" for path, chosen in recipe.init.items()),
         steps=recipe.steps,
         batch=recipe.batch,

@@ -146,7 +146,7 @@ def best_of(rows: Sequence[Row]) -> Row | None:
 def _gain(values: Mapping[str, float], recipe: Recipe, reference: Mapping[str, float]) -> float | None:
     """Δ over the recipe's tasks; None where one has no value, as the mean over the others is another Δ."""
     known = {task: values[task] for task in recipe.tasks if task in values}
-    return delta(known, reference) if len(known) == len(recipe.tasks) else None
+    return delta(known, reference) if known and len(known) == len(recipe.tasks) else None
 
 
 def _values(cards: Sequence[Card]) -> dict[str, float]:

@@ -40,7 +40,7 @@ from robustbench_seg.training.recipe import Recipe
 from robustbench_seg.training.schedule import factor
 from robustbench_seg.training.state import Average, Row, State, detached, read_state, write_atomically
 from robustbench_seg.training.supervised import Supervised
-from robustbench_seg.training.validate import Check, validate
+from robustbench_seg.training.validate import Check, Scores, validate
 
 Progress = Callable[[int, int, float], None]
 """What is called after every step with (steps done, steps, loss); from a GPU the loss is that of an earlier step."""
@@ -85,9 +85,9 @@ def train(
     `unlabelled` are the data of the recipe's `[video]` or `[adaptation]`, `place` is where and how a step runs. On
     several devices every process returns the outcome, and only the first calls `progress`.
 
-    Writes `state.pt` and `log.csv` every `validate_every` steps and `best.pt` when the first task's curve metric
-    improves on `val_set`: no label of `unlabelled` data chooses anything. The same recipe and data give the same
-    weights on the same machine, interrupted or not.
+    Writes `state.pt` and `log.csv` every `validate_every` steps, and `best.pt` when the first task's curve metric
+    improves on `val_set`, or each time where there is no task: no label of `unlabelled` data chooses anything. The same
+    recipe and data give the same weights on the same machine, interrupted or not.
     """
     out.mkdir(parents=True, exist_ok=True)
     run = _prepare(recipe, train_set, val_set, unlabelled, out, place)
@@ -129,8 +129,8 @@ def _prepare(
         weights = class_weights(labels, len(train_set.classes)).to(place.device)
     settings = LossSettings(weights, recipe.depth_loss, recipe.normals_loss, recipe.edge_weight)
     labelled = Supervised(recipe, source, settings, place.device, place.team.part)
-    first = Check(Source(val_set, tasks, recipe.data.cache, size), recipe.median_scaling)
-    checks = (first, *unlabelled_checks(recipe, unlabelled, train_set.classes))
+    first = (Check(Source(val_set, tasks, recipe.data.cache, size), recipe.median_scaling),) if tasks else ()
+    checks = (*first, *unlabelled_checks(recipe, unlabelled, train_set.classes))
     identity = _identity(recipe, train_set, checks, unlabelled, place)
     return Run(recipe, method_of(labelled, unlabelled), source, checks, place, out, identity)
 
@@ -210,13 +210,21 @@ def _measure(run: Run, state: State, loss: float) -> None:
     for check, measured in zip(run.checks, scores, strict=True):
         row |= {f"{check.prefix}{task}_{name}": x for task, values in measured.items() for name, x in values.items()}
     state.log.append(row)
-    task = run.train.made[next(iter(run.recipe.tasks))]
-    score, sign = scores[0][task.name][task.curve], 1 if task.metric(task.curve).higher_is_better else -1
-    if state.best is None or sign * score > sign * state.best:
-        state.best, state.best_step = score, state.step
+    if not run.recipe.tasks or _improves(run, state, scores[0]):
+        state.best_step = state.step
         write_atomically(run.out / BEST, {"step": state.step, "module": detached(network)})
     _write_log(run.out / LOG, state.log)
     state.save(run.out / STATE)
+
+
+def _improves(run: Run, state: State, scores: Scores) -> bool:
+    """Whether the score of the first task is the best so far, as which it is then kept."""
+    task = run.train.made[next(iter(run.recipe.tasks))]
+    score, sign = scores[task.name][task.curve], 1 if task.metric(task.curve).higher_is_better else -1
+    improves = state.best is None or sign * score > sign * state.best
+    if improves:
+        state.best = score
+    return improves
 
 
 def _write_log(path: Path, rows: list[Row]) -> None:

@@ -157,7 +157,8 @@ class AugmentRecipe:
 class Recipe:
     """What `robustseg train` reads.
 
-    `tasks` maps a task to its loss weight, the first one chooses the best checkpoint; `auxiliary` does so for what is
+    `tasks` maps a task to its loss weight, the first one chooses the best checkpoint; it may be empty where depth is
+    learnt from video alone, without labelled images, and the last checkpoint is kept; `auxiliary` does so for what is
     only predicted in training (normals, edges); `video` adds depth learnt from frames, `adaptation` a target without
     labels; `balance` says how losses are combined: their weighted sum, or their geometric mean (UniNet 2021), which no
     weight changes; `depth_loss` and `normals_loss` are the kinds of loss that depth and normals are trained with;
@@ -196,7 +197,7 @@ class Recipe:
     augment: AugmentRecipe = field(default_factory=AugmentRecipe)
 
     def __post_init__(self) -> None:
-        if not self.tasks:
+        if not self.tasks and not self.video:
             raise ValueError("tasks: name at least one, such as semantic = 1.0")
         if self.video and Depth.name in self.tasks:
             raise ValueError("tasks: depth is learnt from labels or from [video], not from both; remove one")

@@ -41,7 +41,7 @@ class JointBatch:
 
 @dataclass(frozen=True)
 class Joint:
-    """Learns the labelled tasks as `Supervised`, and depth from `clips`."""
+    """Learns the labelled tasks as `Supervised`, where there are any, and depth from `clips`."""
 
     labelled: Supervised
     video: VideoRecipe
@@ -73,8 +73,9 @@ class Joint:
 
     def batch(self, step: int) -> JointBatch:
         """Labelled images and clips of a step; InputError where their sizes do not fit."""
-        recipe, labelled = self.labelled.recipe, self.labelled.batch(step)
+        recipe = self.labelled.recipe
         clips = clip_batch(self.clips, self.video, recipe.augment, step, recipe.seed, self.labelled.part)
+        labelled = self.labelled.batch(step) if recipe.tasks else Batch(clips.now[:0], {})
         _check(labelled.images, clips.now)
         return JointBatch(labelled, clips)
 
