@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from robustbench_seg.report.comparison import Comparison, Estimate, Scale
@@ -27,6 +27,7 @@ class ByTask:
     run: Run
     groups: Mapping[str, Sequence[str]]
     scales: Mapping[str, Scale]
+    _gains: dict[str, Sequence[Gain]] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def n_images(self) -> int:
@@ -38,10 +39,11 @@ class ByTask:
         """By group and task: the models that have the task, the other groups compared with this one."""
         return {(first, task): self._grouped(first, task) for first in self.groups for task in self.scales}
 
-    @cached_property
-    def gains(self) -> Mapping[str, Sequence[Gain]]:
-        """Δ of every other group against each."""
-        return {first: gains_of([self.run], self._groups(first)).gains for first in self.groups}
+    def gains(self, first: str) -> Sequence[Gain]:
+        """Δ of every other group against this one."""
+        if first not in self._gains:
+            self._gains[first] = gains_of([self.run], self._groups(first)).gains
+        return self._gains[first]
 
     def clean(self, dataset: str, first: str, second: str) -> Iterator[Comparison]:
         """The clean metric of every task of the second group against the first, and Δ; better is expected."""
@@ -50,7 +52,7 @@ class ByTask:
             found = self.against[first, task].comparison(second, Place(dataset), expected=expected, scale=scale)
             if found:
                 yield _named(found, task, first, second)
-        for gain in self.gains[first]:
+        for gain in self.gains(first):
             if (gain.second, gain.dataset, gain.attack) == (second, dataset, CLEAN):
                 yield _compared(gain)
 

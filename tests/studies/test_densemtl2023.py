@@ -42,7 +42,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> ByTask:
 def test_clean_is_judged_in_every_task_and_in_delta(results):
     semantic, depth, delta = results.clean(study.WORLD, study.NONE, study.ATTENTION)
     assert (semantic.sign, depth.sign) == (1, -1)
-    assert delta.difference == pytest.approx(results.gains[study.NONE][-2].gain, abs=20)
+    assert delta.difference == pytest.approx(results.gains(study.NONE)[-2].gain, abs=20)
     assert [c.sign for c in results.clean(study.WORLD, study.NONE, study.GATED)] == [0, 0, 0]
 
 
@@ -89,7 +89,7 @@ def test_the_table_of_groups(results):
     lines = {line.label: line.cells for line in table.lines}
     assert [*lines] == [study.SINGLE, study.NONE, study.GATED, study.ATTENTION]
     assert lines[study.SINGLE][-1].main == "–"
-    (gain, *_) = [gain for gain in results.gains[study.SINGLE] if gain.second == study.ATTENTION]
+    (gain, *_) = [gain for gain in results.gains(study.SINGLE) if gain.second == study.ATTENTION]
     assert lines[study.ATTENTION][-1].main == f"{gain.gain:+.1f}"
     assert lines[study.ATTENTION][1].main == "0.70"
     assert lines[study.ATTENTION][1].small[0] == "+0.10"

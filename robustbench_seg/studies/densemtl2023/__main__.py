@@ -39,8 +39,8 @@ def main(out: Path, work: Path, limit: int | None, device: str, workers: int, al
     baselines = replace(BASELINES, others=mean_predictors()).results(options)
     runs = [*(each.run for each in clean.values()), robust.run, baselines.run]
     write_run(out, NAME, runs)
-    gains = [gain for each in shown for gain in clean[each.name].gains[each.first]]
-    write_table(gains_table([*gains, *robust.gains[SINGLE]]), out / "gains.csv")
+    gains = [gain for each in shown for gain in clean[each.name].gains(each.first)]
+    write_table(gains_table([*gains, *robust.gains(SINGLE)]), out / "gains.csv")
     paper = read_paper(page.__file__)
     given = [f"--also {name}" for name in also]
     path = write_page(out, NAME, paper["page"], page.sections(clean, robust, baselines, paper), runs, given)

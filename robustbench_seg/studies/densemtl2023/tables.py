@@ -28,7 +28,7 @@ def setting_parts(setting: Setting, results: ByTask, paper: Mapping[str, Any]) -
 
 def groups_table(setting: Setting, results: ByTask) -> Table:
     """Every group's metrics with their differences to the first group, and Δ."""
-    gains = {gain.second: gain for gain in results.gains[setting.first] if gain.attack == CLEAN}
+    gains = {gain.second: gain for gain in results.gains(setting.first) if gain.attack == CLEAN}
     by_task = {task: results.against[setting.first, task] for task in results.scales}
     lines = []
     for group in next(iter(by_task.values())).groups:
