@@ -46,15 +46,15 @@ class SplitNet(JointNet):
     def __init__(self, network: nn.Module, pose: nn.Module, scale: float) -> None:
         super().__init__(network, pose)
         self.scale = scale
-        widths = self._decoder.widths[-SCALES:-1]
-        self.coarse = nn.ModuleList(nn.Conv2d(width, 1, 3, padding=1) for width in widths)
+        decoder, head = self._depth()
+        self.coarse = nn.ModuleList(nn.Conv2d(width, 1, 3, padding=1) for width in decoder.widths[-SCALES:-1])
         # Near, so that small first motions already show: the sigmoid's middle, 0.2 m.
-        nn.init.zeros_(self._head.conv.bias)  # type: ignore[arg-type]
+        nn.init.zeros_(head.conv.bias)  # type: ignore[arg-type]
 
     def depth_parameters(self) -> list[nn.Parameter]:
         """Those of the depth decoder and its heads."""
-        decoder, head = self._branches[Depth.name]
-        return [parameter for part in (decoder, head, self.coarse) for parameter in part.parameters()]
+        branch = self._branches()[Depth.name]
+        return [parameter for part in (*branch, self.coarse) for parameter in part.parameters()]
 
     def predicted(self, images: Tensor, frames: Tensor) -> tuple[dict[str, Any], Inverses]:
         """The outputs of all tasks but depth, and the inverse depths of the frames at the decoder's scales."""
@@ -63,33 +63,28 @@ class SplitNet(JointNet):
         labelled = scale_gradient([f[: len(images)] for f in features], self.scale)
         filmed = scale_gradient([f[len(images) :] for f in features], 1 - self.scale)
         size = (images.shape[-2], images.shape[-1])
-        outputs = {task: b.output(labelled, size) for task, b in self._branches.items() if task != Depth.name}
+        outputs = {task: b.output(labelled, size) for task, b in self._branches().items() if task != Depth.name}
         return outputs, self._inverses(filmed)
 
     def _inverses(self, features: Sequence[Tensor]) -> Inverses:
-        maps = self._decoder.stages(features)[-SCALES:]
-        convolutions = [*self.coarse, self._head.conv]
+        decoder, head = self._depth()
+        maps = decoder.stages(features)[-SCALES:]
+        convolutions = [*self.coarse, head.conv]
         inverses = [inverse_depth(convolve(x)) for convolve, x in zip(convolutions, maps, strict=True)]
         return tuple(inverses[::-1])
 
-    @property
     def _branches(self) -> Mapping[str, Branch]:
-        if not isinstance(self.network, Branched):
-            raise _unfit()
-        return self.network.branches()
+        return self.network.branches() if isinstance(self.network, Branched) else {}
 
-    @property
-    def _decoder(self) -> Staged:
-        decoder = self._branches[Depth.name].decoder
-        if not isinstance(decoder, Staged):
-            raise _unfit()
-        return decoder
-
-    @property
-    def _head(self) -> DepthHead:
-        head = self._branches[Depth.name].head
-        assert isinstance(head, DepthHead)
-        return head
+    def _depth(self) -> tuple[Staged, DepthHead]:
+        """The decoder and head of depth; InputError where it has none of that kind for itself."""
+        branch = self._branches().get(Depth.name)
+        if branch and isinstance(branch.decoder, Staged) and isinstance(branch.head, DepthHead):
+            return branch.decoder, branch.head
+        raise InputError(
+            "[video] gradient_scale: needs a network whose tasks share the encoder alone and whose depth decoder has "
+            "several scales, such as klingner; leave it out, and both kinds of images pass through the whole network"
+        )
 
 
 def scale_gradient(features: Iterable[Tensor], factor: float) -> list[Tensor]:
@@ -99,10 +94,3 @@ def scale_gradient(features: Iterable[Tensor], factor: float) -> list[Tensor]:
         if x.requires_grad:
             x.register_hook(lambda gradient: gradient * factor)  # type: ignore[no-untyped-call]
     return scaled
-
-
-def _unfit() -> InputError:
-    return InputError(
-        "[video] gradient_scale: needs a network whose tasks share the encoder alone and whose depth decoder has "
-        "several scales, such as klingner; leave it out, and both kinds of images pass through the whole network"
-    )

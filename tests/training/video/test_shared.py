@@ -14,7 +14,7 @@ from robustbench_seg.errors import InputError
 from robustbench_seg.models.blocks.deephead import DEEP
 from robustbench_seg.models.catalogue.card import load_folder, read_card
 from robustbench_seg.training.export import export
-from robustbench_seg.training.loop import _initial_state, _prepare, train
+from robustbench_seg.training.loop import _initial_state, _prepare, build_module, train
 from robustbench_seg.training.place import HERE
 from robustbench_seg.training.video.photometric import depth_loss
 from robustbench_seg.training.video.shared import SharedNet
@@ -175,6 +175,19 @@ def test_the_losses_have_equal_weights(shared_recipe, toy, sets):
     run, module = started(shared_recipe("densemtl", {"exchange": "attention"}), toy, sets)
     labels, depth, whole = losses(module, run.method)
     torch.testing.assert_close(whole, labels + depth)
+
+
+@pytest.mark.parametrize("ema", [0.0, 0.5])
+def test_frozen_parts_stay_to_the_bit(tmp_path, shared_recipe, toy, sets, ema):
+    frozen = ("encoder", "decoders.depth", "exchanges")
+    recipe = replace(shared_recipe("densemtl", {"exchange": "attention"}), frozen=frozen, steps=2, ema=ema)
+    start = build_module(recipe, len(toy.classes)).state_dict()
+    state = train(recipe, toy, toy, tmp_path, unlabelled=sets).module.state_dict()
+    same = {key for key, value in state.items() if torch.equal(value, start[key])}
+    expected = {key for key in state if key.startswith(tuple(f"{path}." for path in frozen))}
+    assert any(key.endswith("running_mean") for key in expected)
+    assert expected <= same
+    assert not [key for key in same - expected if key.endswith("weight")]
 
 
 def test_what_is_exported_is_the_network_alone(tmp_path, shared_recipe, toy, sets):
