@@ -15,7 +15,7 @@ from robustbench_seg.report.style import BAND
 from robustbench_seg.results.names import attack_title, full_name, task_name
 from robustbench_seg.studies.grouped import Grouped, Place
 
-_INKS = ("#1a1a1a", "#b3541e", "#2d6a9f", "#4f7a28")
+_INKS = ("#1a1a1a", "#b3541e", "#2d6a9f", "#4f7a28", "#7b4a9e", "#b8860b")
 _OURS, _PAPER = _INKS[1], "#777777"
 _EPSILON = "requested ε"
 
@@ -91,7 +91,7 @@ def task_figure(
     for row, attack in zip(grid, attacks, strict=True):
         for axes, (task, grouped) in zip(row, tasks.items(), strict=True):
             places = [Place(dataset, attack, epsilon) for epsilon in epsilons]
-            for group, ink in zip(grouped.groups, _INKS, strict=True):
+            for group, ink in zip(grouped.groups, _INKS, strict=False):
                 _ratio_curve(axes, grouped, group, places, ink)
             axes.set_title(f"{task_name(task)}, {attack_title(attack)}", fontsize=9, pad=6)
             scale_epsilon(axes, epsilons[0], epsilons[-1])
@@ -99,7 +99,7 @@ def task_figure(
     for axes in grid[-1]:
         axes.set_xlabel(_EPSILON)
     groups = next(iter(tasks.values())).groups
-    lines = {group: _line(grid[0, 0], ink, "-", "o") for group, ink in zip(groups, _INKS, strict=True)}
+    lines = {group: _line(grid[0, 0], ink, "-", "o") for group, ink in zip(groups, _INKS, strict=False)}
     canvas.legend(lines.values(), lines, loc="outside lower center", ncols=len(lines))
     grid[0, 0].set_ylim(0, 1.05)
     canvas.set_size_inches(WIDTH, 2.7 * len(attacks) + 0.4)

@@ -16,7 +16,8 @@ from robustbench_seg.studies.trainings import Changes, Training
 NAME = "densemtl2023"
 TASKS = ("semantic", "depth", "normals", "edges")
 PAIR = ("semantic", "depth")
-SINGLE, NONE, GATED, ATTENTION = "single tasks", "no exchange", "gated", "attention"
+SINGLE, MTL, NONE = "single tasks", "DeepLab heads", "no exchange"
+PADNET, GATED, ATTENTION = "PAD-Net", "gated", "attention"
 ADAPTED, SOURCE = "adapted", "source"
 SEEDS = (None, 1, 2)
 """The recipe's own, which is 0, and two more."""
@@ -48,10 +49,11 @@ def seeded(*recipes: str, changes: Changes = ()) -> list[Training]:
     return [Training(recipe, seed, changes=changes) for recipe in recipes for seed in SEEDS]
 
 
-_EXCHANGES = {NONE: "densemtl-none", GATED: "densemtl-gated", ATTENTION: "densemtl-attention"}
+_TOGETHER = {MTL: "densemtl-mtl", NONE: "densemtl-none", PADNET: "densemtl-padnet", GATED: "densemtl-gated",
+             ATTENTION: "densemtl-attention"}  # fmt: skip
 _FOUR = {
     SINGLE: seeded(*(f"densemtl-{task}" for task in TASKS)),
-    **{group: seeded(recipe) for group, recipe in _EXCHANGES.items()},
+    **{group: seeded(recipe) for group, recipe in _TOGETHER.items()},
 }
 _TO = {SINGLE: ("densemtl-uda-semantic", "densemtl-uda-depth"), NONE: ("densemtl-uda-mtl",),
        ATTENTION: ("densemtl-uda-attention",)}  # fmt: skip
@@ -97,7 +99,7 @@ SETTINGS = {
         Setting(CLEAN_RUN, SINGLE),
         Setting(
             replace(CLEAN_RUN, name="optimisers", groups={
-                f"{group}, {name}": seeded(_EXCHANGES[group], changes=changes)
+                f"{group}, {name}": seeded(_TOGETHER[group], changes=changes)
                 for name, changes in (("AdamW", ()), ("SGD", SGD)) for group in (NONE, ATTENTION)
             }),
             f"{NONE}, AdamW",
@@ -114,6 +116,13 @@ SETTINGS = {
                 "oracle": seeded("densemtl-uda-semantic-oracle", "densemtl-uda-depth-oracle")
             }),
             f"{SINGLE}, {SOURCE}",
+        ),
+        Setting(
+            replace(CLEAN_RUN, name="video", tasks=("semantic",), groups={
+                group: seeded(f"densemtl-sde-{exchange}")
+                for group, exchange in ((NONE, "none"), (GATED, "gated"), (ATTENTION, "attention"))
+            }),
+            NONE,
         ),
     )
 }  # fmt: skip

@@ -56,6 +56,7 @@ def test_a_scale_without_maps_is_refused():
         ("densemtl", {"exchange": "gated", "scales": [2]}),
         ("densemtl", {"exchange": "none"}),
         ("deeplab", {}),
+        ("padnet", {"encoder": "resnet101", "encoder_args": {"output_stride": 16}, "width": 256, "skip_finest": 4}),
     ],
 )
 def test_whole_networks_at_paper_width_take_an_image_of_cityscapes(name, changes):
