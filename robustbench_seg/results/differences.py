@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from robustbench_seg.results.groups import Group
-from robustbench_seg.results.intervals import Interval, from_seeds, holm, sign_of, verdict
+from robustbench_seg.results.intervals import Interval, from_seeds, holm, known_intervals, sign_of, verdict
 from robustbench_seg.results.keys import CLEAN
 from robustbench_seg.results.measurements import Measurements, Unpaired
 from robustbench_seg.results.merge import merge
@@ -69,8 +69,7 @@ class Difference:
     @property
     def intervals(self) -> dict[str, Interval]:
         """The intervals that are there, by what they come from: `images`, `seeds`."""
-        ends = {"images": (self.image_low, self.image_high), "seeds": (self.seed_low, self.seed_high)}
-        return {name: (low, high) for name, (low, high) in ends.items() if low is not None and high is not None}
+        return known_intervals((self.image_low, self.image_high), (self.seed_low, self.seed_high))
 
     @property
     def verdict(self) -> str:

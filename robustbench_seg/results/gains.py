@@ -14,14 +14,15 @@ import pandas as pd
 from robustbench_seg.errors import UsageError
 from robustbench_seg.registry import unknown
 from robustbench_seg.results.delta import relative_gain
+from robustbench_seg.results.findings import doubts_of
 from robustbench_seg.results.groups import Group
-from robustbench_seg.results.intervals import Interval, from_seeds, holm, sign_of, verdict
+from robustbench_seg.results.intervals import Interval, from_seeds, holm, known_intervals, sign_of, verdict
 from robustbench_seg.results.keys import CLEAN
 from robustbench_seg.results.measurements import Measurements, Unpaired
 from robustbench_seg.results.merge import merge
 from robustbench_seg.results.names import curve_metric
 from robustbench_seg.results.pair import VALUE
-from robustbench_seg.results.rows import Row, Series, unique
+from robustbench_seg.results.rows import SEPARATOR, Row, Series, unique
 from robustbench_seg.results.run import Run
 from robustbench_seg.results.sample import Sample, combined
 from robustbench_seg.tasks.base import Floats
@@ -39,7 +40,8 @@ class Gain:
     itself or under noise. A group's number is the mean over its trainings. `epsilon` is in units of 1/255 (0: clean,
     None: unbounded). `image_low` and `image_high` bound the interval from images, `seed_low` and `seed_high` that from
     `seeds` pairs of trainings; None without one. `left` is the least share of a clean metric that the reference keeps.
-    `p_corrected` is after Holm's correction for all gains of a table.
+    `doubted` are the checks that doubt a number it is made of. `p_corrected` is after Holm's correction for all gains
+    of a table.
     """
 
     first: str
@@ -58,18 +60,20 @@ class Gain:
     seeds: int
     n_images: int
     left: float
+    doubted: str
     p_value: float | None
     p_corrected: float | None = None
 
     @property
     def intervals(self) -> dict[str, Interval]:
         """The intervals that are there, by what they come from: `images`, `seeds`."""
-        ends = {"images": (self.image_low, self.image_high), "seeds": (self.seed_low, self.seed_high)}
-        return {name: (low, high) for name, (low, high) in ends.items() if low is not None and high is not None}
+        return known_intervals((self.image_low, self.image_high), (self.seed_low, self.seed_high))
 
     @property
     def verdict(self) -> str:
         """`better` or `worse` than the reference beyond chance; why there is no verdict where there is none."""
+        if self.doubted:
+            return f"not to be believed: {self.doubted}"
         if self.left < LEAST_LEFT:
             return NEAR_ZERO
         p = math.nan if self.p_corrected is None else self.p_corrected
@@ -116,9 +120,9 @@ def gains_of(runs: Sequence[Run], groups: Sequence[Group], tasks: Sequence[str] 
     notes: list[str] = []
     with Measurements(runs) as measurements:
         for second in groups[1:]:
+            shared = _shared(groups[0], second, rows)
             for place in places.values():
-                shared = _shared(groups[0], second, [row for row in rows if row.dataset == place[0].dataset])
-                sides = _Sides(groups[0], second, tuple(tasks) or shared, place)
+                sides = _Sides(groups[0], second, tuple(tasks) or shared[place[0].dataset], place)
                 found += sides.gain(measurements, notes)
     p_values = holm([math.nan if each.p_value is None else each.p_value for each in found])
     known = [None if math.isnan(p) else p for p in p_values]
@@ -147,11 +151,18 @@ def _refuse(tasks: Sequence[str], measured: Sequence[str]) -> None:
         raise UsageError(f"--tasks {','.join(tasks)}: Δ is a mean over two tasks or more, each given once")
 
 
-def _shared(first: Group, second: Group, rows: Sequence[Row]) -> tuple[str, ...]:
-    """The tasks in which both groups were measured on clean images."""
+def _shared(first: Group, second: Group, rows: Sequence[Row]) -> dict[str, tuple[str, ...]]:
+    """The tasks in which both groups were measured on clean images, by data set."""
     clean = [row for row in rows if row.attack == CLEAN]
-    by_group = [{row.task for row in clean if row.model in group.models} for group in (first, second)]
-    return tuple(task for task in unique([row.task for row in clean]) if all(task in known for known in by_group))
+    known = {(row.dataset, row.task, group) for row in clean for group in (first, second) if row.model in group.models}
+    return {
+        dataset: tuple(
+            task
+            for task in unique([row.task for row in clean if row.dataset == dataset])
+            if {(dataset, task, first), (dataset, task, second)} <= known
+        )
+        for dataset in unique([row.dataset for row in rows])
+    }
 
 
 _Trainings = Mapping[str, Sequence[Sample]]
@@ -219,6 +230,7 @@ class _Sides:
                 seeds=min(len(side[task]) for side in (a, b) for task in self.tasks),
                 n_images=n_images,
                 left=min(map(self._left, self.tasks)),
+                doubted=SEPARATOR.join(doubts_of(samples)),
                 p_value=max(known, default=None),
             )
         ]

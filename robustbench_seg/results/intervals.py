@@ -136,6 +136,14 @@ def verdict(sign: int, p_value: float, n_images: int, above: str, below: str) ->
     return {1: above, -1: below, 0: OPEN}[sign]
 
 
+def known_intervals(
+    images: tuple[float | None, float | None], seeds: tuple[float | None, float | None]
+) -> dict[str, Interval]:
+    """The intervals that are there, by what they come from: `images`, `seeds`."""
+    ends = {"images": images, "seeds": seeds}
+    return {name: (low, high) for name, (low, high) in ends.items() if low is not None and high is not None}
+
+
 def too_few(n_images: int) -> str:
     """What stands where a verdict would, over fewer than `MIN_IMAGES` images: `too few images (n = 5)`."""
     return f"too few images (n = {n_images})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from scipy.stats import ttest_1samp
 
 from robustbench_seg.errors import UsageError
-from robustbench_seg.results.gains import NEAR_ZERO, gains_of, gains_table
+from robustbench_seg.results.gains import NEAR_ZERO, Gain, gains_of, gains_table
 from robustbench_seg.results.groups import Group, parse_groups
 from robustbench_seg.results.intervals import OPEN, UNKNOWN
 from robustbench_seg.results.run import Run
@@ -34,6 +35,11 @@ def run_of(folder: Path, models: Mapping[str, dict], tasks: Sequence[str] = BOTH
 
 def alone(*names: str) -> tuple[Group, ...]:
     return parse_groups([], names)
+
+
+def undoubted(gains: Sequence[Gain]) -> list[Gain]:
+    """The same without what checks say: one number stands for a share and an error, so one of them always looks odd."""
+    return [replace(gain, doubted="") for gain in gains]
 
 
 def miou(share: float) -> float:
@@ -117,12 +123,20 @@ def test_what_does_not_meet_every_task_has_no_delta(tmp_path: Path) -> None:
 def test_verdicts(tmp_path: Path) -> None:
     models = {"a": values(0.5, 0.4), "copy": values(0.5, 0.4)}
     run = run_of(tmp_path / "run", models)
-    assert {gain.verdict for gain in gains_of([run], alone("a", "copy")).gains} == {OPEN}
+    assert {gain.verdict for gain in undoubted(gains_of([run], alone("a", "copy")).gains)} == {OPEN}
     # Both tasks hold the same numbers: mIoU gains more than RMSE loses.
     steep = run_of(tmp_path / "steep", {"a": values(0.5, 0.04), "b": values(0.7, 0.06)})
-    clean, attacked = gains_of([steep], alone("a", "b")).gains
+    clean, attacked = undoubted(gains_of([steep], alone("a", "b")).gains)
     assert (clean.verdict, attacked.verdict) == ("better", NEAR_ZERO)
     assert attacked.left == pytest.approx(miou(0.04) / miou(0.5), rel=1e-4)
+
+
+def test_what_is_made_of_a_doubted_number_says_so(tmp_path: Path) -> None:
+    # Under the attack the error falls by half, which a check doubts.
+    run = run_of(tmp_path / "run", {"a": values(0.8, 0.4), "b": values(0.9, 0.45)})
+    attacked = gains_of([run], alone("a", "b")).gains[1]
+    assert "rising_curve" in attacked.doubted
+    assert attacked.verdict == f"not to be believed: {attacked.doubted}"
 
 
 def test_without_a_store_the_numbers_stay_and_the_intervals_go(tmp_path: Path) -> None:
@@ -131,7 +145,7 @@ def test_without_a_store_the_numbers_stay_and_the_intervals_go(tmp_path: Path) -
     (run.folder / "store.sqlite").unlink()
     after, notes = gains_of([Run(run.folder)], alone("a", "b"))
     assert [gain.gain for gain in after] == pytest.approx([gain.gain for gain in before], rel=1e-4)
-    assert {(gain.image_low, gain.p_value, gain.verdict) for gain in after} == {(None, None, UNKNOWN)}
+    assert {(gain.image_low, gain.p_value, gain.verdict) for gain in undoubted(after)} == {(None, None, UNKNOWN)}
     assert notes == ("Δ of b against a on street: no interval, the run of a has no store any more.",)
 
 
