@@ -29,6 +29,7 @@ from robustbench_seg.report.section import Drawing, Part, Section, drawn
 from robustbench_seg.results.keys import WORST
 from robustbench_seg.results.names import attack_title
 from robustbench_seg.results.run import Run
+from robustbench_seg.studies import depth_losses
 from robustbench_seg.studies.equal_gradients import Gap, counts_table, differences, models_table
 from robustbench_seg.studies.experiments import Options, announced
 from robustbench_seg.studies.page import read_paper, study_options, write_page
@@ -39,6 +40,8 @@ EPSILONS = (0.5, 1.0, 2.0, 4.0)
 CLOSER = ("street-single", "street-multi")
 """The models that are looked at more closely: curves over gradients, and SEA's own number of steps."""
 IMAGES = 16
+SHOWN = 1.0
+"""The ε whose table is not folded away."""
 SEA_STEPS = 300
 
 LADDER = {
@@ -58,6 +61,8 @@ EQUAL = {
     "depth": (("pgd", ""), ("cospgd", "cosine"), ("apgd", "")),
 }
 """Attacks and losses that are compared at equal gradients with the first, by task."""
+TASKS = {"equal": tuple(EQUAL), "losses": (depth_losses.TASK,)}
+"""The tasks that a protocol attacks, where it is not segmentation alone."""
 INKS = ("#1a1a1a", "#7b4a9e", "#b8860b", "#4f7a28", "#2d6a9f", "#c2477f", "#e07b39", "#b3541e")
 PAPER = AttackPlan("pgd", EPSILONS, "linf", ("semantic",), {"steps": 0, "alpha": 1.0, "scale_free": False}, "paper")
 
@@ -79,6 +84,7 @@ def protocols() -> dict[str, Protocol]:
         "strong": strong,
         "fast-strong": PROTOCOLS.get("fast-strong"),
         "equal": Protocol("equal", (PAPER, *equal, AttackPlan(WORST, EPSILONS, "linf"))),
+        "losses": Protocol("losses", tuple(depth_losses.plans(EPSILONS, EQUAL_STEPS).values())),
         "strong-300": override(strong, [("apgd", "steps", SEA_STEPS)]),
     }
 
@@ -96,12 +102,14 @@ def main(out: Path, limit: int | None, device: str, workers: int, names: Sequenc
     models = list(dict.fromkeys((*CLOSER, *(names or shipped))))
     segmenting = [name for name in models if "semantic" in read_card(card_folders()[name]).tasks]
     parts = {"ladder": CLOSER, "strong": segmenting, "fast-strong": segmenting, "equal": models}
+    parts["losses"] = [name for name in depth_losses.MODELS if name in models]
     parts |= {"strong-300": CLOSER} if sea else {}
     found = {name: [measured(name, model, options) for model in own] for name, own in parts.items()}
     words = read_paper(__file__)["page"]
     every = [Run(options.work / name / model) for name, own in parts.items() for model in own]
     options_given = [f"-m {name}" for name in names] + ["--sea"] * sea
-    page = write_page(out, NAME, words, sections(found, words), every, options_given)
+    by_loss = [Run(options.work / "losses" / model) for model in parts["losses"]]
+    page = write_page(out, NAME, words, sections(found, by_loss, words), every, options_given)
     click.echo(f"study: {page}")
 
 
@@ -113,7 +121,7 @@ def measured(name: str, model: str, options: Options) -> Sampled:
             models=[ModelSpec(model)],
             datasets=[DataSpec("street")],
             protocol=protocols()[name],
-            tasks=list(EQUAL) if name == "equal" else ["semantic"],
+            tasks=TASKS.get(name, ("semantic",)),
             limit=images,
             device=options.device,
             workers=options.workers,
@@ -132,8 +140,8 @@ Parts = Mapping[str, Sequence[Sampled]]
 """The models of each part."""
 
 
-def sections(found: Parts, words: Mapping[str, Any]) -> list[Section]:
-    """The sections of the page."""
+def sections(found: Parts, by_loss: Sequence[Run], words: Mapping[str, Any]) -> list[Section]:
+    """The sections of the page; `by_loss` are the runs that attack depth by several losses."""
     labels = {task: [rung(task, *attack, EQUAL_STEPS).label for attack in attacks] for task, attacks in EQUAL.items()}
     tasks = [(model, task) for model in found["equal"] for task in EQUAL if task in model.tasks]
     gaps = [gap for model, task in tasks for gap in differences(model, task, labels[task])]
@@ -148,11 +156,14 @@ def sections(found: Parts, words: Mapping[str, Any]) -> list[Section]:
         "fast": f"{fast:g}",
         "share": f"{fast / strong:.0%}",
     }
-    text = {name: [each.format(**facts) for each in words[name]] for name in ("equal", "ladder", "strong", "fast")}
+    text = {
+        name: [each.format(**facts) for each in words[name]] for name in ("equal", "losses", "ladder", "strong", "fast")
+    }
     curves = drawn("curves", [Drawing("gradients", text["ladder"][0], partial(gradients_figure, found))])
     return [
         Section("worst", "Worst case", "The worst case", text["strong"], [Part(tables=[worst_table(found)])]),
         Section("equal", "Equal gradients", "Attack by attack at equal gradients", text["equal"], equal_parts(gaps)),
+        Section("losses", "Losses of depth", "Why CosPGD is weaker on depth", text["losses"], losses_parts(by_loss)),
         Section("gradients", "Gradients", "mIoU over gradients", [], [Part(figures=files) for files in curves]),
         Section("fast", "fast-strong", "How near fast-strong is", text["fast"], [Part(tables=[halves_table(found)])]),
     ]
@@ -169,6 +180,13 @@ def equal_parts(gaps: Sequence[Gap]) -> list[Part]:
             tables = [models_table(own, epsilon, titles) for epsilon in EPSILONS]
             parts.append(Part("Every model, with intervals", tables=tables, is_open=False))
     return parts
+
+
+def losses_parts(runs: Sequence[Run]) -> list[Part]:
+    """A table at ε = 1, and the others folded away."""
+    attacks = depth_losses.plans(EPSILONS, EQUAL_STEPS)
+    tables = {epsilon: depth_losses.losses_table(runs, attacks, epsilon) for epsilon in EPSILONS}
+    return [Part(tables=[tables.pop(SHOWN)], folded=list(tables.values()))]
 
 
 def worst_table(found: Parts) -> Table:

@@ -39,6 +39,13 @@ def test_what_cannot_be_attacked_is_noted(request_for):
     assert plan.notes == ("toy-single on toy: left out, no task measured here has it: depth (fgsm)",)
 
 
+def test_what_stands_for_the_tasks_at_hand_lacks_none(request_for):
+    plans = (AttackPlan("fgsm", (1.0,)), AttackPlan("pgd", (1.0,), objectives=("each task but semantic",)))
+    plan = PreparedEvaluation(request_for("toy-single", protocol=Protocol("p", plans))).plan
+    assert plan.notes == ()
+    assert [each.attack for each in plan.pairs[0].configurations] == ["clean", "fgsm"]
+
+
 def test_what_cannot_be_attacked_is_one_line_for_all_attacks(request_for):
     many = ("semantic", "depth", "loss:cls")
     plans = (

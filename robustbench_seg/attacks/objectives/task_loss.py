@@ -18,12 +18,12 @@ from robustbench_seg.lazy import Tensor
 from robustbench_seg.tasks.base import Outputs, Task
 from robustbench_seg.tasks.registry import TASKS, ordered_names
 
-EACH_TASK = "each task"
-"""The text that stands for the own loss of every task at hand."""
+EACH_TASK, BUT = "each task", " but "
+"""The text that stands for the own loss of every task at hand, and what leaves one of them out."""
 
 
 class TaskLoss(Objective):
-    """Ascend a task's own loss against the labels; `each task` is one objective per task."""
+    """Ascend a task's own loss against the labels; `each task` is one per task, `each task but NAME` one less."""
 
     def __init__(self, task: Task) -> None:
         self.task = task
@@ -33,8 +33,11 @@ class TaskLoss(Objective):
     @classmethod
     def parse(cls, argument: str, tasks: Tasks) -> list[Objective]:
         """The task of that name; UsageError where there is no such task at all."""
-        if argument == EACH_TASK:
-            return [cls(task) for task in tasks.values()]
+        each, but, other = argument.partition(BUT)
+        if each == EACH_TASK:
+            if but:
+                TASKS.entry(other)
+            return [cls(task) for task in tasks.values() if task.name != other]
         if argument not in tasks:
             TASKS.entry(argument)  # a near miss is an error, a task that this model lacks is not
             return []

@@ -57,6 +57,14 @@ def test_a_name_and_what_it_needs(text, expected, needs):
     assert names(objective.name) == expected, "a name is what its objective is found by again"
 
 
+def test_each_task_and_each_but_one():
+    assert names("each task") == list(FIVE)
+    assert names("each task but depth") == [name for name in FIVE if name != "depth"]
+    assert names("each task but normals") == list(FIVE), "a task that is not at hand"
+    with pytest.raises(UsageError, match="unknown task 'dept'"):
+        names("each task but dept")
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
