@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -39,27 +40,39 @@ decoder_lr = 1e-3
 """Means over images and no BatchNorm: nothing that differs over devices."""
 
 
+ADAPTATION = """
+[adaptation]
+dataset = "film"
+batch = 4
+[adaptation.discriminator]
+widths = [4, 8]
+"""
+RECIPES = {"supervised": RECIPE, "adapted": RECIPE + ADAPTATION}
+
 PYTHON = [sys.executable, "-m", "robustbench_seg"]
 ONE, TWO = (), ("--devices", "2")
 
 
 @pytest.fixture(scope="module")
 def command(tmp_path_factory):
-    """The words of the command that trains into a folder: `command(folder, *options)`."""
-    recipe = tmp_path_factory.mktemp("recipe") / "split.toml"
-    recipe.write_text(RECIPE)
+    """The words of the command that trains a recipe into a folder: `command(recipe, folder, *options)`."""
+    recipes = tmp_path_factory.mktemp("recipes")
+    for name, text in RECIPES.items():
+        (recipes / f"{name}.toml").write_text(text)
     files = (PLUGINS / "film.py", PLUGINS / "robustseg_example" / "robustseg_example" / "network.py")
     plugins = [word for file in files for word in ("--plugin", file)]
-    begin = ["train", recipe, "--device", "cpu", *plugins]
-    return lambda folder, *options: [*map(str, begin), "--work", str(folder), *options]
+    end = [*map(str, plugins), "--device", "cpu"]
+    return lambda name, folder, *options: [
+        "train", str(recipes / f"{name}.toml"), "--work", str(folder), *end, *options
+    ]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def run(command, quietly):
-    """Trains into a folder: `run(folder, *options)`, on one device in this process, for that is quicker."""
+    """Trains into a folder: `run(recipe, folder, *options)`, on one device in this process, for that is quicker."""
 
-    def train_into(folder, *options):
-        words = command(folder, *options)
+    def train_into(name, folder, *options):
+        words = command(name, folder, *options)
         if "--devices" not in options:
             assert quietly(*words)[0] == 0
             return
@@ -71,11 +84,15 @@ def run(command, quietly):
 
 @pytest.fixture(scope="module")
 def whole(run, tmp_path_factory):
-    """The folders of uninterrupted trainings by their options."""
-    folders = {options: tmp_path_factory.mktemp("whole") for options in (ONE, TWO)}
-    for options, folder in folders.items():
-        run(folder, *options)
-    return folders
+    """The folder of an uninterrupted training: `whole(recipe, *options)`."""
+
+    @cache
+    def folder_of(name, *options):
+        folder = tmp_path_factory.mktemp("whole")
+        run(name, folder, *options)
+        return folder
+
+    return folder_of
 
 
 def _weights(folder):
@@ -84,27 +101,32 @@ def _weights(folder):
 
 @pytest.mark.slow
 def test_two_devices_learn_as_one(whole):
-    alone, shared = _weights(whole[ONE]), _weights(whole[TWO])
+    alone, shared = (_weights(whole("supervised", *options)) for options in (ONE, TWO))
     for name, weights in alone.items():
         torch.testing.assert_close(shared[name], weights, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize(
-    "options", [pytest.param(ONE, marks=pytest.mark.slow), pytest.param(TWO, marks=pytest.mark.long)]
+    ("name", "options"),
+    [
+        pytest.param("supervised", ONE, marks=pytest.mark.slow),
+        pytest.param("adapted", ONE, marks=pytest.mark.slow),
+        pytest.param("supervised", TWO, marks=pytest.mark.long),
+    ],
 )
-def test_a_killed_training_with_workers_goes_on_as_if_nothing_had_been(options, whole, command, run, tmp_path):
+def test_a_killed_training_with_workers_goes_on_as_if_nothing_had_been(name, options, whole, command, run, tmp_path):
     options_now = (*options, "--workers", "1")
     process = subprocess.Popen(
-        [*PYTHON, *command(tmp_path, *options_now)], start_new_session=True, stderr=subprocess.DEVNULL
+        [*PYTHON, *command(name, tmp_path, *options_now)], start_new_session=True, stderr=subprocess.DEVNULL
     )
     while not (tmp_path / STATE).exists() and process.poll() is None:
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     assert read_state(tmp_path / STATE)["step"] < 40
-    run(tmp_path, *options_now)
-    assert all(torch.equal(_weights(tmp_path)[name], weights) for name, weights in _weights(whole[options]).items())
-    assert (tmp_path / LOG).read_bytes() == (whole[options] / LOG).read_bytes()
+    run(name, tmp_path, *options_now)
+    assert all(torch.equal(_weights(tmp_path)[key], value) for key, value in _weights(whole(name, *options)).items())
+    assert (tmp_path / LOG).read_bytes() == (whole(name, *options) / LOG).read_bytes()
 
 
 @pytest.mark.slow
