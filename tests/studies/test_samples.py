@@ -5,7 +5,7 @@ import pytest
 
 from robustbench_seg.results.measurements import Measurements
 from robustbench_seg.results.pair import VALUE
-from robustbench_seg.studies.samples import SAMPLES, Images, read_samples, write_samples
+from robustbench_seg.studies.strength.samples import SAMPLES, Images, read_samples, write_samples
 from tests.results.stored_runs import stored_run
 
 ERRORS = np.array([1.0, 2.0, 4.0, 8.0, 3.0])

@@ -9,25 +9,26 @@ from click.testing import CliRunner
 from robustbench_seg.errors import InputError
 from robustbench_seg.protocol import PROTOCOLS
 from robustbench_seg.results.sample import mean_of
-from robustbench_seg.studies import strength
-from robustbench_seg.studies.equal_gradients import Gap, counts_table
+from robustbench_seg.studies.strength import __main__ as command
+from robustbench_seg.studies.strength import figure, page, settings, tables
+from robustbench_seg.studies.strength.equal_gradients import Gap, counts_table
 
 
 def test_every_attack_that_is_compared_takes_the_same_gradients():
-    plans = [plan for plan in strength.protocols()["equal"].attacks if plan.name != "worst" and plan != strength.PAPER]
-    assert {plan.params["steps"] for plan in plans} == {strength.EQUAL_STEPS}
+    plans = [plan for plan in settings.protocols()["equal"].attacks if plan.name != "worst" and plan != settings.PAPER]
+    assert {plan.params["steps"] for plan in plans} == {settings.EQUAL_STEPS}
 
 
 def test_with_the_steps_of_sea_the_strong_protocol_is_otherwise_as_it_was():
-    strong, longer = strength.protocols()["strong"], strength.protocols()["strong-300"]
+    strong, longer = settings.protocols()["strong"], settings.protocols()["strong-300"]
     assert [replace(plan, params={**plan.params, "steps": 0}) for plan in longer.attacks if plan.name == "apgd"] == [
         replace(plan, params={**plan.params, "steps": 0}) for plan in strong.attacks if plan.name == "apgd"
     ]
-    assert {plan.params["steps"] for plan in longer.attacks if plan.name == "apgd"} == {strength.SEA_STEPS}
+    assert {plan.params["steps"] for plan in longer.attacks if plan.name == "apgd"} == {settings.SEA_STEPS}
 
 
 def test_the_cheap_protocol_takes_at_most_a_fifth_of_the_gradients():
-    strong, fast = (strength.gradients(strength.protocols()[name]) for name in ("strong", "fast-strong"))
+    strong, fast = (settings.gradients(settings.protocols()[name]) for name in ("strong", "fast-strong"))
     assert 0 < fast <= strong / 5
 
 
@@ -55,19 +56,27 @@ def test_the_counts_of_models():
     assert [cell.main for cell in line.cells] == ["2", "1", "0", "+10.0", "+0.0", "+20.0"]
 
 
+def everywhere(monkeypatch, name, value):
+    """Another value of a name in every module of the study that has it."""
+    for module in (command, figure, page, settings, tables):
+        if hasattr(module, name):
+            monkeypatch.setattr(module, name, value)
+
+
 @pytest.mark.slow
 def test_the_study_runs_and_resumes(tmp_path, monkeypatch):
-    for name, value in {
-        "LADDER": dict.fromkeys(list(strength.LADDER)[-1:], (2,)),
+    few = {
+        "LADDER": dict.fromkeys(list(settings.LADDER)[-1:], (2,)),
         "EQUAL_STEPS": 2,
         "CLOSER": ("street-single",),
-    }.items():
-        monkeypatch.setattr(strength, name, value)
+    }
+    for name, value in few.items():
+        everywhere(monkeypatch, name, value)
     strong = PROTOCOLS.get("strong")
     plans = [replace(plan, params={**plan.params, "steps": 6}) for plan in strong.attacks if plan.name == "apgd"]
     short = replace(strong, attacks=(*plans, *(plan for plan in strong.attacks if plan.name == "worst")))
-    made = {**strength.protocols(), "strong": short, "fast-strong": short, "strong-300": short}
-    monkeypatch.setattr(strength, "protocols", lambda: made)
+    made = {**settings.protocols(), "strong": short, "fast-strong": short, "strong-300": short}
+    everywhere(monkeypatch, "protocols", lambda: made)
     arguments = [
         "-o",
         str(tmp_path),
@@ -81,18 +90,19 @@ def test_the_study_runs_and_resumes(tmp_path, monkeypatch):
         "-m",
         "street-uninet-d",
     ]
-    first = CliRunner().invoke(strength.main, arguments)
+    first = CliRunner().invoke(command.main, arguments)
     assert first.exit_code == 0, first.output
     assert first.output.count("strong-300, street-single: 0 of 1 batches") == 1
-    page = (tmp_path / "study.html").read_text()
-    assert "street-uninet-d" in page
+    text = (tmp_path / "study.html").read_text()
+    assert "street-uninet-d" in text
+    assert text.count("CosPGD, L1 of logarithms") == len(settings.EPSILONS)
     # What was measured stays without the store.
     for store in tmp_path.rglob("store.sqlite"):
         store.unlink()
-    again = CliRunner().invoke(strength.main, arguments)
+    again = CliRunner().invoke(command.main, arguments)
     assert again.exit_code == 0
-    assert (tmp_path / "study.html").read_text() == page
-    other = CliRunner().invoke(strength.main, ["-o", str(tmp_path), "--limit", "3", "--device", "cpu"])
+    assert (tmp_path / "study.html").read_text() == text
+    other = CliRunner().invoke(command.main, ["-o", str(tmp_path), "--limit", "3", "--device", "cpu"])
     assert isinstance(other.exception, InputError)
     assert (tmp_path / "strong" / "street-single" / "summary.csv").exists()
     assert not (tmp_path / "strong" / "street-uninet-d").exists(), "it has no segmentation"

@@ -13,7 +13,7 @@ from robustbench_seg.report.comparison import Scale
 from robustbench_seg.results.intervals import LEVEL, Interval, sign_of
 from robustbench_seg.results.names import curve_metric, metric_name, metric_of, task_name
 from robustbench_seg.results.sample import Sample
-from robustbench_seg.studies.samples import Sampled
+from robustbench_seg.studies.strength.samples import Sampled
 
 SCALES = {"semantic": Scale(100.0, 1, "points"), "depth": Scale(unit="m")}
 
