@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 import numpy as np
 import torch
@@ -57,6 +57,30 @@ class Batch:
         """The same on another device."""
         labels = {key: placed(x, device) if isinstance(x, Tensor) else x.to(device) for key, x in self.labels.items()}
         return Batch(placed(self.images, device), labels)
+
+
+class _Movable(Protocol):
+    def pin_memory(self) -> Self: ...
+    def to(self, device: torch.device) -> Self: ...
+
+
+U = TypeVar("U", bound=_Movable)
+
+
+@dataclass(frozen=True)
+class Mixed(Generic[U]):
+    """A batch with labels beside one without: images of a target, or clips."""
+
+    labelled: Batch
+    unlabelled: U
+
+    def pin_memory(self) -> Mixed[U]:
+        """The same in memory that a GPU can copy from by itself."""
+        return Mixed(self.labelled.pin_memory(), self.unlabelled.pin_memory())
+
+    def to(self, device: torch.device) -> Mixed[U]:
+        """The same on another device."""
+        return Mixed(self.labelled.to(device), self.unlabelled.to(device))
 
 
 @dataclass

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from robustbench_seg.training.adaptation.losses import adversarial_loss, discriminator_loss
 from robustbench_seg.training.adaptation.network import AdaptedNet
-from robustbench_seg.training.batches import Batch, Source, training_batch
+from robustbench_seg.training.batches import Batch, Mixed, Source, training_batch
 from robustbench_seg.training.optimiser import Learner
 from robustbench_seg.training.place import Forward
 from robustbench_seg.training.recipe import AdaptationRecipe
@@ -17,22 +17,6 @@ from robustbench_seg.training.supervised import Supervised
 
 _OTHER = 0xADA97
 """Sets order and augmentation of the target's images apart from those of the source's."""
-
-
-@dataclass(frozen=True)
-class AdaptedBatch:
-    """Labelled images of the source, and images of the target with no label."""
-
-    labelled: Batch
-    target: Batch
-
-    def pin_memory(self) -> AdaptedBatch:
-        """The same in memory that a GPU can copy from by itself."""
-        return AdaptedBatch(self.labelled.pin_memory(), self.target.pin_memory())
-
-    def to(self, device: torch.device) -> AdaptedBatch:
-        """The same on another device."""
-        return AdaptedBatch(self.labelled.to(device), self.target.to(device))
 
 
 @dataclass(frozen=True)
@@ -58,18 +42,18 @@ class Adapted:
         adam = torch.optim.Adam([{"params": judges, "peak": recipe.lr}], lr=0.0, betas=recipe.betas)
         return *self.labelled.learners(self.network(module)), Learner(adam)
 
-    def batch(self, step: int) -> AdaptedBatch:
+    def batch(self, step: int) -> Mixed[Batch]:
         """Images and labels of the source, and images of the target, of a step."""
         recipe = self.labelled.recipe
         other = replace(recipe, batch=self.adaptation.batch, seed=recipe.seed ^ _OTHER)
-        return AdaptedBatch(self.labelled.batch(step), training_batch(self.target, other, step, self.labelled.part))
+        return Mixed(self.labelled.batch(step), training_batch(self.target, other, step, self.labelled.part))
 
-    def loss(self, forward: Forward, batch: AdaptedBatch) -> Tensor:
+    def loss(self, forward: Forward, batch: Mixed[Batch]) -> Tensor:
         """The network's loss plus the discriminators', whose gradients reach either side alone.
 
         Both sides move at once, against the other as it was before the step.
         """
-        judged = forward(batch.labelled.images, batch.target.images)
+        judged = forward(batch.labelled.images, batch.unlabelled.images)
         supervised = self.labelled.compared(judged.outputs, batch.labelled.labels)
         adversarial = self.adaptation.weight * adversarial_loss(judged.verdicts)
         return supervised + adversarial + discriminator_loss(judged.verdicts)

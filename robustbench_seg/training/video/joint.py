@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
 from robustbench_seg.errors import InputError
 from robustbench_seg.models.blocks.normalization import Normalization
 from robustbench_seg.models.blocks.resize import MULTIPLE, SMALLEST
 from robustbench_seg.models.networks.build import build_pose
-from robustbench_seg.training.batches import Batch
+from robustbench_seg.training.batches import Batch, Mixed
 from robustbench_seg.training.optimiser import Learner, Rates, make_learner
 from robustbench_seg.training.place import Forward
 from robustbench_seg.training.recipe import VideoRecipe
@@ -21,22 +20,6 @@ from robustbench_seg.training.video.network import JointNet
 from robustbench_seg.training.video.photometric import depth_loss
 from robustbench_seg.training.video.shared import SharedNet
 from robustbench_seg.training.video.split import SplitNet
-
-
-@dataclass(frozen=True)
-class JointBatch:
-    """Labelled images and clips."""
-
-    labelled: Batch
-    clips: Clips
-
-    def pin_memory(self) -> JointBatch:
-        """The same in memory that a GPU can copy from by itself."""
-        return JointBatch(self.labelled.pin_memory(), self.clips.pin_memory())
-
-    def to(self, device: torch.device) -> JointBatch:
-        """The same on another device."""
-        return JointBatch(self.labelled.to(device), self.clips.to(device))
 
 
 @dataclass(frozen=True)
@@ -71,17 +54,17 @@ class Joint:
         """All together."""
         return (make_learner(module, self.rates(module), self.labelled.recipe.optimiser),)
 
-    def batch(self, step: int) -> JointBatch:
+    def batch(self, step: int) -> Mixed[Clips]:
         """Labelled images and clips of a step; InputError where their sizes do not fit."""
         recipe = self.labelled.recipe
         clips = clip_batch(self.clips, self.video, recipe.augment, step, recipe.seed, self.labelled.part)
         labelled = self.labelled.batch(step) if recipe.tasks else Batch(clips.now[:0], {})
         _check(labelled.images, clips.now)
-        return JointBatch(labelled, clips)
+        return Mixed(labelled, clips)
 
-    def loss(self, forward: Forward, batch: JointBatch) -> Tensor:
+    def loss(self, forward: Forward, batch: Mixed[Clips]) -> Tensor:
         """The labelled tasks' loss plus that of depth, neither weighted: λ, if any, weighs gradients in the encoder."""
-        labelled, clips = batch.labelled, batch.clips
+        labelled, clips = batch.labelled, batch.unlabelled
         predicted = forward(labelled.images, clips)
         before, now, after = clips.clean
         depth = depth_loss(predicted.inverses, now, (before, after), predicted.transforms(), clips.intrinsics)

@@ -44,7 +44,7 @@ def judged(adapted_recipe, toy, splits):
     """The module and what it gives for the first batch: `module, judged, method, batch`."""
     run, state = _run(adapted_recipe, toy, splits)
     batch = run.method.batch(0)
-    return state.module, state.module(batch.labelled.images, batch.target.images), run.method, batch
+    return state.module, state.module(batch.labelled.images, batch.unlabelled.images), run.method, batch
 
 
 # the network and its discriminators
@@ -55,7 +55,7 @@ def test_one_discriminator_per_task_and_scale(judged):
     assert [list(level) for level in module.discriminators] == [["semantic", "depth"]] * 2
     channels = [[judge.layers[0].in_channels for judge in level.values()] for level in module.discriminators]
     assert channels == [[3, 1]] * 2
-    assert (len(batch.labelled.images), len(batch.target.images)) == (2, 3)
+    assert (len(batch.labelled.images), len(batch.unlabelled.images)) == (2, 3)
     shapes = [[tuple(verdict.target.shape) for verdict in level.values()] for level in found.verdicts]
     # Three convolutions of stride 2 after maps at half, and at the full 64x64.
     assert shapes == [[(3, 1, 4, 4)] * 2, [(3, 1, 8, 8)] * 2]
@@ -84,7 +84,7 @@ def test_the_adversarial_gradient_is_the_targets_alone(judged):
     """The source gives the range of depths, as numbers."""
     module, _, _, batch = judged
     images = batch.labelled.images.clone().requires_grad_()
-    targets = batch.target.images.clone().requires_grad_()
+    targets = batch.unlabelled.images.clone().requires_grad_()
     adversarial_loss(module(images, targets).verdicts).backward()
     assert images.grad is None
     assert targets.grad.abs().max() > 0
@@ -181,9 +181,9 @@ def test_source_and_target_are_drawn_apart(adapted_recipe, toy):
     same = replace(adapted_recipe, adaptation=replace(adapted_recipe.adaptation, batch=2))
     run, _ = _run(same, toy, Splits(toy, toy))
     batch = run.method.batch(0)
-    assert not torch.equal(batch.labelled.images, batch.target.images)
-    assert batch.target.labels == {}
-    assert torch.equal(batch.target.images, run.method.batch(0).target.images)
+    assert not torch.equal(batch.labelled.images, batch.unlabelled.images)
+    assert batch.unlabelled.labels == {}
+    assert torch.equal(batch.unlabelled.images, run.method.batch(0).unlabelled.images)
 
 
 # runs

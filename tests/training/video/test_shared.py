@@ -109,10 +109,10 @@ def started(recipe, toy, sets):
 def losses(module, method):
     """Those of the first step: of labels, of frames, and the whole."""
     batch = method.batch(0)
-    predicted = module(batch.labelled.images, batch.clips)
-    before, now, after = batch.clips.clean
+    predicted = module(batch.labelled.images, batch.unlabelled)
+    before, now, after = batch.unlabelled.clean
     motions = predicted.transforms()
-    depth = depth_loss(predicted.inverses, now, (before, after), motions, batch.clips.intrinsics)
+    depth = depth_loss(predicted.inverses, now, (before, after), motions, batch.unlabelled.intrinsics)
     labels = method.labelled.compared(predicted.outputs, batch.labelled.labels)
     return labels, depth, method.loss(lambda *_: predicted, batch)
 
