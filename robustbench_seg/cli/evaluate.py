@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 DEFAULT_MODELS = ("street-single", "street-multi")
 DEFAULT_DATASET = "street"
 DEFAULT_PROTOCOL = "quick"
-_OWN = ("weights", "normalize", "input_scale", "channel_order", "classes", "outputs")
+_OWN = ("weights", "normalize", "input_scale", "channel_order", "pad_to", "input_size", "classes", "outputs")
 _AS_GIVEN = (
     *("limit", "budget", "seed", "device", "precision", "compile", "plain", "fast", "eot"),
     *("engine", "workers", "timeout", "save_images", "quantise", "plugins"),
@@ -37,12 +37,29 @@ _AS_GIVEN = (
 
 _OWN_OPTIONS = (
     click.option("--weights", type=click.Path(), help="Your model: .safetensors, .pt or .pth (weights only)."),
-    click.option("--normalize", help="Your model: imagenet, half, none or 'mean=r,g,b;std=r,g,b' (default imagenet)."),
-    click.option("--input-scale", type=click.Choice(["1", "255"]), help="Your model: range of its input (default 1)."),
+    click.option(
+        "--normalize",
+        help="Your model: imagenet, half, none or 'mean=r,g,b;std=r,g,b', red first whatever its channel order, "
+        "in units of --input-scale (default imagenet).",
+    ),
+    click.option(
+        "--input-scale",
+        type=click.Choice(["1", "255"]),
+        help="Your model: it takes values in 0..1 or 0..255 before normalisation (default 1).",
+    ),
     click.option(
         "--channel-order",
         type=click.Choice(["rgb", "bgr"]),
         help="Your model: order of its channels (default rgb).",
+    ),
+    click.option(
+        "--pad-to",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Your model: pad images to multiples of N and crop its outputs.",
+    ),
+    click.option(
+        "--input-size", metavar="HxW", help="Your model: resize images to that size, and its outputs back to theirs."
     ),
     click.option("--classes", help="Your model: cityscapes19, camvid11 or a .toml file (default cityscapes19)."),
     click.option(

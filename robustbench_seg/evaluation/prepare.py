@@ -33,7 +33,7 @@ from robustbench_seg.evaluation.engines.base import engine_of
 from robustbench_seg.evaluation.estimate import Estimate, PairCost, estimate
 from robustbench_seg.evaluation.fitting import FitStage, fit_work, images_to_fit_on
 from robustbench_seg.evaluation.job import Artefacts, Job, Pictures
-from robustbench_seg.evaluation.memory import images_that_fit
+from robustbench_seg.evaluation.memory import images_that_fit, is_out_of_memory
 from robustbench_seg.evaluation.optimize import Execution
 from robustbench_seg.evaluation.plan import Pair, Plan, WorkItem, identity, plan_pair
 from robustbench_seg.evaluation.probing import CheckStage, check_work, checked_pairs
@@ -44,6 +44,7 @@ from robustbench_seg.evaluation.training_images import training_images
 from robustbench_seg.evaluation.trials import FAST, FastStage, Records, notes_of, with_choices
 from robustbench_seg.evaluation.workplace import Workplace
 from robustbench_seg.float32 import tf32
+from robustbench_seg.models.adapters.sizes import advice
 from robustbench_seg.models.base import LoadedModel
 from robustbench_seg.registry import described
 from robustbench_seg.results.manifest import PairManifest, RunManifest
@@ -251,9 +252,10 @@ class PreparedEvaluation:
             raise
         except (Exception, SystemExit) as error:
             model, dataset = self.models[pair.model], self.datasets[pair.dataset]
-            raise InputError(
-                f"model '{model.name}' fails on the first image of {dataset.name}: {described(error)[:300]}"
-            ) from error
+            what = f"model '{model.name}' fails on the first image of {dataset.name}: {described(error)[:300]}"
+            height, width = first_sample(dataset)[1].image.shape[:2]
+            proposed = "" if is_out_of_memory(error) else advice(model.module, (height, width))
+            raise InputError(what + proposed) from error
 
     def _timing(self, context: WorkerContext) -> Timing:
         count = min(self.plan.batch_size, context.pair.n_images)

@@ -36,10 +36,25 @@ class DenseTask(Task):
 
     def output(self, value: object, shape: Sequence[int], alignment: Alignment | None) -> Tensor:
         """Maps (N,K,h,w), or (N,h,w) of one plane, brought to the images' size bilinearly."""
-        dense = self._checked(value, shape)
+        dense = self.checked(value, shape)
         if dense.shape[-2:] != tuple(shape[-2:]):
             dense = F.interpolate(dense, tuple(shape[-2:]), mode="bilinear", align_corners=False)
         return dense[:, 0] if self.planes == 1 else dense
+
+    def checked(self, value: object, shape: Sequence[int]) -> Tensor:
+        """A network's maps (N,K,h,w), or (N,h,w) of one plane, as (N,K,h,w); InputError where they cannot be that."""
+        key, count = self.key, shape[0]
+        if not isinstance(value, torch.Tensor):
+            raise InputError(f"the model's output has no tensor '{key}'; map it with --output {key}=KEY")
+        dense = value.float().unsqueeze(1) if value.dim() == 3 else value.float()
+        if dense.dim() != 4 or len(dense) != count:
+            raise InputError(f"output '{key}' has shape {tuple(value.shape)} for {count} images")
+        (h, w), (height, width) = dense.shape[-2:], shape[-2:]
+        if (h - w) * (height - width) < 0:
+            raise InputError(f"output '{key}' is {h} x {w} for images of {height} x {width}: are its axes swapped?")
+        if self.planes not in (None, dense.shape[1]):
+            raise InputError(f"output '{key}' has {dense.shape[1]} channels, not {self.planes}; give the model as many")
+        return dense
 
     def valid_pixels(self, label: Tensor) -> Tensor:
         """The pixels (N,H,W) with a label: another than outside of the image."""
@@ -75,20 +90,6 @@ class DenseTask(Task):
         By default the output itself.
         """
         return output.unsqueeze(1) if self.planes == 1 else output
-
-    def _checked(self, value: object, shape: Sequence[int]) -> Tensor:
-        key, count = self.key, shape[0]
-        if not isinstance(value, torch.Tensor):
-            raise InputError(f"the model's output has no tensor '{key}'; map it with --output {key}=KEY")
-        dense = value.float().unsqueeze(1) if value.dim() == 3 else value.float()
-        if dense.dim() != 4 or len(dense) != count:
-            raise InputError(f"output '{key}' has shape {tuple(value.shape)} for {count} images")
-        (h, w), (height, width) = dense.shape[-2:], shape[-2:]
-        if (h - w) * (height - width) < 0:
-            raise InputError(f"output '{key}' is {h} x {w} for images of {height} x {width}: are its axes swapped?")
-        if self.planes not in (None, dense.shape[1]):
-            raise InputError(f"output '{key}' has {dense.shape[1]} channels, not {self.planes}; give the model as many")
-        return dense
 
 
 def self_information(log_probabilities: Tensor) -> Tensor:

@@ -48,6 +48,22 @@ def build():
     return Net()
 """
 
+DIVISIBLE = """
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Conv2d(3, 19, 1)
+
+    def forward(self, x):
+        half = nn.functional.avg_pool2d(x, 64)
+        return self.head(x + nn.functional.interpolate(half, scale_factor=64))
+
+def build():
+    return Net()
+"""
+
 
 def command(start):
     """The arguments of the README's command that begins with `start`."""
@@ -106,3 +122,19 @@ def test_check_says_what_a_model_gives(robustseg, tmp_path):
     assert "implausible_clean" in out, "it is not trained"
     assert "(19, 75, 101)" in out
     assert "depth" in out
+
+
+def test_a_size_that_a_model_does_not_take(robustseg, tmp_path):
+    """Street is 96 x 192, no multiple of 64."""
+    (tmp_path / "divisible.py").write_text(DIVISIBLE)
+    model = f"{tmp_path}/divisible.py:build"
+    evaluation = ("evaluate", "-m", model, "-a", "fgsm", "-e", "1", "--limit", "1", "--workers", "1")
+    for refused in (evaluation, ("check", model, "--limit", "1")):
+        code, _, err = robustseg(*refused, *(("-o", tmp_path / "refused") if refused is evaluation else ()))
+        assert code == 3
+        assert len(err.splitlines()) == 1
+        assert err.rstrip().endswith("it runs at other sizes: give --pad-to 64")
+    for size in (("--pad-to", "64"), ("--input-size", "64x128")):
+        code, _, err = robustseg(*evaluation, *size, "-o", tmp_path / size[0])
+        assert code == 4, err  # it is not trained
+    assert robustseg(*evaluation, "--pad-to", "64", "--input-size", "64x128", "-o", tmp_path / "both")[0] == 2

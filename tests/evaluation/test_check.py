@@ -1,7 +1,9 @@
 from dataclasses import replace
 
+import pytest
 from torch import nn
 
+from robustbench_seg.errors import InputError
 from robustbench_seg.evaluation.check import check_model
 from robustbench_seg.models.registry import MODELS
 
@@ -26,3 +28,24 @@ def test_a_model_without_a_gradient():
     model = MODELS.get("toy-single")()
     lines = check_model(replace(model, module=Detached(model.module)), (16, 16), "cpu")
     assert "gradient at the input: RMS 0" in lines
+
+
+class Halved(nn.Module):
+    """Adds what has gone down and up again by 8, which keeps multiples of 8 alone."""
+
+    def __init__(self, net):
+        super().__init__()
+        self.net = net
+
+    def forward(self, images):
+        return self.net(images + nn.functional.interpolate(nn.functional.avg_pool2d(images, 8), scale_factor=8))
+
+
+def test_a_model_that_takes_the_size_of_the_data_alone():
+    model = MODELS.get("toy-single")()
+    halved = replace(model, module=Halved(model.module))
+    lines = list(check_model(halved, (16, 24), "cpu"))
+    assert "sizes: multiples of 8 alone; --pad-to 8 takes any" in lines
+    assert "semantic: (11, 16, 24)" in "\n".join(lines)
+    with pytest.raises(InputError, match=r"fails on an image of 12x24.*give --pad-to 8$"):
+        list(check_model(halved, (12, 24), "cpu"))

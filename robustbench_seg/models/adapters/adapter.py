@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
 from robustbench_seg.errors import InputError, UsageError
+from robustbench_seg.models.adapters.sizes import AnySize, SizeRule
 from robustbench_seg.models.blocks.normalization import PRESETS, Normalization, Normalize
 from robustbench_seg.tasks.dense import DenseTask, dense_tasks
 
 MIN_INVERSE = 1e-6
+_MOST_AT_1 = 2.0
+"""No mean or std of an image in [0,1] is larger."""
 _DEFAULT_KEYS = ("out", "logits")
 
 
@@ -47,20 +50,24 @@ class OutputSpec:
 class InputSpec:
     """What a network wants of an image.
 
-    A [0,1] RGB image is multiplied by `scale`, its channels are put in `order`, then it is normalised. Means and
-    stds are given for red, green and blue whatever the order, in units of the scaled image: with scale 255,
-    `mean=123.7,116.3,103.5`. Presets are defined on [0,1] and follow the scale.
+    A [0,1] RGB image is brought to a `size` that the network takes, multiplied by `scale`, its channels are put in
+    `order`, then it is normalised. Means and stds are given for red, green and blue whatever the order, in units of the
+    scaled image: with scale 255, `mean=123.7,116.3,103.5`. Presets are defined on [0,1] and follow the scale.
+    UsageError where means or stds are not in those units.
     """
 
     normalize: str = "imagenet"
     scale: int = 1
     order: str = "rgb"
+    size: SizeRule = field(default_factory=AnySize)
 
     def __post_init__(self) -> None:
         if self.scale not in (1, 255):
             raise UsageError(f"input scale {self.scale}: use 1 or 255")
         if self.order not in ("rgb", "bgr"):
             raise UsageError(f"channel order {self.order!r}: use rgb or bgr")
+        if self.normalize not in PRESETS:
+            _refuse_other_units(self.normalize, self.scale)
 
     def normalization(self) -> Normalization:
         """The normalisation of an unscaled RGB image that amounts to this."""
@@ -70,11 +77,28 @@ class InputSpec:
         return Normalization(_times(given.mean, 1 / self.scale), _times(given.std, 1 / self.scale))
 
 
+def _refuse_other_units(text: str, scale: int) -> None:
+    """UsageError where a normalisation is clearly in the units of the other scale."""
+    given = Normalization.parse(text)
+    means, stds = [abs(value) for value in given.mean], given.std
+    if scale == 1 and max(*means, *stds) > _MOST_AT_1:
+        raise UsageError(
+            f"normalisation {text!r} at input scale 1: these are numbers of an image in 0..255; "
+            "give --input-scale 255 if the network takes that, else divide them by 255"
+        )
+    if scale == 255 and (0 < max(means) < 1 or max(stds) < 1):
+        raise UsageError(
+            f"normalisation {text!r} at input scale 255: these are numbers of an image in 0..1; "
+            "leave out --input-scale if the network takes that, else multiply them by 255"
+        )
+
+
 class Adapter(nn.Module):
     """The wrapped network: images (N,3,H,W) in [0,1] to a dict of dense tasks' outputs at that size.
 
-    Strided outputs are upsampled bilinearly to the image; inverse depth is upsampled before it is inverted,
-    because inverse depth, not depth, is linear in the image of a plane.
+    Images are padded or resized where the network needs it, and gradients go through that. Strided outputs are
+    upsampled bilinearly to the image; inverse depth is upsampled before it is inverted, because inverse depth, not
+    depth, is linear in the image of a plane.
     """
 
     def __init__(self, net: nn.Module, spec: InputSpec, outputs: Sequence[OutputSpec], num_classes: int) -> None:
@@ -82,22 +106,26 @@ class Adapter(nn.Module):
         known = dense_tasks()
         self.net = net
         self.normalize = Normalize(spec.normalization())
+        self.size = spec.size
         self.flip = spec.order == "bgr"
         self.outputs = tuple((known[output.task], output) for output in outputs)
         self.num_classes = num_classes
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """One output per task; InputError where what the network returns does not fit."""
-        x = self.normalize(images)
+        x = self.normalize(self.size.fitted(images))
         raw = self.net(x.flip(1) if self.flip else x)
-        return {task.key: self._output(raw, task, spec, images.shape) for task, spec in self.outputs}
+        return {task.key: self._output(raw, task, spec, x.shape, images.shape) for task, spec in self.outputs}
 
-    def _output(self, raw: object, task: DenseTask, spec: OutputSpec, shape: Sequence[int]) -> Tensor:
+    def _output(
+        self, raw: object, task: DenseTask, spec: OutputSpec, seen: Sequence[int], shape: Sequence[int]
+    ) -> Tensor:
         name, value = task.name, select(raw, spec)
         if not isinstance(value, Tensor):
             raise InputError(f"output for {name}: {_kind(value)} instead of a tensor; name one with {name}=KEY")
         try:
-            output = task.output(value, shape, None)
+            maps = self.size.restored(task.checked(value, seen), shape[-2:])
+            output = task.output(maps, shape, None)
         except InputError as error:
             raise InputError(f"{error} (or name another with {name}=KEY)") from None
         if task.planes is None and output.shape[1] != self.num_classes:

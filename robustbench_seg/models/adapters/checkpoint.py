@@ -13,6 +13,7 @@ from robustbench_seg.data.classfile import load_classes
 from robustbench_seg.errors import InputError, UsageError
 from robustbench_seg.models.adapters.adapter import Adapter, InputSpec, OutputSpec, probe
 from robustbench_seg.models.adapters.factory import make
+from robustbench_seg.models.adapters.sizes import size_rule
 from robustbench_seg.models.base import DEFAULT_TASK, LoadedModel, for_inference
 from robustbench_seg.models.catalogue.weights import digest, fit, read_pickle, read_safetensors
 
@@ -34,9 +35,12 @@ def load_checkpoint(
     classes: str | ClassSet = CITYSCAPES19,
     outputs: Sequence[str] = (),
     median_scaling: bool | None = None,
+    pad_to: int | None = None,
+    input_size: str | None = None,
 ) -> LoadedModel:
     """The wrapped network in eval mode and fp32; every way it can fail is one error line.
 
+    `pad_to` pads images to multiples of so much, `input_size` (`HxW`) resizes them, inside the attacked graph.
     `classes` is a known set or a classes file; without `outputs` it is taken for a segmentation network.
     `median_scaling` None means: where depth is inverse, because disparity and inverse depth are mostly relative.
     """
@@ -44,7 +48,8 @@ def load_checkpoint(
     tasks = tuple(spec.task for spec in specs)
     if len(set(tasks)) < len(tasks):
         raise UsageError(f"outputs {', '.join(tasks)}: name each task once")
-    spec, class_set = InputSpec(normalize, input_scale, channel_order), classes
+    spec = InputSpec(normalize, input_scale, channel_order, size_rule(pad_to, input_size))
+    class_set = classes
     if isinstance(class_set, str):
         class_set = load_classes(class_set)
     net = make(factory, len(class_set))

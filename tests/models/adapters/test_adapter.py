@@ -130,3 +130,34 @@ def test_bad_input_spec():
         InputSpec(scale=256)
     with pytest.raises(UsageError, match="use rgb or bgr"):
         InputSpec(order="gbr")
+
+
+@pytest.mark.parametrize(
+    ("text", "scale", "fix"),
+    [
+        ("mean=123.7,116.3,103.5;std=58.4,57.1,57.4", 1, "give --input-scale 255"),
+        ("mean=103.5,116.3,123.7;std=1,1,1", 1, "give --input-scale 255"),
+        ("mean=0,0,0;std=255,255,255", 1, "divide them by 255"),
+        ("mean=0.485,0.456,0.406;std=0.229,0.224,0.225", 255, "leave out --input-scale"),
+        ("mean=0,0,0;std=0.229,0.224,0.225", 255, "multiply them by 255"),
+    ],
+)
+def test_numbers_in_the_units_of_the_other_scale(text, scale, fix):
+    with pytest.raises(UsageError, match=fix):
+        InputSpec(text, scale)
+
+
+@pytest.mark.parametrize(
+    ("text", "scale"),
+    [
+        ("mean=0.5,0.5,0.5;std=0.5,0.5,0.5", 1),
+        ("mean=-1,-1,-1;std=2,2,2", 1),
+        ("mean=0,0,0;std=0.0039,0.0039,0.0039", 1),
+        ("mean=0,0,0;std=1,1,1", 255),
+        ("mean=0,0,0;std=255,255,255", 255),
+        ("mean=103.9,116.8,123.7;std=1,1,1", 255),
+        ("imagenet", 255),
+    ],
+)
+def test_numbers_in_the_units_of_their_scale(text, scale):
+    InputSpec(text, scale)
