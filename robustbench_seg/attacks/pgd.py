@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from robustbench_seg.attacks.budgets import LEVELS, Budget
@@ -12,6 +12,7 @@ from robustbench_seg.attacks.chosen_loss import ChosenLoss
 from robustbench_seg.attacks.context import AttackContext
 from robustbench_seg.attacks.fgsm import SIGN_STEP
 from robustbench_seg.attacks.iterative import IterativeAttack, Trajectory, random_unit
+from robustbench_seg.attacks.step_size import AUTOMATIC, Share, StepSize, checked, read_step_size, step_size
 from robustbench_seg.errors import UsageError
 from robustbench_seg.lazy import Tensor, torch
 
@@ -25,11 +26,6 @@ def kurakin_steps(epsilon: float) -> int:
     return max(1, math.ceil(min(epsilon + 4, 1.25 * epsilon)))
 
 
-def share_of_epsilon(steps: int) -> float:
-    """The step size, as a share of epsilon, that suits so many steps."""
-    return max(0.25, 2.5 / steps)
-
-
 @dataclass(frozen=True)
 class PGD(ChosenLoss, IterativeAttack):
     """Projected steps of `alpha` in the budget's norm.
@@ -38,7 +34,7 @@ class PGD(ChosenLoss, IterativeAttack):
         loss: which loss of a task to ascend (see `ChosenLoss`).
         scale_free: bring logits to one scale first.
         steps: iterations; 0 is Kurakin's rule, which grows with epsilon.
-        alpha: step size in units of 1/255; 0 is a share of epsilon, max(1/4, 2.5 / steps).
+        alpha: step size in units of 1/255, or a share of epsilon (`0.25 eps`); 0 is max(1/4, 2.5 / steps) of it.
         random_start: start at a uniform point of the ball.
         restarts: runs with different random starts, the most harmful kept image by image.
     """
@@ -47,7 +43,7 @@ class PGD(ChosenLoss, IterativeAttack):
     strength: ClassVar[int | None] = 2
 
     steps: int = 20
-    alpha: float = 0.0
+    alpha: StepSize = field(default=AUTOMATIC, metadata={"read": read_step_size})
     random_start: bool = False
     restarts: int = 1
 
@@ -55,8 +51,7 @@ class PGD(ChosenLoss, IterativeAttack):
         super().__post_init__()
         if self.steps < 0:
             raise UsageError(f"steps {self.steps} must be >= 0 (0 is Kurakin's rule)")
-        if not 0 <= self.alpha < math.inf:
-            raise UsageError(f"alpha {self.alpha} must be a number >= 0 (in units of 1/255; 0 is a share of epsilon)")
+        checked(self.alpha)
         if self.restarts < 1 or (self.restarts > 1 and not self.random_start):
             raise UsageError(f"restarts {self.restarts} must be >= 1, and 1 unless random_start is true")
 
@@ -65,16 +60,18 @@ class PGD(ChosenLoss, IterativeAttack):
         return self.steps or kurakin_steps(epsilon)
 
     def caveat(self) -> str:
-        """That Kurakin's rule is not the strongest."""
-        return KURAKIN if self.steps == 0 else ""
+        """That Kurakin's rule, steps of 1/255, is not the strongest."""
+        return KURAKIN if self.steps == 0 and self.alpha == 1 else ""
 
     def step_size(self, epsilon: float) -> float:
         """The size of a step in units of 1/255."""
-        return self.alpha or share_of_epsilon(self.num_steps(epsilon)) * epsilon
+        return step_size(self.alpha, epsilon, self.num_steps(epsilon))
 
     def max_displacement(self, steps: int) -> float:
         """Steps of a fixed alpha cannot pass steps * alpha (triangle inequality)."""
-        return steps * self.alpha if self.alpha and not self.random_start else math.inf
+        # A chosen loss may change on the way, and by Kurakin's rule the way is each epsilon's own.
+        is_own = self.random_start or (self.loss and self.steps == 0)
+        return math.inf if is_own or isinstance(self.alpha, Share) or not self.alpha else steps * self.alpha
 
     def step(self, direction: Tensor, budget: Budget) -> Tensor:
         """A step of alpha, steepest in the budget's norm."""

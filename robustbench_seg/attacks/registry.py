@@ -55,7 +55,7 @@ ATTACKS: Registry[type[Perturbation]] = Registry(
 def make_attack(name: str, params: Mapping[str, Any]) -> Perturbation:
     """The attack with its parameters set; UsageError where a parameter is unknown or of the wrong type."""
     attack = ATTACKS.get(name)
-    known = {field.name: field.default for field in dataclasses.fields(attack)}
+    known = {field.name: field for field in dataclasses.fields(attack)}
     for key in params:
         if key not in known:
             listed = unknown(f"parameter of {attack.__name__}", key, known)
@@ -63,9 +63,11 @@ def make_attack(name: str, params: Mapping[str, Any]) -> Perturbation:
     return attack(**{key: _coerced(f"{attack.__name__}.{key}", value, known[key]) for key, value in params.items()})
 
 
-def _coerced(where: str, value: Any, default: Any) -> Any:
-    """A TOML or command-line value as the type of the parameter's default."""
-    wanted = type(default)
+def _coerced(where: str, value: Any, field: dataclasses.Field[Any]) -> Any:
+    """A TOML or command-line value as its parameter reads it, by itself or as the type of its default."""
+    if "read" in field.metadata:
+        return field.metadata["read"](value)
+    default, wanted = field.default, type(field.default)
     if wanted is float and type(value) is int:
         return float(value)
     if type(value) is not wanted:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from robustbench_seg.attacks.budgets import Budget
@@ -12,7 +11,7 @@ from robustbench_seg.attacks.chosen_loss import ChosenLoss
 from robustbench_seg.attacks.context import AttackContext
 from robustbench_seg.attacks.fitted import Fitted
 from robustbench_seg.attacks.objectives.base import LossChoice
-from robustbench_seg.attacks.pgd import share_of_epsilon
+from robustbench_seg.attacks.step_size import AUTOMATIC, StepSize, checked, read_step_size, step_size
 from robustbench_seg.errors import InputError, UsageError
 from robustbench_seg.lazy import Tensor, torch
 from robustbench_seg.transfer import Lagging
@@ -32,14 +31,14 @@ class Universal(ChosenLoss, Fitted):
         loss: which loss of a task to ascend (see `ChosenLoss`).
         scale_free: bring logits to one scale first.
         steps: passes over the training images, one step each.
-        alpha: step size in units of 1/255; 0 is a share of epsilon, max(1/4, 2.5 / steps).
+        alpha: step size in units of 1/255, or a share of epsilon (`0.25 eps`); 0 is max(1/4, 2.5 / steps) of it.
         emphasis: how much the pixels of a hidden class count, against 1 less that for all others.
     """
 
     title: ClassVar[str] = "Universal"
 
     steps: int = 20
-    alpha: float = 0.0
+    alpha: StepSize = field(default=AUTOMATIC, metadata={"read": read_step_size})
     emphasis: float = 0.9999
 
     def __post_init__(self) -> None:
@@ -47,8 +46,7 @@ class Universal(ChosenLoss, Fitted):
         Fitted.__post_init__(self)
         if self.steps < 1:
             raise UsageError(f"steps {self.steps} must be >= 1")
-        if not 0 <= self.alpha < math.inf:
-            raise UsageError(f"alpha {self.alpha} must be a number >= 0 (in units of 1/255; 0 is a share of epsilon)")
+        checked(self.alpha)
         if not 0 < self.emphasis < 1:
             raise UsageError(f"emphasis {self.emphasis} must be between 0 and 1 (0.5: all pixels count alike)")
 
@@ -61,7 +59,7 @@ class Universal(ChosenLoss, Fitted):
         """The perturbation (1,3,H,W)."""
         context, budget = batches[0]
         perturbation = torch.zeros_like(context.images[:1])
-        alpha = self.alpha or share_of_epsilon(self.steps) * budget.epsilon
+        alpha = step_size(self.alpha, budget.epsilon, self.steps)
         is_over, moves = Lagging(), torch.ones((), dtype=torch.bool, device=perturbation.device)
         for step in range(self.steps):
             direction = _mean_gradient(batches, perturbation, step / self.steps)

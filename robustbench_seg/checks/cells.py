@@ -141,8 +141,9 @@ class NoisePower(Check):
             for evidence, row, error in errors
             if error > _RMS_TOLERANCE
         ]
-        most = max((error for *_, error in errors), default=0.0)
-        return Looked(counted(len(errors), "noise cell"), problems, f", realised RMS at most {100 * most:.2g} % off ε")
+        most = 100 * max((error for *_, error in errors), default=0.0)
+        detail = f", realised RMS at most {most:.2g} % off ε" if errors else ""
+        return Looked(counted(len(errors), "noise cell"), problems, detail)
 
 
 def _implausible(evidence: Evidence, row: Row) -> str:

@@ -195,7 +195,7 @@ class PreparedEvaluation:
                 notes += left_out
                 pairs += [] if pair is None else [pair.quantised() if config.quantise else pair]
         if all(len(pair.configurations) == 1 for pair in pairs):
-            raise UsageError("nothing to evaluate: " + "; ".join(notes))
+            raise UsageError("nothing to evaluate: " + ("; ".join(notes) or "no task measured here is attacked"))
         batch = config.batch_size or (int(stored["batch_size"]) if stored else self._batch_size(pairs))
         return Plan(tuple(pairs), batch, config.seed, self._threads, config.precision, tuple(dict.fromkeys(notes)))
 

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import pytest
 import torch
 
-from robustbench_seg.attacks.pgd import PGD, Hide, kurakin_steps
+from robustbench_seg.attacks.pgd import PGD, Hide, SegPGD, kurakin_steps
+from robustbench_seg.attacks.registry import make_attack
 from robustbench_seg.errors import UsageError
 from tests.attacks import paper
 from tests.attacks.linear import OPTIMA, linear_problem
@@ -68,6 +70,26 @@ def test_alpha_is_the_size_of_a_step(world):
         x = paper.pgd(steps=1, alpha=0.5)(world.context(paper.pgd(), "semantic"), 4.0, norm)
         expected = 0.5 if norm == "linf" else 4.0  # the sphere scales what is found
         assert size((x - world.images)[0] * 255) == pytest.approx(expected, rel=1e-3)
+
+
+def test_alpha_may_be_a_share_of_epsilon(world):
+    shared, fixed = (make_attack("pgd", {"steps": 5, "alpha": alpha}) for alpha in ("0.5 eps", 2.0))
+    assert shared.step_size(4.0) == fixed.step_size(4.0) == 2.0
+    context = world.context(fixed, "semantic")
+    assert torch.equal(shared(context, 4.0), fixed(context, 4.0))
+    for text in ("half eps", "eps", "-1 eps", "0 eps", "inf eps", "1/4", "nan"):
+        with pytest.raises(UsageError, match="alpha"):
+            make_attack("pgd", {"alpha": text})
+
+
+@pytest.mark.parametrize("attack", [SegPGD, partial(PGD, loss="segpgd")])
+def test_a_loss_that_changes_on_the_way_is_each_epsilons_own(world, attack):
+    """By Kurakin's rule ε = 4 takes 5 steps and ε = 8 takes 10, so a step is another share of them."""
+    attack = attack(steps=0, alpha=1.0)
+    together = dict(attack.perturb(world.context(attack, "semantic"), (4.0, 8.0), "linf"))
+    for epsilon, x in together.items():
+        assert torch.equal(attack(world.context(attack, "semantic"), epsilon, "linf"), x)
+    assert attack.num_gradients((4.0, 8.0)) == 5 + 10 - 1
 
 
 def test_a_random_start_stays_in_the_ball_and_follows_the_seed(world):

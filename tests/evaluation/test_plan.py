@@ -46,6 +46,12 @@ def test_what_stands_for_the_tasks_at_hand_lacks_none(request_for):
     assert [each.attack for each in plan.pairs[0].configurations] == ["clean", "fgsm"]
 
 
+def test_where_nothing_is_attacked_it_says_so(request_for):
+    plans = (AttackPlan("pgd", (1.0,), objectives=("each task but semantic",)),)
+    with pytest.raises(UsageError, match="nothing to evaluate: no task measured here is attacked"):
+        _ = PreparedEvaluation(request_for("toy-single", protocol=Protocol("p", plans))).plan
+
+
 def test_what_cannot_be_attacked_is_one_line_for_all_attacks(request_for):
     many = ("semantic", "depth", "loss:cls")
     plans = (

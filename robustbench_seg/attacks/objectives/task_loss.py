@@ -14,6 +14,7 @@ from robustbench_seg.attacks.objectives.base import (
     Tasks,
     as_it_is,
 )
+from robustbench_seg.errors import UsageError
 from robustbench_seg.lazy import Tensor
 from robustbench_seg.tasks.base import Outputs, Task
 from robustbench_seg.tasks.registry import TASKS, ordered_names
@@ -33,8 +34,11 @@ class TaskLoss(Objective):
     @classmethod
     def parse(cls, argument: str, tasks: Tasks) -> list[Objective]:
         """The task of that name; UsageError where there is no such task at all."""
-        each, but, other = argument.partition(BUT)
-        if each == EACH_TASK:
+        each, but, other = f"{argument} ".partition(BUT)
+        other = other.strip()
+        if each.strip() == EACH_TASK:
+            if but and not other:
+                raise UsageError(f"name a task after '{argument}'")
             if but:
                 TASKS.entry(other)
             return [cls(task) for task in tasks.values() if task.name != other]

@@ -63,6 +63,8 @@ def test_each_task_and_each_but_one():
     assert names("each task but normals") == list(FIVE), "a task that is not at hand"
     with pytest.raises(UsageError, match="unknown task 'dept'"):
         names("each task but dept")
+    with pytest.raises(UsageError, match="name a task after 'each task but'"):
+        names("each task but")
 
 
 @pytest.mark.parametrize(
