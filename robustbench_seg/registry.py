@@ -229,6 +229,12 @@ def one_line(error: BaseException) -> str:
     return " ".join(str(error).split())
 
 
+def printable(name: str) -> str:
+    """A name out of a file, fit for a line: without control characters, and shortened."""
+    clean = "".join(character if character.isprintable() else "?" for character in name)
+    return clean if len(clean) <= 80 else f"{clean[:60]}…{clean[-19:]}"
+
+
 def described(error: BaseException) -> str:
     """An exception in one line: its type and its text, which alone may be no more than a key."""
     return f"{type(error).__name__}: {one_line(error)}"

@@ -28,7 +28,17 @@ if TYPE_CHECKING:
 DEFAULT_MODELS = ("street-single", "street-multi")
 DEFAULT_DATASET = "street"
 DEFAULT_PROTOCOL = "quick"
-_OWN = ("weights", "normalize", "input_scale", "channel_order", "pad_to", "input_size", "classes", "outputs")
+_OWN = (
+    "weights",
+    "ignore_unexpected",
+    "normalize",
+    "input_scale",
+    "channel_order",
+    "pad_to",
+    "input_size",
+    "classes",
+    "outputs",
+)
 _AS_GIVEN = (
     *("limit", "budget", "seed", "device", "precision", "compile", "plain", "fast", "eot"),
     *("engine", "workers", "timeout", "save_images", "quantise", "plugins"),
@@ -36,7 +46,16 @@ _AS_GIVEN = (
 """Options that are fields of an `EvaluationConfig` as they stand."""
 
 _OWN_OPTIONS = (
-    click.option("--weights", type=click.Path(), help="Your model: .safetensors, .pt or .pth (weights only)."),
+    click.option(
+        "--weights",
+        metavar="FILE[:KEY]",
+        help="Your model: safetensors or what torch.save wrote; KEY is an entry of it, such as model_ema.",
+    ),
+    click.option(
+        "--ignore-unexpected",
+        is_flag=True,
+        help="Your model: leave out weights that the network lacks (losses, heads).",
+    ),
     click.option(
         "--normalize",
         help="Your model: imagenet, half, none or 'mean=r,g,b;std=r,g,b', red first whatever its channel order, "
@@ -253,7 +272,7 @@ def model_specs(names: Sequence[str], options: dict[str, Any]) -> list[ModelSpec
     """Models by name; UsageError where own-model options meet anything but one own model."""
     from robustbench_seg.evaluation.spec import ModelSpec, is_own_model
 
-    given = {key: options[key] for key in _OWN if options[key] not in (None, ())}
+    given = {key: options[key] for key in _OWN if options[key] not in (None, (), False)}
     own = [name for name in names if is_own_model(name)]
     if given and (len(names) != 1 or not own):
         listed = ", ".join("--output" if key == "outputs" else f"--{key.replace('_', '-')}" for key in given)

@@ -29,6 +29,7 @@ def check_model(model: LoadedModel, size: tuple[int, int], device: str) -> Itera
     """Lines on what the model is, gives and costs at `size`; InputError with the reason where it cannot be attacked."""
     parameters = sum(parameter.numel() for parameter in model.module.parameters())
     yield f"{model.name}: {parameters / 1e6:.2f} M parameters, tasks {', '.join(model.tasks)}, from {model.origin}"
+    yield from (f"note: {note}" for note in model.notes)
     tasks = load_tasks(model.tasks)
     alignment = align(model.classes, model.classes) if any(task.has_classes for task in tasks.values()) else None
     target_model = TargetModel(model.module, tasks.values(), alignment)

@@ -188,7 +188,7 @@ class PreparedEvaluation:
     def _plan(self, stored: Mapping[str, Any] | None) -> Plan:
         config = self.config
         pairs: list[Pair] = []
-        notes: list[str] = []
+        notes = [note for model in self.models for note in model.notes]
         for m, model in enumerate(self.models):
             for d, dataset in enumerate(self.datasets):
                 pair, left_out = plan_pair((m, d), model, dataset, config.protocol, config.tasks, config.limit)

@@ -23,7 +23,7 @@ class LoadedModel:
     the size of the images. It is in eval mode and fp32, and its parameters take no gradient. `median_scaling` says that
     depth is relative and is scaled to the label's median before it is measured. `sha256` names the weights
     (of a custom network also how it is called), `origin` says where the model came from, `terms` what its training
-    data allows.
+    data allows, `notes` what was chosen in loading it.
     """
 
     name: str
@@ -35,6 +35,7 @@ class LoadedModel:
     origin: str
     summary: str = ""
     terms: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def for_inference(module: nn.Module) -> nn.Module:

@@ -13,9 +13,10 @@ from torch import Tensor, nn
 
 from robustbench_seg.errors import InputError
 from robustbench_seg.evaluation.spec import card_folder
-from robustbench_seg.models.adapters.checkpoint import unwrapped
+from robustbench_seg.models.adapters.entries import fullest
+from robustbench_seg.models.adapters.weights import read_weights
 from robustbench_seg.models.catalogue.card import WEIGHTS, Card, read_card
-from robustbench_seg.models.catalogue.weights import fit, read_pickle, read_safetensors
+from robustbench_seg.models.catalogue.weights import fit, read_safetensors
 from robustbench_seg.training.parts import part_of
 from robustbench_seg.training.recipe import Recipe
 
@@ -134,7 +135,7 @@ def load_encoder(encoder: nn.Module, path: Path) -> None:
     checked, and what follows the encoder's last tensor (the classifier) is ignored.
     """
     own = _order(encoder.state_dict())
-    theirs = _order(unwrapped(read_pickle(path), str(path)))
+    theirs = _order(fullest(read_weights(path), str(path)))
     if len(theirs) < len(own):
         raise InputError(f"encoder weights {path}: {len(theirs)} tensors for an encoder with {len(own)}")
     matched = {}

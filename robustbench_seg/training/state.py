@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from robustbench_seg.errors import InputError
-from robustbench_seg.models.catalogue.weights import read_pickle
+from robustbench_seg.models.weightfiles.formats import format_of
+from robustbench_seg.models.weightfiles.torchfile import read_torch
 from robustbench_seg.training.optimiser import Learner
 
 Row = dict[str, float]
@@ -110,7 +111,8 @@ class State:
 
 def read_state(path: Path) -> dict[str, Any]:
     """A file written by `write_atomically`, as tensors and plain values only."""
-    saved: dict[str, Any] = read_pickle(path)
+    # Not mapped: the file is replaced while its tensors are in use.
+    saved: dict[str, Any] = read_torch(path, format_of(path), mapped=False)
     return saved
 
 

@@ -104,7 +104,7 @@ class _Evil:
 def test_pickle_with_code_is_refused_and_not_run(code, tmp_path, save):
     marker = tmp_path / "executed"
     save({"body.weight": _Evil(marker)}, tmp_path / "w.pt")
-    with pytest.raises(InputError, match=r"refused|unreadable") as caught:
+    with pytest.raises(InputError, match="refused") as caught:
         load_checkpoint(f"{code}:Net", weights=tmp_path / "w.pt", classes="camvid11")
     assert not marker.exists()
     assert "\n" not in str(caught.value)
@@ -119,9 +119,9 @@ def test_damaged_pickle(code, tmp_path, data):
 
 
 def test_what_is_no_state_dict(code, tmp_path):
-    for value in ({"epoch": 3}, [torch.zeros(1)], {}):
+    for value in ({"epoch": 3}, [3], {}):
         torch.save(value, tmp_path / "w.pth")
-        with pytest.raises(InputError, match="holds no state dict"):
+        with pytest.raises(InputError, match="holds no tensors"):
             load_checkpoint(f"{code}:Net", weights=tmp_path / "w.pth")
 
 

@@ -1,0 +1,1 @@
+"""Files of weights that others wrote: their kind and their tensors, read without executing anything."""

@@ -1,0 +1,98 @@
+"""What torch.save wrote, in its zip format or the older one, as tensors and plain values alone."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import warnings
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from robustbench_seg.errors import InputError
+from robustbench_seg.models.weightfiles.archive import read_data
+from robustbench_seg.models.weightfiles.formats import Format
+from robustbench_seg.models.weightfiles.pickles import Scan, StandIn, scan, stand_ins
+from robustbench_seg.registry import printable
+
+# An old file begins with a magic number, the protocol, sizes of the system, the object and the names of storages.
+_LEGACY_PICKLES = 5
+_BYTES = "builtins.bytearray"
+
+
+def read_torch(path: Path, form: Format, mapped: bool = True) -> Any:
+    """What lies in the file, with stand-ins for harmless objects; InputError where it is damaged or names other types.
+
+    `mapped`: tensors are views of the file (in the zip format), so that only those that are used are read.
+    """
+    try:
+        found = _scan(path, form)
+    except Exception:  # what a damaged file raises depends on the byte that is wrong
+        raise _damaged(path) from None
+    if found.protocol > 2:
+        raise InputError(f"{path}: pickled with protocol {found.protocol}, torch's is 2; {_conversion(path, 'c')}")
+    if refused := found.refused:
+        listed = ", ".join(printable(name) for name in refused[:3])
+        more = f" and {len(refused) - 3} more" if len(refused) > 3 else ""
+        raise InputError(f"{path}: refused, it holds {listed}{more}, which is code; {advice(path, form, refused)}")
+    try:
+        return _load(path, form, mapped=mapped)
+    except pickle.UnpicklingError:
+        raise InputError(f"{path}: refused, its pickle is not one of plain tensors; {_conversion(path, 'c')}") from None
+    except Exception:
+        raise _damaged(path) from None
+
+
+def advice(path: Path, form: Format, types: Iterable[str]) -> str:
+    """How a file that names these types is converted, by what can be seen of it without running them."""
+    if _BYTES in types:
+        return _conversion(path, "c")
+    try:
+        return _conversion(path, _expression(_load(path, form, types)))
+    except Exception:
+        return _conversion(path, "c['state_dict']")
+
+
+def _expression(loaded: object) -> str:
+    """The Python that gives the state dict in what a file holds, called c."""
+    if isinstance(loaded, StandIn):
+        return "c.state_dict()"
+    if isinstance(loaded, Mapping):
+        for key, value in loaded.items():
+            if isinstance(value, Mapping) and any(isinstance(inner, Tensor) for inner in value.values()):
+                return f"c[{key!r}]"
+        for key, value in loaded.items():
+            if isinstance(value, StandIn) and key in ("model", "ema", "net", "network", "module"):
+                return f"c[{key!r}].state_dict()"
+    return "{k: v for k, v in c.items() if isinstance(v, torch.Tensor)}"
+
+
+def _conversion(path: Path, expression: str) -> str:
+    """The three lines that write the weights alone, as one command."""
+    statements = (
+        "import torch",
+        f"c = torch.load({str(path)!r}, map_location='cpu', weights_only=False)",
+        f"torch.save({expression}, {f'{path.stem}-weights.pth'!r})",
+    )
+    return f'if you trust where it came from (this runs its code): python -c "{"; ".join(statements)}"'
+
+
+def _scan(path: Path, form: Format) -> Scan:
+    if form is Format.TORCH_ZIP:
+        return scan(io.BytesIO(read_data(path)))
+    with path.open("rb") as file:
+        return scan(file, _LEGACY_PICKLES)
+
+
+def _load(path: Path, form: Format, types: Iterable[str] = (), mapped: bool = True) -> Any:
+    # torch warns of its own storages and of old pickles, which the user can do nothing about.
+    with warnings.catch_warnings(), torch.serialization.safe_globals(stand_ins(types)):
+        warnings.simplefilter("ignore")
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped and form is Format.TORCH_ZIP)
+
+
+def _damaged(path: Path) -> InputError:
+    return InputError(f"{path}: damaged: it begins as a file of torch.save and ends otherwise; fetch or write it again")
