@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from robustbench_seg.data.base import Dataset
     from robustbench_seg.models.base import LoadedModel
 
+_FILES = (".pt", ".pth", ".ckpt", ".safetensors", ".onnx", ".bin", ".py")
+"""What a file may end in that somebody gives as a model."""
+
 
 @dataclass(frozen=True)
 class ModelSpec:
@@ -37,6 +40,10 @@ class ModelSpec:
             return cls(text, own or {})
         if own:
             raise UsageError(f"model '{text}': {', '.join(own)} is for your own code (FILE.py:factory)")
+        if Path(text).suffix in _FILES and not Path(text).is_dir() or Path(text).is_file():
+            from robustbench_seg.models.adapters.weights import refuse_as_model
+
+            refuse_as_model(Path(text))
         # A path; one of a file may have folders too, so code was looked for first.
         is_folder = "/" in text or "\\" in text
         if not is_folder and text not in MODELS and (Path(text) / "card.toml").is_file():

@@ -108,7 +108,7 @@ class Evil:
 
 def test_no_file_is_executed(tmp_path, recipe, toy, folder):
     torch.save({"weight": Evil()}, tmp_path / "evil.pth")
-    with pytest.raises(InputError, match="refused, it is not a plain state dict"):
+    with pytest.raises(InputError, match="refused, it holds _pytest"):
         begun(recipe, toy, encoder=InitRecipe(str(tmp_path / "evil.pth")))
     shutil.copyfile(tmp_path / "evil.pth", folder / WEIGHTS)
     with pytest.raises(InputError, match="fetch the file again"):

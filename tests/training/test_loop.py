@@ -94,7 +94,7 @@ def test_a_state_from_a_gpu_goes_on_on_a_cpu(tmp_path, recipe, toy):
 
 def test_damaged_state(tmp_path, recipe, toy):
     (tmp_path / STATE).write_bytes(b"broken")
-    with pytest.raises(InputError, match="unreadable"):
+    with pytest.raises(InputError, match="is a text file"):
         train(recipe, toy, toy, tmp_path)
 
 

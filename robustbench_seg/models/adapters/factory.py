@@ -9,8 +9,10 @@ from pathlib import Path
 
 import torchvision.models
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from robustbench_seg.errors import InputError, RobustsegError, UsageError
+from robustbench_seg.models.adapters.weights import refuse_as_model
 from robustbench_seg.registry import described, run_file, unknown
 
 FORMS = "FILE.py:factory, package.module:factory or torchvision:NAME"
@@ -33,6 +35,8 @@ def make(spec: str, num_classes: int) -> nn.Module:
         raise InputError(
             f"model {spec!r}: the factory returned {type(made).__name__}; it must return a torch.nn.Module"
         )
+    if lazy := [name for name, value in made.named_parameters() if is_lazy(value)]:
+        raise InputError(f"model {spec!r}: {lazy[0]} has no shape yet; run the network once in the factory")
     return made
 
 
@@ -53,6 +57,8 @@ def _call(target: object, spec: str) -> object:
 
 
 def _imported(source: str, spec: str) -> object:
+    if not source.endswith(".py") and Path(source).is_file():
+        refuse_as_model(Path(source))
     if not source.endswith(".py"):
         what = f"model {spec!r}: importing {source} failed"
         return _guarded(lambda: importlib.import_module(source), what, Path.cwd())

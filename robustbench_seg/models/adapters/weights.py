@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NoReturn
 
 from torch import Tensor, nn
 
@@ -34,6 +35,20 @@ def fill(net: nn.Module, weights: str | Path, ignore_unexpected: bool = False) -
     if unexpected:
         notes.append(f"weights: left out {unexpected}")
     return where, tuple(notes)
+
+
+def refuse_as_model(path: Path) -> NoReturn:
+    """The one line for a file that is given as a model: what is missing for it to be one."""
+    if path.suffix == ".py" and path.is_file():
+        raise UsageError(f"model '{path}': name what builds the network in it, -m {path}:FACTORY")
+    form = format_of(path)
+    call = f"-m FILE.py:factory --weights {path}"
+    if form is not Format.SAFETENSORS:
+        try:
+            read_torch(path, form)
+        except InputError as error:
+            raise InputError(f"model {error}; then evaluate those: {call.removesuffix(str(path))}FILE") from None
+    raise UsageError(f"model '{path}': holds weights alone; give the code that builds the network too: {call}")
 
 
 def split_entry(text: str) -> tuple[Path, str | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import pickle
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,9 @@ from robustbench_seg.registry import printable
 
 # An old file begins with a magic number, the protocol, sizes of the system, the object and the names of storages.
 _LEGACY_PICKLES = 5
-_BYTES = "builtins.bytearray"
+# What no training script saves, and an attack does.
+_HOSTILE = ("builtins", "os", "posix", "nt", "sys", "subprocess", "shutil", "socket", "runpy", "importlib", "pickle")
+_UNSEEN = "(c if hasattr(c, 'state_dict') else c['model']).state_dict()"
 
 
 def read_torch(path: Path, form: Format, mapped: bool = True) -> Any:
@@ -37,23 +39,25 @@ def read_torch(path: Path, form: Format, mapped: bool = True) -> Any:
     if refused := found.refused:
         listed = ", ".join(printable(name) for name in refused[:3])
         more = f" and {len(refused) - 3} more" if len(refused) > 3 else ""
-        raise InputError(f"{path}: refused, it holds {listed}{more}, which is code; {advice(path, form, refused)}")
+        raise InputError(f"{path}: refused, it holds {listed}{more}, which is code; {_advice(path, form, refused)}")
     try:
         return _load(path, form, mapped=mapped)
     except pickle.UnpicklingError:
-        raise InputError(f"{path}: refused, its pickle is not one of plain tensors; {_conversion(path, 'c')}") from None
+        raise InputError(
+            f"{path}: refused, its pickle is not one of plain tensors; {_conversion(path, _UNSEEN)}"
+        ) from None
     except Exception:
         raise _damaged(path) from None
 
 
-def advice(path: Path, form: Format, types: Iterable[str]) -> str:
+def _advice(path: Path, form: Format, types: Sequence[str]) -> str:
     """How a file that names these types is converted, by what can be seen of it without running them."""
-    if _BYTES in types:
-        return _conversion(path, "c")
+    if any(name.partition(".")[0] in _HOSTILE for name in types):
+        return "do not load it elsewhere either; ask whoever wrote it for a safetensors file"
     try:
         return _conversion(path, _expression(_load(path, form, types)))
     except Exception:
-        return _conversion(path, "c['state_dict']")
+        return _conversion(path, _UNSEEN)
 
 
 def _expression(loaded: object) -> str:
