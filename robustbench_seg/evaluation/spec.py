@@ -40,10 +40,11 @@ class ModelSpec:
             return cls(text, own or {})
         if own:
             raise UsageError(f"model '{text}': {', '.join(own)} is for your own code (FILE.py:factory)")
-        if Path(text).suffix in _FILES and not Path(text).is_dir() or Path(text).is_file():
+        path = Path(text)
+        if text not in MODELS and (path.is_file() or (path.suffix in _FILES and not path.is_dir())):
             from robustbench_seg.models.adapters.weights import refuse_as_model
 
-            refuse_as_model(Path(text))
+            refuse_as_model(path)
         # A path; one of a file may have folders too, so code was looked for first.
         is_folder = "/" in text or "\\" in text
         if not is_folder and text not in MODELS and (Path(text) / "card.toml").is_file():
