@@ -89,7 +89,9 @@ class Alignment:
         InputError where the model should have another number.
         """
         if self.channels not in (None, channels):
-            raise InputError(f"the model gives {channels} channels for {self.channels} classes; see --classes")
+            raise InputError(
+                f"{channels} channels, but the class set has {self.channels} classes; give the matching --classes"
+            )
         return self.logit_members == tuple((i,) for i in range(channels))
 
 

@@ -10,6 +10,7 @@ from robustbench_seg.attacks.objectives.parse import kind_of
 from robustbench_seg.errors import InputError
 from robustbench_seg.registries import REGISTRIES
 from robustbench_seg.results.manifest import RunManifest
+from robustbench_seg.tasks.registry import kind_of as task_kind
 
 _OWN = ("built-in", "catalogue", "shipped")
 """Origins of what comes with this package."""
@@ -30,7 +31,7 @@ def needed(
     configurations = [configuration for pair in manifest.pairs for configuration in pair.configurations[1:]]
     objectives = {configuration.objective for configuration in configurations} - {""}
     names: dict[str, Iterable[str]] = {
-        "tasks": {task for pair in manifest.pairs for task in pair.tasks},
+        "tasks": {task_kind(task) for pair in manifest.pairs for task in pair.tasks},
         "attacks": {configuration.attack for configuration in configurations},
         "objectives": {kind_of(objective) for objective in objectives},
         **measured,

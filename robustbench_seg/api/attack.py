@@ -22,9 +22,8 @@ from robustbench_seg.attacks.registry import make_attack
 from robustbench_seg.attacks.target_model import TargetModel
 from robustbench_seg.classes import ClassSet
 from robustbench_seg.errors import UsageError
-from robustbench_seg.models.base import DEFAULT_TASK, LoadedModel
+from robustbench_seg.models.base import DEFAULT_TASK, LoadedModel, in_own_classes
 from robustbench_seg.tasks.base import Outputs, Task
-from robustbench_seg.tasks.registry import load_tasks
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +91,7 @@ def attack(
     made = loaded(model, (task,))
     if task not in made.tasks:
         raise UsageError(f"model '{made.name}' has no task '{task}'; give task= one of {', '.join(made.tasks)}")
-    tasks = load_tasks(made.tasks)
+    tasks = in_own_classes(made)
     target_model = TargetModel(made.module, tasks.values())
     clean = target_model.forward_pass(images)
     given = labels if isinstance(labels, Mapping) else {} if labels is None else {tasks[task].key: labels}
@@ -155,10 +154,11 @@ def _loss(perturbation: Perturbation, names: Sequence[str], reference: CleanRefe
     (objective,) = objectives
     if lacking := [need for need in objective.needs if need not in reference.tasks]:
         raise UsageError(f"objective '{asked}' needs a model that predicts {', '.join(lacking)} too")
-    if missing := objective.missing_classes(reference.classes):
+    classes = reference.tasks[objective.needs[0]].class_set(reference.classes)
+    if missing := objective.missing_classes(classes):
         raise UsageError(
             f"objective '{asked}': the model has no class {', '.join(missing)}; "
-            f"give classes=, or objective= with one of {', '.join(reference.classes.names)}"
+            f"give classes=, or objective= with one of {', '.join(classes.names)}"
         )
     return perturbation.adversarial_loss(objective, reference)
 

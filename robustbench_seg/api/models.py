@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from robustbench_seg.classes import CITYSCAPES19, ClassSet
 from robustbench_seg.errors import UsageError
 from robustbench_seg.evaluation.spec import ModelSpec
-from robustbench_seg.models.adapters.adapter import OutputSpec, select
+from robustbench_seg.models.adapters.outputs import OutputSpec, select
 from robustbench_seg.models.base import DEFAULT_TASK, LoadedModel
 from robustbench_seg.models.catalogue.weights import digest
-from robustbench_seg.tasks.registry import TASKS
+from robustbench_seg.tasks.registry import load_task
 
 PLAIN = "python"
 """The origin of a plain module."""
@@ -43,7 +43,7 @@ class Named(nn.Module):
     def __init__(self, module: nn.Module, tasks: Sequence[str]) -> None:
         super().__init__()
         self.module = module
-        self._keys = tuple(dict.fromkeys(TASKS.get(task)().key for task in tasks))
+        self._keys = tuple(dict.fromkeys(load_task(task).key for task in tasks))
 
     def forward(self, images: Tensor) -> dict[str, object]:
         """A dict with one entry per key; InputError where the module returns none that fits."""

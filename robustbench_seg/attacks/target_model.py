@@ -27,7 +27,8 @@ class TargetModel:
     Args:
         module: takes (N,3,H,W) float32 in [0,1], returns a dict of `semantic` logits (N,C,h,w), `depth` (N,h,w) metres.
         tasks: whose outputs are used, each under its key; others are dropped.
-        alignment: how logits merge into the data set's classes; None where no task has classes.
+        alignment: how logits merge into the data set's classes, for tasks without an alignment of their own; None where
+            no task has classes.
         precision: of gradients, `fp32`, `tf32` (products on a GPU) or `bf16` (autocast). Outputs that are scored are
             always computed as the caller computes.
         draws: of the random numbers of a module that draws some; a gradient is the mean over them (expectation over
@@ -143,7 +144,10 @@ class TargetModel:
             # A copy, because some nets normalise their input in place.
             raw = self.module(images.clone())
         given = raw if isinstance(raw, Mapping) else {}
-        return {key: task.output(given.get(key), images.shape, self.alignment) for key, task in self.tasks.items()}
+        return {
+            key: task.output(given.get(key), images.shape, task.aligned(self.alignment))
+            for key, task in self.tasks.items()
+        }
 
 
 def _by_key(tasks: Iterable[Task]) -> dict[str, Task]:

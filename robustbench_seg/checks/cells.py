@@ -20,7 +20,7 @@ from robustbench_seg.checks.base import (
 from robustbench_seg.results.keys import WORST, AttackConfiguration, attack_name
 from robustbench_seg.results.names import curve_metric, metric_name, metric_text
 from robustbench_seg.results.rows import Row, Series
-from robustbench_seg.tasks.registry import TASKS
+from robustbench_seg.tasks.registry import is_task, load_task
 
 _RMS_TOLERANCE = 1e-3
 MOST_UNREACHED = 0.1
@@ -57,7 +57,7 @@ class CleanIsPlausible(Check):
 
     def look(self, run: Sequence[Evidence]) -> Looked:
         """Every clean metric of a known task."""
-        rows = [(e, row) for e, row in each_row(run, lambda e: e.clean) if row.value is not None and row.task in TASKS]
+        rows = [(e, row) for e, row in each_row(run, lambda e: e.clean) if row.value is not None and is_task(row.task)]
         problems = [
             Problem(f"{_value(row)}, {reason}", evidence.doubts_in(row.task))
             for evidence, row in rows
@@ -148,8 +148,8 @@ class NoisePower(Check):
 
 def _implausible(evidence: Evidence, row: Row) -> str:
     """Why the task cannot believe the value; empty where it can."""
-    classes = len({each.label for each in evidence.class_rows if each.attack == row.attack})
-    return "" if row.value is None else TASKS.get(row.task)().implausible(row.metric, row.value, classes)
+    classes = len({each.label for each in evidence.class_rows if (each.attack, each.task) == (row.attack, row.task)})
+    return "" if row.value is None else load_task(row.task).implausible(row.metric, row.value, classes)
 
 
 def _value(row: Row) -> str:

@@ -80,13 +80,18 @@ _OWN_OPTIONS = (
     click.option(
         "--input-size", metavar="HxW", help="Your model: resize images to that size, and its outputs back to theirs."
     ),
-    click.option("--classes", help="Your model: cityscapes19, camvid11 or a .toml file (default cityscapes19)."),
+    click.option(
+        "--classes",
+        multiple=True,
+        metavar="[NAME=]SET",
+        help="Your model: cityscapes19, camvid11 or a .toml file (default cityscapes19); NAME=SET of one output.",
+    ),
     click.option(
         "--output",
         "outputs",
         multiple=True,
         metavar="TASK=KEY[:inverse]",
-        help="Your model: where each task's output is.",
+        help="Your model: where each task's output is; NAME=TASK:KEY for one of several outputs of a task.",
     ),
 )
 
@@ -251,7 +256,7 @@ def build_config(options: dict[str, Any]) -> EvaluationConfig:
         models=model_specs(options["models"] or DEFAULT_MODELS, options),
         datasets=[DataSpec.parse(text, options["split"]) for text in datasets],
         protocol=_protocol(options),
-        tasks=_tasks(options["tasks"]),
+        tasks=_tasks(options["tasks"], options["outputs"]),
         batch_size=_batch_size(options["batch_size"]),
         **{name: options[name] for name in _AS_GIVEN},
         given={k: str(v) if isinstance(v, Path) else v for k, v in options.items() if v not in (None, (), False)},
@@ -297,14 +302,17 @@ def _protocol(options: dict[str, Any]) -> Protocol:
     return override(protocol, [parse_setting(text) for text in options["settings"]])
 
 
-def _tasks(text: str | None) -> list[str] | None:
+def _tasks(text: str | None, outputs: Sequence[str]) -> list[str] | None:
+    """The tasks asked for; what `outputs` call otherwise may be asked for by that name."""
     if text is None:
         return None
-    from robustbench_seg.tasks.registry import TASKS
+    from robustbench_seg.models.adapters.outputs import OutputSpec
+    from robustbench_seg.tasks.registry import TASKS, kind_of, label_of
 
-    names = text.split(",")
+    called = {label_of(task): task for task in (OutputSpec.parse(output).task for output in outputs)}
+    names = [called.get(name, name) for name in text.split(",")]
     for name in names:
-        TASKS.entry(name)
+        TASKS.entry(kind_of(name))
     return names
 
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from robustbench_seg.classes import ClassSet
 from robustbench_seg.errors import InputError
+from robustbench_seg.tasks.registry import kind_of
 
 Array = npt.NDArray[np.generic]
 
@@ -24,7 +25,7 @@ class Sample:
     float32 metres with invalid 0; `normals` (3,H,W) float32 unit vectors in the camera frame with
     invalid 0; `edges` (H,W) uint8 in {0,1} with void 255; `instances`, a mapping of `boxes` (K,4) float32 xyxy px,
     `labels` (K,) int64, `masks` (K,H,W) bool and `depth` (K,) float32 median metres; any other task's label under that
-    task's `key`.
+    task's `key`: of one of several tasks of a kind its name, such as `semantic[lanes]`.
     `camera` holds what video methods need: `intrinsics` (3,3) and `pose` (4,4), camera to world.
     """
 
@@ -39,7 +40,8 @@ class Dataset(ABC):
 
     `name` is how it was asked for, `classes` names the semantic ids, `tasks` the tasks it has labels
     for, `ids` one stable name an image (sorted; `--limit N` takes the first N), `groups` one clip name an image
-    (consecutive ids of a group are consecutive frames), `terms` a line on licence and citation.
+    (consecutive ids of a group are consecutive frames), `terms` a line on licence and citation, `own_classes` the
+    classes of tasks that are labelled in others than `classes`, by task.
     """
 
     name: str
@@ -48,6 +50,15 @@ class Dataset(ABC):
     ids: Sequence[str]
     groups: Sequence[str]
     terms: str = ""
+    own_classes: Mapping[str, ClassSet] = {}
+
+    def class_set(self, task: str) -> ClassSet:
+        """The classes that a task's labels are in."""
+        return self.own_classes.get(task, self.classes)
+
+    def labels_for(self, task: str) -> str | None:
+        """The task whose labels one is measured against: its own, else those of its kind; None where it has neither."""
+        return next((name for name in (task, kind_of(task)) if name in self.tasks), None)
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from robustbench_seg.classes import Alignment
+from robustbench_seg.classes import Alignment, ClassSet
 from robustbench_seg.data.base import Dataset, Sample, label_of
 from robustbench_seg.errors import InputError
 from robustbench_seg.evaluation.stored import from_bytes
@@ -81,7 +81,11 @@ def _stack(
     images = torch.from_numpy(np.stack([sample.image for _, sample in samples]))
     labels = {
         key: _placed(
-            task.batch_labels([label_of(dataset, sample, task.name, key) for _, sample in samples], alignment), device
+            task.batch_labels(
+                [label_of(dataset, sample, task.name, task.label_key) for _, sample in samples],
+                task.aligned(alignment),
+            ),
+            device,
         )
         for key, task in _labelled(tasks, samples[0][1]).items()
     }
@@ -106,20 +110,25 @@ def _labelled(tasks: Mapping[str, Task], sample: Sample) -> dict[str, Task]:
 
 
 def raw_statistics(
-    batch: Batch, outputs: Outputs, tasks: Mapping[str, Task], num_classes: int, median_scaling: bool
+    batch: Batch, outputs: Outputs, tasks: Mapping[str, Task], classes: ClassSet, median_scaling: bool
 ) -> dict[str, RawStatistics]:
-    """What every task's statistics are made of, on the device."""
+    """What every task's statistics are made of, on the device; `classes` are those that tasks share."""
     return {
         name: task.raw_statistics(
-            rescaled(task, outputs, batch.labels) if median_scaling else outputs, batch.labels, num_classes
+            rescaled(task, outputs, batch.labels) if median_scaling else outputs,
+            batch.labels,
+            len(task.class_set(classes)),
         )
         for name, task in tasks.items()
     }
 
 
 def image_statistics(
-    batch: Batch, raw: Mapping[str, RawStatistics], tasks: Mapping[str, Task], num_classes: int
+    batch: Batch, raw: Mapping[str, RawStatistics], tasks: Mapping[str, Task], classes: ClassSet
 ) -> list[dict[str, Statistics]]:
     """Statistics of every task, image by image, of what `raw_statistics` gave, brought to the host."""
-    made = {name: task.image_statistics(raw[name], batch.labels, num_classes) for name, task in tasks.items()}
+    made = {
+        name: task.image_statistics(raw[name], batch.labels, len(task.class_set(classes)))
+        for name, task in tasks.items()
+    }
     return [{name: statistics[i] for name, statistics in made.items()} for i in range(len(batch))]

@@ -15,12 +15,11 @@ from robustbench_seg.attacks.target_model import TargetModel, finite
 from robustbench_seg.classes import align
 from robustbench_seg.errors import InputError
 from robustbench_seg.models.adapters.sizes import advice, least_multiple
-from robustbench_seg.models.base import LoadedModel
+from robustbench_seg.models.base import LoadedModel, in_own_classes
 from robustbench_seg.models.cost import measure_cost
 from robustbench_seg.registry import described
 from robustbench_seg.tasks.base import Outputs, Task
 from robustbench_seg.tasks.instances.dense import DenseInstances
-from robustbench_seg.tasks.registry import load_tasks
 
 _SIZE = (75, 101)
 
@@ -30,7 +29,7 @@ def check_model(model: LoadedModel, size: tuple[int, int], device: str) -> Itera
     parameters = sum(parameter.numel() for parameter in model.module.parameters())
     yield f"{model.name}: {parameters / 1e6:.2f} M parameters, tasks {', '.join(model.tasks)}, from {model.origin}"
     yield from (f"note: {note}" for note in model.notes)
-    tasks = load_tasks(model.tasks)
+    tasks = in_own_classes(model)
     alignment = align(model.classes, model.classes) if any(task.has_classes for task in tasks.values()) else None
     target_model = TargetModel(model.module, tasks.values(), alignment)
     outputs, gradient = _run(target_model, model.name, size)

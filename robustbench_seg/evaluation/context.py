@@ -21,7 +21,6 @@ from robustbench_seg.evaluation.optimize import Execution
 from robustbench_seg.evaluation.plan import Pair
 from robustbench_seg.models.base import LoadedModel, restricted
 from robustbench_seg.tasks.base import Outputs, Task
-from robustbench_seg.tasks.registry import load_tasks
 
 
 @dataclass
@@ -41,7 +40,7 @@ class WorkerContext:
     host_work: HostWork = field(init=False)
 
     def __post_init__(self) -> None:
-        self.tasks = load_tasks(self.pair.tasks)
+        self.tasks = self.pair.load_tasks()
         self.attacks = tuple(ConfiguredAttack(configured, self.tasks) for configured in self.pair.configurations)
         self.classes = self.pair.alignment.classes if self.pair.alignment else self.dataset.classes
         # The same image in every worker: what is folded must not depend on which work items a worker gets.

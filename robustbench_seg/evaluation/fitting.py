@@ -27,7 +27,6 @@ from robustbench_seg.evaluation.workplace import Workplace
 from robustbench_seg.registry import described
 from robustbench_seg.results.files import write_bytes
 from robustbench_seg.results.store import Store
-from robustbench_seg.tasks.registry import load_tasks
 
 FITTED = "fitted"
 """The folder of the artefacts in a run, and the store's key of their digests."""
@@ -35,7 +34,7 @@ FITTED = "fitted"
 
 def fitted_attacks(pair: Pair) -> dict[int, ConfiguredAttack]:
     """The configurations of a pair that are fitted, by their place."""
-    tasks = load_tasks(pair.tasks)
+    tasks = pair.load_tasks()
     attacks = {index: ConfiguredAttack(pair.configurations[index], tasks) for index in pair.to_run}
     return {index: attack for index, attack in attacks.items() if attack.is_fitted}
 

@@ -101,6 +101,7 @@ def _model_metadata(model: LoadedModel, folded: object) -> dict[str, Any]:
     return {
         **{name: getattr(model, name) for name in ("name", "sha256", "tasks", "origin", "summary", "terms")},
         "classes": model.classes.name,
+        "own_classes": {task: classes.name for task, classes in model.own_classes.items()},
         "folded": folded.get(model.name) if isinstance(folded, dict) else None,
         "parameters": sum(parameter.numel() for parameter in model.module.parameters()),
     }

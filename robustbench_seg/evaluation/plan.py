@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -14,7 +14,7 @@ from robustbench_seg.attacks.objectives.base import Objective, Role
 from robustbench_seg.attacks.objectives.parse import describe
 from robustbench_seg.attacks.objectives.task_loss import EACH_TASK
 from robustbench_seg.attacks.registry import make_attack
-from robustbench_seg.classes import Alignment, align
+from robustbench_seg.classes import Alignment, ClassSet, align
 from robustbench_seg.data.base import Dataset
 from robustbench_seg.errors import UsageError
 from robustbench_seg.models.base import LoadedModel
@@ -23,15 +23,16 @@ from robustbench_seg.protocol_options import caveats, with_variants
 from robustbench_seg.registry import unknown
 from robustbench_seg.results.keys import CLEAN, FLOAT, ROUNDED, WORST, AttackConfiguration
 from robustbench_seg.results.worst import candidates, chosen_attacks
-from robustbench_seg.tasks.base import Task
-from robustbench_seg.tasks.registry import load_tasks
+from robustbench_seg.tasks.base import OwnLabels, Task
+from robustbench_seg.tasks.registry import label_of, load_task, load_tasks
 
 
 @dataclass(frozen=True)
 class Pair:
     """A model on a data set: what is measured (`tasks`), in which classes, and the attack configurations.
 
-    `faster` are the candidates that make its gradients faster, by name, where `--fast` has looked for some.
+    `faster` are the candidates that make its gradients faster, by name, where `--fast` has looked for some. `own` is
+    what tasks that are one of several of a kind are measured against, by name.
     """
 
     model: int
@@ -41,6 +42,12 @@ class Pair:
     configurations: tuple[AttackConfiguration, ...]
     n_images: int
     faster: tuple[str, ...] = ()
+    own: Mapping[str, OwnLabels] = field(default_factory=dict)
+
+    def load_tasks(self) -> dict[str, Task]:
+        """The tasks measured, each with the labels and classes that are its own."""
+        tasks = load_tasks(self.tasks)
+        return {name: task.against(self.own[name]) if name in self.own else task for name, task in tasks.items()}
 
     @cached_property
     def to_run(self) -> tuple[int, ...]:
@@ -114,27 +121,28 @@ def plan_pair(
 ) -> tuple[Pair | None, list[str]]:
     """One pair's attack configurations, and notes on what is left out; no pair where nothing can be measured."""
     where = f"{model.name} on {dataset.name}"
-    names = [t for t in model.tasks if t in dataset.tasks and (wanted is None or t in wanted)]
+    labels = {task: dataset.labels_for(task) for task in model.tasks}
+    names = [t for t, label in labels.items() if label and (wanted is None or t in wanted)]
     notes = [
         f"{where}: no labels for {t}, left out; {dataset.name} has labels for {', '.join(dataset.tasks)}: "
         "choose another -d, or a data set whose `tasks` include it"
-        for t in model.tasks
-        if t not in dataset.tasks
+        for t, label in labels.items()
+        if label is None
     ]
     if not names:
         return None, [*notes, f"{where}: no task in common, left out"]
-    tasks = load_tasks(names)
-    named = any(task.has_classes for task in tasks.values())
-    alignment = align(model.classes, dataset.classes) if named else None
-    if alignment is not None and alignment.missing:
-        notes.append(f"{where}: the model has no class for {', '.join(alignment.missing)}; those pixels are void")
-    if alignment is not None:
-        used = {channel for members in alignment.logit_members for channel in members}
-        unused = [name for channel, name in enumerate(model.classes.names) if channel not in used]
-        if unused:
-            notes.append(
-                f"{where}: the data set has no class for the model's {', '.join(unused)}; they are not predicted"
-            )
+    alignment, own = _joined(names, model, dataset)
+    pair = Pair(*index, tuple(names), alignment, (), len(dataset), own=own)
+    tasks = pair.load_tasks()
+    for name, task in tasks.items():
+        joined = task.aligned(alignment)
+        if task.has_classes and joined is not None:
+            if fault := task.class_fault(joined.classes):
+                raise UsageError(f"{where}, {name}: {fault}")
+            asked = f"{where}, {label_of(name)}" if name in own else where
+            notes += _on_classes(asked, model.class_set(name), joined)
+    notes += [f"{where}: no labels of its own for {t}; measured against {own[t].key}" for t in own if own[t].key != t]
+    notes = list(dict.fromkeys(notes))
     configurations = [AttackConfiguration(CLEAN, "", "", (0.0,))]
     lacking = LeftOut()
     plans = with_variants(protocol).attacks
@@ -150,7 +158,34 @@ def plan_pair(
         notes.append(f"{where}: groups of losses are those of {', '.join(names)} alone")
     _refuse_duplicates(protocol, configurations)
     n_images = len(dataset) if limit is None else min(limit, len(dataset))
-    return Pair(*index, tuple(names), alignment, tuple(configurations), n_images), notes
+    return replace(pair, configurations=tuple(configurations), n_images=n_images), notes
+
+
+def _joined(
+    names: Sequence[str], model: LoadedModel, dataset: Dataset
+) -> tuple[Alignment | None, dict[str, OwnLabels]]:
+    """How classes meet: of all tasks that share them (None without one), and of each that is one of several."""
+    shared: Alignment | None = None
+    own = {}
+    for name, task in load_tasks(names).items():
+        label = dataset.labels_for(name)
+        assert label is not None
+        if not label_of(name):
+            shared = shared or (align(model.classes, dataset.classes) if task.has_classes else None)
+        else:
+            joined = align(model.class_set(name), dataset.class_set(label)) if task.has_classes else None
+            own[name] = OwnLabels(load_task(label).key, joined)
+    return shared, own
+
+
+def _on_classes(where: str, classes: ClassSet, alignment: Alignment) -> Iterator[str]:
+    """Notes on the classes that only the data set or only the model has."""
+    if alignment.missing:
+        yield f"{where}: the model has no class for {', '.join(alignment.missing)}; those pixels are void"
+    used = {channel for members in alignment.logit_members for channel in members}
+    unused = [name for channel, name in enumerate(classes.names) if channel not in used]
+    if unused:
+        yield f"{where}: the data set has no class for the model's {', '.join(unused)}; they are not predicted"
 
 
 class LeftOut:
@@ -246,7 +281,8 @@ def _cannot(objective: Objective, tasks: Mapping[str, Task], alignment: Alignmen
     lacking = [need for need in objective.needs if need not in tasks]
     if lacking:
         return f"no output for {', '.join(lacking)}"
-    missing = objective.missing_classes(alignment.classes) if alignment else []
+    known = [joined.classes for need in objective.needs if (joined := tasks[need].aligned(alignment))]
+    missing = objective.missing_classes(known[0]) if known else []
     return f"no class {', '.join(missing)}" if missing else ""
 
 
@@ -284,4 +320,5 @@ def _configuration_text(pair: Pair, configuration: AttackConfiguration) -> str:
     params = json.dumps(dict(configuration.params), sort_keys=True)
     grid = ",".join("-" if e is None else repr(e) for e in configuration.epsilons)
     where = f"{pair.model}/{pair.dataset} {configuration.label} {configuration.objective} {configuration.norm}"
-    return f"{where} [{grid}] {params} {pair.tasks}"
+    own = {name: labels.key for name, labels in pair.own.items()}
+    return f"{where} [{grid}] {params} {pair.tasks}" + (f" {own}" if own else "")

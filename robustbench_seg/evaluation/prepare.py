@@ -284,7 +284,9 @@ class PreparedEvaluation:
     def _pair_manifest(self, pair: Pair) -> PairManifest:
         dataset = self.datasets[pair.dataset]
         classes = pair.alignment.classes if pair.alignment else dataset.classes
-        return PairManifest(self.models[pair.model].name, dataset.name, pair.tasks, classes.names, pair.configurations)
+        own = {name: own.alignment.classes.names for name, own in pair.own.items() if own.alignment}
+        name = self.models[pair.model].name
+        return PairManifest(name, dataset.name, pair.tasks, classes.names, pair.configurations, own)
 
 
 def _first_of(dataset: Dataset, count: int) -> str:

@@ -18,7 +18,6 @@ from robustbench_seg.evaluation.worker import read
 from robustbench_seg.evaluation.workplace import Workplace
 from robustbench_seg.registry import described
 from robustbench_seg.results.store import Store
-from robustbench_seg.tasks.registry import load_tasks
 
 IMAGES = 16
 """So many images are looked at, at most."""
@@ -26,7 +25,7 @@ IMAGES = 16
 
 def check_work(pair: Pair, batch_size: int, n_images: int) -> tuple[int, int]:
     """Gradients and forwards, theirs included, that all checks of a pair's model take."""
-    scope = scope_of(pair.configurations, load_tasks(pair.tasks), min(IMAGES, n_images), batch_size)
+    scope = scope_of(pair.configurations, pair.load_tasks(), min(IMAGES, n_images), batch_size)
     work = [check.work(scope) for check in MODEL_CHECKS]
     return sum(gradients for gradients, _ in work), sum(forwards for _, forwards in work)
 

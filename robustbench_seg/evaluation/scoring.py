@@ -90,7 +90,7 @@ class Scorer:
             "snr_db": size.snr_db,
             "is_known": torch.stack([finite(output) for output in outputs.values()]).all(0),
             "outcome": _outcome(adversarial_loss, outputs),
-            "raw": raw_statistics(batch, outputs, context.tasks, len(context.classes), context.model.median_scaling),
+            "raw": raw_statistics(batch, outputs, context.tasks, context.classes, context.model.median_scaling),
         }
         if adversarial_loss is not None:
             measured["attackable"] = adversarial_loss.attackable
@@ -109,7 +109,7 @@ class Scorer:
     def _records(
         self, cell: Cell, measured: Mapping[str, Any], skips: bool, pictured: tuple[Tensor, Outputs] | None
     ) -> Records:
-        tables = image_statistics(self._batch, measured["raw"], self._context.tasks, len(self._context.classes))
+        tables = image_statistics(self._batch, measured["raw"], self._context.tasks, self._context.classes)
         results = []
         for i, result in enumerate(self._realised(measured)):
             if not measured["is_known"][i]:
@@ -152,9 +152,10 @@ class Scorer:
         classes, labels = self._context.classes, self._batch.labels
         pictures = {}
         for key, task in self._context.target_model.tasks.items():
-            pictures[f"prediction:{key}"] = task.draw_output(outputs[key], i, image, classes)
+            own = task.class_set(classes)
+            pictures[f"prediction:{key}"] = task.draw_output(outputs[key], i, image, own)
             if clean:
-                pictures[f"label:{key}"] = task.draw_label(labels[key], i, image, classes)
+                pictures[f"label:{key}"] = task.draw_label(labels[key], i, image, own)
         drawn = {name: panels.png(pixels) for name, pixels in pictures.items() if pixels is not None}
         if clean:
             return {**drawn, "image": panels.picture(image)}

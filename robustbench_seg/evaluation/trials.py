@@ -82,7 +82,7 @@ class ModelTrial:
 
     def _statistics(self, batch: Batch, outputs: Outputs) -> list[Statistics]:
         seen = rescaled(self._task, outputs, batch.labels) if self.context.model.median_scaling else outputs
-        return self._task.statistics(seen, batch.labels, len(self.context.classes))
+        return self._task.statistics(seen, batch.labels, len(self._task.class_set(self.context.classes)))
 
     def _value(self, statistics: Sequence[Statistics], clean: Sequence[Statistics]) -> float:
         values = self._task.values(statistics, np.ones((1, len(statistics))), self._task.scored(clean))

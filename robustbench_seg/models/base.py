@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 import torch
 from torch import nn
 
-from robustbench_seg.classes import ClassSet
+from robustbench_seg.classes import ClassSet, align
+from robustbench_seg.tasks.base import OwnLabels, Task
+from robustbench_seg.tasks.registry import load_tasks
 
 DEFAULT_TASK = "semantic"
 """What a network is taken to predict that comes without a declaration of its tasks."""
@@ -23,7 +25,8 @@ class LoadedModel:
     the size of the images. It is in eval mode and fp32, and its parameters take no gradient. `median_scaling` says that
     depth is relative and is scaled to the label's median before it is measured. `sha256` names the weights
     (of a custom network also how it is called), `origin` says where the model came from, `terms` what its training
-    data allows, `notes` what was chosen in loading it.
+    data allows, `notes` what was chosen in loading it. `own_classes` are those of tasks that predict others than
+    `classes`, by task.
     """
 
     name: str
@@ -36,6 +39,18 @@ class LoadedModel:
     summary: str = ""
     terms: str = ""
     notes: tuple[str, ...] = ()
+    own_classes: Mapping[str, ClassSet] = field(default_factory=dict)
+
+    def class_set(self, task: str) -> ClassSet:
+        """The classes that a task predicts."""
+        return self.own_classes.get(task, self.classes)
+
+
+def in_own_classes(model: LoadedModel) -> dict[str, Task]:
+    """The tasks of a model by name, those with classes of their own in these."""
+    own = {name: OwnLabels(name, align(classes, classes)) for name, classes in model.own_classes.items()}
+    tasks = load_tasks(model.tasks)
+    return {name: task.against(own[name]) if name in own else task for name, task in tasks.items()}
 
 
 def for_inference(module: nn.Module) -> nn.Module:

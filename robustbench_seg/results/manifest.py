@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from robustbench_seg.results.keys import FLOAT, AttackConfiguration
@@ -11,13 +11,21 @@ from robustbench_seg.results.keys import FLOAT, AttackConfiguration
 
 @dataclass(frozen=True)
 class PairManifest:
-    """One pair by name: the tasks measured, the names of the classes scored in, the configurations and their grids."""
+    """One pair by name: the tasks measured, the names of the classes scored in, the configurations and their grids.
+
+    `own_classes` are those of tasks that are scored in others than `classes`, by task.
+    """
 
     model: str
     dataset: str
     tasks: tuple[str, ...]
     classes: tuple[str, ...]
     configurations: tuple[AttackConfiguration, ...]
+    own_classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def classes_of(self, task: str) -> tuple[str, ...]:
+        """The names of the classes that a task is scored in."""
+        return self.own_classes.get(task, self.classes)
 
 
 @dataclass(frozen=True)
@@ -43,6 +51,7 @@ class RunManifest:
                 tuple(pair["tasks"]),
                 tuple(pair["classes"]),
                 tuple(map(_configuration, pair["configurations"])),
+                {task: tuple(names) for task, names in pair.get("own_classes", {}).items()},
             )
             for pair in value["pairs"]
         )

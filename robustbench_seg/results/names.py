@@ -12,17 +12,17 @@ from robustbench_seg.results.files import epsilon_field
 from robustbench_seg.results.keys import CLEAN, FLOAT, attack_name, attack_variant
 from robustbench_seg.results.rows import Row, Series, aim
 from robustbench_seg.tasks.base import Metric
-from robustbench_seg.tasks.registry import TASKS
+from robustbench_seg.tasks.registry import is_task, load_task
 
 
 def task_name(task: str) -> str:
     """What a task is called in a sentence."""
-    return TASKS.get(task).title if task in TASKS else task.replace("_", " ")
+    return load_task(task).title if is_task(task) else task.replace("_", " ")
 
 
 def metric_of(task: str, metric: str) -> Metric:
     """What a task declares of a metric; the name alone where it is unknown (a plugin that is missing)."""
-    known = TASKS.get(task).metrics if task in TASKS else ()
+    known = load_task(task).metrics if is_task(task) else ()
     return next((each for each in known if each.name == metric), Metric(metric, metric, None, "", ""))
 
 
@@ -49,7 +49,7 @@ def class_metric_name(task: str, metric: str) -> str:
 
 def curve_metric(task: str) -> str:
     """The metric Q is drawn of; empty where the task is unknown."""
-    return TASKS.get(task).curve if task in TASKS else ""
+    return load_task(task).curve if is_task(task) else ""
 
 
 def images_text(counts: Collection[int]) -> str:

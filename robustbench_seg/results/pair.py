@@ -211,7 +211,7 @@ class PairResults:
         task = self.tasks[name]
         scored, clean = self._clean_values(name, images)
         perturbed = clean if key.is_clean else self._compute(task, self.cell(key), images, scored)
-        return CellValues(task, self.pair.classes, scored, perturbed, clean, len(images))
+        return CellValues(task, self.pair.classes_of(name), scored, perturbed, clean, len(images))
 
     def _compute_clean(self, name: str, images: tuple[int, ...]) -> tuple[npt.NDArray[np.bool_], Values]:
         """Return the classes in the labels, and the clean values."""

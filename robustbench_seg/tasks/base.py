@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ from robustbench_seg.classes import Alignment, ClassSet
 from robustbench_seg.lazy import Tensor, torch
 from robustbench_seg.tasks.attack_loss import AttackLoss
 from robustbench_seg.tasks.masked import selected
+from robustbench_seg.tasks.registry import named
 from robustbench_seg.tasks.rules import LabelRule
 from robustbench_seg.transfer import fetch
 
@@ -83,6 +85,17 @@ class LossSettings:
     edge_weight: float | None = None
 
 
+@dataclass(frozen=True)
+class OwnLabels:
+    """What one of several tasks of a kind is measured against: the data set's label `key`, in classes of its own.
+
+    `alignment` joins its classes with those of that label; None where the task has no classes.
+    """
+
+    key: str
+    alignment: Alignment | None = None
+
+
 class ClassLogits(ABC):
     """Where a task's classes are decided: logits (N,C,...) at its elements, and their labels (N,...), void 255."""
 
@@ -105,9 +118,12 @@ class Task(ABC):
     What a task declares can be read without importing torch. `title` is what it is called in a sentence, `key` the key
     of its model output and label, `group` says whether it counts as semantic or geometric (None: as neither), `metrics`
     lists what it reports, `curve` names the metric Q is drawn of, `raw` the losses it is made of (one with the task's
-    own name where it is empty), `has_classes` whether it predicts classes of a class set, `class_logits` where they can
-    be changed, `reads` the other tasks whose labels `statistics` looks at where the data set has them, `label_rule` how
-    a label is read and follows its image through augmentation.
+    own name where it is empty), `has_classes` whether it predicts classes of a class set, `reads` the other tasks whose
+    labels `statistics` looks at where the data set has them, `label_rule` how a label is read and follows its image
+    through augmentation.
+
+    A model may have several tasks of one kind: `called` makes one with its own name and output, `against` says which
+    labels and classes it alone has.
     """
 
     name: str
@@ -118,15 +134,50 @@ class Task(ABC):
     curve: str
     raw: ClassVar[tuple[RawLoss, ...]] = ()
     has_classes: ClassVar[bool] = False
-    class_logits: ClassVar[ClassLogits | None] = None
     reads: tuple[str, ...] = ()
     label_rule: ClassVar[LabelRule]
     attack_losses: ClassVar[Mapping[str, AttackLoss]] = {}
+    own: OwnLabels | None = None
+
+    @property
+    def class_logits(self) -> ClassLogits | None:
+        """Where the task's classes are decided and can be changed; by default nowhere."""
+        return None
+
+    def called(self, label: str) -> Self:
+        """The same task under another name, which is also the key of its output: `semantic[drivable]`."""
+        made = copy.copy(self)
+        made.name = made.key = named(self.name, label)
+        made.title = label.replace("_", " ")
+        return made
+
+    def against(self, own: OwnLabels) -> Self:
+        """The same task measured against labels, and in classes, of its own."""
+        made = copy.copy(self)
+        made.own = own
+        return made
+
+    @property
+    def label_key(self) -> str:
+        """The key of its label in a sample; in a batch it is `key`, like that of its output."""
+        return self.key if self.own is None else self.own.key
+
+    def aligned(self, shared: Alignment | None) -> Alignment | None:
+        """How its classes meet the data set's: `shared` by all tasks, or its own."""
+        return shared if self.own is None else self.own.alignment
+
+    def class_set(self, shared: ClassSet) -> ClassSet:
+        """The classes its numbers are of: those `shared` by all tasks, or its own."""
+        return shared if self.own is None or self.own.alignment is None else self.own.alignment.classes
 
     @property
     def class_curve(self) -> str:
         """The metric that shows what became of one class."""
         return self.curve
+
+    def class_fault(self, classes: ClassSet) -> str:
+        """Why the task cannot be measured in these classes, with what to do; empty where it can."""
+        return ""
 
     def implausible(self, metric: str, value: float, num_classes: int) -> str:
         """Why a clean value cannot be believed, as in "AbsRel 3.1, <why>"; empty where it can."""

@@ -14,16 +14,20 @@ from robustbench_seg.tasks.base import Task
 from robustbench_seg.tasks.registry import load_tasks, ordered_names
 from robustbench_seg.tasks.rules import MapRule
 
+USUAL_OUTPUTS = ("out", "logits")
+"""What networks call their only output."""
+
 
 class DenseTask(Task):
     """A task with a value at every pixel; any network with dense heads can predict it.
 
     `planes` is how many channels its output has: with one it is (N,H,W), with more (N,K,H,W); None is one per class.
-    `invertible` says that networks may give the inverse of its values instead.
+    `invertible` says that networks may give the inverse of its values instead, `usual_outputs` what they call it.
     """
 
     planes: ClassVar[int | None] = 1
     invertible: ClassVar[bool] = False
+    usual_outputs: ClassVar[tuple[str, ...]] = USUAL_OUTPUTS
     label_rule = MapRule("float32", 0.0)
 
     def channels(self, num_classes: int) -> int:
@@ -46,6 +50,9 @@ class DenseTask(Task):
         key, count = self.key, shape[0]
         if not isinstance(value, torch.Tensor):
             raise InputError(f"the model's output has no tensor '{key}'; map it with --output {key}=KEY")
+        if not value.is_floating_point():
+            kind = str(value.dtype).removeprefix("torch.")
+            raise InputError(f"output '{key}' is {kind}, which has no gradient; give what it is the argmax of")
         dense = value.float().unsqueeze(1) if value.dim() == 3 else value.float()
         if dense.dim() != 4 or len(dense) != count:
             raise InputError(f"output '{key}' has shape {tuple(value.shape)} for {count} images")

@@ -10,6 +10,7 @@ import numpy as np
 from robustbench_seg.classes import ClassSet
 from robustbench_seg.lazy import Tensor, torch
 from robustbench_seg.tasks.base import Floats, LossSettings, Metric, Pixels
+from robustbench_seg.tasks.dense import USUAL_OUTPUTS
 from robustbench_seg.tasks.depth_losses import LOSSES, MAX_DEPTH, MIN_DEPTH, is_labelled
 from robustbench_seg.tasks.depth_training import TRAINING_LOSSES
 from robustbench_seg.tasks.masked import masked_mean
@@ -32,6 +33,7 @@ class Depth(RegionTask):
     key = "depth"
     group = "geometric"
     invertible = True
+    usual_outputs = ("predicted_depth", *USUAL_OUTPUTS)
     metrics = (
         Metric("rmse", "RMSE", False, "m", POOLING),
         Metric("abs_rel", "AbsRel", False, "", POOLING),

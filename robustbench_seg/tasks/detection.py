@@ -67,12 +67,16 @@ class Detection(InstancesTask):
     )
     curve = "ap"
     has_classes = True
-    class_logits = LocationLogits()
     raw = (
         RawLoss("cls", "box classification", "semantic"),
         RawLoss("reg", "box regression", "semantic"),
         RawLoss("centerness", "box centerness", None),
     )
+
+    @property
+    def class_logits(self) -> LocationLogits:
+        """Those of its locations."""
+        return LocationLogits()
 
     def shares(self, compared: losses.Comparison) -> dict[str, losses.Share]:
         """Of classification, regression and centerness."""

@@ -1,9 +1,14 @@
-"""The tasks by name: those that ship, in the order they are shown in, and those of plugins."""
+"""The kinds of tasks by name: those that ship, in the order they are shown in, and those of plugins.
+
+A model may have several tasks of one kind, each with its own output, labels and classes: `semantic[drivable]` and
+`semantic[lanes]`. The name says the kind, so whoever reads it needs nothing else to know what the task declares.
+"""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from robustbench_seg.registry import Registry, built_in, lacking
@@ -37,8 +42,38 @@ def _fault(task: object) -> str:
 TASKS: Registry[type[Task]] = Registry("task", "tasks", lambda: built_in("task", BUILT_IN, "tasks/registry.py"), _fault)
 
 
+_NAMED = re.compile(r"(?P<kind>[^\[\]]+)\[(?P<label>[^\[\]]+)\]")
+
+
+def named(kind: str, label: str) -> str:
+    """The name of one of several tasks of a kind: `semantic[drivable]`."""
+    return f"{kind}[{label}]"
+
+
+def kind_of(name: str) -> str:
+    """The kind of a task, by which it is registered: `semantic` of `semantic` and of `semantic[drivable]`."""
+    found = _NAMED.fullmatch(name)
+    return found["kind"] if found else name
+
+
+def label_of(name: str) -> str:
+    """What a task is called among those of its kind: `drivable` of `semantic[drivable]`; empty without such a name."""
+    found = _NAMED.fullmatch(name)
+    return found["label"] if found else ""
+
+
+def is_task(name: str) -> bool:
+    """Whether tasks of the kind of this name are registered."""
+    return kind_of(name) in TASKS
+
+
+def meant(text: str, tasks: Mapping[str, Task]) -> list[Task]:
+    """Those of the tasks at hand that a text means: one by its name, or all of a kind."""
+    return [tasks[text]] if text in tasks else [task for name, task in tasks.items() if kind_of(name) == text]
+
+
 def ordered_names() -> list[str]:
-    """All tasks in the order they are shown in: those that ship, then those of plugins by name."""
+    """All kinds of tasks in the order they are shown in: those that ship, then those of plugins by name."""
     return [*BUILT_IN, *(name for name in TASKS if name not in BUILT_IN)]
 
 
@@ -49,4 +84,10 @@ def attack_losses() -> dict[str, str]:
 
 def load_tasks(names: Iterable[str]) -> dict[str, Task]:
     """Task objects by name; UsageError for an unknown one."""
-    return {name: TASKS.get(name)() for name in names}
+    return {name: load_task(name) for name in names}
+
+
+def load_task(name: str) -> Task:
+    """A task object by its name, that of a kind or of one of several of a kind; UsageError for an unknown kind."""
+    task = TASKS.get(kind_of(name))()
+    return task.called(label_of(name)) if label_of(name) else task

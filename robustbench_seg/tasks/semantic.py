@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -37,17 +38,20 @@ LEAST_MIOU = 0.1
 """Less than this is no segmentation, however many classes there are."""
 
 
+@dataclass(frozen=True)
 class PixelLogits(ClassLogits):
-    """Every pixel of a segmentation; all count, whatever their confidence."""
+    """Every pixel of the segmentation under `key`; all count, whatever their confidence."""
+
+    key: str
 
     def of(self, outputs: Outputs) -> Tensor:
         """(N,C,H,W)."""
-        logits: Tensor = outputs[Semantic.key]
+        logits: Tensor = outputs[self.key]
         return logits
 
     def labels(self, outputs: Outputs, labels: Labels) -> Tensor:
         """(N,H,W)."""
-        truth: Tensor = labels[Semantic.key]
+        truth: Tensor = labels[self.key]
         return truth
 
 
@@ -68,11 +72,24 @@ class Semantic(DenseTask):
     )
     curve = "miou"
     has_classes = True
-    class_logits = PixelLogits()
     planes = None
     label_rule = MapRule("int64", VOID)
     attack_losses = LOSSES
     raw = (RawLoss("seg", "segmentation", "semantic"),)
+
+    @property
+    def class_logits(self) -> PixelLogits:
+        """Those of its pixels."""
+        return PixelLogits(self.key)
+
+    def class_fault(self, classes: ClassSet) -> str:
+        """A single class: every pixel of it is predicted right, whatever is attacked."""
+        if len(classes) > 1:
+            return ""
+        return (
+            f"its only class is {', '.join(classes.names)}, so every prediction is right and mIoU always 1; name what "
+            f'is not of it too, as in classes = ["background", "{classes.names[0]}"]'
+        )
 
     def implausible(self, metric: str, value: float, num_classes: int) -> str:
         """An mIoU below a tenth, or below what one class everywhere gives at most."""
@@ -87,8 +104,14 @@ class Semantic(DenseTask):
         return is_within and bool((output.sum(1) <= 1 + 1e-3).all()) and bool((output.amax(1) > 0).all())
 
     def output(self, value: object, shape: Sequence[int], alignment: Alignment | None) -> Tensor:
-        """Logits at the images' size, of the alignment's classes."""
-        return merge_logits(super().output(value, shape, alignment), alignment)
+        """Logits at the images' size, of the alignment's classes.
+
+        One channel for two classes is the logit of the second against the first, whose sigmoid is its probability.
+        """
+        logits = super().output(value, shape, alignment)
+        if logits.shape[1] == 1 and alignment is not None and alignment.channels == 2:
+            logits = torch.cat([torch.zeros_like(logits), logits], 1)
+        return merge_logits(logits, alignment)
 
     def prediction(self, output: Tensor) -> Tensor:
         """The most likely class (N,H,W)."""

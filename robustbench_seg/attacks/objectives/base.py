@@ -14,6 +14,7 @@ from robustbench_seg.classes import ClassSet
 from robustbench_seg.errors import UsageError
 from robustbench_seg.lazy import Tensor
 from robustbench_seg.tasks.base import ClassLogits, Labels, Outputs, Task
+from robustbench_seg.tasks.registry import kind_of, meant
 
 Tasks = Mapping[str, Task]
 """The tasks at hand by name."""
@@ -168,9 +169,14 @@ class Objective(ABC):
 def split_task(argument: str, supported: Sequence[str]) -> tuple[str, Sequence[str]]:
     """`ARGUMENT@TASK` as the argument and the tasks meant: that one, or all that are supported where none is named.
 
-    UsageError for a task that is not supported.
+    `supported` are kinds of tasks. UsageError for a task of another.
     """
     text, at, task = argument.partition("@")
-    if at and task not in supported:
+    if at and kind_of(task) not in supported:
         raise UsageError(f"it works on {', '.join(supported)}, not '{task}'")
     return text.strip(), (task,) if at else supported
+
+
+def at_hand(names: Sequence[str], tasks: Tasks) -> list[Task]:
+    """The tasks at hand that the names mean, each once."""
+    return list({task.name: task for name in names for task in meant(name, tasks)}.values())

@@ -15,6 +15,7 @@ from robustbench_seg.attacks.objectives.base import (
     Objective,
     Tasks,
     as_it_is,
+    at_hand,
     split_task,
 )
 from robustbench_seg.attacks.objectives.targets import pixel_outcome
@@ -41,8 +42,9 @@ class Hide(Objective):
     def __init__(self, hidden: str, task: Task) -> None:
         assert isinstance(task, DenseTask)
         self.hidden, self.task = hidden, task
+        self.regions = task if isinstance(task, Semantic) else Semantic()
         self.name = f"hide:{hidden}@{task.name}"
-        self.needs = tuple(dict.fromkeys((Semantic.name, task.name)))
+        self.needs = tuple(dict.fromkeys((self.regions.name, task.name)))
 
     @classmethod
     def parse(cls, argument: str, tasks: Tasks) -> list[Objective]:
@@ -50,7 +52,7 @@ class Hide(Objective):
         hidden, names = split_task(argument, list(dense_tasks()))
         if not hidden:
             raise UsageError("it needs a class, as in hide:person@semantic")
-        return [cls(hidden, tasks[name]) for name in names if name in tasks]
+        return [cls(hidden, task) for task in at_hand(names, tasks)]
 
     @classmethod
     def describe(cls, argument: str) -> Description:
@@ -68,9 +70,10 @@ class Hide(Objective):
 
     def chosen_loss(self, reference: CleanReference, choice: LossChoice) -> AdversarialLoss:
         """The same with another loss of the task, towards the target; its own where it has none of that name."""
-        index = reference.classes.find(self.hidden)
+        regions = self.regions
+        index = regions.class_set(reference.classes).find(self.hidden)
         assert index is not None
-        mask = Semantic().prediction(reference.outputs[Semantic.key]) == index
+        mask = regions.prediction(reference.outputs[regions.key]) == index
         attackable = mask.flatten(1).any(1) & ~mask.flatten(1).all(1)
         task = self.task
         clean = task.prediction(reference.outputs[task.key])

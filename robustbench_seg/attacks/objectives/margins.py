@@ -20,13 +20,13 @@ from robustbench_seg.classes import VOID
 from robustbench_seg.errors import UsageError
 from robustbench_seg.lazy import Tensor, torch
 from robustbench_seg.tasks.base import ClassLogits, Outputs, Task
-from robustbench_seg.tasks.registry import TASKS, ordered_names
+from robustbench_seg.tasks.registry import kind_of, load_task, ordered_names
 from robustbench_seg.transfer import placed
 
 
 def changeable() -> list[str]:
-    """The tasks whose classes can be changed, in the order of the tasks."""
-    return [name for name in ordered_names() if TASKS.get(name).class_logits is not None]
+    """The kinds of tasks whose classes can be changed, in the order of the tasks."""
+    return [name for name in ordered_names() if load_task(name).class_logits is not None]
 
 
 def logits_of(task: Task) -> ClassLogits:
@@ -46,7 +46,7 @@ class ClassChange(Objective):
 def class_changes(attack: str, objectives: Sequence[Objective]) -> list[Objective]:
     """The objectives, if an attack that changes classes can pursue them all; UsageError otherwise."""
     for objective in objectives:
-        if not isinstance(objective, ClassChange) and objective.name not in changeable():
+        if not isinstance(objective, ClassChange) and kind_of(objective.name) not in changeable():
             listed = ", ".join(changeable())
             raise UsageError(
                 f"{attack} has no objective '{objective.name}': it needs classes to change, as in {listed}"
@@ -63,7 +63,10 @@ class AnyWrong(ClassChange, TaskLoss):
 
     def adversarial_loss(self, reference: CleanReference, floor: float = 0.0) -> AdversarialLoss:
         """Only labelled elements that are predicted right on the clean image are targets."""
-        label, count = self.logits.labels(reference.outputs, reference.labels), len(reference.classes)
+        label, count = (
+            self.logits.labels(reference.outputs, reference.labels),
+            len(self.task.class_set(reference.classes)),
+        )
         logits = self.logits.of(reference.outputs)
         clean = logits.argmax(1)
         shifts = [g.integers(1, count, label.shape[1:]) for g in reference.generators("rival")]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from robustbench_seg.attacks.objectives.base import Description, Objective, Role, Tasks
 from robustbench_seg.attacks.objectives.registry import OBJECTIVES, TASK_LOSS
 from robustbench_seg.errors import UsageError
-from robustbench_seg.tasks.registry import TASKS
+from robustbench_seg.tasks.registry import is_task
 
 
 def parse_objective(text: str, tasks: Tasks) -> Sequence[Objective]:
@@ -43,7 +43,7 @@ def _split(text: str) -> tuple[str, str]:
     """The kind and the argument of a text; a text of one word is a task before it is a kind."""
     kind, colon, argument = text.partition(":")
     if not colon:
-        return (TASK_LOSS, text) if text in TASKS or text not in OBJECTIVES else (text, "")
+        return (TASK_LOSS, text) if is_task(text) or text not in OBJECTIVES else (text, "")
     if kind not in OBJECTIVES:
         known = ", ".join(name for name in OBJECTIVES if name != TASK_LOSS)
         raise UsageError(f"objective '{text}': unknown kind '{kind}:'; known: {known}, or a task's name")

@@ -10,7 +10,7 @@ from robustbench_seg.lazy import Tensor, torch
 from robustbench_seg.registry import unknown
 from robustbench_seg.tasks.base import Outputs, Task
 from robustbench_seg.tasks.base import RawLoss as Declared
-from robustbench_seg.tasks.registry import TASKS, ordered_names
+from robustbench_seg.tasks.registry import load_task, ordered_names
 
 Combine = Callable[["Tensor", "Tensor"], "Tensor"]
 
@@ -71,7 +71,7 @@ def _declared(name: str) -> list[tuple[int, str, Declared]]:
 
 def declared_losses() -> list[tuple[str, Declared]]:
     """Every raw loss with the name of its task, in the order of the tasks."""
-    return [(name, raw) for name in ordered_names() for raw in TASKS.get(name)().raw_losses]
+    return [(name, raw) for name in ordered_names() for raw in load_task(name).raw_losses]
 
 
 def summed(losses: Tensor, known: Tensor) -> Tensor:

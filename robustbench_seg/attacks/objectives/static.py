@@ -12,6 +12,7 @@ from robustbench_seg.attacks.objectives.base import (
     Objective,
     Tasks,
     as_it_is,
+    at_hand,
 )
 from robustbench_seg.attacks.objectives.fitted import FittedObjective
 from robustbench_seg.attacks.objectives.targets import pixel_outcome
@@ -20,6 +21,7 @@ from robustbench_seg.lazy import Tensor, torch
 from robustbench_seg.registry import unknown
 from robustbench_seg.tasks.base import Outputs, Task
 from robustbench_seg.tasks.dense import DenseTask, dense_tasks
+from robustbench_seg.tasks.registry import kind_of
 
 _TARGET = "target"
 _LOSS = "confident_ce"
@@ -38,7 +40,7 @@ class Static(FittedObjective):
     @classmethod
     def parse(cls, argument: str, tasks: Tasks) -> list[Objective]:
         """A task with a value at every pixel, all of them where none is named; UsageError for another."""
-        return [cls(tasks[name]) for name in _named(argument) if name in tasks]
+        return [cls(task) for task in at_hand(_named(argument), tasks)]
 
     @classmethod
     def describe(cls, argument: str) -> Description:
@@ -84,6 +86,6 @@ class Static(FittedObjective):
 
 def _named(argument: str) -> list[str]:
     known = list(dense_tasks())
-    if argument and argument not in known:
+    if argument and kind_of(argument) not in known:
         raise UsageError(unknown("task with a value at every pixel", argument, known))
     return [argument] if argument else known

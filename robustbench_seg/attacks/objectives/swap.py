@@ -11,6 +11,7 @@ from robustbench_seg.attacks.objectives.base import (
     Description,
     Objective,
     Tasks,
+    at_hand,
     split_task,
 )
 from robustbench_seg.attacks.objectives.margins import ClassChange, changeable, logits_of, margin_loss
@@ -31,7 +32,7 @@ class Swap(ClassChange):
         self.pair = (first, second)
         self.name = f"swap:{first},{second}@{task.name}"
         self.needs = (task.name,)
-        self.logits = logits_of(task)
+        self.task, self.logits = task, logits_of(task)
 
     @classmethod
     def parse(cls, argument: str, tasks: Tasks) -> list[Objective]:
@@ -42,7 +43,7 @@ class Swap(ClassChange):
             raise UsageError("it needs two classes, as in swap:person,car@semantic")
         if canonical(first) == canonical(second):
             raise UsageError("it names one class twice; give two")
-        return [cls(first.strip(), second.strip(), tasks[name]) for name in names if name in tasks]
+        return [cls(first.strip(), second.strip(), task) for task in at_hand(names, tasks)]
 
     @classmethod
     def describe(cls, argument: str) -> Description:
@@ -57,7 +58,7 @@ class Swap(ClassChange):
 
     def adversarial_loss(self, reference: CleanReference, floor: float = 0.0) -> AdversarialLoss:
         """Images without an element of either class above the confidence floor have no target."""
-        first, second = (reference.classes.find(name) for name in self.pair)
+        first, second = (self.task.class_set(reference.classes).find(name) for name in self.pair)
         assert first is not None
         assert second is not None
         clean = self.logits.of(reference.outputs)

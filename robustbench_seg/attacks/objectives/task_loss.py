@@ -17,14 +17,17 @@ from robustbench_seg.attacks.objectives.base import (
 from robustbench_seg.errors import UsageError
 from robustbench_seg.lazy import Tensor
 from robustbench_seg.tasks.base import Outputs, Task
-from robustbench_seg.tasks.registry import TASKS, ordered_names
+from robustbench_seg.tasks.registry import TASKS, kind_of, load_task, meant, ordered_names
 
 EACH_TASK, BUT = "each task", " but "
 """The text that stands for the own loss of every task at hand, and what leaves one of them out."""
 
 
 class TaskLoss(Objective):
-    """Ascend a task's own loss against the labels; `each task` is one per task, `each task but NAME` one less."""
+    """Ascend a task's own loss against the labels; `each task` is one per task, `each task but NAME` one less.
+
+    A kind stands for every task of it at hand: `semantic` for `semantic[drivable]` and `semantic[lanes]`.
+    """
 
     def __init__(self, task: Task) -> None:
         self.task = task
@@ -33,24 +36,24 @@ class TaskLoss(Objective):
 
     @classmethod
     def parse(cls, argument: str, tasks: Tasks) -> list[Objective]:
-        """The task of that name; UsageError where there is no such task at all."""
+        """The task of that name, or those of that kind; UsageError where there is no such task at all."""
         each, but, other = f"{argument} ".partition(BUT)
         other = other.strip()
         if each.strip() == EACH_TASK:
             if but and not other:
                 raise UsageError(f"name a task after '{argument}'")
             if but:
-                TASKS.entry(other)
-            return [cls(task) for task in tasks.values() if task.name != other]
-        if argument not in tasks:
-            TASKS.entry(argument)  # a near miss is an error, a task that this model lacks is not
-            return []
-        return [cls(tasks[argument])]
+                TASKS.entry(kind_of(other))
+            return [cls(task) for task in tasks.values() if task not in meant(other, tasks)]
+        found = meant(argument, tasks)
+        if not found:
+            TASKS.entry(kind_of(argument))  # a near miss is an error, a task that this model lacks is not
+        return [cls(task) for task in found]
 
     @classmethod
     def describe(cls, argument: str) -> Description:
         """The task's title."""
-        title, order = TASKS.get(argument).title, ordered_names().index(argument)
+        title, order = load_task(argument).title, ordered_names().index(kind_of(argument))
         return Description(title, "", Role.OWN, (argument,), order=order)
 
     def adversarial_loss(self, reference: CleanReference) -> AdversarialLoss:

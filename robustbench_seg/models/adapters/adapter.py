@@ -2,48 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
+from robustbench_seg.classes import Alignment, ClassSet, align
 from robustbench_seg.errors import InputError, UsageError
 from robustbench_seg.models.adapters.sizes import AnySize, SizeRule
+from robustbench_seg.models.adapters.outputs import OutputSpec, kind, select
 from robustbench_seg.models.blocks.normalization import PRESETS, Normalization, Normalize
-from robustbench_seg.tasks.dense import DenseTask, dense_tasks
+from robustbench_seg.tasks.dense import DenseTask
+from robustbench_seg.tasks.registry import load_task
 
 MIN_INVERSE = 1e-6
 _MOST_AT_1 = 2.0
 """No mean or std of an image in [0,1] is larger."""
-_DEFAULT_KEYS = ("out", "logits")
-
-
-@dataclass(frozen=True)
-class OutputSpec:
-    """Where a dense task's output lies in what the network returns, and whether it comes as its inverse (disparity).
-
-    `key` is a dict key, an attribute's name, or a list's index; None takes the obvious one (the tensor itself,
-    `out`, the task's name, `.logits`, or the first of a list).
-    """
-
-    task: str
-    key: str | None = None
-    inverse: bool = False
-
-    @classmethod
-    def parse(cls, text: str) -> OutputSpec:
-        """`TASK`, `TASK=KEY`, or either followed by `:inverse`."""
-        known = dense_tasks()
-        body = text.removesuffix(":inverse")
-        task, equals, key = body.partition("=")
-        if task not in known or (equals and not key):
-            raise UsageError(f"output {text!r}: use TASK=KEY or TASK=KEY:inverse, TASK one of {', '.join(known)}")
-        if body != text and not known[task].invertible:
-            possible = ", ".join(name for name, dense in known.items() if dense.invertible)
-            raise UsageError(f"output {text!r}: only {possible} can be inverse")
-        return cls(task, key or None, body != text)
 
 
 @dataclass(frozen=True)
@@ -101,77 +76,51 @@ class Adapter(nn.Module):
     depth, is linear in the image of a plane.
     """
 
-    def __init__(self, net: nn.Module, spec: InputSpec, outputs: Sequence[OutputSpec], num_classes: int) -> None:
+    def __init__(
+        self, net: nn.Module, spec: InputSpec, outputs: Sequence[OutputSpec], classes: Sequence[ClassSet]
+    ) -> None:
+        """`classes` are those of each output; tasks without classes have no use for them."""
         super().__init__()
-        known = dense_tasks()
         self.net = net
         self.normalize = Normalize(spec.normalization())
         self.size = spec.size
         self.flip = spec.order == "bgr"
-        self.outputs = tuple((known[output.task], output) for output in outputs)
-        self.num_classes = num_classes
+        self.heads = tuple(Head.of(output, own) for output, own in zip(outputs, classes, strict=True))
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """One output per task; InputError where what the network returns does not fit."""
         x = self.normalize(self.size.fitted(images))
         raw = self.net(x.flip(1) if self.flip else x)
-        return {task.key: self._output(raw, task, spec, x.shape, images.shape) for task, spec in self.outputs}
+        return {head.task.key: head.output(raw, x.shape, images.shape, self.size) for head in self.heads}
 
-    def _output(
-        self, raw: object, task: DenseTask, spec: OutputSpec, seen: Sequence[int], shape: Sequence[int]
-    ) -> Tensor:
-        name, value = task.name, select(raw, spec)
+
+@dataclass(frozen=True)
+class Head:
+    """One output of a network: where it lies, the task it is of, and how its channels are that task's classes."""
+
+    spec: OutputSpec
+    task: DenseTask
+    alignment: Alignment | None
+
+    @classmethod
+    def of(cls, spec: OutputSpec, classes: ClassSet) -> Head:
+        """The head of a spec in the classes that it predicts."""
+        task = load_task(spec.task)
+        assert isinstance(task, DenseTask)
+        return cls(spec, task, align(classes, classes) if task.has_classes else None)
+
+    def output(self, raw: object, seen: Sequence[int], shape: Sequence[int], size: SizeRule) -> Tensor:
+        """The task's output for images of `shape`, which the network has seen as `size` brings them to: `seen`."""
+        value = select(raw, self.spec)
         if not isinstance(value, Tensor):
-            raise InputError(f"output for {name}: {_kind(value)} instead of a tensor; name one with {name}=KEY")
+            what = f"{kind(value)} instead of a tensor"
+            raise InputError(f"output for {self.spec.called}: {what}; name one with {self.spec.option}")
         try:
-            maps = self.size.restored(task.checked(value, seen), shape[-2:])
-            output = task.output(maps, shape, None)
+            maps = size.restored(self.task.checked(value, seen), shape[-2:])
+            output = self.task.output(maps, shape, self.alignment)
         except InputError as error:
-            raise InputError(f"{error} (or name another with {name}=KEY)") from None
-        if task.planes is None and output.shape[1] != self.num_classes:
-            raise InputError(
-                f"output for {name}: {output.shape[1]} channels, but the class set has {self.num_classes} classes; "
-                f"give the matching --classes or --output {name}=KEY"
-            )
-        return output.clamp(min=MIN_INVERSE).reciprocal() if spec.inverse else output
-
-
-def select(raw: object, spec: OutputSpec) -> object:
-    """The entry of a network's output that a spec names, or the obvious one."""
-    keys = (spec.key,) if spec.key is not None else (spec.task, *_DEFAULT_KEYS, "0")
-    if isinstance(raw, Tensor) and spec.key is None:
-        return raw
-    for key in keys:
-        with contextlib.suppress(AttributeError, LookupError):
-            return _entry(raw, key)
-    raise InputError(
-        f"output for {spec.task}: no {spec.key or 'obvious entry'} in {_kind(raw)}; {_other_task(raw, spec)}"
-    )
-
-
-def _other_task(raw: object, spec: OutputSpec) -> str:
-    """What to give instead: a key that is a task's may say which task the network is for."""
-    tasks = {key: name for name, task in dense_tasks().items() for key in (task.key, name)}
-    for key in raw if spec.key is None and isinstance(raw, Mapping) else ():
-        if key in tasks:
-            return f"the output has '{key}', a task's name: give --output {tasks[key]}={key}"
-    return f"use {spec.task}=KEY"
-
-
-def _entry(raw: object, key: str) -> object:
-    if isinstance(raw, Mapping):
-        return raw[key]
-    return raw[int(key)] if isinstance(raw, Sequence) and key.lstrip("-").isdigit() else getattr(raw, key)
-
-
-def _kind(raw: object) -> str:
-    """What an output is, with the names by which its entries can be asked for."""
-    kind = type(raw).__name__
-    if isinstance(raw, Tensor):
-        return f"a tensor {tuple(raw.shape)}"
-    if isinstance(raw, Mapping):
-        return f"a {kind} with keys {', '.join(map(str, raw))}"
-    return f"a {kind} of length {len(raw)}" if isinstance(raw, Sequence) else f"a {kind}"
+            raise InputError(f"{error} (or name another with {self.spec.option})") from None
+        return output.clamp(min=MIN_INVERSE).reciprocal() if self.spec.inverse else output
 
 
 def _times(values: tuple[float, float, float], by: float) -> tuple[float, float, float]:

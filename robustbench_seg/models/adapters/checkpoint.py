@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from robustbench_seg.classes import CITYSCAPES19, ClassSet
-from robustbench_seg.data.classfile import load_classes
 from robustbench_seg.errors import UsageError
-from robustbench_seg.models.adapters.adapter import Adapter, InputSpec, OutputSpec, probe
+from robustbench_seg.models.adapters.adapter import Adapter, InputSpec, probe
 from robustbench_seg.models.adapters.factory import make
+from robustbench_seg.models.adapters.outputs import OutputSpec, classes_of
 from robustbench_seg.models.adapters.sizes import size_rule
 from robustbench_seg.models.adapters.weights import fill
 from robustbench_seg.models.base import DEFAULT_TASK, LoadedModel, for_inference
 from robustbench_seg.models.catalogue.weights import digest
+from robustbench_seg.tasks.registry import load_task
 
 
 def load_checkpoint(
@@ -25,7 +26,7 @@ def load_checkpoint(
     normalize: str = "imagenet",
     input_scale: int = 1,
     channel_order: str = "rgb",
-    classes: str | ClassSet = CITYSCAPES19,
+    classes: str | ClassSet | Sequence[str] = CITYSCAPES19,
     outputs: Sequence[str] = (),
     median_scaling: bool | None = None,
     pad_to: int | None = None,
@@ -35,7 +36,8 @@ def load_checkpoint(
 
     `pad_to` pads images to multiples of so much, `input_size` (`HxW`) resizes them, inside the attacked graph.
     `weights` is FILE or FILE:KEY; `ignore_unexpected` leaves out what the network lacks.
-    `classes` is a known set or a classes file; without `outputs` it is taken for a segmentation network.
+    `classes` is a known set or a classes file, or several, `NAME=SET` being those of one output alone; without
+    `outputs` it is taken for a segmentation network.
     `median_scaling` None means: where depth is inverse, because disparity and inverse depth are mostly relative.
     """
     specs = tuple(OutputSpec.parse(text) for text in outputs) or (OutputSpec(DEFAULT_TASK),)
@@ -43,23 +45,33 @@ def load_checkpoint(
     if len(set(tasks)) < len(tasks):
         raise UsageError(f"outputs {', '.join(tasks)}: name each task once")
     spec = InputSpec(normalize, input_scale, channel_order, size_rule(pad_to, input_size))
-    class_set = classes
-    if isinstance(class_set, str):
-        class_set = load_classes(class_set)
+    shared, own = classes_of(classes, specs)
+    class_set = shared or CITYSCAPES19
+    for task in tasks:
+        if fault := load_task(task).class_fault(own.get(task, class_set)):
+            raise UsageError(f"classes of {task}: {fault}")
     net = make(factory, len(class_set))
     origin, notes = factory, tuple[str, ...]()
     if weights is not None:
         where, notes = fill(net, weights, ignore_unexpected)
         origin = f"{factory} + {where}"
-    adapter = for_inference(Adapter(net, spec, specs, len(class_set)))
+    adapter = for_inference(Adapter(net, spec, specs, [own.get(task, class_set) for task in tasks]))
     probe(adapter)
     # With other options or code it is another model.
-    how = (spec, specs, (class_set.names, class_set.maps), median_scaling, digest(net), _code(factory))
+    how = (
+        spec,
+        specs,
+        [(each.names, each.maps) for each in (class_set, *own.values())],
+        median_scaling,
+        digest(net),
+        _code(factory),
+    )
     return LoadedModel(
         name=factory,
         module=adapter,
         tasks=tasks,
         classes=class_set,
+        own_classes=own,
         median_scaling=any(spec.inverse for spec in specs) if median_scaling is None else median_scaling,
         sha256=hashlib.sha256(repr(how).encode()).hexdigest(),
         origin=origin,

@@ -9,7 +9,7 @@ from robustbench_seg.attacks.objectives.base import Description, Role
 from robustbench_seg.attacks.objectives.group import ALL
 from robustbench_seg.attacks.objectives.parse import describe
 from robustbench_seg.tasks.base import Group
-from robustbench_seg.tasks.registry import TASKS, ordered_names
+from robustbench_seg.tasks.registry import is_task, kind_of, load_task, ordered_names
 
 SEMANTIC, GEOMETRIC, UNGROUPED = *get_args(Group), ""
 SIDES = (SEMANTIC, GEOMETRIC, UNGROUPED)
@@ -21,14 +21,14 @@ _LAST = len(ordered_names())
 
 def described(objective: str) -> Description:
     """What the objective declares; a single word that nobody declares is the own loss of a task of that name."""
-    if ":" not in objective and objective not in TASKS:
+    if ":" not in objective and not is_task(objective):
         return Description(objective, "", Role.OWN, (objective,), order=_LAST)
     return describe(objective)
 
 
 def group(task: str) -> str:
     """`semantic`, `geometric`, or empty for a task that is neither or that nobody declares."""
-    return (TASKS.get(task).group if task in TASKS else None) or UNGROUPED
+    return (load_task(task).group if is_task(task) else None) or UNGROUPED
 
 
 def side(objective: str) -> str:
@@ -39,13 +39,14 @@ def side(objective: str) -> str:
 
 def is_own(objective: str, task: str) -> bool:
     """Whether a task is among those an objective attacks: such cells are the diagonal of a matrix."""
-    return task in described(objective).attacks
+    attacked = described(objective).attacks
+    return task in attacked or kind_of(task) in attacked
 
 
 def ordered_tasks(tasks: Sequence[str]) -> list[str]:
     """Semantic ones first, then geometric ones, then the others, each in the order of the registry."""
     usual = {task: at for at, task in enumerate(ordered_names())}
-    return sorted(dict.fromkeys(tasks), key=lambda task: (SIDES.index(group(task)), usual.get(task, _LAST)))
+    return sorted(dict.fromkeys(tasks), key=lambda task: (SIDES.index(group(task)), usual.get(kind_of(task), _LAST)))
 
 
 def ordered_objectives(objectives: Sequence[str], tasks: Sequence[str]) -> list[str]:

@@ -24,7 +24,7 @@ from robustbench_seg.results.pair import RATIO, VALUE
 from robustbench_seg.results.rows import OUTCOMES, Row, unique
 from robustbench_seg.results.run import Panel, Run
 from robustbench_seg.results.sample import Sample
-from robustbench_seg.tasks.registry import TASKS
+from robustbench_seg.tasks.registry import is_task, load_task
 
 HIDING_REFERENCE = 2.0
 """The ε of a hidden class that is shown first: that of UniNet 2021, table 3."""
@@ -108,7 +108,7 @@ def swapped_classes(objective: str) -> tuple[str, ...]:
 def _hidden(class_rows: Iterable[Row]) -> Iterator[Placed]:
     """Rows of a class that is hidden, in the metric that shows what became of it."""
     for row in class_rows:
-        shown = TASKS.get(row.task)().class_curve if row.task in TASKS else row.metric
+        shown = load_task(row.task).class_curve if is_task(row.task) else row.metric
         if row.metric == shown and [*map(canonical, described(row.objective).classes)] == [canonical(row.label)]:
             yield row.label, (row.aim, row.task), whole(row)
 

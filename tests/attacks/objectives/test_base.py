@@ -319,7 +319,7 @@ def test_swapping_raises_the_rival_where_it_is_one_of_the_two(street, generator_
 
 def test_changed_targets_leave_the_loss(street):
     clean = street["semantic"].argmax(1)
-    adversarial_loss = margin_loss(Semantic.class_logits, clean, (clean + 1) % 19, clean == PERSON)
+    adversarial_loss = margin_loss(Semantic().class_logits, clean, (clean + 1) % 19, clean == PERSON)
     changed = {"semantic": logits_of(torch.where(clean == PERSON, 0, clean)).requires_grad_(True)}
     loss = adversarial_loss.loss(changed)
     (gradient,) = torch.autograd.grad(loss.sum(), changed["semantic"])

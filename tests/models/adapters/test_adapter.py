@@ -7,9 +7,12 @@ import pytest
 import torch
 from torch import nn
 
+from robustbench_seg.classes import ClassSet
 from robustbench_seg.errors import InputError, UsageError
-from robustbench_seg.models.adapters.adapter import Adapter, InputSpec, OutputSpec
+from robustbench_seg.models.adapters.adapter import Adapter, InputSpec
+from robustbench_seg.models.adapters.outputs import OutputSpec
 
+THREE = ClassSet("three", ("a", "b", "c"), ((0, 0, 0),) * 3)
 RAW = InputSpec("none")
 
 
@@ -43,7 +46,7 @@ class Returns(nn.Module):
 def test_containers(wrap, spec):
     net = Returns(wrap)
     x = torch.rand(2, 3, 32, 48)
-    outputs = Adapter(net, RAW, [OutputSpec.parse(spec)], 3)(x)
+    outputs = Adapter(net, RAW, [OutputSpec.parse(spec)], [THREE])(x)
     expected = nn.functional.interpolate(net.conv(x), size=(32, 48), mode="bilinear")
     torch.testing.assert_close(outputs["semantic"], expected)
 
@@ -52,7 +55,7 @@ def test_containers(wrap, spec):
 def test_inverse_depth_is_upsampled_before_it_is_inverted(channel):
     disparity = torch.rand(1, 1, 4, 6) - 0.2
     given = disparity if channel else disparity[:, 0]
-    adapter = Adapter(Returns(lambda y: {"disp": given}), RAW, [OutputSpec.parse("depth=disp:inverse")], 3)
+    adapter = Adapter(Returns(lambda y: {"disp": given}), RAW, [OutputSpec.parse("depth=disp:inverse")], [THREE])
     depth = adapter(torch.rand(1, 3, 16, 24))["depth"]
     expected = 1 / nn.functional.interpolate(disparity, size=(16, 24), mode="bilinear")[:, 0].clamp(min=1e-6)
     assert depth.shape == (1, 16, 24)
@@ -61,14 +64,14 @@ def test_inverse_depth_is_upsampled_before_it_is_inverted(channel):
 
 def test_two_outputs():
     specs = [OutputSpec.parse("semantic=0"), OutputSpec.parse("depth=1")]
-    outputs = Adapter(Returns(lambda y: (y, y[:, :1].exp())), RAW, specs, 3)(torch.rand(1, 3, 16, 16))
+    outputs = Adapter(Returns(lambda y: (y, y[:, :1].exp())), RAW, specs, [THREE] * 2)(torch.rand(1, 3, 16, 16))
     assert set(outputs) == {"semantic", "depth"}
 
 
 def test_every_dense_task_can_be_mapped():
     x = torch.rand(1, 3, 16, 16)
     specs = [OutputSpec.parse("normals=out"), OutputSpec.parse("edges=mask")]
-    outputs = Adapter(Returns(lambda y: {"out": y, "mask": y[:, 0]}), RAW, specs, 5)(x)
+    outputs = Adapter(Returns(lambda y: {"out": y, "mask": y[:, 0]}), RAW, specs, [THREE] * 2)(x)
     assert {key: tuple(value.shape) for key, value in outputs.items()} == {
         "normals": (1, 3, 16, 16),
         "edges": (1, 16, 16),
@@ -95,7 +98,7 @@ def test_every_dense_task_can_be_mapped():
 def test_scale_then_order_then_normalisation(spec, expected):
     net = Returns(lambda y: y)
     x = torch.rand(1, 3, 8, 8)
-    Adapter(net, spec, [OutputSpec("semantic")], 3)(x)
+    Adapter(net, spec, [OutputSpec("semantic")], [THREE])(x)
     torch.testing.assert_close(net.seen, torch.stack(expected(*x[0]))[None], rtol=1e-5, atol=1e-4)
 
 
@@ -116,7 +119,7 @@ def test_scale_then_order_then_normalisation(spec, expected):
 )
 def test_outputs_that_do_not_fit(wrap, spec, message):
     with pytest.raises(InputError, match=message):
-        Adapter(Returns(wrap), RAW, [OutputSpec.parse(spec)], 3)(torch.rand(1, 3, 8, 8))
+        Adapter(Returns(wrap), RAW, [OutputSpec.parse(spec)], [THREE])(torch.rand(1, 3, 8, 8))
 
 
 @pytest.mark.parametrize("text", ["flow=x", "semantic=", "semantic=out:inverse", "instance=out", "=out", ""])
