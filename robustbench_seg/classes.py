@@ -89,9 +89,7 @@ class Alignment:
         InputError where the model should have another number.
         """
         if self.channels not in (None, channels):
-            raise InputError(
-                f"{channels} channels, but the class set has {self.channels} classes; give the matching --classes"
-            )
+            raise InputError(f"the model gives {channels} channels for {self.channels} classes; see --classes")
         return self.logit_members == tuple((i,) for i in range(channels))
 
 

@@ -10,7 +10,7 @@ from robustbench_seg.attacks.objectives.parse import kind_of
 from robustbench_seg.errors import InputError
 from robustbench_seg.registries import REGISTRIES
 from robustbench_seg.results.manifest import RunManifest
-from robustbench_seg.tasks.registry import kind_of as task_kind
+from robustbench_seg.tasks.names import kind_of as task_kind
 
 _OWN = ("built-in", "catalogue", "shipped")
 """Origins of what comes with this package."""

@@ -14,7 +14,7 @@ from robustbench_seg.checks.attacks import Curve, Kind, attack_of, curves
 from robustbench_seg.checks.base import Check, Evidence, Looked, Problem, counted
 from robustbench_seg.results.findings import Doubt, Level
 from robustbench_seg.results.intervals import LEVEL, MIN_IMAGES, holm
-from robustbench_seg.results.names import perturbation_name, strength
+from robustbench_seg.results.names import perturbation_name, short_task_name, strength
 from robustbench_seg.results.rows import Row
 from robustbench_seg.results.sample import Sample, combined
 from robustbench_seg.results.worst import NESTED
@@ -219,7 +219,7 @@ def _rank(curve: Curve) -> int | None:
 
 
 def _where(row: Row) -> str:
-    return f"{row.model} on {row.dataset}, {row.task}"
+    return f"{row.model} on {row.dataset}, {short_task_name(row.task)}"
 
 
 def _title_of(row: Row) -> str:

@@ -307,7 +307,8 @@ def _tasks(text: str | None, outputs: Sequence[str]) -> list[str] | None:
     if text is None:
         return None
     from robustbench_seg.models.adapters.outputs import OutputSpec
-    from robustbench_seg.tasks.registry import TASKS, kind_of, label_of
+    from robustbench_seg.tasks.names import kind_of, label_of
+    from robustbench_seg.tasks.registry import TASKS
 
     called = {label_of(task): task for task in (OutputSpec.parse(output).task for output in outputs)}
     names = [called.get(name, name) for name in text.split(",")]

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from robustbench_seg.classes import ClassSet
 from robustbench_seg.errors import InputError
-from robustbench_seg.tasks.registry import kind_of
+from robustbench_seg.tasks.names import kind_of
 
 Array = npt.NDArray[np.generic]
 

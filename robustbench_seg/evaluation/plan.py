@@ -24,7 +24,8 @@ from robustbench_seg.registry import unknown
 from robustbench_seg.results.keys import CLEAN, FLOAT, ROUNDED, WORST, AttackConfiguration
 from robustbench_seg.results.worst import candidates, chosen_attacks
 from robustbench_seg.tasks.base import OwnLabels, Task
-from robustbench_seg.tasks.registry import label_of, load_task, load_tasks
+from robustbench_seg.tasks.names import label_of
+from robustbench_seg.tasks.registry import load_task, load_tasks
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,11 @@ def plan_pair(
                 raise UsageError(f"{where}, {name}: {fault}")
             asked = f"{where}, {label_of(name)}" if name in own else where
             notes += _on_classes(asked, model.class_set(name), joined)
-    notes += [f"{where}: no labels of its own for {t}; measured against {own[t].key}" for t in own if own[t].key != t]
+    notes += [
+        f"{where}: no labels called {label_of(name)}; it is measured against those of {labels[name]}"
+        for name in own
+        if labels[name] != name
+    ]
     notes = list(dict.fromkeys(notes))
     configurations = [AttackConfiguration(CLEAN, "", "", (0.0,))]
     lacking = LeftOut()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from robustbench_seg.report.cells import DOUBTED, Cell, Line, Table, doubted
-from robustbench_seg.results.names import epsilon_text, metric_name, norm_name, task_name
+from robustbench_seg.results.names import epsilon_text, metric_name, norm_name, short_task_name, task_name
 from robustbench_seg.results.rows import ScoreRow
 from robustbench_seg.results.score import HALF, HIGHEST, LOWEST, NORM
 
@@ -41,7 +41,7 @@ def score_lines(rows: Sequence[ScoreRow]) -> Table:
     """The same in few columns, one line each."""
     lines = [
         Line(
-            f"{row.model} on {row.dataset}, {row.task}",
+            f"{row.model} on {row.dataset}, {short_task_name(row.task)}",
             "",
             (
                 Cell(" ".join((_marked(row), *_under(row.score_low, row.score_high, score_text)))),

@@ -15,7 +15,7 @@ from robustbench_seg.report.scores import MEANING, TITLE, score_lines
 from robustbench_seg.report.tables import by_epsilon, pivot
 from robustbench_seg.report.views import View, views
 from robustbench_seg.results.findings import Finding
-from robustbench_seg.results.names import images_text, labels, metric_name, metric_text
+from robustbench_seg.results.names import images_text, labels, metric_name, metric_text, short_task_name
 from robustbench_seg.results.rows import Row, ScoreRow
 from robustbench_seg.results.run import Run
 
@@ -102,7 +102,7 @@ def _title(view: View, model: str) -> Text:
     value = DASH if clean is None or clean.value is None else metric_text(view.task, view.metric, clean.value)
     number = f"clean {metric_name(view.task, view.metric)} {value}"
     over = images_text([row.n_images for row in view.perturbed if row.model == model])
-    return Text(f"{model} on {view.dataset}, {view.task}: {number}, {over}", style="bold")
+    return Text(f"{model} on {view.dataset}, {short_task_name(view.task)}: {number}, {over}", style="bold")
 
 
 def _cell(row: Row | None) -> Cell:

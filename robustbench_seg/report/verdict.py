@@ -14,7 +14,7 @@ from robustbench_seg.results.differences import PAGE, Comparison, Difference
 from robustbench_seg.results.findings import doubts_of
 from robustbench_seg.results.intervals import OPEN
 from robustbench_seg.results.keys import CLEAN, WORST
-from robustbench_seg.results.names import epsilon_text, metric_of
+from robustbench_seg.results.names import epsilon_text, metric_of, short_task_name
 from robustbench_seg.results.pair import RATIO
 from robustbench_seg.results.rows import Row, Series, unique
 from robustbench_seg.results.score import HALF_EPSILON, SCORE
@@ -36,7 +36,7 @@ class TaskVerdict:
     @property
     def title(self) -> str:
         """The task and the data set."""
-        return f"{self.view.task} on {self.view.dataset}"
+        return f"{short_task_name(self.view.task)} on {self.view.dataset}"
 
     @property
     def sentence(self) -> str:

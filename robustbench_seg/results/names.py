@@ -12,12 +12,18 @@ from robustbench_seg.results.files import epsilon_field
 from robustbench_seg.results.keys import CLEAN, FLOAT, attack_name, attack_variant
 from robustbench_seg.results.rows import Row, Series, aim
 from robustbench_seg.tasks.base import Metric
+from robustbench_seg.tasks.names import label_of
 from robustbench_seg.tasks.registry import is_task, load_task
 
 
 def task_name(task: str) -> str:
     """What a task is called in a sentence."""
     return load_task(task).title if is_task(task) else task.replace("_", " ")
+
+
+def short_task_name(task: str) -> str:
+    """A task's name as a word: its own among those of its kind, else the kind's."""
+    return (label_of(task) or task).replace("_", " ")
 
 
 def metric_of(task: str, metric: str) -> Metric:
@@ -92,7 +98,7 @@ def full_name(attack: str, objective: str, norm: str = "") -> str:
     """A perturbation with the task it attacks: `PGD on depth`, `Hiding person on semantic`."""
     target = aim(objective)
     name = perturbation_name(attack, objective, norm)
-    return f"{name} on {target.replace('_', ' ')}" if target and ":" not in target else name
+    return f"{name} on {short_task_name(target)}" if target and ":" not in target else name
 
 
 def as_scored(name: str, scored: str) -> str:

@@ -15,7 +15,7 @@ from robustbench_seg.classes import Alignment, ClassSet
 from robustbench_seg.lazy import Tensor, torch
 from robustbench_seg.tasks.attack_loss import AttackLoss
 from robustbench_seg.tasks.masked import selected
-from robustbench_seg.tasks.registry import named
+from robustbench_seg.tasks.names import named
 from robustbench_seg.tasks.rules import LabelRule
 from robustbench_seg.transfer import fetch
 

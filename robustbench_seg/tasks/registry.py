@@ -1,17 +1,13 @@
-"""The kinds of tasks by name: those that ship, in the order they are shown in, and those of plugins.
-
-A model may have several tasks of one kind, each with its own output, labels and classes: `semantic[drivable]` and
-`semantic[lanes]`. The name says the kind, so whoever reads it needs nothing else to know what the task declares.
-"""
+"""The kinds of tasks by name: those that ship, in the order they are shown in, and those of plugins."""
 
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from robustbench_seg.registry import Registry, built_in, lacking
+from robustbench_seg.tasks.names import kind_of, label_of
 
 if TYPE_CHECKING:
     from robustbench_seg.tasks.base import Task
@@ -40,26 +36,6 @@ def _fault(task: object) -> str:
 
 
 TASKS: Registry[type[Task]] = Registry("task", "tasks", lambda: built_in("task", BUILT_IN, "tasks/registry.py"), _fault)
-
-
-_NAMED = re.compile(r"(?P<kind>[^\[\]]+)\[(?P<label>[^\[\]]+)\]")
-
-
-def named(kind: str, label: str) -> str:
-    """The name of one of several tasks of a kind: `semantic[drivable]`."""
-    return f"{kind}[{label}]"
-
-
-def kind_of(name: str) -> str:
-    """The kind of a task, by which it is registered: `semantic` of `semantic` and of `semantic[drivable]`."""
-    found = _NAMED.fullmatch(name)
-    return found["kind"] if found else name
-
-
-def label_of(name: str) -> str:
-    """What a task is called among those of its kind: `drivable` of `semantic[drivable]`; empty without such a name."""
-    found = _NAMED.fullmatch(name)
-    return found["label"] if found else ""
 
 
 def is_task(name: str) -> bool:

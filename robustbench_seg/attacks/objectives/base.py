@@ -14,7 +14,8 @@ from robustbench_seg.classes import ClassSet
 from robustbench_seg.errors import UsageError
 from robustbench_seg.lazy import Tensor
 from robustbench_seg.tasks.base import ClassLogits, Labels, Outputs, Task
-from robustbench_seg.tasks.registry import kind_of, meant
+from robustbench_seg.tasks.names import kind_of
+from robustbench_seg.tasks.registry import meant
 
 Tasks = Mapping[str, Task]
 """The tasks at hand by name."""

@@ -20,7 +20,8 @@ from robustbench_seg.classes import VOID
 from robustbench_seg.errors import UsageError
 from robustbench_seg.lazy import Tensor, torch
 from robustbench_seg.tasks.base import ClassLogits, Outputs, Task
-from robustbench_seg.tasks.registry import kind_of, load_task, ordered_names
+from robustbench_seg.tasks.names import kind_of
+from robustbench_seg.tasks.registry import load_task, ordered_names
 from robustbench_seg.transfer import placed
 
 

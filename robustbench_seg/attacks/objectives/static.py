@@ -21,7 +21,7 @@ from robustbench_seg.lazy import Tensor, torch
 from robustbench_seg.registry import unknown
 from robustbench_seg.tasks.base import Outputs, Task
 from robustbench_seg.tasks.dense import DenseTask, dense_tasks
-from robustbench_seg.tasks.registry import kind_of
+from robustbench_seg.tasks.names import kind_of
 
 _TARGET = "target"
 _LOSS = "confident_ce"

@@ -17,7 +17,8 @@ from robustbench_seg.attacks.objectives.base import (
 from robustbench_seg.errors import UsageError
 from robustbench_seg.lazy import Tensor
 from robustbench_seg.tasks.base import Outputs, Task
-from robustbench_seg.tasks.registry import TASKS, kind_of, load_task, meant, ordered_names
+from robustbench_seg.tasks.names import kind_of
+from robustbench_seg.tasks.registry import TASKS, load_task, meant, ordered_names
 
 EACH_TASK, BUT = "each task", " but "
 """The text that stands for the own loss of every task at hand, and what leaves one of them out."""

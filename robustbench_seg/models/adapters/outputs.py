@@ -13,7 +13,7 @@ from robustbench_seg.classes import ClassSet
 from robustbench_seg.data.classfile import load_classes
 from robustbench_seg.errors import InputError, UsageError
 from robustbench_seg.tasks.dense import USUAL_OUTPUTS, dense_tasks
-from robustbench_seg.tasks.registry import kind_of, label_of, named
+from robustbench_seg.tasks.names import kind_of, label_of, named
 
 _LABEL = re.compile(r"[A-Za-z]\w*")
 _QUERIES = {"class_queries_logits", "masks_queries_logits", "pred_logits", "pred_masks", "pred_boxes", "boxes"}

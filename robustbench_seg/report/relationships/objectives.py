@@ -9,7 +9,8 @@ from robustbench_seg.attacks.objectives.base import Description, Role
 from robustbench_seg.attacks.objectives.group import ALL
 from robustbench_seg.attacks.objectives.parse import describe
 from robustbench_seg.tasks.base import Group
-from robustbench_seg.tasks.registry import is_task, kind_of, load_task, ordered_names
+from robustbench_seg.tasks.names import kind_of
+from robustbench_seg.tasks.registry import is_task, load_task, ordered_names
 
 SEMANTIC, GEOMETRIC, UNGROUPED = *get_args(Group), ""
 SIDES = (SEMANTIC, GEOMETRIC, UNGROUPED)

@@ -112,7 +112,7 @@ def test_scale_then_order_then_normalisation(spec, expected):
         (lambda y: {"out": [y]}, "semantic", "instead of a tensor"),
         (lambda y: y.mean((2, 3)), "semantic", r"shape \(1, 3\) .*name another with semantic=KEY"),
         (lambda y: y.mean(), "semantic", r"shape \(\)"),
-        (lambda y: y[:, :2], "semantic", "2 channels, but the class set has 3 classes"),
+        (lambda y: y[:, :2], "semantic", "2 channels for 3 classes; see --classes"),
         (lambda y: y, "depth", r"3 channels, not 1.*name another with depth=KEY"),
         (lambda y: None, "semantic", "NoneType"),
     ],

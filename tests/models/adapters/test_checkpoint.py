@@ -167,7 +167,7 @@ def test_an_instance_and_an_importable_factory(code, monkeypatch):
 
 
 def test_class_count_is_named(code):
-    with pytest.raises(InputError, match="11 channels, but the class set has 19"):
+    with pytest.raises(InputError, match="11 channels for 19 classes"):
         load_checkpoint(f"{code}:Net")
 
 
