@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from robustbench_seg.classes import Alignment, ClassSet, align
 from robustbench_seg.errors import InputError, UsageError
-from robustbench_seg.models.adapters.sizes import AnySize, SizeRule
 from robustbench_seg.models.adapters.outputs import OutputSpec, kind, select
+from robustbench_seg.models.adapters.sizes import AnySize, SizeRule
 from robustbench_seg.models.blocks.normalization import PRESETS, Normalization, Normalize
 from robustbench_seg.tasks.dense import DenseTask
 from robustbench_seg.tasks.registry import load_task

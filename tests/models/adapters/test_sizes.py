@@ -2,8 +2,10 @@ import pytest
 import torch
 from torch import nn
 
+from robustbench_seg.classes import ClassSet
 from robustbench_seg.errors import UsageError
-from robustbench_seg.models.adapters.adapter import Adapter, InputSpec, OutputSpec
+from robustbench_seg.models.adapters.adapter import Adapter, InputSpec
+from robustbench_seg.models.adapters.outputs import OutputSpec
 from robustbench_seg.models.adapters.sizes import (
     AnySize,
     InputSize,
@@ -14,6 +16,7 @@ from robustbench_seg.models.adapters.sizes import (
     size_rule,
 )
 
+THREE = ClassSet("three", ("a", "b", "c"), ((0, 0, 0),) * 3)
 SEMANTIC = [OutputSpec("semantic")]
 
 
@@ -40,7 +43,7 @@ def only(*size):
 
 
 def adapted(net, size):
-    return Adapter(net, InputSpec("none", size=size), SEMANTIC, 3)
+    return Adapter(net, InputSpec("none", size=size), SEMANTIC, [THREE])
 
 
 def test_padding_is_the_edge_and_is_cropped():
@@ -79,7 +82,8 @@ def test_a_constant_stays_one_and_inverse_depth_is_inverted_last():
         net = nn.Sequential(nn.AvgPool2d(2), nn.Conv2d(3, 1, 1, bias=False))
         nn.init.ones_(net[1].weight)
         torch.testing.assert_close(
-            Adapter(net, InputSpec("none", size=size), inverse, 3)(images)["depth"], torch.full((1, 10, 10), 4 / 3)
+            Adapter(net, InputSpec("none", size=size), inverse, [THREE])(images)["depth"],
+            torch.full((1, 10, 10), 4 / 3),
         )
 
 
