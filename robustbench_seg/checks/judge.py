@@ -25,6 +25,7 @@ from robustbench_seg.checks.outputs import (
     OutputsAreLogits,
     PredictionsMove,
 )
+from robustbench_seg.checks.preprocessing import PreprocessingFits
 from robustbench_seg.results.findings import Finding, with_verdicts, worst_first
 from robustbench_seg.results.pair import PairResults, pairs_of
 from robustbench_seg.results.rows import CostRow
@@ -39,6 +40,7 @@ MODEL_CHECKS: tuple[ModelCheck, ...] = (
     ImagesAreIndependent(),
     OutputsAreLogits(),
     PredictionsMove(),
+    PreprocessingFits(),
     GradientsReachWhatMatters(),
     GradientsKeepTheirPromise(),
     LossKeepsItsGradient(),

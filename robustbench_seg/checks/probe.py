@@ -13,6 +13,7 @@ from robustbench_seg.attacks.objectives.task_loss import TaskLoss
 from robustbench_seg.checks.attacks import Kind, attack_of, kind_of
 from robustbench_seg.results.keys import AttackConfiguration
 from robustbench_seg.tasks.base import Outputs, Task
+from robustbench_seg.tasks.dense import DenseTask
 
 if TYPE_CHECKING:
     from robustbench_seg.attacks.context import AttackContext
@@ -24,14 +25,15 @@ if TYPE_CHECKING:
 class Scope:
     """What is looked at: so many images, of which `batch` go together, and what the run's attacks pursue.
 
-    `attacked` are the tasks whose own loss an attack takes gradients of, `unscaled` those and the losses that one
-    ascends without bringing outputs to one scale first.
+    `dense` are the tasks with a value at every pixel, `attacked` those whose own loss an attack takes gradients of,
+    `unscaled` those and the losses that one ascends without bringing outputs to one scale first.
     """
 
     images: int
     batch: int
     attacked: tuple[str, ...]
     unscaled: tuple[tuple[str, str], ...]
+    dense: tuple[DenseTask, ...]
 
 
 def scope_of(
@@ -42,7 +44,8 @@ def scope_of(
     attacked = dict.fromkeys(each.objective for each in own if kind_of(each) is Kind.WHITE_BOX)
     losses = [(each.objective, unscaled_loss(each)) for each in own if tasks[each.objective].has_scale]
     unscaled = dict.fromkeys((task, loss) for task, loss in losses if loss is not None)
-    return Scope(images, min(images, batch), tuple(attacked), tuple(unscaled))
+    dense = tuple(task for task in tasks.values() if isinstance(task, DenseTask))
+    return Scope(images, min(images, batch), tuple(attacked), tuple(unscaled), dense)
 
 
 def unscaled_loss(configuration: AttackConfiguration) -> str | None:

@@ -35,9 +35,10 @@ class Batch:
     def halves(self) -> tuple[Batch, Batch]:
         """The first and the second half of the images."""
         middle = len(self) // 2
-        return self._part(slice(middle)), self._part(slice(middle, None))
+        return self.part(slice(middle)), self.part(slice(middle, None))
 
-    def _part(self, part: slice) -> Batch:
+    def part(self, part: slice) -> Batch:
+        """Some of the images."""
         labels = {key: value[part] for key, value in self.labels.items()}
         return Batch(self.indices[part], self.ids[part], self.images[part], labels)
 

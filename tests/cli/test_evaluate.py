@@ -25,8 +25,8 @@ def test_what_it_will_cost_is_said_before_it_starts_and_what_is_left_when_it_res
     run = (*RUN, "-o", tmp_path / "run")
     # A clean forward and two attacked ones an image; the gradient is of the clean one. Before that the checks: two
     # forwards of a batch and two of eight images, a gradient and three forwards of a batch, and on each image one
-    # forward, a gradient and two losses.
-    expected = "3 cells over 4 images: 12 gradients, 68 forwards;"
+    # forward, a gradient and two losses, 15 alternatives of preprocessing on four images and the best of them on all.
+    expected = "3 cells over 4 images: 12 gradients, 132 forwards;"
     assert _cost(robustseg(*run, "--limit", "4", "--dry-run")[1]) == expected
     assert not (tmp_path / "run").exists()
     code, out, err = robustseg(*run, "--limit", "4")
@@ -35,7 +35,7 @@ def test_what_it_will_cost_is_said_before_it_starts_and_what_is_left_when_it_res
     assert out.index("loading") < out.index("gradients") < out.index("Q is")
     assert "checking toy-single on toy" in err
     assert "left" not in err.splitlines()[-1]
-    rest = "left: 3 cells over 12 images: 36 gradients, 172 forwards;"
+    rest = "left: 3 cells over 12 images: 36 gradients, 244 forwards;"
     assert _cost(robustseg(*run, "--dry-run")[1]) == rest, "the one batch of four is one of eight now"
     assert _cost(robustseg(*run)[1]) == rest
     assert "nothing left to do" in robustseg(*run)[1]
@@ -53,7 +53,7 @@ def test_one_object_for_machines(robustseg, tmp_path):
     assert estimate == foretold
     assert (estimate["gradients"], estimate["forwards"], estimate["workers"]) == (
         9,
-        9 + 6 + 4 * 3 + 3 + 4 * 3 + 3 * 3,
+        9 + 6 + 4 * 3 + 3 + 15 * 3 + 3 + 4 * 3 + 3 * 3,
         1,
     )
     assert json.loads(robustseg(*RUN, *options)[1])["estimate"]["cells"] == 0

@@ -194,7 +194,8 @@ def test_nothing_is_timed_where_nothing_is_left(request_for, run_in, tmp_path, m
 
 
 # Seconds of one image: clean 1 + 4 forwards of noise, and a score of .1 in each of the five. Before that, the forwards
-# of the checks: two of a batch of up to 5, two of 8 images, one of every image.
+# of the checks: two of a batch of up to 5, two of 8 images, one of every image, then 15 alternatives of
+# preprocessing on every image of 4 or on 3 of a batch of 5, and the best of them on every image.
 TIMING = Timing(forward=1.0, gradient=10.0, score=0.1)
 NOISE = Protocol("noise", (AttackPlan("gaussian", (1.0, 2.0, 4.0, 8.0)),))
 
@@ -202,10 +203,10 @@ NOISE = Protocol("noise", (AttackPlan("gaussian", (1.0, 2.0, 4.0, 8.0)),))
 @pytest.mark.parametrize(
     ("workers", "limit", "expected"),
     [
-        (1, 4, 4 * 5 * 1.1 + 8 + 16 + 4),
+        (1, 4, 4 * 5 * 1.1 + 8 + 16 + 4 + 15 * 4 + 4),
         # Two whole batches; then the third, whose clean images the other worker takes.
-        (2, 10, 5 * 5 * 1.1 + 10 + 16 + 10),
-        (2, 12, 5 * 5 * 1.1 + 2 * 4 * 1.1 + 10 + 16 + 12),
+        (2, 10, 5 * 5 * 1.1 + 10 + 16 + 10 + 15 * 3 + 10),
+        (2, 12, 5 * 5 * 1.1 + 2 * 4 * 1.1 + 10 + 16 + 12 + 15 * 3 + 12),
     ],
 )
 def test_seconds_are_those_of_the_busiest_worker(request_for, monkeypatch, workers, limit, expected):

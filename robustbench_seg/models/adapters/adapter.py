@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -17,6 +18,7 @@ from robustbench_seg.tasks.dense import DenseTask
 from robustbench_seg.tasks.registry import load_task
 
 MIN_INVERSE = 1e-6
+ORDERS = ("rgb", "bgr")
 _MOST_AT_1 = 2.0
 """No mean or std of an image in [0,1] is larger."""
 
@@ -39,10 +41,19 @@ class InputSpec:
     def __post_init__(self) -> None:
         if self.scale not in (1, 255):
             raise UsageError(f"input scale {self.scale}: use 1 or 255")
-        if self.order not in ("rgb", "bgr"):
+        if self.order not in ORDERS:
             raise UsageError(f"channel order {self.order!r}: use rgb or bgr")
         if self.normalize not in PRESETS:
             _refuse_other_units(self.normalize, self.scale)
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """As it is given on the command line, but for the size."""
+        return (
+            f"--normalize {shlex.quote(self.normalize)}",
+            f"--input-scale {self.scale}",
+            f"--channel-order {self.order}",
+        )
 
     def normalization(self) -> Normalization:
         """The normalisation of an unscaled RGB image that amounts to this."""
@@ -83,15 +94,15 @@ class Adapter(nn.Module):
         super().__init__()
         self.net = net
         self.normalize = Normalize(spec.normalization())
-        self.size = spec.size
-        self.flip = spec.order == "bgr"
+        self.spec = spec
         self.heads = tuple(Head.of(output, own) for output, own in zip(outputs, classes, strict=True))
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """One output per task; InputError where what the network returns does not fit."""
-        x = self.normalize(self.size.fitted(images))
-        raw = self.net(x.flip(1) if self.flip else x)
-        return {head.task.key: head.output(raw, x.shape, images.shape, self.size) for head in self.heads}
+        size = self.spec.size
+        x = self.normalize(size.fitted(images))
+        raw = self.net(x.flip(1) if self.spec.order == "bgr" else x)
+        return {head.task.key: head.output(raw, x.shape, images.shape, size) for head in self.heads}
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,12 @@ class Normalization:
         if not all(0 < value < math.inf for value in self.std) or not all(map(math.isfinite, self.mean)):
             raise UsageError(f"normalisation mean {self.mean}, std {self.std}: must be finite, std above 0")
 
+    @property
+    def text(self) -> str:
+        """As `parse` reads it."""
+        mean, std = (",".join(map(str, values)) for values in (self.mean, self.std))
+        return f"mean={mean};std={std}"
+
     @classmethod
     def parse(cls, text: str) -> Normalization:
         """A preset's name (imagenet, half, none, …) or `mean=r,g,b;std=r,g,b`."""
@@ -53,6 +59,7 @@ class Normalize(nn.Module):
 
     def __init__(self, normalization: Normalization) -> None:
         super().__init__()
+        self.normalization = normalization
         self.register_buffer("mean", torch.tensor(normalization.mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(normalization.std).view(1, 3, 1, 1), persistent=False)
 

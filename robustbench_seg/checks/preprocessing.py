@@ -1,0 +1,182 @@
+"""The check of how a model is called: whether another preprocessing, or order of classes, does clearly better."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from robustbench_seg.checks.base import Evidence, Problem, Record
+from robustbench_seg.checks.model import ModelCheck
+from robustbench_seg.checks.probe import Probe, Scope
+from robustbench_seg.results.intervals import LEVEL
+from robustbench_seg.results.names import curve_metric, metric_name, metric_text
+from robustbench_seg.results.sample import mean_of
+from robustbench_seg.tasks.base import Floats, Outputs, Statistics, Task, rescaled, weighted_mean
+
+if TYPE_CHECKING:
+    from robustbench_seg.checks.alternatives import Alternative
+    from robustbench_seg.evaluation.batch import Batch
+    from robustbench_seg.evaluation.context import WorkerContext
+
+_SMALLEST = 1e-3
+"""Metrics are compared as if none were smaller: the ratio of two that are about 0 says nothing."""
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """Of some images: statistics by task, and the mean confidence in the predicted class where there are classes."""
+
+    statistics: Mapping[str, Sequence[Statistics]]
+    confidences: Sequence[float]
+
+    def part(self, images: slice) -> Measured:
+        """Of some of them."""
+        return Measured({name: of[images] for name, of in self.statistics.items()}, self.confidences[images])
+
+
+class PreprocessingFits(ModelCheck):
+    """No other normalisation, scale, channel order or shift of the classes gives a clearly better clean metric.
+
+    All are tried on a few images, and the best of them on all that are looked at. It is clearly better where the metric
+    (the geometric mean of those of several tasks with a value at every pixel) is a few per cent better and predictions
+    are surer, or the metric is better by far; beyond chance over the images, and at a value that can be believed.
+    """
+
+    name = "preprocessing"
+    wrong = "Another preprocessing does clearly better"
+    sound = "No other preprocessing does clearly better"
+    advice = (
+        "call the model as it was trained: --normalize, --input-scale, --channel-order; where classes are shifted give "
+        "--classes in the order of its channels"
+    )
+    screened: ClassVar[int] = 4
+    surer: ClassVar[float] = 1.03
+    unsure: ClassVar[float] = 1.1
+    by_far: ClassVar[float] = 1.25
+    not_believed: ClassVar[float] = 1.5
+
+    def record(self, probe: Probe) -> Record:
+        """The best alternative: metrics and confidence as it is and with that, and gains (the log of their ratio)."""
+        from robustbench_seg.checks.alternatives import alternatives
+
+        context, tasks = probe.context, probe.scope.dense
+        if not tasks:
+            return {"gains": []}
+        given = [_measured(context, tasks, look.batch, look.outputs) for look in probe.looks]
+        first, stride = probe.looks[0].batch, _stride(probe.scope, self.screened)
+        few, before = first.part(stride), given[0].part(stride)
+
+        def gain(other: Alternative) -> float:
+            return float(np.nan_to_num(_gains(tasks, before, _tried(context, tasks, few, other))[0]))
+
+        with context.execution.uncompiled():
+            best = max(alternatives(context.model.module, tasks), key=gain)
+            other = _joined([_tried(context, tasks, look.batch, best) for look in probe.looks])
+        known = _joined(given)
+        gain_of_all, *gains = _gains(tasks, known, other)
+        return {
+            "alternative": best.text,
+            "metrics": {task.name: [_values(task, seen)[0] for seen in (known, other)] for task in tasks},
+            "confidence": [float(np.mean(seen.confidences)) for seen in (known, other) if seen.confidences],
+            "plausible": all(_is_plausible(task, other) for task in tasks),
+            "gain": float(np.nan_to_num(gain_of_all)),
+            "gains": [float(each) for each in gains if np.isfinite(each)],
+        }
+
+    def work(self, scope: Scope) -> tuple[int, int]:
+        """Every alternative on a few images of the first batch, the best one on all."""
+        from robustbench_seg.checks.alternatives import count
+
+        few = len(range(scope.batch)[_stride(scope, self.screened)])
+        return 0, count(scope.dense) * few + scope.images if scope.dense else 0
+
+    def is_enough(self, record: Record) -> bool:
+        """Whether there is a task with a value at every pixel, and chance can be judged."""
+        return len(record["gains"]) > 1
+
+    def problems(self, evidence: Evidence, record: Record) -> Iterator[Problem]:
+        """One that is clearly better; where it is better by half, numbers as it is are not believed."""
+        ratio = math.exp(record["gain"])
+        if not record["plausible"] or ratio < self._least(record["confidence"]) or not _is_above_zero(record["gains"]):
+            return
+        metrics = " and ".join(_change(task, values) for task, values in record["metrics"].items())
+        sure = " and {:.2f}".format(*record["confidence"][1:]) if record["confidence"] else ""
+        before = " (mean confidence {:.2f}".format(*record["confidence"]) + sure + ")" if sure else ""
+        is_red = ratio >= self.not_believed
+        yield Problem(
+            f"{evidence.name}: {metrics} with {record['alternative']}{before}",
+            evidence.doubts() if is_red else frozenset(),
+            "fail" if is_red else "warn",
+        )
+
+    def _least(self, confidence: Sequence[float]) -> float:
+        """The least ratio of metrics that is clearly better."""
+        if not confidence:
+            return self.unsure
+        before, after = confidence
+        return self.surer if after > before else self.by_far
+
+
+def _change(task: str, values: Sequence[float]) -> str:
+    metric = curve_metric(task)
+    before, after = (metric_text(task, metric, value) for value in values)
+    return f"{metric_name(task, metric)} {before} becomes {after}"
+
+
+def _stride(scope: Scope, images: int) -> slice:
+    """What takes about so many images of a batch, evenly: neighbours are often alike."""
+    return slice(None, None, -(-scope.batch // images))
+
+
+def _tried(context: WorkerContext, tasks: Sequence[Task], batch: Batch, other: Alternative) -> Measured:
+    return _measured(context, tasks, batch, other.outputs(context.target_model, batch.images))
+
+
+def _measured(context: WorkerContext, tasks: Sequence[Task], batch: Batch, outputs: Outputs) -> Measured:
+    labels, relative = batch.labels, context.model.median_scaling
+    statistics = {
+        task.name: task.statistics(
+            rescaled(task, outputs, labels) if relative else outputs, labels, len(task.class_set(context.classes))
+        )
+        for task in tasks
+    }
+    logits = next((task.class_logits.of(outputs) for task in tasks if task.class_logits is not None), None)
+    return Measured(statistics, [] if logits is None else logits.softmax(1).amax(1).flatten(1).mean(1).tolist())
+
+
+def _joined(parts: Sequence[Measured]) -> Measured:
+    """All images of some batches."""
+    statistics = {name: [each for part in parts for each in part.statistics[name]] for name in parts[0].statistics}
+    return Measured(statistics, [value for part in parts for value in part.confidences])
+
+
+def _values(task: Task, seen: Measured) -> Floats:
+    """The metric that a task is judged by (1+n,): of all images together, then of each; NaN where it has none."""
+    statistics = seen.statistics[task.name]
+    weights = np.vstack([np.ones(len(statistics)), np.eye(len(statistics))])
+    return task.values(statistics, weights, task.scored(statistics)).overall[task.curve]
+
+
+def _gains(tasks: Sequence[Task], before: Measured, after: Measured) -> Floats:
+    """How much better (1+n,) metrics have become: the mean of the log of their ratios over tasks that have a value."""
+    gains = []
+    for task in tasks:
+        before_after = [np.log(np.maximum(_values(task, seen), _SMALLEST)) for seen in (before, after)]
+        gains.append((before_after[1] - before_after[0]) * (1 if task.metric(task.curve).higher_is_better else -1))
+    mean: Floats = weighted_mean(np.array(gains), np.ones((1, len(gains))))[0]
+    return mean
+
+
+def _is_plausible(task: Task, seen: Measured) -> bool:
+    num_classes = int(task.scored(seen.statistics[task.name]).sum())
+    return not task.implausible(task.curve, float(_values(task, seen)[0]), num_classes)
+
+
+def _is_above_zero(gains: Sequence[float]) -> bool:
+    """Whether the mean over images is above 0 beyond chance."""
+    mean = mean_of(np.array(gains))
+    return mean.value > 0 and mean.p_value < 1 - LEVEL
