@@ -10,6 +10,8 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -18,10 +20,14 @@ from robustbench_seg.errors import InputError, UsageError
 from robustbench_seg.registry import printable, unknown
 
 State = dict[str, Tensor]
+Container: TypeAlias = dict[object, object] | list[object] | tuple[object, ...]
 
+TOP = "."
+_CONTAINERS = (dict, list, tuple)
 _MAX_DEPTH = 8
-_MAX_ITEMS = 2_000_000
+_MAX_ITEMS = 1_000_000
 _MAX_PARTS = 64
+_MAX_NAMED = 20
 _MAX_LENGTH = 1000
 # What torch.compile, FSDP and activation checkpointing put into the names of the modules they wrap.
 _INSERTED = re.compile(r"(?<![^.])(_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
@@ -54,23 +60,26 @@ class Choice:
 
 
 def choose(loaded: object, network: Mapping[str, Tensor], where: str, key: str | None = None) -> Choice:
-    """The one entry of a checkpoint (below `key`, where it is given) whose tensors fit the network's state dict.
+    """The one entry of a checkpoint (at or below `key`, where it is given) whose tensors fit the network's state dict.
 
-    Averaged weights are preferred to plain ones, as timm does. Where none fits it is the one that shares most names.
+    The key "." is the whole, without any prefix. Averaged weights are preferred to plain ones, as timm does. Where none
+    fits it is the one that shares most names.
     Raises UsageError for an unknown key, and where several fit; InputError where there are no tensors.
     """
     held = tensors_in(loaded, where)
-    start = "" if key is None else f"{key}."
+    start = "" if key in (None, TOP) else f"{key}."
     below = {path: each for path, each in held.items() if path.startswith(start)}
     if not below:
-        raise UsageError(unknown("entry", str(key), entries_of(held), f"{where}, which has {_listed(held)}"))
+        raise UsageError(f"{where}: {unknown('entry', str(key), _named_entries(held))}")
     needed = {name: value.shape for name, value in network.items() if not name.endswith(_COUNTERS)}
     names, fitting = _counts(below, start, needed)
     complete = [prefix for prefix, count in fitting.items() if count == len(needed)]
     if not complete:
         best = max(names, key=lambda prefix: (names[prefix], fitting[prefix]), default=_fullest(below, start))
         return _choice(below, best, network, [], None)
-    taken, other = _preferred(_distinct(below, complete, needed), below, where)
+    if key is not None and start in complete:
+        return _choice(below, start, network, complete, None)
+    taken, other = _preferred(_distinct(below, complete[:_MAX_NAMED], needed), where)
     return _choice(below, taken, network, complete, other)
 
 
@@ -84,27 +93,28 @@ def fullest(loaded: object, where: str) -> State:
 def tensors_in(loaded: object, where: str) -> dict[str, Held]:
     """All tensors in nested mappings, lists and tuples, by dotted path; InputError where there are none."""
     found: dict[str, Held] = {}
-    pending, items = [("", loaded, 0)], 0
+    pending: list[tuple[str, Container, int]] = [("", loaded, 0)] if isinstance(loaded, _CONTAINERS) else []
+    items = 0
     while pending:
         home, container, depth = pending.pop()
-        children = list(_children(container))
-        items += len(children)
+        items += len(container)
         if items > _MAX_ITEMS:
             raise InputError(f"{where}: holds more than {_MAX_ITEMS} values; write the state dict alone")
-        for name, value in children:
-            path = _INSERTED.sub("", f"{home}.{name}" if home else name)
-            if isinstance(value, Tensor) and len(path) <= _MAX_LENGTH:
-                found.setdefault(path, Held(value, home))
+        inner = []
+        for path, value in _children(home, container):
+            if isinstance(value, _CONTAINERS):
+                inner.append((path, value, depth + 1))
+            elif len(path) <= _MAX_LENGTH:
+                found.setdefault(_INSERTED.sub("", path), Held(value, home))
         if depth < _MAX_DEPTH:
-            inner = [(name, value) for name, value in children if isinstance(value, Mapping | list | tuple)]
-            pending += [(f"{home}.{name}" if home else name, value, depth + 1) for name, value in reversed(inner)]
+            pending += reversed(inner)
     if not found:
-        raise InputError(f"{where}: holds no tensors; {_told(loaded)}")
+        raise InputError(f"{where}: holds no named tensors; {_told(loaded)}")
     return found
 
 
-def entries_of(held: Mapping[str, Held]) -> list[str]:
-    """Names that `--weights FILE:KEY` can give: mappings with tensors, and what keys in them begin with."""
+def _named_entries(held: Mapping[str, Held]) -> list[str]:
+    """Some of what `--weights FILE:KEY` can name: mappings with tensors, and what keys in them begin with."""
     named: dict[str, None] = {}
     for path, each in held.items():
         if each.home:
@@ -112,14 +122,14 @@ def entries_of(held: Mapping[str, Held]) -> list[str]:
         first, dot, _ = path[len(each.home) :].lstrip(".").partition(".")
         if dot:
             named[f"{each.home}.{first}".lstrip(".")] = None
-    return list(named)
+    return [printable(name) for name in islice(named, _MAX_NAMED)]
 
 
-def _children(container: object) -> Iterator[tuple[str, object]]:
-    if isinstance(container, Mapping):
-        yield from ((str(key), value) for key, value in container.items() if isinstance(key, str | int))
-    elif isinstance(container, list | tuple):
-        yield from ((str(index), value) for index, value in enumerate(container))
+def _children(home: str, container: Container) -> Iterator[tuple[str, Container | Tensor]]:
+    """The tensors and containers in one, by their paths."""
+    for key, value in container.items() if isinstance(container, dict) else enumerate(container):
+        if isinstance(value, (Tensor, *_CONTAINERS)) and isinstance(key, str | int):
+            yield f"{home}.{key}" if home else str(key), value
 
 
 def _counts(
@@ -149,12 +159,16 @@ def _distinct(held: Mapping[str, Held], prefixes: list[str], needed: Mapping[str
     """The prefixes without those whose tensors equal an earlier one's."""
     kept: list[str] = []
     for prefix in prefixes:
-        if not any(all(torch.equal(held[prefix + n].value, held[o + n].value) for n in needed) for o in kept):
+        if not any(all(_equal(held[prefix + name], held[other + name]) for name in needed) for other in kept):
             kept.append(prefix)
     return kept
 
 
-def _preferred(prefixes: list[str], held: Mapping[str, Held], where: str) -> tuple[str, str | None]:
+def _equal(a: Held, b: Held) -> bool:
+    return a.value.dtype == b.value.dtype and torch.equal(a.value, b.value)
+
+
+def _preferred(prefixes: list[str], where: str) -> tuple[str, str | None]:
     """The prefix to take, and that of plain weights beside averaged ones."""
     averaged = [prefix for prefix in prefixes if _AVERAGED & set(re.split(r"[^a-z]+", prefix.lower()))]
     plain = [prefix for prefix in prefixes if prefix not in averaged]
@@ -162,7 +176,7 @@ def _preferred(prefixes: list[str], held: Mapping[str, Held], where: str) -> tup
         return prefixes[0], None
     if len(averaged) == len(plain) == 1:
         return averaged[0], plain[0]
-    named = ", ".join(_entry(prefix) for prefix in prefixes[:8]) + (", …" if len(prefixes) > 8 else "")
+    named = ", ".join(_entry(prefix) or TOP for prefix in prefixes[:8]) + (", …" if len(prefixes) > 8 else "")
     raise UsageError(f"{where}: several entries fit the network ({named}); name one, as in --weights {where}:KEY")
 
 
@@ -182,7 +196,7 @@ def _choice(
         {name: held[path].value for path, name in own.items()},
         {name: value for name, value in extra.items() if not name.startswith(_BESIDE)},
         bool(complete),
-        None if other is None else _entry(other),
+        None if other is None else _entry(other) or TOP,
     )
 
 
@@ -201,10 +215,6 @@ def _fullest_home(held: Mapping[str, Held]) -> str:
 
 def _entry(prefix: str) -> str:
     return printable(prefix.removesuffix("."))
-
-
-def _listed(held: Mapping[str, Held]) -> str:
-    return ", ".join(printable(name) for name in entries_of(held)[:8]) or "no entries"
 
 
 def _told(loaded: object) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 from pathlib import Path
 from typing import NoReturn
 
@@ -22,7 +22,7 @@ def fill(net: nn.Module, weights: str | Path, ignore_unexpected: bool = False) -
     choice = choose(read_weights(path), _tensors(net), str(path), key)
     where = f"{path}:{choice.entry}" if choice.entry else str(path)
     unexpected = (
-        "" if not choice.extra else f"{len(choice.extra)} keys that the network lacks ({_listed(choice.extra)})"
+        "" if not choice.extra else f"{_counted(choice.extra)} that the network lacks ({_listed(choice.extra)})"
     )
     if choice.fits and unexpected and not ignore_unexpected:
         raise InputError(f"{where}: has {unexpected}; --ignore-unexpected leaves them out, if they only serve training")
@@ -69,6 +69,10 @@ def read_weights(path: Path) -> object:
 
 def _tensors(net: nn.Module) -> State:
     return {key: value for key, value in net.state_dict().items() if isinstance(value, Tensor)}
+
+
+def _counted(keys: Sized) -> str:
+    return f"{len(keys)} key{'' if len(keys) == 1 else 's'}"
 
 
 def _listed(keys: Iterable[str]) -> str:

@@ -48,7 +48,7 @@ _READ = {
 _OTHERS = (
     _kind(rb"\Z", "is empty", _FETCH),
     _kind(rb"version https://git-lfs", "is a git-lfs pointer, not the file", "run `git lfs pull` where it was cloned"),
-    _kind(rb"\s*(<!doctype|<html|<head|<\?xml)", "is a web page, not the file it leads to", _FETCH),
+    _kind(rb"(\xef\xbb\xbf)?\s*(<!doctype|<html|<head|<\?xml)", "is a web page, not the file it leads to", _FETCH),
     _kind(rb"PK", "is a zip archive without files", _FETCH),
     _kind(rb"\x1f\x8b", "is compressed (gzip)", "run gunzip on it (tar xf, if it is a .tar.gz)"),
     _kind(rb"BZh", "is compressed (bzip2)", "run bunzip2 on it"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import pickletools
 import re
+from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
@@ -95,8 +96,6 @@ _TENSORS = re.compile(
     r"|collections\.(OrderedDict|Counter)|_codecs\.encode|builtins\.(set|complex)"
 )
 _DTYPES = frozenset(str(value) for value in vars(torch).values() if isinstance(value, torch.dtype))
-_PYTHON_2 = {"__builtin__": "builtins", "copy_reg": "copyreg"}
-_PROTOCOL = 2
 
 
 class Scan(NamedTuple):
@@ -136,9 +135,10 @@ def stand_ins(types: Iterable[str] = ()) -> list[Callable[..., object] | tuple[C
 
 
 def _is_harmless(name: str) -> bool:
-    # numpy has a class for each dtype since 1.25; the type of a dtype's stand-in is asked for by name alone.
     return name in HARMLESS or name in _DTYPES or _TENSORS.fullmatch(name) is not None
 
 
 def _dotted(module: str, name: str) -> str:
-    return f"{_PYTHON_2.get(module, module)}.{name}"
+    """The name in Python 3: protocol 2, which torch writes, has those of Python 2."""
+    module, name = NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name))
+    return f"{module}.{name}"

@@ -22,7 +22,11 @@ from robustbench_seg.registry import printable
 _LEGACY_PICKLES = 5
 # What no training script saves, and an attack does.
 _HOSTILE = ("builtins", "os", "posix", "nt", "sys", "subprocess", "shutil", "socket", "runpy", "importlib", "pickle")
-_UNSEEN = "(c if hasattr(c, 'state_dict') else c['model']).state_dict()"
+# Where nothing can be seen of a file: what finds the usual entries, be they dicts or modules.
+_UNSEEN = (
+    "(lambda m: m.state_dict() if hasattr(m, 'state_dict') else {k: v for k, v in m.items() if torch.is_tensor(v)})"
+    "(c if hasattr(c, 'state_dict') else c.get('state_dict', c.get('model', c)))"
+)
 
 
 def read_torch(path: Path, form: Format, mapped: bool = True) -> Any:
@@ -71,7 +75,7 @@ def _expression(loaded: object) -> str:
         for key, value in loaded.items():
             if isinstance(value, StandIn) and key in ("model", "ema", "net", "network", "module"):
                 return f"c[{key!r}].state_dict()"
-    return "{k: v for k, v in c.items() if isinstance(v, torch.Tensor)}"
+    return "{k: v for k, v in c.items() if torch.is_tensor(v)}"
 
 
 def _conversion(path: Path, expression: str) -> str:

@@ -121,7 +121,7 @@ def test_damaged_pickle(code, tmp_path, data):
 def test_what_is_no_state_dict(code, tmp_path):
     for value in ({"epoch": 3}, [3], {}):
         torch.save(value, tmp_path / "w.pth")
-        with pytest.raises(InputError, match="holds no tensors"):
+        with pytest.raises(InputError, match="holds no named tensors"):
             load_checkpoint(f"{code}:Net", weights=tmp_path / "w.pth")
 
 
