@@ -32,8 +32,9 @@ _MAX_LENGTH = 1000
 # What torch.compile, FSDP and activation checkpointing put into the names of the modules they wrap.
 _INSERTED = re.compile(r"(?<![^.])(_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
 _AVERAGED = {"ema", "swa", "avg", "average", "averaged", "shadow", "polyak"}
-# Buffers of those who average weights, and heads that only serve training: networks for inference lack them.
-_BESIDE = ("n_averaged", "initted", "num_updates", "decay", "aux_classifier.", "auxiliary_head.", "auxlayer.")
+# What networks for inference lack: counters of those who average weights, and heads that only serve training.
+_AVERAGING = ("n_averaged", "initted", "step", "num_updates", "decay")
+_TRAINING_ONLY = ("aux_classifier.", "auxiliary_head.", "auxlayer.")
 _COUNTERS = "num_batches_tracked"
 
 
@@ -194,7 +195,11 @@ def _choice(
     return Choice(
         _entry(prefix),
         {name: held[path].value for path, name in own.items()},
-        {name: value for name, value in extra.items() if not name.startswith(_BESIDE)},
+        {
+            name: value
+            for name, value in extra.items()
+            if name not in _AVERAGING and not name.startswith(_TRAINING_ONLY)
+        },
         bool(complete),
         None if other is None else _entry(other) or TOP,
     )

@@ -115,16 +115,22 @@ def scan(stream: BinaryIO, pickles: int = 1) -> Scan:
     steps = chain.from_iterable(pickletools.genops(stream) for _ in range(pickles))
     types: dict[str, None] = {}
     protocol = 0
+    memo: list[str] = []
     strings = ["", ""]
     for opcode, argument, _ in steps:
-        if opcode.name == "PROTO":
-            protocol = max(protocol, int(argument or 0))
-        elif opcode.name in ("GLOBAL", "INST"):
-            types[_dotted(*str(argument).split(" ", 1))] = None
-        elif opcode.name == "STACK_GLOBAL":  # its names are the last two strings, but for memoised ones
-            types[_dotted(*strings)] = None
-        elif isinstance(argument, str):
-            strings = [strings[1], argument]
+        match opcode.name, argument:
+            case "PROTO", int():
+                protocol = max(protocol, argument)
+            case "GLOBAL" | "INST", str():
+                types[_dotted(*argument.split(" ", 1))] = None
+            case "STACK_GLOBAL", _:  # of protocol 4, whose names are strings that may stand in the memo
+                types[_dotted(*strings)] = None
+            case "MEMOIZE", _:
+                memo.append(strings[1])
+            case "BINGET", int() if argument < len(memo):
+                strings = [strings[1], memo[argument]]
+            case _, str():
+                strings = [strings[1], argument]
     return Scan(tuple(types), protocol)
 
 

@@ -20,6 +20,8 @@ from robustbench_seg.registry import printable
 
 # An old file begins with a magic number, the protocol, sizes of the system, the object and the names of storages.
 _LEGACY_PICKLES = 5
+_PROTOCOL = 2
+_REBUILD = "torch._utils._rebuild_"
 # What no training script saves, and an attack does.
 _HOSTILE = ("builtins", "os", "posix", "nt", "sys", "subprocess", "shutil", "socket", "runpy", "importlib", "pickle")
 # Where nothing can be seen of a file: what finds the usual entries, be they dicts or modules.
@@ -38,12 +40,12 @@ def read_torch(path: Path, form: Format, mapped: bool = True) -> Any:
         found = _scan(path, form)
     except Exception:  # what a damaged file raises depends on the byte that is wrong
         raise _damaged(path) from None
-    if found.protocol > 2:
-        raise InputError(f"{path}: pickled with protocol {found.protocol}, torch's is 2; {_conversion(path, 'c')}")
     if refused := found.refused:
         listed = ", ".join(printable(name) for name in refused[:3])
         more = f" and {len(refused) - 3} more" if len(refused) > 3 else ""
-        raise InputError(f"{path}: refused, it holds {listed}{more}, which is code; {_advice(path, form, refused)}")
+        raise InputError(f"{path}: refused, it holds {listed}{more}, {_advice(path, form, refused)}")
+    if found.protocol > _PROTOCOL:
+        raise InputError(f"{path}: pickled with protocol {found.protocol}, torch's is 2; {_conversion(path, 'c')}")
     try:
         return _load(path, form, mapped=mapped)
     except pickle.UnpicklingError:
@@ -57,11 +59,14 @@ def read_torch(path: Path, form: Format, mapped: bool = True) -> Any:
 def _advice(path: Path, form: Format, types: Sequence[str]) -> str:
     """How a file that names these types is converted, by what can be seen of it without running them."""
     if any(name.partition(".")[0] in _HOSTILE for name in types):
-        return "do not load it elsewhere either; ask whoever wrote it for a safetensors file"
+        return "which is code; do not load it elsewhere either, and ask whoever wrote it for a safetensors file"
+    if any(name.startswith(_REBUILD) for name in types):
+        return "tensors that are quantised, sparse or without values; write the state dict of the plain network"
     try:
-        return _conversion(path, _expression(_load(path, form, types)))
+        expression = _expression(_load(path, form, types))
     except Exception:
-        return _conversion(path, _UNSEEN)
+        expression = _UNSEEN
+    return f"which is code; {_conversion(path, expression)}"
 
 
 def _expression(loaded: object) -> str:
