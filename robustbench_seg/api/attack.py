@@ -100,7 +100,7 @@ def attack(
         checked_labels(given, tasks.values(), images, clean.outputs),
         tasks,
         _classes(made, classes, clean.outputs, tasks),
-        made.median_scaling,
+        made.depth_align,
         context.generators,
     )
     names = [objective] if objective else [_narrowed(name, task) for name in perturbation.default_objectives]

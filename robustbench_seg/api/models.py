@@ -14,6 +14,7 @@ from robustbench_seg.evaluation.spec import ModelSpec
 from robustbench_seg.models.adapters.outputs import OutputSpec, select
 from robustbench_seg.models.base import DEFAULT_TASK, LoadedModel
 from robustbench_seg.models.catalogue.weights import digest
+from robustbench_seg.tasks.depth_align import NONE
 from robustbench_seg.tasks.registry import load_task
 
 PLAIN = "python"
@@ -63,4 +64,4 @@ def loaded(
         raise UsageError(f"model {model!r} is neither a name, an nn.Module nor a LoadedModel")
     how = (repr(model), tuple(tasks), classes.names, classes.maps, digest(model))
     identity = hashlib.sha256(repr(how).encode()).hexdigest()
-    return LoadedModel(type(model).__name__, Named(model, tasks), tuple(tasks), classes, False, identity, PLAIN)
+    return LoadedModel(type(model).__name__, Named(model, tasks), tuple(tasks), classes, NONE, identity, PLAIN)

@@ -140,21 +140,24 @@ class PredictionsMove(ModelCheck):
     sound = "Predictions are within their range"
     advice = "look at the range of the output: what is clamped has no gradient and hides what an attack does"
     most: ClassVar[float] = 0.5
+    many: ClassVar[float] = 0.1
 
     def record(self, probe: Probe) -> Record:
         """The share of the valid elements there, by task."""
         shares = {
-            name: [task.saturation(look.outputs[task.key], look.batch.labels[task.key]) for look in probe.looks]
+            name: [task.saturation(look.measured(task), look.batch.labels[task.key]) for look in probe.looks]
             for name, task in probe.context.tasks.items()
         }
         return {"shares": {name: float(np.mean(of_task)) for name, of_task in shares.items()}}
 
     def problems(self, evidence: Evidence, record: Record) -> Iterator[Problem]:
-        """More than half of them."""
+        """More than half of them; a warning where they are more than a tenth."""
         for task, share in record["shares"].items():
+            text = f"{evidence.name}, {task_name(task)}: {share:.0%} of all predictions"
             if share > self.most:
-                text = f"{evidence.name}, {task_name(task)}: {share:.0%} of all predictions"
                 yield Problem(text, evidence.doubts_in(task))
+            elif share > self.many:
+                yield Problem(text, level="warn")
 
 
 def changed(first: Outputs, second: Outputs, tasks: Mapping[str, Task], images: int | None = None) -> float:

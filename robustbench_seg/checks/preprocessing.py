@@ -137,11 +137,9 @@ def _tried(context: WorkerContext, tasks: Sequence[Task], batch: Batch, other: A
 
 
 def _measured(context: WorkerContext, tasks: Sequence[Task], batch: Batch, outputs: Outputs) -> Measured:
-    labels, relative = batch.labels, context.model.median_scaling
+    labels, how = batch.labels, context.model.depth_align
     statistics = {
-        task.name: task.statistics(
-            rescaled(task, outputs, labels) if relative else outputs, labels, len(task.class_set(context.classes))
-        )
+        task.name: task.statistics(rescaled(task, outputs, labels, how), labels, len(task.class_set(context.classes)))
         for task in tasks
     }
     logits = next((task.class_logits.of(outputs) for task in tasks if task.class_logits is not None), None)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from robustbench_seg.attacks.chosen_loss import ChosenLoss
 from robustbench_seg.attacks.objectives.base import AdversarialLoss, LossChoice
 from robustbench_seg.attacks.objectives.task_loss import TaskLoss
 from robustbench_seg.checks.attacks import Kind, attack_of, kind_of
 from robustbench_seg.results.keys import AttackConfiguration
-from robustbench_seg.tasks.base import Outputs, Task
+from robustbench_seg.tasks.base import Outputs, Task, rescaled
 from robustbench_seg.tasks.dense import DenseTask
 
 if TYPE_CHECKING:
@@ -75,6 +75,11 @@ class Look:
     def outputs(self) -> Outputs:
         """The outputs of the clean images."""
         return self.context.target_model.outputs(self.batch.images)
+
+    def measured(self, task: Task) -> Any:
+        """A task's clean output in the unit of its label."""
+        seen = rescaled(task, self.outputs, self.batch.labels, self.context.model.depth_align)
+        return seen[task.key]
 
     def under_attack(self, task: str, choice: LossChoice) -> tuple[AttackContext, AdversarialLoss]:
         """What an attack on a task's own loss, or the chosen one, sees of the batch."""

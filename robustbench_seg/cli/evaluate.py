@@ -34,6 +34,7 @@ _OWN = (
     "normalize",
     "input_scale",
     "channel_order",
+    "depth_align",
     "pad_to",
     "input_size",
     "classes",
@@ -92,6 +93,12 @@ _OWN_OPTIONS = (
         multiple=True,
         metavar="TASK=KEY[:inverse]",
         help="Your model: where each task's output is; NAME=TASK:KEY for one of several outputs of a task.",
+    ),
+    click.option(
+        "--depth-align",
+        metavar="none|median|affine",
+        help="Your model: its depth is in metres, or of unknown scale, or inverse depth of unknown scale and shift "
+        "(default none, of :inverse median).",
     ),
 )
 

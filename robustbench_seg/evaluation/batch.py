@@ -111,12 +111,12 @@ def _labelled(tasks: Mapping[str, Task], sample: Sample) -> dict[str, Task]:
 
 
 def raw_statistics(
-    batch: Batch, outputs: Outputs, tasks: Mapping[str, Task], classes: ClassSet, median_scaling: bool
+    batch: Batch, outputs: Outputs, tasks: Mapping[str, Task], classes: ClassSet, depth_align: str
 ) -> dict[str, RawStatistics]:
     """What every task's statistics are made of, on the device; `classes` are those that tasks share."""
     return {
         name: task.raw_statistics(
-            rescaled(task, outputs, batch.labels) if median_scaling else outputs,
+            rescaled(task, outputs, batch.labels, depth_align),
             batch.labels,
             len(task.class_set(classes)),
         )

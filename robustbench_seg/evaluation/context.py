@@ -73,7 +73,7 @@ class WorkerContext:
     def reference(self, batch: Batch, outputs: Outputs) -> CleanReference:
         """Return what objectives may look at; `outputs` are those of the clean images."""
         streams = self.under_attack(batch, None).generators
-        return CleanReference(outputs, batch.labels, self.tasks, self.classes, self.model.median_scaling, streams)
+        return CleanReference(outputs, batch.labels, self.tasks, self.classes, self.model.depth_align, streams)
 
     def under_attack(
         self, batch: Batch, adversarial_loss: AdversarialLoss | None, clean: ForwardPass | None = None

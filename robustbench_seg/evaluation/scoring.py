@@ -90,7 +90,7 @@ class Scorer:
             "snr_db": size.snr_db,
             "is_known": torch.stack([finite(output) for output in outputs.values()]).all(0),
             "outcome": _outcome(adversarial_loss, outputs),
-            "raw": raw_statistics(batch, outputs, context.tasks, context.classes, context.model.median_scaling),
+            "raw": raw_statistics(batch, outputs, context.tasks, context.classes, context.model.depth_align),
         }
         if adversarial_loss is not None:
             measured["attackable"] = adversarial_loss.attackable

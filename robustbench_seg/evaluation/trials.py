@@ -81,7 +81,7 @@ class ModelTrial:
         return attacked, clean.outputs
 
     def _statistics(self, batch: Batch, outputs: Outputs) -> list[Statistics]:
-        seen = rescaled(self._task, outputs, batch.labels) if self.context.model.median_scaling else outputs
+        seen = rescaled(self._task, outputs, batch.labels, self.context.model.depth_align)
         return self._task.statistics(seen, batch.labels, len(self._task.class_set(self.context.classes)))
 
     def _value(self, statistics: Sequence[Statistics], clean: Sequence[Statistics]) -> float:

@@ -22,8 +22,8 @@ class LoadedModel:
     """A model ready to be attacked.
 
     `module` maps images (N,3,H,W) in [0,1] to a dict of outputs by task key, such as `semantic` logits (N,C,H,W), at
-    the size of the images. It is in eval mode and fp32, and its parameters take no gradient. `median_scaling` says that
-    depth is relative and is scaled to the label's median before it is measured. `sha256` names the weights
+    the size of the images. It is in eval mode and fp32, and its parameters take no gradient. `depth_align` says how
+    depth is brought to the labels before it is measured (`tasks.depth_align`). `sha256` names the weights
     (of a custom network also how it is called), `origin` says where the model came from, `terms` what its training
     data allows, `notes` what was chosen in loading it. `own_classes` are those of tasks that predict others than
     `classes`, by task.
@@ -33,7 +33,7 @@ class LoadedModel:
     module: nn.Module
     tasks: tuple[str, ...]
     classes: ClassSet
-    median_scaling: bool
+    depth_align: str
     sha256: str
     origin: str
     summary: str = ""

@@ -28,6 +28,7 @@ from robustbench_seg.studies.mean_map import constant, mean_depth
 from robustbench_seg.studies.page import read_paper, study_options, write_page, write_run
 from robustbench_seg.studies.tables import group_lines
 from robustbench_seg.studies.trainings import Training, training_table
+from robustbench_seg.tasks.depth_align import MEDIAN
 
 NAME = "klingner2020"
 SINGLE, MULTI, MEAN_MAP = "single task", "0.1", "mean depth map"
@@ -98,7 +99,7 @@ def gather(options: Options, camvid: str | None) -> Results:
     """Trains and evaluates what is missing."""
     # Like depth learnt from video it is scaled to each label's median.
     filmed = DataSpec(FILMED, split="train").load()
-    mean_map = constant(MEAN_MAP, "depth", mean_depth(filmed), filmed, median_scaling=True)
+    mean_map = constant(MEAN_MAP, "depth", mean_depth(filmed), filmed, depth_align=MEDIAN)
     real = replace(REAL_DATA, datasets=[DataSpec("camvid", camvid, "val")]).results(options, camvid) if camvid else None
     depth = replace(DEPTH, others={MEAN_MAP: mean_map})
     return Results(FULL_LENGTH.results(options), OVER_LAMBDA.results(options), depth.results(options), real)

@@ -9,6 +9,7 @@ from robustbench_seg.data.base import Dataset
 from robustbench_seg.evaluation.spec import InMemory
 from robustbench_seg.models.base import LoadedModel
 from robustbench_seg.models.catalogue.weights import digest
+from robustbench_seg.tasks.depth_align import NONE
 from robustbench_seg.tasks.depth_losses import MAX_DEPTH, is_labelled
 
 
@@ -44,9 +45,9 @@ def mean_normals(dataset: Dataset) -> tuple[Tensor, Tensor]:
     return everywhere.float().contiguous(), by_pixel.float()
 
 
-def constant(name: str, task: str, output: Tensor, dataset: Dataset, *, median_scaling: bool = False) -> InMemory:
+def constant(name: str, task: str, output: Tensor, dataset: Dataset, *, depth_align: str = NONE) -> InMemory:
     """A model that predicts the same for every image of a kind; depth scaled to each label's median where asked."""
     module = Constant(task, output)
     return InMemory(
-        name, LoadedModel(name, module.eval(), (task,), dataset.classes, median_scaling, digest(module), "study")
+        name, LoadedModel(name, module.eval(), (task,), dataset.classes, depth_align, digest(module), "study")
     )

@@ -252,8 +252,11 @@ class Task(ABC):
     def valid(self, label: Any) -> Tensor:
         """Which images (N,) have at least one valid label element."""
 
-    def rescaling(self, output: Any, label: Any) -> Callable[[Any], Any]:
-        """What brings outputs of a model without units to the label's, judged by one of them; by default nothing."""
+    def rescaling(self, output: Any, label: Any, how: str) -> Callable[[Any], Any]:
+        """What brings outputs of a model without units to the label's, judged by one of them; by default nothing.
+
+        `how` is the model's `depth_align`.
+        """
         return lambda value: value
 
     @abstractmethod
@@ -319,10 +322,10 @@ class Task(ABC):
         return {metric.name: metric for metric in self.metrics}[name]
 
 
-def rescaled(task: Task, outputs: Outputs, labels: Labels) -> Outputs:
-    """Outputs of a model without units, the task's own in the unit of its label."""
+def rescaled(task: Task, outputs: Outputs, labels: Labels, how: str) -> Outputs:
+    """Outputs of a model whose `depth_align` is `how`, the task's own in the unit of its label."""
     output = outputs[task.key]
-    return {**outputs, task.key: task.rescaling(output, labels[task.key])(output)}
+    return {**outputs, task.key: task.rescaling(output, labels[task.key], how)(output)}
 
 
 def stack(statistics: Sequence[Statistics], key: str) -> Floats:

@@ -11,6 +11,7 @@ from robustbench_seg.classes import ClassSet
 from robustbench_seg.lazy import Tensor, torch
 from robustbench_seg.tasks.base import Floats, LossSettings, Metric, Pixels
 from robustbench_seg.tasks.dense import USUAL_OUTPUTS
+from robustbench_seg.tasks.depth_align import ALIGNMENTS
 from robustbench_seg.tasks.depth_losses import LOSSES, MAX_DEPTH, MIN_DEPTH, is_labelled
 from robustbench_seg.tasks.depth_training import TRAINING_LOSSES
 from robustbench_seg.tasks.masked import masked_mean
@@ -54,8 +55,8 @@ class Depth(RegionTask):
         return "worse than predicting 0 m everywhere" if metric == "abs_rel" and value > 1 else ""
 
     def saturation(self, output: Tensor, label: Tensor) -> float:
-        """The share of labelled pixels at the smallest, or at the largest depth that is predicted."""
-        values = output[is_labelled(label)]
+        """The share of labelled pixels at the least, or at the largest depth that is predicted or counts."""
+        values = output[is_labelled(label)].clamp(MIN_DEPTH, MAX_DEPTH)
         ends = [float((values == end).float().mean()) for end in (values.min(), values.max())] if len(values) else [0.0]
         return max(ends)
 
@@ -79,10 +80,9 @@ class Depth(RegionTask):
         """Pixels within the range of depths."""
         return is_labelled(label)
 
-    def rescaling(self, output: Tensor, label: Tensor) -> Callable[[Tensor], Tensor]:
-        """Median scaling, for models trained without metric supervision."""
-        ratio = median_ratio(output, label).view(-1, 1, 1)
-        return lambda value: value * ratio
+    def rescaling(self, output: Tensor, label: Tensor, how: str) -> Callable[[Tensor], Tensor]:
+        """One of `ALIGNMENTS`."""
+        return ALIGNMENTS[how].fit(output, label)
 
     def pixel_errors(self, output: Tensor, label: Tensor) -> Sequence[Tensor]:
         """Relative, squared and logarithmic errors, and whether the ratio is within 1.25, 1.25², 1.25³."""
@@ -119,15 +119,6 @@ class Depth(RegionTask):
         coloured = (np.asarray(colormaps["magma"](nearness))[..., :3] * 255).round().astype(np.uint8)
         coloured[metres <= 0] = 0
         return coloured
-
-
-def median_ratio(output: Tensor, label: Tensor) -> Tensor:
-    """median(label) / median(prediction) over the valid pixels (N,), detached; 1 where none is valid."""
-    known = is_labelled(label)
-    truth, predicted = (
-        torch.where(known, values, torch.nan).flatten(1).nanmedian(1).values for values in (label, output.detach())
-    )
-    return torch.where(known.flatten(1).any(1), truth / predicted.clamp(min=1e-9), 1.0)
 
 
 def _within_a_quarter(first: Tensor, second: Tensor) -> Tensor:

@@ -59,7 +59,7 @@ def export(
     fit(module, read_safetensors(folder / WEIGHTS, sha256), str(folder / WEIGHTS))
     module.to(place.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     tasks = tuple(task for task in recipe.outputs if task in val_set.tasks)
-    check = Check(Source(val_set, tasks, size=recipe.data.size), recipe.median_scaling)
+    check = Check(Source(val_set, tasks, size=recipe.data.size), recipe.depth_align)
     card = Card(
         schema=SCHEMA,
         name=folder.name,
@@ -73,7 +73,7 @@ def export(
         training=_training(recipe, val_set, int(best["step"]), place),
         evaluation=measured_on(recipe.data, val_set),
         metrics=_rounded(validate(module, check, place.device)),
-        median_scaling=check.median_scaling,
+        depth_align=check.depth_align,
         video=_video(recipe, unlabelled, module, place.device),
         adaptation=_adaptation(recipe, unlabelled, module, place.device),
     )

@@ -129,7 +129,7 @@ def _prepare(
         weights = class_weights(labels, len(train_set.classes)).to(place.device)
     settings = LossSettings(weights, recipe.depth_loss, recipe.normals_loss, recipe.edge_weight)
     labelled = Supervised(recipe, source, settings, place.device, place.team.part)
-    first = (Check(Source(val_set, tasks, recipe.data.cache, size), recipe.median_scaling),) if tasks else ()
+    first = (Check(Source(val_set, tasks, recipe.data.cache, size), recipe.depth_align),) if tasks else ()
     checks = (*first, *unlabelled_checks(recipe, unlabelled, train_set.classes))
     identity = _identity(recipe, train_set, checks, unlabelled, place)
     return Run(recipe, method_of(labelled, unlabelled), source, checks, place, out, identity)

@@ -85,4 +85,4 @@ def unlabelled_checks(recipe: Recipe, unlabelled: Splits | None, classes: ClassS
             f"of the classes {classes.name}"
         )
     source = Source(val, tasks, recipe.unlabelled.cache, recipe.unlabelled.size)
-    return (Check(source, recipe.median_scaling, "" if recipe.video else "target_"),)
+    return (Check(source, recipe.depth_align, "" if recipe.video else "target_"),)

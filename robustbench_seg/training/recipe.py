@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from robustbench_seg.errors import InputError, UsageError
 from robustbench_seg.strict import Range, from_table, read_toml
 from robustbench_seg.tasks.depth import Depth
+from robustbench_seg.tasks.depth_align import MEDIAN, NONE, DepthAlign
 
 Count = Annotated[int, Range(1)]
 Rate = Annotated[float, Range(0)]
@@ -215,9 +216,9 @@ class Recipe:
         return self.video or self.adaptation
 
     @property
-    def median_scaling(self) -> bool:
-        """Whether depth is measured scaled to the labels' median: where it is learnt, or measured, without labels."""
-        return self.unlabelled is not None
+    def depth_align(self) -> DepthAlign:
+        """How depth is measured: scaled to the labels' median where it is learnt, or measured, without labels."""
+        return NONE if self.unlabelled is None else MEDIAN
 
 
 def read_recipe(path: Path, scale: str = "nano", changes: Mapping[str, Any] | None = None) -> Recipe:

@@ -10,6 +10,7 @@ from torch import nn
 
 from robustbench_seg.float32 import tf32
 from robustbench_seg.tasks.base import Statistics, Task, rescaled
+from robustbench_seg.tasks.depth_align import NONE, DepthAlign
 from robustbench_seg.training.batches import Batch, Source
 from robustbench_seg.transfer import fetch
 
@@ -18,13 +19,13 @@ Scores = dict[str, dict[str, float]]
 
 @dataclass(frozen=True)
 class Check:
-    """What a network is measured on; `median_scaling` where its depth has no metres (see `LoadedModel`).
+    """What a network is measured on; `depth_align` how its depth is (see `LoadedModel`).
 
     `prefix` sets its columns in the log apart from those of other checks.
     """
 
     source: Source
-    median_scaling: bool = False
+    depth_align: DepthAlign = NONE
     prefix: str = ""
 
 
@@ -42,7 +43,7 @@ def validate(module: nn.Module, check: Check, device: torch.device, size: int = 
             outputs, labels = module(batch.images), batch.labels
             raw = {}
             for task in tasks:
-                seen = rescaled(task, outputs, labels) if check.median_scaling else outputs
+                seen = rescaled(task, outputs, labels, check.depth_align)
                 raw[task.name] = task.raw_statistics(seen, labels, count)
             raw = fetch(raw)
             for task in tasks:

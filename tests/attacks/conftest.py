@@ -149,7 +149,7 @@ class World:
         outputs = self.target_model.outputs(self.images)
         tasks = {name: TASK_OBJECTS[name] for name in self.tasks}
         streams = lambda purpose: [generator(self.seed, image, purpose) for image in self.ids]  # noqa: E731
-        return CleanReference(outputs, self.labels, tasks, self.classes, False, streams)
+        return CleanReference(outputs, self.labels, tasks, self.classes, "none", streams)
 
     def adversarial_loss(self, attack: Perturbation, objective: str) -> AdversarialLoss:
         reference = self.reference()

@@ -73,7 +73,7 @@ class Paper:
         """As the evaluation would make it."""
         data, protocol = Declared(self.images), PROTOCOLS.get(self.protocol)
         named = (f"model-{index:02d}" for index in range(self.models))
-        models = [LoadedModel(name, nn.Identity(), TASKS, data.classes, False, "", "paper") for name in named]
+        models = [LoadedModel(name, nn.Identity(), TASKS, data.classes, "none", "", "paper") for name in named]
         pairs = [plan_pair((index, 0), model, data, protocol, None, None)[0] for index, model in enumerate(models)]
         return Plan(tuple(pair for pair in pairs if pair is not None), self.batch, 0, 1, "fp32")
 

@@ -31,7 +31,7 @@ class Tiny(nn.Module):
 
 
 def _model(name: str) -> LoadedModel:
-    return LoadedModel(name, Tiny().eval(), ("semantic", "depth"), CITYSCAPES19, False, "0" * 64, "tiny")
+    return LoadedModel(name, Tiny().eval(), ("semantic", "depth"), CITYSCAPES19, "none", "0" * 64, "tiny")
 
 
 for index in range(COUNT):

@@ -17,7 +17,7 @@ FEW, MANY = [0.5] * 16, [0.9] * 16
         ("probabilities", {"tasks": ["semantic"]}, "attacks"),
         ("probabilities", {"tasks": []}, ""),
         ("clamped", {"shares": {"semantic": 0.6}}, "everything"),
-        ("clamped", {"shares": {"semantic": 0.4}}, ""),
+        ("clamped", {"shares": {"semantic": 0.1}}, ""),
         ("shattered_gradient", {"tasks": {"semantic": {"raised": [0.3] * 8, "promised": [4.0] * 8}}}, "white boxes"),
         ("shattered_gradient", {"tasks": {"semantic": {"raised": [0.5] * 8, "promised": [4.0] * 8}}}, ""),
         ("hidden_gradient", {"tasks": {"semantic": {"unreached": 0.9, "effect": 0.6}}}, "white boxes"),
@@ -54,6 +54,12 @@ def test_random_output_under_expectation_is_said_but_believed(tmp_path):
     made = tables(tmp_path, records={"random_output": {"change": 0.5, "draws": 16}})
     assert found(made)["random_output"].level == "warn"
     assert "reproducible for the same batches only" in found(made)["random_output"].text
+    assert row_of(made, "fgsm", 1.0).verdict == "ok"
+
+
+def test_some_predictions_at_a_clamp_are_a_warning(tmp_path):
+    made = tables(tmp_path, records={"clamped": {"shares": {"semantic": 0.11}}})
+    assert found(made)["clamped"].level == "warn"
     assert row_of(made, "fgsm", 1.0).verdict == "ok"
 
 

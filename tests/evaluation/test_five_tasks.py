@@ -77,7 +77,7 @@ def untrained(tasks=FIVE, source=None) -> nn.Module:
 
 
 def loaded(net: nn.Module, tasks=FIVE, name="nano") -> LoadedModel:
-    return LoadedModel(name, for_inference(net), tasks, CITYSCAPES19, False, "0" * 64, "test")
+    return LoadedModel(name, for_inference(net), tasks, CITYSCAPES19, "none", "0" * 64, "test")
 
 
 @pytest.fixture(scope="module")

@@ -63,7 +63,7 @@ class Squares(nn.Module):
 
 def prepared(depth, **changes):
     net = Squares(depth).eval().requires_grad_(False)
-    model = LoadedModel("squares", net, ("semantic",), CLASSES, False, "0" * 64, "memory")
+    model = LoadedModel("squares", net, ("semantic",), CLASSES, "none", "0" * 64, "memory")
     return PreparedEvaluation(
         EvaluationConfig(
             models=[InMemory("squares", model)],

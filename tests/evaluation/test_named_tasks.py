@@ -58,7 +58,7 @@ def members(own):
 def loaded(name, heads, classes, own_classes):
     module = Heads(heads).eval()
     tasks = tuple(key for key, _ in heads)
-    return InMemory(name, LoadedModel(name, module, tasks, classes, False, "0" * 64, "test", own_classes=own_classes))
+    return InMemory(name, LoadedModel(name, module, tasks, classes, "none", "0" * 64, "test", own_classes=own_classes))
 
 
 PROTOCOL = Protocol("few", (AttackPlan("pgd", (4.0,)), AttackPlan("dag", (4.0,), params={"steps": 3})))

@@ -14,7 +14,7 @@ from robustbench_seg.models.base import LoadedModel
 
 
 def _in_memory(module):
-    return InMemory("m", LoadedModel("m", module, ("semantic",), CAMVID11, False, "1", "test"))
+    return InMemory("m", LoadedModel("m", module, ("semantic",), CAMVID11, "none", "1", "test"))
 
 
 class _Exiting(nn.Module):
@@ -90,6 +90,6 @@ def test_a_model_of_the_wrong_shape_is_refused_before_any_work(request_for, tmp_
         def forward(self, x):
             return {"semantic": x.mean(1)}
 
-    model = LoadedModel("w", Wrong(), ("semantic",), CAMVID11, False, "1", "test")
+    model = LoadedModel("w", Wrong(), ("semantic",), CAMVID11, "none", "1", "test")
     with pytest.raises(InputError, match="1 channels for 11"):
         run_evaluation(PreparedEvaluation(request_for(models=[InMemory("w", model)]), tmp_path / "r"), tmp_path / "r")

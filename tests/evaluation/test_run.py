@@ -189,7 +189,7 @@ def test_a_gpu_multiplies_float32_exactly_in_a_run_and_as_before_after_it(reques
             seen.add((torch.backends.cuda.matmul.fp32_precision, torch.backends.cudnn.conv.fp32_precision))
             return {"semantic": super().forward(x)}
 
-    model = InMemory("m", LoadedModel("m", Seeing(3, 11, 1), ("semantic",), CAMVID11, False, "1", "test"))
+    model = InMemory("m", LoadedModel("m", Seeing(3, 11, 1), ("semantic",), CAMVID11, "none", "1", "test"))
     with tf32(True):
         run_evaluation(PreparedEvaluation(request_for(models=[model], in_process=True), tmp_path), tmp_path)
         assert seen == {("ieee", "ieee")}

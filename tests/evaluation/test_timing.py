@@ -42,7 +42,7 @@ def counted(monkeypatch):
 
 
 def context_of(request_for, module, *attacks):
-    model = LoadedModel("m", module, ("semantic",), CAMVID11, False, "1", "test")
+    model = LoadedModel("m", module, ("semantic",), CAMVID11, "none", "1", "test")
     protocol = Protocol("some", (AttackPlan("gaussian", (1.0,)), *attacks))
     prepared = PreparedEvaluation(request_for(models=[InMemory("m", model)], protocol=protocol))
     return prepared.workplace.context(prepared.plan.pairs[0])
@@ -78,8 +78,8 @@ def test_what_cannot_be_scored_takes_no_time(request_for, counted, monkeypatch):
 
 
 def test_a_model_that_takes_one_image_at_a_time_can_be_evaluated(request_for):
-    model = LoadedModel("m", _Few(1), ("semantic",), CAMVID11, False, "1", "test")
+    model = LoadedModel("m", _Few(1), ("semantic",), CAMVID11, "none", "1", "test")
     assert PreparedEvaluation(request_for(models=[InMemory("m", model)])).estimate().seconds > 0
-    model = LoadedModel("m", _Few(0), ("semantic",), CAMVID11, False, "1", "test")
+    model = LoadedModel("m", _Few(0), ("semantic",), CAMVID11, "none", "1", "test")
     with pytest.raises(InputError, match="fails on the first image"):
         PreparedEvaluation(request_for(models=[InMemory("m", model)])).estimate()

@@ -51,7 +51,7 @@ def test_a_model_that_moves_while_it_is_measured_is_refused(request_for, tmp_pat
 
 
 def _in_memory(module):
-    return InMemory("m", LoadedModel("m", module, ("semantic",), CAMVID11, False, "1", "test"))
+    return InMemory("m", LoadedModel("m", module, ("semantic",), CAMVID11, "none", "1", "test"))
 
 
 def row(run, **where):
@@ -102,8 +102,8 @@ def test_a_failed_image_fails_its_cell_and_is_tried_again(request_for, tmp_path,
 
     net = MODELS.get("toy-single")().module
     image = torch.from_numpy(DATASETS.get("toy")()[4].image).permute(2, 0, 1).float() / 255
-    broken = LoadedModel("m", _Broken(net, image, how), ("semantic",), CAMVID11, False, "1", "test")
-    fixed = LoadedModel("m", net, ("semantic",), CAMVID11, False, "1", "test")
+    broken = LoadedModel("m", _Broken(net, image, how), ("semantic",), CAMVID11, "none", "1", "test")
+    fixed = LoadedModel("m", net, ("semantic",), CAMVID11, "none", "1", "test")
     folder = tmp_path / "run"
     run = run_evaluation(PreparedEvaluation(request_for(models=[InMemory("m", broken)]), folder), folder)
     clean = row(run, attack="clean", metric="miou")

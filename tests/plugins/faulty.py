@@ -175,7 +175,7 @@ def model(name, one=False):
 
     def add(wrong):
         def make():
-            return LoadedModel(name, Faulty(wrong, one).eval(), ("semantic",), CAMVID11, False, name, "faulty")
+            return LoadedModel(name, Faulty(wrong, one).eval(), ("semantic",), CAMVID11, "none", name, "faulty")
 
         MODELS.register(name, "faulty")(make)
         return wrong
@@ -269,7 +269,7 @@ class BatchNorm(Faulty):
 @MODELS.register("with-batch-norm")
 def with_batch_norm():
     """A model with state."""
-    return LoadedModel("with-batch-norm", BatchNorm().eval(), ("semantic",), CAMVID11, False, "bn", "faulty")
+    return LoadedModel("with-batch-norm", BatchNorm().eval(), ("semantic",), CAMVID11, "none", "bn", "faulty")
 
 
 class Raising(Semantic):
@@ -307,7 +307,7 @@ for task in (Raising, RaisingLate):
 def _measured(name):
     def make():
         net = MODELS.get("toy-single")().module
-        return LoadedModel(f"measures-{name}", net, ("semantic", name), CAMVID11, False, name, "faulty")
+        return LoadedModel(f"measures-{name}", net, ("semantic", name), CAMVID11, "none", name, "faulty")
 
     return make
 

@@ -66,7 +66,7 @@ class ColourNet(nn.Module):
 
 
 def _model(name, tasks):
-    return LoadedModel(name, ColourNet(tasks).eval(), tasks, CAMVID11, False, "0" * 64, "toy")
+    return LoadedModel(name, ColourNet(tasks).eval(), tasks, CAMVID11, "none", "0" * 64, "toy")
 
 
 DATASETS.register("toy", "twelve tiny images")(Toy)

@@ -21,8 +21,8 @@ class Labelled(list):
 
 def test_the_mean_depth_is_of_valid_pixels():
     data = Labelled("depth", [[2.0, 0.0, 90.0]], [[4.0, 6.0, 0.0]])
-    model = constant("mean depth", "depth", mean_depth(data), data, median_scaling=True)
-    assert (model.name, model.value.median_scaling, model.value.tasks) == ("mean depth", True, ("depth",))
+    model = constant("mean depth", "depth", mean_depth(data), data, depth_align="median")
+    assert (model.name, model.value.depth_align, model.value.tasks) == ("mean depth", "median", ("depth",))
     assert model.value.module(torch.zeros(2, 3, 1, 3))["depth"].tolist() == [[[3.0, 6.0, 80.0]]] * 2
 
 

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from robustbench_seg.errors import UsageError
-from robustbench_seg.tasks.depth import Depth, median_ratio
+from robustbench_seg.tasks.depth import Depth
+from robustbench_seg.tasks.depth_align import median_ratio
 
 TASK = Depth()
 CLASSES = 4

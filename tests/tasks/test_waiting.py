@@ -13,6 +13,7 @@ from robustbench_seg.attacks.objectives.margins import changeable, logits_of
 from robustbench_seg.tasks.base import LossSettings
 from robustbench_seg.tasks.dense import DenseTask
 from robustbench_seg.tasks.depth import Depth
+from robustbench_seg.tasks.depth_align import ALIGNMENTS
 from robustbench_seg.tasks.instances.assign import assign
 from robustbench_seg.tasks.instances.dense import DenseInstances
 from robustbench_seg.tasks.registry import TASKS
@@ -60,7 +61,8 @@ def what_attacks_ask(task, output, made, settings=SETTINGS):
         if value.requires_grad:
             differentiate(value, output)
     task.valid(label)
-    task.rescaling(output, label)(output)
+    for how in ALIGNMENTS:
+        task.rescaling(output, label, how)(output)
 
 
 def test_what_an_attack_asks_of_a_task_does_not_wait(task, output):
@@ -129,9 +131,10 @@ def test_sums_of_errors_do_not_depend_on_the_batch(name, size):
         assert (together[:, :CLASSES, -1].sum(1) < together[:, CLASSES, -1]).all(), "some pixels are of no class"
 
 
-def test_medians_and_a_batch_without_a_label_do_not_wait():
+@pytest.mark.parametrize("how", ["median", "affine"])
+def test_alignments_and_a_batch_without_a_label_do_not_wait(how):
     output, label = made_for("depth")
     with waits() as found:
-        ratio = Depth().rescaling(output, torch.cat([label[:2], torch.zeros_like(label[2:])]))(output) / output
+        ratio = Depth().rescaling(output, torch.cat([label[:2], torch.zeros_like(label[2:])]), how)(output) / output
     assert not found
-    assert ratio[2].unique().tolist() == [1.0]
+    torch.testing.assert_close(ratio[2], torch.ones_like(ratio[2]))

@@ -29,17 +29,15 @@ class CleanReference:
     labels: Labels
     tasks: Tasks
     classes: ClassSet
-    median_scaling: bool
+    depth_align: str
     generators: Callable[[str], Sequence[np.random.Generator]]
 
     def scale(self, task: Task) -> Callable[[Any], Any]:
         """What a task's outputs go through before they are compared with labels.
 
-        Relative depth is compared at the scale of its clean prediction, a constant of the attack.
+        Relative depth is compared at the scale (and shift) of its clean prediction, constants of the attack.
         """
-        if not self.median_scaling:
-            return as_it_is
-        return task.rescaling(self.outputs[task.key], self.labels[task.key])
+        return task.rescaling(self.outputs[task.key], self.labels[task.key], self.depth_align)
 
 
 def target_counts(targets: Tensor, changed: Tensor, reached: Tensor) -> Mapping[str, Tensor]:

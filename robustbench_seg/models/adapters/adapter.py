@@ -15,9 +15,9 @@ from robustbench_seg.models.adapters.outputs import OutputSpec, kind, select
 from robustbench_seg.models.adapters.sizes import AnySize, SizeRule
 from robustbench_seg.models.blocks.normalization import PRESETS, Normalization, Normalize
 from robustbench_seg.tasks.dense import DenseTask
+from robustbench_seg.tasks.depth_align import ALIGNMENTS, NONE, DepthAlignment
 from robustbench_seg.tasks.registry import load_task
 
-MIN_INVERSE = 1e-6
 ORDERS = ("rgb", "bgr")
 _MOST_AT_1 = 2.0
 """No mean or std of an image in [0,1] is larger."""
@@ -88,14 +88,19 @@ class Adapter(nn.Module):
     """
 
     def __init__(
-        self, net: nn.Module, spec: InputSpec, outputs: Sequence[OutputSpec], classes: Sequence[ClassSet]
+        self,
+        net: nn.Module,
+        spec: InputSpec,
+        outputs: Sequence[OutputSpec],
+        classes: Sequence[ClassSet],
+        depth: DepthAlignment = ALIGNMENTS[NONE],
     ) -> None:
-        """`classes` are those of each output; tasks without classes have no use for them."""
+        """`classes` are those of each output, also of tasks that have none; `depth` is how depth is aligned."""
         super().__init__()
         self.net = net
         self.normalize = Normalize(spec.normalization())
         self.spec = spec
-        self.heads = tuple(Head.of(output, own) for output, own in zip(outputs, classes, strict=True))
+        self.heads = tuple(Head.of(output, own, depth) for output, own in zip(outputs, classes, strict=True))
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """One output per task; InputError where what the network returns does not fit."""
@@ -112,13 +117,14 @@ class Head:
     spec: OutputSpec
     task: DenseTask
     alignment: Alignment | None
+    depth: DepthAlignment
 
     @classmethod
-    def of(cls, spec: OutputSpec, classes: ClassSet) -> Head:
+    def of(cls, spec: OutputSpec, classes: ClassSet, depth: DepthAlignment) -> Head:
         """The head of a spec in the classes that it predicts."""
         task = load_task(spec.task)
         assert isinstance(task, DenseTask)
-        return cls(spec, task, align(classes, classes) if task.has_classes else None)
+        return cls(spec, task, align(classes, classes) if task.has_classes else None, depth)
 
     def output(self, raw: object, seen: Sequence[int], shape: Sequence[int], size: SizeRule) -> Tensor:
         """The task's output for images of `shape`, which the network has seen as `size` brings them to: `seen`."""
@@ -131,7 +137,7 @@ class Head:
             output = self.task.output(maps, shape, self.alignment)
         except InputError as error:
             raise InputError(f"{error} (or name another with {self.spec.option})") from None
-        return output.clamp(min=MIN_INVERSE).reciprocal() if self.spec.inverse else output
+        return self.depth.inverted(output) if self.spec.inverse else output
 
 
 def _times(values: tuple[float, float, float], by: float) -> tuple[float, float, float]:

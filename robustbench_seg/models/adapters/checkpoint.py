@@ -15,6 +15,7 @@ from robustbench_seg.models.adapters.sizes import size_rule
 from robustbench_seg.models.adapters.weights import fill
 from robustbench_seg.models.base import DEFAULT_TASK, LoadedModel, for_inference
 from robustbench_seg.models.catalogue.weights import digest
+from robustbench_seg.tasks.depth_align import MEDIAN, NONE, alignment_of
 from robustbench_seg.tasks.registry import load_task
 
 
@@ -28,7 +29,7 @@ def load_checkpoint(
     channel_order: str = "rgb",
     classes: str | ClassSet | Sequence[str] = CITYSCAPES19,
     outputs: Sequence[str] = (),
-    median_scaling: bool | None = None,
+    depth_align: str | None = None,
     pad_to: int | None = None,
     input_size: str | None = None,
 ) -> LoadedModel:
@@ -38,13 +39,15 @@ def load_checkpoint(
     `weights` is FILE or FILE:KEY; `ignore_unexpected` leaves out what the network lacks.
     `classes` is a known set or a classes file, or several, `NAME=SET` being those of one output alone; without
     `outputs` it is taken for a segmentation network.
-    `median_scaling` None means: where depth is inverse, because disparity and inverse depth are mostly relative.
+    `depth_align` (`tasks.depth_align`) None means: median where depth is inverse, because disparity and inverse depth
+    are mostly relative.
     """
     specs = tuple(OutputSpec.parse(text) for text in outputs) or (OutputSpec(DEFAULT_TASK),)
     tasks = tuple(spec.task for spec in specs)
     if len(set(tasks)) < len(tasks):
         raise UsageError(f"outputs {', '.join(tasks)}: name each task once")
     spec = InputSpec(normalize, input_scale, channel_order, size_rule(pad_to, input_size))
+    align = depth_align or (MEDIAN if any(spec.inverse for spec in specs) else NONE)
     shared, own = classes_of(classes, specs)
     class_set = shared or CITYSCAPES19
     for task in tasks:
@@ -55,14 +58,15 @@ def load_checkpoint(
     if weights is not None:
         where, notes = fill(net, weights, ignore_unexpected)
         origin = f"{factory} + {where}"
-    adapter = for_inference(Adapter(net, spec, specs, [own.get(task, class_set) for task in tasks]))
+    each = [own.get(task, class_set) for task in tasks]
+    adapter = for_inference(Adapter(net, spec, specs, each, alignment_of(align)))
     probe(adapter)
     # With other options or code it is another model.
     how = (
         spec,
         specs,
         [(each.names, each.maps) for each in (class_set, *own.values())],
-        median_scaling,
+        align,
         digest(net),
         _code(factory),
     )
@@ -72,7 +76,7 @@ def load_checkpoint(
         tasks=tasks,
         classes=class_set,
         own_classes=own,
-        median_scaling=any(spec.inverse for spec in specs) if median_scaling is None else median_scaling,
+        depth_align=align,
         sha256=hashlib.sha256(repr(how).encode()).hexdigest(),
         origin=origin,
         summary="custom network, weights of its factory" if weights is None else "custom checkpoint",

@@ -23,6 +23,7 @@ from robustbench_seg.models.networks.build import build, check_forward, paramete
 from robustbench_seg.models.registry import NETWORKS
 from robustbench_seg.registry import Registry
 from robustbench_seg.strict import from_table, read_toml
+from robustbench_seg.tasks.depth_align import NONE, DepthAlign
 from robustbench_seg.tasks.registry import TASKS
 
 CARD, WEIGHTS = "card.toml", "weights.safetensors"
@@ -117,7 +118,7 @@ class Card:
     training: TrainingCard
     evaluation: EvaluationCard
     metrics: dict[str, dict[str, float]]
-    median_scaling: bool = False
+    depth_align: DepthAlign = NONE
     video: VideoCard | None = None
     adaptation: AdaptationCard | None = None
 
@@ -211,7 +212,7 @@ def load_folder(folder: Path) -> LoadedModel:
         module=for_inference(module).to(memory_format=torch.channels_last),
         tasks=card.tasks,
         classes=classes,
-        median_scaling=card.median_scaling,
+        depth_align=card.depth_align,
         sha256=card.sha256,
         origin="catalogue",
         summary=card.summary,

@@ -33,8 +33,8 @@ def streams(purpose: str):
     return [generator(0, f"image {i}", purpose) for i in range(2)]
 
 
-def reference(outputs, labels=None, median_scaling: bool = False) -> CleanReference:
-    return CleanReference(outputs, labels or {}, TASKS, CITYSCAPES19, median_scaling, streams)
+def reference(outputs, labels=None, depth_align: str = "none") -> CleanReference:
+    return CleanReference(outputs, labels or {}, TASKS, CITYSCAPES19, depth_align, streams)
 
 
 def logits_of(prediction: Tensor) -> Tensor:
@@ -125,7 +125,7 @@ def test_relative_depth_is_attacked_at_the_scale_of_the_clean_prediction():
     label = torch.full((1, 2, 3), 10.0)
     clean, attacked = torch.full((1, 2, 3), 2.0), torch.full((1, 2, 3), 4.0)
     adversarial_loss = TaskLoss(TASKS["depth"]).adversarial_loss(
-        reference({"depth": clean}, {"depth": label}, median_scaling=True)
+        reference({"depth": clean}, {"depth": label}, depth_align="median")
     )
     assert adversarial_loss.loss({"depth": clean}).item() == pytest.approx(0)
     assert adversarial_loss.loss({"depth": attacked}).item() == pytest.approx(10), "4 units are 20 m at the clean scale"

@@ -74,7 +74,7 @@ def reference(
 ) -> CleanReference:
     streams = lambda purpose: [generator(seed, str(i), purpose) for i in range(len(images))]  # noqa: E731
     return CleanReference(
-        target_model.outputs(images), {"instances": labels}, {"detection": DETECTION}, TINY, False, streams
+        target_model.outputs(images), {"instances": labels}, {"detection": DETECTION}, TINY, "none", streams
     )
 
 
@@ -139,7 +139,7 @@ def test_the_floor_is_on_the_probability_of_the_most_likely_class():
     adversarial_losses = {}
     for floor in (0.0, 0.05, 0.5001):
         outputs = {"instances": dataclasses.replace(dense, classes=classes)}
-        found = CleanReference(outputs, {}, {}, TINY, False, list)
+        found = CleanReference(outputs, {}, {}, TINY, "none", list)
         adversarial_loss = Swap("person", "car", DETECTION).adversarial_loss(found, floor)
         assert adversarial_loss.outcome is not None
         adversarial_losses[floor] = int(adversarial_loss.outcome(outputs)["targets"])

@@ -52,8 +52,8 @@ def labels():
     return {"semantic": semantic, "depth": depth, "instances": labelled(KNOWN)}
 
 
-def reference(outputs, labels, tasks=FIVE, median_scaling=False) -> CleanReference:
-    return CleanReference(outputs, labels, tasks, TINY, median_scaling, lambda purpose: [])
+def reference(outputs, labels, tasks=FIVE, depth_align="none") -> CleanReference:
+    return CleanReference(outputs, labels, tasks, TINY, depth_align, lambda purpose: [])
 
 
 def goal_of(text, outputs, labels, **more):
@@ -154,7 +154,7 @@ def test_relative_depth_is_compared_at_the_scale_of_its_clean_prediction(outputs
     tripled = {**outputs, "depth": labels["depth"] / 3}
     losses = every_loss(outputs, labels)
     for text, rest in (("loss:depth", 0.0), ("group:geometric", losses["instance_depth"][0])):
-        adversarial_loss = goal_of(text, tripled, labels, median_scaling=True)
+        adversarial_loss = goal_of(text, tripled, labels, depth_align="median")
         torch.testing.assert_close(adversarial_loss.loss(tripled)[0], torch.as_tensor(rest), atol=1e-4, rtol=1e-5)
         moved = {**tripled, "depth": tripled["depth"] + 1}
         torch.testing.assert_close(adversarial_loss.loss(moved)[0], torch.as_tensor(rest) + 3, atol=1e-3, rtol=1e-5)

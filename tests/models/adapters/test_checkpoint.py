@@ -82,7 +82,7 @@ def test_wrappings_and_prefixes(code, tmp_path, content):
     assert not model.module.training
     assert model.tasks == ("semantic",)
     assert model.classes is CAMVID11
-    assert not model.median_scaling
+    assert model.depth_align == "none"
 
 
 def test_safetensors_in_half_precision(code, tmp_path):
@@ -185,9 +185,12 @@ def test_torchvision_takes_the_class_count():
 def test_relative_depth_is_median_scaled_by_default(code):
     code.write_text(CODE.replace("self.body(x)}", "self.body(x)[:, :1]}"))
     net = f"{code}:Net"
-    assert load_checkpoint(net, outputs=["depth=out:inverse"]).median_scaling
-    assert not load_checkpoint(net, outputs=["depth=out"]).median_scaling
-    assert not load_checkpoint(net, outputs=["depth=out:inverse"], median_scaling=False).median_scaling
+    assert load_checkpoint(net, outputs=["depth=out:inverse"]).depth_align == "median"
+    assert load_checkpoint(net, outputs=["depth=out"]).depth_align == "none"
+    for how in ("none", "affine"):
+        assert load_checkpoint(net, outputs=["depth=out:inverse"], depth_align=how).depth_align == how
+    with pytest.raises(UsageError, match="unknown depth alignment 'afine'; did you mean affine"):
+        load_checkpoint(net, outputs=["depth=out:inverse"], depth_align="afine")
 
 
 def test_another_normalisation_is_another_model(code):

@@ -224,7 +224,7 @@ def test_what_is_written(tmp_path, adapted_recipe, toy, splits, weight):
     card = export(recipe, toy, tmp_path / "work", tmp_path / "tiny", unlabelled=splits)
     assert read_card(tmp_path / "tiny") == card
     assert (card.adaptation.batch, card.adaptation.weight, card.adaptation.evaluation.images) == (3, weight, 2)
-    assert card.median_scaling
+    assert card.depth_align == "median"
     for task, metric in (("semantic", "miou"), ("depth", "rmse")):
         logged = float(best[f"target_{task}_{metric}"])
         assert card.adaptation.metrics[task][metric] == pytest.approx(logged, abs=0.02), "rounded to fp16"

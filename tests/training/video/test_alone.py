@@ -45,6 +45,6 @@ def test_it_is_exported_with_what_it_was_measured_on(tmp_path, joint_recipe, toy
     card = read_card(tmp_path / "tiny")
     assert card.tasks == ("depth",)
     assert card.training.selection == "step 1, the last"
-    assert card.median_scaling
+    assert card.depth_align == "median"
     assert card.video.metrics["abs_rel"] >= 0
     assert set(load_folder(tmp_path / "tiny").module(torch.rand(1, 3, 64, 64))) == {"depth"}

@@ -109,14 +109,14 @@ def test_the_exported_network_is_a_plain_one(tmp_path, joint_recipe, toy, sets):
     export(joint_recipe, toy, tmp_path / "work", tmp_path / "tiny", unlabelled=sets)
     card = read_card(tmp_path / "tiny")
     assert card.tasks == ("semantic", "depth")
-    assert card.median_scaling
+    assert card.depth_align == "median"
     assert (card.video.dataset, card.video.batch, card.video.gradient_scale) == ("film", 2, 0.1)
     assert card.video.terms == "made up too"
     assert load_folder(tmp_path / "tiny").terms == "made up; made up too"
     # One constant depth, scaled by its median, has no error where the prediction is as flat.
     assert 0 <= card.video.metrics["abs_rel"] < 5
     loaded = load_folder(tmp_path / "tiny")
-    assert loaded.median_scaling
+    assert loaded.depth_align == "median"
     outputs = loaded.module(torch.rand(1, 3, 64, 96))
     assert outputs["semantic"].shape == (1, 3, 64, 96)
     assert np.isfinite(outputs["depth"].detach().numpy()).all()
@@ -135,7 +135,7 @@ def test_labelled_data_need_no_depth(tmp_path, joint_recipe, toy, sets, monkeypa
     train(joint_recipe, toy, toy, tmp_path / "work", unlabelled=sets)
     card = export(joint_recipe, toy, tmp_path / "work", tmp_path / "tiny", unlabelled=sets)
     assert list(card.metrics) == ["semantic"]
-    assert card.median_scaling
+    assert card.depth_align == "median"
     assert 0 <= card.video.metrics["abs_rel"] < 5
 
 

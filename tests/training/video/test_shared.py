@@ -196,7 +196,7 @@ def test_what_is_exported_is_the_network_alone(tmp_path, shared_recipe, toy, set
     export(recipe, toy, tmp_path / "work", tmp_path / "tiny", unlabelled=sets)
     card = read_card(tmp_path / "tiny")
     assert card.tasks == ("semantic", "depth")
-    assert card.median_scaling
+    assert card.depth_align == "median"
     assert card.video.gradient_scale is None
     assert card.video.metrics["abs_rel"] >= 0
     assert load_folder(tmp_path / "tiny").module(torch.rand(1, 3, 64, 96))["depth"].shape == (1, 64, 96)
