@@ -179,6 +179,11 @@ def script(path: Path) -> None:
     torch.jit.save(torch.jit.trace(nn.Conv2d(3, 19, 1), torch.zeros(1, 3, 4, 4)), str(path))
 
 
+def script_net(path: Path) -> None:
+    torch.save(Net(), path, _use_new_zipfile_serialization=False)
+    path.write_bytes(path.read_bytes().replace(Net.__module__.encode(), b"__main__"))
+
+
 def picture(form: str) -> Callable[[Path], object]:
     return lambda path: Image.new("RGB", (8, 8)).save(path, form)
 
@@ -300,10 +305,14 @@ CODE = {
     "a call, then nothing": Bad(data(with_pickle(b"\x80\x02cos\nmkdir\n(X\x08\x00\x00\x00executedtR0")), "damaged"),
     "a whole network": Bad(torch_save(Net()), "c = torch.load('w.pth', map_location='cpu', weights_only=False)"),
     "a whole network, old format": Bad(legacy(Net()), "bad_checkpoints.Net"),
+    "a network of a script": Bad(script_net, 'python -c "from SCRIPT import Net; import torch; '),
     "a network in an entry": Bad(torch_save({"epoch": 1, "model": Net()}), "c['model'].state_dict()"),
     "a loss": Bad(
         torch_save({"state_dict": state(), "hyper_parameters": {"loss": nn.CrossEntropyLoss()}}),
         "torch.save(c['state_dict'], 'w-weights.pth')",
+    ),
+    "an entry that ends the command": Bad(
+        torch_save({"x'; rm -r .; '": state(), "loss": nn.CrossEntropyLoss()}), "c.get('state_dict', c.get('model', c))"
     ),
     "an enum": Bad(torch_save(state() | {"metric": Metric.MIOU}), "bad_checkpoints.Metric"),
     "a function": Bad(torch_save(state() | {"norm": functools.partial(nn.BatchNorm2d, eps=1.0)}), "functools.partial"),
@@ -318,7 +327,10 @@ DOES_NOT_FIT = {
         torch_save({"optimizer": torch.optim.SGD([torch.zeros(1)], 0.1).state_dict()}), "holds no named tensors"
     ),
     "another network": Bad(torch_save({"conv1.kernel": torch.zeros(3)}), "2 missing (weight, bias)"),
-    "another number of classes": Bad(torch_save({"weight": torch.zeros(11, 3, 1, 1), "bias": torch.zeros(11)}), "11"),
+    "another number of classes": Bad(
+        torch_save({"weight": torch.zeros(11, 3, 1, 1), "bias": torch.zeros(11)}),
+        "11 outputs for 19: give the --classes",
+    ),
     "a missing key": Bad(torch_save({"state_dict": {"weight": state()["weight"]}}), "w.pth:state_dict: weights do not"),
     "an extra key": Bad(
         torch_save({"state_dict": state() | {"criterion.weight": torch.ones(19)}}),
@@ -330,8 +342,11 @@ DOES_NOT_FIT = {
         options=("--ignore-unexpected",),
     ),
     "numbers that are none": Bad(torch_save(state() | {"bias": torch.full((19,), torch.nan)}), "1 not finite (bias)"),
-    "whole numbers": Bad(torch_save(state() | {"bias": torch.zeros(19, dtype=torch.int8)}), "1 of integers"),
-    "complex numbers": Bad(torch_save(state() | {"bias": torch.zeros(19) * 1j}), "bias"),
+    "whole numbers": Bad(
+        torch_save(state() | {"bias": torch.zeros(19, dtype=torch.int8)}),
+        "1 of numbers that are not floating (quantised?) (bias)",
+    ),
+    "complex numbers": Bad(torch_save(state() | {"bias": torch.zeros(19) * 1j}), "not floating"),
     "names with escape codes": Bad(
         torch_save(state() | {"\x1b[31mred\nline" + "x" * 500: torch.zeros(1)}), "(?[31mred?line"
     ),
@@ -355,6 +370,7 @@ AS_MODELS = {
     "TorchScript": Bad(script, "is a TorchScript program"),
     "ONNX": Bad(data(ONNX), "is an ONNX model"),
     "a pointer": Bad(data(POINTER), "git lfs pull"),
+    "a cut file": Bad(changed(lambda content: content[:99]), "fetch or write the file again"),
     "nothing": Bad(lambda path: None, "w.pth: no such file"),
     "an entry": Bad(torch_save({"model": state()}), "-m FILE.py:factory --weights w.pth", USAGE, ":model"),
 }

@@ -12,21 +12,25 @@ from robustbench_seg.errors import InputError, UsageError
 from robustbench_seg.models.adapters.entries import State, choose
 from robustbench_seg.models.catalogue.weights import fit, read_safetensors
 from robustbench_seg.models.weightfiles.formats import Format, format_of
-from robustbench_seg.models.weightfiles.torchfile import read_torch
+from robustbench_seg.models.weightfiles.torchfile import ConversionError, read_torch
 from robustbench_seg.registry import printable
 
 
 def fill(net: nn.Module, weights: str | Path, ignore_unexpected: bool = False) -> tuple[str, tuple[str, ...]]:
     """Load FILE or FILE:KEY into a network; the entry that was taken, as FILE:ENTRY, and notes on what was chosen."""
     path, key = split_entry(str(weights))
-    choice = choose(read_weights(path), _tensors(net), str(path), key)
+    network = _tensors(net)
+    choice = choose(read_weights(path), network, str(path), key)
     where = f"{path}:{choice.entry}" if choice.entry else str(path)
     unexpected = (
         "" if not choice.extra else f"{_counted(choice.extra)} that the network lacks ({_listed(choice.extra)})"
     )
     if choice.fits and unexpected and not ignore_unexpected:
         raise InputError(f"{where}: has {unexpected}; --ignore-unexpected leaves them out, if they only serve training")
-    fit(net, choice.state if ignore_unexpected else choice.extra | choice.state, where)
+    try:
+        fit(net, choice.state if ignore_unexpected else choice.extra | choice.state, where)
+    except InputError as error:
+        raise InputError(f"{error}{_other_outputs(choice.state, network)}") from None
     notes = []
     if choice.other is not None:
         notes.append(
@@ -46,7 +50,7 @@ def refuse_as_model(path: Path) -> NoReturn:
     if form is not Format.SAFETENSORS:
         try:
             read_torch(path, form)
-        except InputError as error:
+        except ConversionError as error:
             raise InputError(f"model {error}; then evaluate those: {call.removesuffix(str(path))}FILE") from None
     raise UsageError(f"model '{path}': holds weights alone; give the code that builds the network too: {call}")
 
@@ -69,6 +73,15 @@ def read_weights(path: Path) -> object:
 
 def _tensors(net: nn.Module) -> State:
     return {key: value for key, value in net.state_dict().items() if isinstance(value, Tensor)}
+
+
+def _other_outputs(state: State, network: State) -> str:
+    """A hint where shapes differ in the number of outputs alone, as of a head for other classes."""
+    shapes = [(value.shape, network[name].shape) for name, value in state.items()]
+    counts = {(*a[:1], *b[:1]) if a[1:] == b[1:] else () for a, b in shapes if a != b}
+    if len(counts) != 1 or () in counts:
+        return ""
+    return "; {} outputs for {}: give the --classes or the factory that it was trained with".format(*counts.pop())
 
 
 def _counted(keys: Sized) -> str:

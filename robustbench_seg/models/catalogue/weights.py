@@ -68,13 +68,13 @@ def fit(module: nn.Module, state: Mapping[str, Tensor], where: str) -> None:
     ]
     # Values are looked at where the shape is right alone: a file may claim a tensor of any size.
     fitting = [key for key, value in expected.items() if key in state and state[key].shape == value.shape]
-    integers = [key for key in fitting if expected[key].is_floating_point() and not state[key].is_floating_point()]
-    infinite = [key for key in fitting if key not in integers and not torch.isfinite(state[key].float()).all()]
+    others = [key for key in fitting if expected[key].is_floating_point() and not state[key].is_floating_point()]
+    infinite = [key for key in fitting if key not in others and not torch.isfinite(state[key].float()).all()]
     kinds = {
         "missing": missing,
         "unexpected": unexpected,
         "of another shape": shapes,
-        "of integers (quantised?)": integers,
+        "of numbers that are not floating (quantised?)": others,
         "not finite": infinite,
     }
     problems = [f"{len(keys)} {kind} ({_first(keys)})" for kind, keys in kinds.items() if keys]

@@ -218,7 +218,7 @@ def test_the_command_of_the_refusal_converts(tmp_path, wrap, zipped):
     torch.save(wrap(net(1)), tmp_path / "w.pth", _use_new_zipfile_serialization=zipped)
     with pytest.raises(InputError, match=r"torch\.nn\.modules") as caught:
         fill(net(), tmp_path / "w.pth")
-    command = str(caught.value).partition("): python ")[2]
+    command = str(caught.value).partition("(which it runs): python ")[2]
     subprocess.run([sys.executable, *shlex.split(command)], cwd=tmp_path, check=True, capture_output=True)
     other = net()
     fill(other, tmp_path / "w-weights.pth")
