@@ -26,7 +26,8 @@ def load_model(name: str, **options: Any) -> LoadedModel:
 
     Args:
         name: an entry of the catalogue or of a plugin, a folder that `robustseg train` wrote, or code
-            (`FILE.py:factory`, `package.module:factory`, `torchvision:NAME`).
+            (`FILE.py:factory`, `package.module:factory`) or a source and a name (`hf:FOLDER`, `smp:ARCH/ENCODER`,
+            `torchvision:NAME`, `onnx:FILE`).
         options: for code alone, how it is loaded and called: `weights` (FILE or FILE:KEY), `ignore_unexpected`,
             `normalize`, `input_scale`, `channel_order`, `pad_to`, `input_size`, `classes`, `outputs`, as the
             command's options.

@@ -116,7 +116,8 @@ def own_options(command: Callable[..., None]) -> Callable[..., None]:
     "--model",
     "models",
     multiple=True,
-    help="Catalogue name, a folder DIR/NAME that train wrote, FILE.py:factory, package:factory or torchvision:NAME.",
+    help="Catalogue name, a folder DIR/NAME that train wrote, FILE.py:factory, package:factory, hf:FOLDER, "
+    "smp:ARCH/ENCODER, torchvision:NAME or onnx:FILE.",
 )
 @click.option("-d", "--dataset", "datasets", multiple=True, metavar="NAME[:ROOT]", help="Data set, with its folder.")
 @click.option("-p", "--protocol", help=f"Named protocol or a .toml file (default {DEFAULT_PROTOCOL}).")

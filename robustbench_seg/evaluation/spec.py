@@ -59,9 +59,9 @@ class ModelSpec:
             return load_folder(Path(self.folder))
         if self.own is None:
             return MODELS.get(self.name)()
-        from robustbench_seg.models.adapters.checkpoint import load_checkpoint
+        from robustbench_seg.models.adapters.checkpoint import open_checkpoint
 
-        return load_checkpoint(self.name, **self.own)
+        return open_checkpoint(self.name, self.own)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from robustbench_seg.models.base import LoadedModel
     from robustbench_seg.models.blocks.pose import PoseParameters
     from robustbench_seg.models.networks.base import NetworkParameters
+    from robustbench_seg.models.sources.base import Source
 
 
 _NETWORKS = {
@@ -36,6 +37,13 @@ _NETWORKS = {
 }
 _POSE_NETWORKS = {
     "resnet": ("models.blocks.pose:ResNetPoseParameters", "an encoder of two frames, and convolutions (monodepth2's)"),
+}
+_SOURCES = {
+    "hf": ("models.sources.huggingface:HuggingFace", "a folder of transformers' save_pretrained: hf:FOLDER"),
+    "onnx": ("models.sources.onnx:ONNX", "an ONNX file, converted to torch: onnx:FILE"),
+    "smp": ("models.sources.smp:SMP", "segmentation_models_pytorch: smp:ARCH/ENCODER"),
+    "timm": ("models.sources.smp:Timm", "says which network of smp has a backbone of timm"),
+    "torchvision": ("models.sources.torchvision:Torchvision", "torchvision's segmentation networks: torchvision:NAME"),
 }
 
 
@@ -60,5 +68,8 @@ NETWORKS: Registry[type[NetworkParameters]] = Registry(
 )
 POSE_NETWORKS: Registry[type[PoseParameters]] = Registry(
     "pose network", "pose_networks", lambda: built_in("pose network", _POSE_NETWORKS, "models/registry.py")
+)
+SOURCES: Registry[type[Source]] = Registry(
+    "source", "sources", lambda: built_in("source", _SOURCES, "models/registry.py")
 )
 MODELS: Registry[Callable[[], LoadedModel]] = Registry("model", "models", _cards)

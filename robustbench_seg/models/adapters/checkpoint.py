@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from robustbench_seg.classes import CITYSCAPES19, ClassSet
 from robustbench_seg.errors import UsageError
 from robustbench_seg.models.adapters.adapter import Adapter, InputSpec, probe
-from robustbench_seg.models.adapters.factory import make
+from robustbench_seg.models.adapters.factory import declared, make
 from robustbench_seg.models.adapters.outputs import OutputSpec, classes_of
 from robustbench_seg.models.adapters.sizes import size_rule
 from robustbench_seg.models.adapters.weights import fill
@@ -17,6 +18,16 @@ from robustbench_seg.models.base import DEFAULT_TASK, LoadedModel, for_inference
 from robustbench_seg.models.catalogue.weights import digest
 from robustbench_seg.tasks.depth_align import MEDIAN, NONE, alignment_of
 from robustbench_seg.tasks.registry import load_task
+
+_SIZES = ("pad_to", "input_size")
+
+
+def open_checkpoint(factory: str, given: Mapping[str, Any]) -> LoadedModel:
+    """`load_checkpoint` with the options given, and for the others what the network's source says of it."""
+    known = dict(declared(factory))
+    if any(key in given for key in _SIZES):
+        known = {key: value for key, value in known.items() if key not in _SIZES}
+    return load_checkpoint(factory, **{**known, **given})
 
 
 def load_checkpoint(

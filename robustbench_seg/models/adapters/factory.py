@@ -1,30 +1,32 @@
-"""Networks from custom code: `FILE.py:factory`, `package.module:factory`, `torchvision:NAME`."""
+"""Networks from custom code, `FILE.py:factory` and `package.module:factory`, and from sources, `torchvision:NAME`."""
 
 from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
-import torchvision.models
 from torch import nn
 from torch.nn.parameter import is_lazy
 
 from robustbench_seg.errors import InputError, RobustsegError, UsageError
 from robustbench_seg.models.adapters.weights import refuse_as_model
+from robustbench_seg.models.registry import SOURCES
 from robustbench_seg.registry import described, run_file, unknown
 
-FORMS = "FILE.py:factory, package.module:factory or torchvision:NAME"
+FORMS = "FILE.py:factory, package.module:factory, hf:FOLDER, smp:ARCH/ENCODER, torchvision:NAME or onnx:FILE"
 
 
 def make(spec: str, num_classes: int) -> nn.Module:
     """The network that a spec names. What the user's code raises becomes one InputError line."""
+    kind, _, rest = spec.partition(":")
+    if kind in SOURCES and rest:
+        return SOURCES.get(kind)().network(rest, num_classes)
     source, _, name = spec.rpartition(":")
     if not source or not name:
         raise UsageError(f"model {spec!r}: use {FORMS}")
-    if source == "torchvision":
-        return _torchvision(name, num_classes)
     module = _imported(source, spec)
     if not hasattr(module, name):
         public = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
@@ -40,14 +42,10 @@ def make(spec: str, num_classes: int) -> nn.Module:
     return made
 
 
-def _torchvision(name: str, num_classes: int) -> nn.Module:
-    known = torchvision.models.list_models(module=torchvision.models.segmentation)
-    if name not in known:
-        raise UsageError(unknown("torchvision segmentation model", name, known))
-    # Without weights=None and weights_backbone=None torchvision would download some.
-    net = torchvision.models.get_model(name, weights=None, weights_backbone=None, num_classes=num_classes)
-    assert isinstance(net, nn.Module)
-    return net
+def declared(spec: str) -> Mapping[str, Any]:
+    """What the source of a network says of it, as `load_checkpoint` takes it; nothing for custom code."""
+    kind, _, rest = spec.partition(":")
+    return SOURCES.get(kind)().options(rest) if kind in SOURCES and rest else {}
 
 
 def _call(target: object, spec: str) -> object:

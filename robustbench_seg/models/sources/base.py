@@ -1,0 +1,32 @@
+"""What a source of networks is."""
+
+from __future__ import annotations
+
+import importlib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
+
+from robustbench_seg.errors import UsageError
+
+
+class Source(ABC):
+    """Networks by name: `-m SOURCE:NAME`. Errors are one line."""
+
+    def options(self, name: str) -> Mapping[str, Any]:
+        """What is known of the network's inputs, outputs and classes, as `load_checkpoint` takes it."""
+        return {}
+
+    @abstractmethod
+    def network(self, name: str, num_classes: int) -> nn.Module:
+        """The network; one whose file says its classes takes no notice of their number."""
+
+
+def library(module: str, extra: str) -> Any:
+    """A library that is an extra; UsageError saying how to install it where it is not there."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise UsageError(f"{module} is needed ({error}); pip install 'robustbench-seg[{extra}]'") from error
