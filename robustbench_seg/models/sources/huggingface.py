@@ -15,6 +15,7 @@ from robustbench_seg.data.classfile import default_palette
 from robustbench_seg.errors import InputError
 from robustbench_seg.models.sources.base import Source, library
 from robustbench_seg.registry import described
+from robustbench_seg.tasks.depth_align import AFFINE
 
 CONFIG, PROCESSOR = "config.json", "preprocessor_config.json"
 RELATIVE = ("relative", None)
@@ -124,7 +125,9 @@ def _outputs(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         classes = _classes(config, folder)
         return {"outputs": ("semantic=logits",)} | ({} if classes is None else {"classes": classes})
     is_metric = config.get("model_type") in METRIC or config.get("depth_estimation_type") not in RELATIVE
-    return {"outputs": ("depth=predicted_depth" if is_metric else "depth=predicted_depth:inverse",)}
+    if is_metric:
+        return {"outputs": ("depth=predicted_depth",)}
+    return {"outputs": ("depth=predicted_depth:inverse",), "depth_align": AFFINE}
 
 
 def _classes(config: Mapping[str, Any], folder: Path) -> ClassSet | None:

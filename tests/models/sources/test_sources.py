@@ -99,7 +99,7 @@ def test_depth_is_inverse_where_the_folder_says_relative(tmp_path, images, kind)
     (tmp_path / "depth" / "preprocessor_config.json").write_text(json.dumps(processor))
     model = load(f"hf:{tmp_path / 'depth'}")
     assert model.tasks == ("depth",)
-    assert model.median_scaling == (kind == "relative")
+    assert model.depth_align == {"relative": "affine", "metric": "none"}[kind]
     same = images[..., :42, :70]
     given = net(same).predicted_depth
     expected = given.clamp(min=1e-6).reciprocal() if kind == "relative" else given
