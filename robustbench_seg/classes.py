@@ -17,6 +17,8 @@ from robustbench_seg.errors import InputError, UsageError
 
 VOID = 255
 """The label id that leaves loss, gradient and metric."""
+REST = "*"
+"""In a map, every class of the other set that it does not name."""
 
 _ALIASES = {
     "pedestrian": "person",
@@ -43,7 +45,7 @@ class ClassSet:
     """An ordered set of class names; ids are positions.
 
     `palette` holds one RGB triple (0..255) per class. `maps` holds declared maps from other sets:
-    `maps[other][name of a class there] = name of a class here`.
+    `maps[other][name of a class there] = name of a class here`; `REST` stands for all others there.
     """
 
     name: str
@@ -109,7 +111,7 @@ def align(model: ClassSet, data: ClassSet) -> Alignment:
 
 def _merge_logits(model: ClassSet, data: ClassSet, mapping: Mapping[str, str]) -> Alignment:
     members: list[list[int]] = [[] for _ in data.names]
-    for source, target in mapping.items():
+    for source, target in _whole(mapping, model).items():
         channel, index = model.find(source), data.find(target)
         if channel is not None and index is not None:
             members[index].append(channel)
@@ -125,7 +127,7 @@ def _merge_logits(model: ClassSet, data: ClassSet, mapping: Mapping[str, str]) -
 
 def _renumber_labels(model: ClassSet, data: ClassSet, mapping: Mapping[str, str]) -> Alignment:
     label_map = np.full(256, VOID, np.uint8)
-    for source, target in mapping.items():
+    for source, target in _whole(mapping, data).items():
         index, channel = data.find(source), model.find(target)
         if index is not None and channel is not None:
             label_map[index] = channel
@@ -133,6 +135,15 @@ def _renumber_labels(model: ClassSet, data: ClassSet, mapping: Mapping[str, str]
     if len(missing) == len(data):
         raise _nothing_shared(model, data)
     return Alignment(model, tuple((i,) for i in range(len(model))), label_map, missing, len(model))
+
+
+def _whole(mapping: Mapping[str, str], other: ClassSet) -> Mapping[str, str]:
+    """A map from another set in which every class has its name."""
+    if REST not in mapping:
+        return mapping
+    named = {name: here for name, here in mapping.items() if name != REST}
+    known = {other.find(name) for name in named}
+    return named | {name: mapping[REST] for index, name in enumerate(other.names) if index not in known}
 
 
 def _nothing_shared(model: ClassSet, data: ClassSet) -> UsageError:

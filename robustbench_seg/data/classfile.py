@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from robustbench_seg.classes import CLASS_SETS, VOID, ClassSet
+from robustbench_seg.classes import CLASS_SETS, REST, VOID, ClassSet
 from robustbench_seg.data.images import Colour, bad_file
 from robustbench_seg.errors import UsageError
 from robustbench_seg.registry import unknown
@@ -17,7 +17,8 @@ from robustbench_seg.strict import fault, from_table, read_toml
 class ClassesTable:
     """`classes` (a list of names, or a built-in set's name), its `name`, and optionally more about the classes.
 
-    `palette` is [[r, g, b], ...], and `[maps.<other set>]` are tables of `"class there" = "class here"`.
+    `palette` is [[r, g, b], ...], and `[maps.<other set>]` are tables of `"class there" = "class here"`, where `"*"`
+    stands for all others there.
     """
 
     name: str | None = None
@@ -103,7 +104,7 @@ def _map(path: Path, other: str, entries: Mapping[str, str], classes: ClassSet) 
     if not entries:
         raise bad_file(path, f"[maps.{other}] holds no classes", 'write "class there" = "class here"')
     if other in CLASS_SETS:
-        for there in entries:
+        for there in entries.keys() - {REST}:
             class_index(path, CLASS_SETS[other], there)
     return {there: classes.names[class_index(path, classes, here)] for there, here in entries.items()}
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from robustbench_seg.data.base import Dataset, Sample
 from robustbench_seg.data.images import IMAGE_SUFFIXES, bad_file, check_size, read_bytes, read_image
 from robustbench_seg.data.normals import NORMALS, WithNormals
+from robustbench_seg.tasks.names import label_of
 
 Reader = Callable[[Path], npt.NDArray[np.generic]]
 Intrinsics = Callable[[str, tuple[int, int]], npt.NDArray[np.float32]]
@@ -137,7 +138,11 @@ def _check_pairs(task: str, images: Mapping[str, Path], labels: Mapping[str, Pat
     bare = sorted(images.keys() - labels.keys())
     if bare:
         others = f" (nor have {len(bare) - 1} others)" if len(bare) > 1 else ""
-        raise bad_file(images[bare[0]], f"has no {task} labels of its name{others}", "add them or remove the image")
+        raise bad_file(
+            images[bare[0]],
+            f"has no {label_of(task) or task} labels of its name{others}",
+            "add them or remove the image",
+        )
     orphans = sorted(labels.keys() - images.keys())
     if orphans:
         raise bad_file(labels[orphans[0]], "has no image of its name", "add the image or remove the label")

@@ -4,12 +4,14 @@ ROOT/dataset.toml           what the labels mean
 ROOT/images/NAME.jpg        or ROOT/SPLIT/images/...
 ROOT/labels/NAME.png        ids, or colours where a palette is declared
 ROOT/depth/NAME.png         16-bit counts of depth_unit metres, or .npy
+ROOT/LABEL/NAME.png         further labels, each with a table [labels.LABEL], for one of several outputs of a network
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -28,28 +30,26 @@ from robustbench_seg.data.images import (
 )
 from robustbench_seg.registry import unknown
 from robustbench_seg.strict import fault, from_table, read_toml
+from robustbench_seg.tasks.names import named
 
+SEMANTIC = "semantic"
 _PARTS = ("images", "labels", "depth")
+_LABEL = re.compile(r"[A-Za-z]\w*")
 _RAW_IDS = frozenset(map(str, range(256)))
 _DEPTH_SUFFIXES = IMAGE_SUFFIXES | {".npy"}
 
 
 @dataclass(frozen=True)
-class FolderTable(ClassesTable):
-    """The keys of `dataset.toml`: a classes file's, and what the label files hold.
+class LabelsTable(ClassesTable):
+    """What label files hold: the keys of a classes file, and how files write the classes.
 
-    `[ids]` is id in the files = "class" (others are void); `void` lists ids, or colours with a palette (255 always is);
-    `depth_unit` is in metres per count; `group = "folder"` says that `images/CLIP/NAME` are clips.
+    `[ids]` is id in the files = "class" (others are void); `void` lists ids, or colours with a palette (255 always is).
     """
 
     ids: dict[str, str] | None = None
     void: tuple[Colour | Byte, ...] = ()
-    depth_unit: float | None = None
-    group: Literal["folder"] | None = None
 
     def __post_init__(self) -> None:
-        if self.depth_unit is not None and not 0 < self.depth_unit < math.inf:
-            raise ValueError(f"depth_unit: must be metres per count, a number above 0, not {self.depth_unit}")
         if self.ids is not None and self.palette is not None:
             raise ValueError("declares both palette and [ids]; keep palette for colour labels, [ids] for ids")
         if self.ids == {}:
@@ -57,6 +57,27 @@ class FolderTable(ClassesTable):
         for raw in self.ids or ():
             if raw not in _RAW_IDS:
                 raise ValueError(f"[ids] holds {raw!r}, which is no id; give whole numbers from 0 to 255")
+
+
+@dataclass(frozen=True)
+class FolderTable(LabelsTable):
+    """The keys of `dataset.toml`: what the files in `labels` hold, and what else there is.
+
+    `depth_unit` is in metres per count; `group = "folder"` says that `images/CLIP/NAME` are clips; `[labels.LABEL]` are
+    what the files in `LABEL` hold, the labels of the task `semantic[LABEL]`.
+    """
+
+    depth_unit: float | None = None
+    group: Literal["folder"] | None = None
+    labels: dict[str, LabelsTable] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.depth_unit is not None and not 0 < self.depth_unit < math.inf:
+            raise ValueError(f"depth_unit: must be metres per count, a number above 0, not {self.depth_unit}")
+        for label in self.labels:
+            if label in _PARTS or not _LABEL.fullmatch(label):
+                raise ValueError(f"[labels.{label}]: give a name of letters, digits and _, not {', '.join(_PARTS)}")
 
 
 class Folder(FileDataset):
@@ -74,7 +95,13 @@ class Folder(FileDataset):
         nested = table.group is not None
         self.name = table.name or folder.resolve().name
         self.classes, semantic = _semantic(config, table, base / "labels", self.name)
-        labels = semantic | _depth(config, table, base / "depth")
+        own = {named(SEMANTIC, label): label for label in table.labels}
+        self.own_classes = {task: table.labels[label].class_set(config, label) for task, label in own.items()}
+        others = {
+            task: _label_files(config, table.labels[label], self.own_classes[task], base / label, nested=nested)
+            for task, label in own.items()
+        }
+        labels = semantic | others | _depth(config, table, base / "depth")
         if not labels:
             raise bad_file(
                 base, "has neither labels/ nor depth/", "put one file of the image's name there for every image"
@@ -107,13 +134,21 @@ def _semantic(config: Path, table: FolderTable, folder: Path, name: str) -> tupl
     if not folder.is_dir() and table.classes is None:
         return ClassSet(name, (), ()), {}
     classes = table.class_set(config, name)
-    reader = _id_reader(config, table, classes) if table.palette is None else _colour_reader(config, table, classes)
     if not folder.is_dir():
+        _reader(config, table, classes)  # a fault of the table is one without files too
         return classes, {}
-    return classes, {"semantic": LabelFiles(list_files(folder, nested=table.group is not None), reader)}
+    return classes, {SEMANTIC: _label_files(config, table, classes, folder, nested=table.group is not None)}
 
 
-def _colour_reader(config: Path, table: FolderTable, classes: ClassSet) -> Reader:
+def _label_files(config: Path, table: LabelsTable, classes: ClassSet, folder: Path, *, nested: bool) -> LabelFiles:
+    return LabelFiles(list_files(folder, nested=nested), _reader(config, table, classes))
+
+
+def _reader(config: Path, table: LabelsTable, classes: ClassSet) -> Reader:
+    return _id_reader(config, table, classes) if table.palette is None else _colour_reader(config, table, classes)
+
+
+def _colour_reader(config: Path, table: LabelsTable, classes: ClassSet) -> Reader:
     palette: dict[Colour, int] = {entry: index for index, entry in enumerate(classes.palette)}
     for entry in table.void:
         if isinstance(entry, int):
@@ -124,7 +159,7 @@ def _colour_reader(config: Path, table: FolderTable, classes: ClassSet) -> Reade
     return partial(read_colour_labels, palette=palette)
 
 
-def _id_reader(config: Path, table: FolderTable, classes: ClassSet) -> Reader:
+def _id_reader(config: Path, table: LabelsTable, classes: ClassSet) -> Reader:
     if table.ids is None:
         declared: dict[int, int] = {}
         ids = {index: index for index in range(len(classes))} | {VOID: VOID}

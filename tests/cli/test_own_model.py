@@ -1,13 +1,18 @@
 """Plain PyTorch files that know nothing of robustseg, evaluated by the commands of the README."""
 
+import json
 import os
 import re
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
+
+from robustbench_seg.street.dataset import Street
 
 README = Path(__file__).parents[2] / "README.md"
 CAMVID = os.environ.get("ROBUSTSEG_CAMVID", "")
@@ -64,6 +69,41 @@ def build():
     return Net()
 """
 
+TWOHEADS = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.trunk = nn.Conv2d(3, 8, 5, stride=2, padding=2)
+        self.heads = nn.ModuleList([nn.Conv2d(8, 1, 1), nn.Conv2d(8, 3, 1)])
+
+    def forward(self, x):
+        y = torch.relu(self.trunk(x))
+        return [head(y) for head in self.heads]
+
+def build():
+    return Net()
+"""
+RELATIVE = """
+from types import SimpleNamespace
+
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Conv2d(3, 1, 5, stride=2, padding=2)
+
+    def forward(self, x):
+        return SimpleNamespace(predicted_depth=self.net(x)[:, 0])
+
+def build():
+    return Net()
+"""
+
 
 def command(start):
     """The arguments of the README's command that begins with `start`."""
@@ -103,6 +143,82 @@ def test_the_readme_command_with_two_tasks_on_street(robustseg, tmp_path, monkey
     table = pd.read_csv("run/summary.csv")
     assert set(table.task) == {"semantic", "depth"}
     assert {"semantic", "depth"} <= set(table[table.attack == "apgd"].objective)
+
+
+@pytest.fixture
+def drive(tmp_path):
+    """Images of street with labels of two kinds, and the classes of a network's two outputs."""
+    classes = {"drivable": ["background", "drivable"], "lanes": ["background", "solid", "dashed"]}
+    root = tmp_path / "drive"
+    for name in ("images", *classes):
+        (root / name).mkdir(parents=True)
+    table = ""
+    for label, names in classes.items():
+        text = f"classes = {json.dumps(names)}\n"
+        (tmp_path / f"{label}.toml").write_text(text)
+        table += f"[labels.{label}]\n{text}"
+    (root / "dataset.toml").write_text(table)
+    street = Street()
+    for i in range(2):
+        sample = street[i]
+        road = sample.labels["semantic"] == 0
+        lanes = road * (1 + np.indices(road.shape)[1] % 2)
+        for folder, pixels in (("images", sample.image), ("drivable", road), ("lanes", lanes)):
+            Image.fromarray(pixels.astype(np.uint8)).save(root / folder / f"{i}.png")
+    return root
+
+
+@pytest.mark.slow
+def test_the_readme_commands_with_two_segmentations(robustseg, tmp_path, monkeypatch, drive):
+    monkeypatch.chdir(tmp_path)
+    save(tmp_path, "twoheads", TWOHEADS)
+    arguments = [a.replace("/data/drive", str(drive)) for a in command("evaluate -m twoheads.py:build")]
+    code, _, err = robustseg(*arguments, "--workers", "1")
+    assert code == 4, err  # it is not trained
+    table = pd.read_csv("runs/twoheads/summary.csv")
+    tasks = {"semantic[drivable]", "semantic[lanes]"}
+    assert set(table.task) == tasks
+    crossed = table[table.attack == "apgd"].groupby(["objective", "task"]).size()
+    assert {(objective, task) for objective in tasks for task in tasks} <= set(crossed.index)
+    names = pd.read_csv("runs/twoheads/classes.csv").groupby("task")["class"].agg(set)
+    assert names["semantic[drivable]"] == {"background", "drivable"}
+    assert names["semantic[lanes]"] == {"background", "solid", "dashed"}
+    code, out, err = robustseg(*command("relationships runs/twoheads"))
+    assert code == 0, err
+    assert out == "relationships: runs/twoheads/relationships.html\n"
+    page = Path("runs/twoheads/relationships.html").read_text(encoding="utf-8")
+    assert all(f">{name}, mIoU<" in page for name in ("drivable", "lanes"))
+
+
+@pytest.mark.slow
+def test_the_readme_command_with_relative_depth(robustseg, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    save(tmp_path, "relative", RELATIVE)
+    arguments = (*command("evaluate -m relative.py:build"), "--limit", "2", "--workers", "1", "-o", "run")
+    code, _, err = robustseg(*arguments)
+    assert code in (0, 4), err  # it is not trained
+    table = pd.read_csv("run/summary.csv")
+    assert set(table.task) == {"depth"}
+    clean = table[(table.attack == "clean") & (table.metric == "abs_rel")].value.item()
+    assert clean < 1, "the mean of inverse depth is a fit, whatever the network"
+    assert table[(table.attack == "apgd") & (table.metric == "rmse")].ratio.min() < 1
+
+
+def test_one_of_several_outputs_is_asked_for_by_its_name(robustseg, tmp_path):
+    save(tmp_path, "twoheads", TWOHEADS)
+    for name, classes in (("drivable", ["other", "road"]), ("people", ["other", "person", "rider"])):
+        own = "\n".join(f'{each} = "{each}"' for each in classes[1:])
+        text = f'classes = {json.dumps(classes)}\n[maps.cityscapes19]\n{own}\n"*" = "other"'
+        (tmp_path / f"{name}.toml").write_text(text)
+    outputs = ("--output", "drivable=semantic:0", "--output", "people=semantic:1")
+    classes = [part for n in ("drivable", "people") for part in ("--classes", f"{n}={tmp_path}/{n}.toml")]
+    own = ("-m", f"{tmp_path}/twoheads.py:build", *outputs, *classes, "-d", "street", "--tasks", "people")
+    code, out, err = robustseg(
+        "evaluate", *own, "-a", "fgsm", "-e", "1", "--limit", "1", "--workers", "1", "-o", tmp_path / "run"
+    )
+    assert code == 4, err
+    assert set(pd.read_csv(tmp_path / "run" / "summary.csv").task) == {"semantic[people]"}
+    assert "no labels called people; it is measured against those of semantic" in out
 
 
 def test_a_torchvision_model_runs(robustseg, tmp_path):

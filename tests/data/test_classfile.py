@@ -1,6 +1,6 @@
 import pytest
 
-from robustbench_seg.classes import CAMVID11, CITYSCAPES19
+from robustbench_seg.classes import CAMVID11, CITYSCAPES19, align
 from robustbench_seg.data.classfile import default_palette, load_classes
 from robustbench_seg.errors import InputError, UsageError
 
@@ -40,6 +40,15 @@ def test_file(written):
     assert (classes.name, classes.names) == ("farm", ("field", "Person"))
     assert classes.palette == default_palette(2)
     assert classes.maps == {"cityscapes19": {"terrain": "field", "rider": "Person"}}
+
+
+def test_a_map_of_all_others(written):
+    classes = load_classes(written('classes = ["rest", "person"]\n[maps.cityscapes19]\nrider = "person"\n"*" = "rest"'))
+    alignment = align(classes, CITYSCAPES19)
+    rider = CITYSCAPES19.find("rider")
+    assert [int(alignment.label_map[i]) for i in range(19)] == [int(i == rider) for i in range(19)]
+    assert alignment.label_map[255] == 255
+    assert alignment.missing == ()
 
 
 def test_name_is_the_file_s_unless_given(written):

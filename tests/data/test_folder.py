@@ -95,6 +95,44 @@ def test_depth_alone_needs_no_classes(make):
     assert data[0].labels["depth"].sum() == 24
 
 
+def test_labels_of_several_outputs(make, save):
+    lanes = '[labels.lanes]\nclasses = ["none", "line"]\nids = {9 = "line"}\n'
+    root = make('[labels.drivable]\nclasses = ["no", "yes"]\n' + lanes)
+    for label, value in (("drivable", 1), ("lanes", 9)):
+        for name in "ab":
+            save(root / label / f"{name}.png", np.full((4, 6), value))
+    data = Folder(root)
+    assert data.tasks == ("semantic", "semantic[drivable]", "semantic[lanes]")
+    assert {task: data.class_set(task).names for task in data.tasks} == {
+        "semantic": ("road", "sky", "car"),
+        "semantic[drivable]": ("no", "yes"),
+        "semantic[lanes]": ("none", "line"),
+    }
+    assert all((data[0].labels[task] == 1).all() for task in data.tasks[1:])
+    assert [data.labels_for(task) for task in ("semantic[lanes]", "semantic[sky]", "depth")] == [
+        "semantic[lanes]",
+        "semantic",
+        None,
+    ]
+    (root / "lanes" / "b.png").unlink()
+    with pytest.raises(InputError, match=r"b\.jpg: has no lanes labels of its name"):
+        Folder(root)
+
+
+def test_labels_of_several_outputs_alone(make, save):
+    root = make(config='[labels.lanes]\nclasses = ["none", "line"]')
+    shutil.rmtree(root / "labels")
+    for name in "ab":
+        save(root / "lanes" / f"{name}.png", np.ones((4, 6)))
+    assert Folder(root).tasks == ("semantic[lanes]",)
+
+
+@pytest.mark.parametrize("name", ["depth", "images", "'../up'", "'a b'"])
+def test_a_label_without_a_folder_of_its_own(make, name):
+    with pytest.raises(InputError, match="give a name of letters"):
+        Folder(make(f'[labels.{name}]\nclasses = ["none", "line"]'))
+
+
 def test_clips(make):
     data = Folder(make('group = "folder"', names=("two/a", "one/b", "one/a")))
     assert list(data.ids) == ["one/a", "one/b", "two/a"]
