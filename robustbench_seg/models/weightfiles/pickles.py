@@ -90,7 +90,7 @@ HARMLESS: dict[str, Callable[..., object]] = {
 
 # `builtins.bytearray`, which torch allows too, is left out: thirty bytes make one of any size.
 _TENSORS = re.compile(
-    r"torch\.(Size|device|Tensor|[A-Za-z0-9]*Storage|storage\.(Untyped|Typed)Storage|nn\.parameter\.Parameter)"
+    r"torch\.(Size|device|Tensor|(cuda\.)?[A-Za-z0-9]*Storage|storage\.(Untyped|Typed)Storage|nn\.parameter\.Parameter)"
     r"|torch\._utils\._rebuild_(tensor(_v2|_v3)?|parameter(_with_state)?)"
     r"|torch\._tensor\._rebuild_from_type_v2|torch\.serialization\._get_layout"
     r"|collections\.(OrderedDict|Counter)|_codecs\.encode|builtins\.(set|complex)"

@@ -177,3 +177,14 @@ def test_only_what_is_used_is_read(tmp_path):
     state = read_torch(tmp_path / "w", Format.TORCH_ZIP, mapped=False)
     assert str(tmp_path / "w") not in maps.read_text()
     torch.testing.assert_close(state["weight"], WEIGHT)
+
+
+def test_a_checkpoint_of_a_gpu_loads_without_one(tmp_path):
+    torch.save({"weight": WEIGHT}, tmp_path / "w", _use_new_zipfile_serialization=False)
+    content = (tmp_path / "w").read_bytes()
+    storage, place = b"ctorch\nFloatStorage\n", b"X\x03\x00\x00\x00cpu"
+    assert content.count(storage) == content.count(place) == 1
+    moved = content.replace(storage, b"ctorch.cuda\nFloatStorage\n").replace(place, b"X\x06\x00\x00\x00cuda:0")
+    for changed in (moved, content.replace(place, b"X\x06\x00\x00\x00cuda:0")):
+        (tmp_path / "w").write_bytes(changed)
+        torch.testing.assert_close(read_torch(tmp_path / "w", Format.TORCH_LEGACY)["weight"], WEIGHT)
