@@ -15,7 +15,7 @@ from robustbench_seg.checks.probe import Probe, Scope
 from robustbench_seg.results.intervals import LEVEL
 from robustbench_seg.results.names import curve_metric, metric_name, metric_text
 from robustbench_seg.results.sample import mean_of
-from robustbench_seg.tasks.base import Floats, Outputs, Statistics, Task, rescaled, weighted_mean
+from robustbench_seg.tasks.base import Outputs, Statistics, Task, rescaled
 
 if TYPE_CHECKING:
     from robustbench_seg.checks.alternatives import Alternative
@@ -28,14 +28,20 @@ _SMALLEST = 1e-3
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """Of some images: statistics by task, and the mean confidence in the predicted class where there are classes."""
+    """Of each of some images: statistics and loss by task (NaN without a label), and its mean confidence.
+
+    That is the probability of the predicted class; there is none where no task has classes.
+    """
 
     statistics: Mapping[str, Sequence[Statistics]]
+    losses: Mapping[str, Sequence[float]]
     confidences: Sequence[float]
 
     def part(self, images: slice) -> Measured:
         """Of some of them."""
-        return Measured({name: of[images] for name, of in self.statistics.items()}, self.confidences[images])
+        statistics = {name: each[images] for name, each in self.statistics.items()}
+        losses = {name: each[images] for name, each in self.losses.items()}
+        return Measured(statistics, losses, self.confidences[images])
 
 
 class PreprocessingFits(ModelCheck):
@@ -43,7 +49,7 @@ class PreprocessingFits(ModelCheck):
 
     All are tried on a few images, and the best of them on all that are looked at. It is clearly better where the metric
     (the geometric mean of those of several tasks with a value at every pixel) is a few per cent better and predictions
-    are surer, or the metric is better by far; beyond chance over the images, and at a value that can be believed.
+    are surer, or the metric is better by far; losses are lower beyond chance, and the metric can be believed.
     """
 
     name = "preprocessing"
@@ -71,20 +77,22 @@ class PreprocessingFits(ModelCheck):
         few, before = first.part(stride), given[0].part(stride)
 
         def gain(other: Alternative) -> float:
-            return float(np.nan_to_num(_gains(tasks, before, _tried(context, tasks, few, other))[0]))
+            try:
+                return _gain(tasks, before, _tried(context, tasks, few, other))
+            except Exception:  # a model may refuse values that it does not expect
+                return -math.inf
 
         with context.execution.uncompiled():
             best = max(alternatives(context.model.module, tasks), key=gain)
             other = _joined([_tried(context, tasks, look.batch, best) for look in probe.looks])
         known = _joined(given)
-        gain_of_all, *gains = _gains(tasks, known, other)
         return {
             "alternative": best.text,
-            "metrics": {task.name: [_values(task, seen)[0] for seen in (known, other)] for task in tasks},
+            "metrics": {task.name: [_value(task, seen) for seen in (known, other)] for task in tasks},
             "confidence": [float(np.mean(seen.confidences)) for seen in (known, other) if seen.confidences],
             "plausible": all(_is_plausible(task, other) for task in tasks),
-            "gain": float(np.nan_to_num(gain_of_all)),
-            "gains": [float(each) for each in gains if np.isfinite(each)],
+            "gain": _gain(tasks, known, other),
+            "gains": _loss_gains(tasks, known, other),
         }
 
     def work(self, scope: Scope) -> tuple[int, int]:
@@ -103,12 +111,9 @@ class PreprocessingFits(ModelCheck):
         ratio = math.exp(record["gain"])
         if not record["plausible"] or ratio < self._least(record["confidence"]) or not _is_above_zero(record["gains"]):
             return
-        metrics = " and ".join(_change(task, values) for task, values in record["metrics"].items())
-        sure = " and {:.2f}".format(*record["confidence"][1:]) if record["confidence"] else ""
-        before = " (mean confidence {:.2f}".format(*record["confidence"]) + sure + ")" if sure else ""
         is_red = ratio >= self.not_believed
         yield Problem(
-            f"{evidence.name}: {metrics} with {record['alternative']}{before}",
+            f"{evidence.name}: {_changes(record)} with {record['alternative']}",
             evidence.doubts() if is_red else frozenset(),
             "fail" if is_red else "warn",
         )
@@ -121,10 +126,16 @@ class PreprocessingFits(ModelCheck):
         return self.surer if after > before else self.by_far
 
 
-def _change(task: str, values: Sequence[float]) -> str:
-    metric = curve_metric(task)
-    before, after = (metric_text(task, metric, value) for value in values)
-    return f"{metric_name(task, metric)} {before} becomes {after}"
+def _changes(record: Record) -> str:
+    """Metrics and confidence as it is and with the alternative."""
+    metrics = [(task, curve_metric(task), values) for task, values in record["metrics"].items()]
+    changes = [
+        f"{metric_name(task, metric)} {metric_text(task, metric, before)} becomes {metric_text(task, metric, after)}"
+        for task, metric, (before, after) in metrics
+    ]
+    if record["confidence"]:
+        changes.append("mean confidence {:.2f} becomes {:.2f}".format(*record["confidence"]))
+    return ", ".join(changes)
 
 
 def _stride(scope: Scope, images: int) -> slice:
@@ -137,41 +148,55 @@ def _tried(context: WorkerContext, tasks: Sequence[Task], batch: Batch, other: A
 
 
 def _measured(context: WorkerContext, tasks: Sequence[Task], batch: Batch, outputs: Outputs) -> Measured:
-    labels, how = batch.labels, context.model.depth_align
-    statistics = {
-        task.name: task.statistics(rescaled(task, outputs, labels, how), labels, len(task.class_set(context.classes)))
-        for task in tasks
-    }
+    labels, statistics, losses = batch.labels, {}, {}
+    for task in tasks:
+        seen = rescaled(task, outputs, labels, context.model.depth_align)
+        label, num_classes = labels[task.key], len(task.class_set(context.classes))
+        statistics[task.name] = task.statistics(seen, labels, num_classes)
+        losses[task.name] = task.loss(seen[task.key], label).where(task.valid(label), math.nan).tolist()
     logits = next((task.class_logits.of(outputs) for task in tasks if task.class_logits is not None), None)
-    return Measured(statistics, [] if logits is None else logits.softmax(1).amax(1).flatten(1).mean(1).tolist())
+    confidences = [] if logits is None else logits.softmax(1).amax(1).flatten(1).mean(1).tolist()
+    return Measured(statistics, losses, confidences)
 
 
 def _joined(parts: Sequence[Measured]) -> Measured:
     """All images of some batches."""
-    statistics = {name: [each for part in parts for each in part.statistics[name]] for name in parts[0].statistics}
-    return Measured(statistics, [value for part in parts for value in part.confidences])
+    names = list(parts[0].statistics)
+    return Measured(
+        {name: [each for part in parts for each in part.statistics[name]] for name in names},
+        {name: [each for part in parts for each in part.losses[name]] for name in names},
+        [each for part in parts for each in part.confidences],
+    )
 
 
-def _values(task: Task, seen: Measured) -> Floats:
-    """The metric that a task is judged by (1+n,): of all images together, then of each; NaN where it has none."""
+def _value(task: Task, seen: Measured) -> float:
+    """The metric that a task is judged by."""
     statistics = seen.statistics[task.name]
-    weights = np.vstack([np.ones(len(statistics)), np.eye(len(statistics))])
-    return task.values(statistics, weights, task.scored(statistics)).overall[task.curve]
+    values = task.values(statistics, np.ones((1, len(statistics))), task.scored(statistics))
+    return float(values.overall[task.curve][0])
 
 
-def _gains(tasks: Sequence[Task], before: Measured, after: Measured) -> Floats:
-    """How much better (1+n,) metrics have become: the mean of the log of their ratios over tasks that have a value."""
+def _gain(tasks: Sequence[Task], before: Measured, after: Measured) -> float:
+    """How much better metrics have become: the mean over tasks of the log of their ratios, 0 where one has no value."""
     gains = []
     for task in tasks:
-        before_after = [np.log(np.maximum(_values(task, seen), _SMALLEST)) for seen in (before, after)]
-        gains.append((before_after[1] - before_after[0]) * (1 if task.metric(task.curve).higher_is_better else -1))
-    mean: Floats = weighted_mean(np.array(gains), np.ones((1, len(gains))))[0]
-    return mean
+        first, second = (math.log(max(_value(task, seen), _SMALLEST)) for seen in (before, after))
+        gains.append((second - first) * (1 if task.metric(task.curve).higher_is_better else -1))
+    return float(np.mean(np.nan_to_num(gains, posinf=0.0, neginf=-math.inf)))
+
+
+def _loss_gains(tasks: Sequence[Task], before: Measured, after: Measured) -> list[float]:
+    """How much better the loss of each image with a label has become, in the same way."""
+    first, second = (
+        np.mean([np.log(np.maximum(seen.losses[task.name], _SMALLEST)) for task in tasks], axis=0)
+        for seen in (before, after)
+    )
+    return [float(gain) for gain in first - second if math.isfinite(gain)]
 
 
 def _is_plausible(task: Task, seen: Measured) -> bool:
     num_classes = int(task.scored(seen.statistics[task.name]).sum())
-    return not task.implausible(task.curve, float(_values(task, seen)[0]), num_classes)
+    return not task.implausible(task.curve, _value(task, seen), num_classes)
 
 
 def _is_above_zero(gains: Sequence[float]) -> bool:
