@@ -234,7 +234,7 @@ NOT_WEIGHTS = {
     "GGUF": Bad(data(b"GGUF\x03\x00\x00\x00"), "GGUF"),
     "TensorFlow Lite": Bad(data(b"\x1c\x00\x00\x00TFL3\x14\x00"), "TensorFlow Lite"),
     "TensorFlow": Bad(data(b"\x08\x01\x12\xff\x10\x0a\x9b"), "is a TensorFlow model"),
-    "ONNX": Bad(data(ONNX), "is an ONNX model; give the code"),
+    "ONNX": Bad(data(ONNX), "is an ONNX model; give it as the model, -m onnx:FILE"),
     "TorchScript": Bad(script, "torch.jit.load('w.pth', 'cpu').state_dict(), 'w-weights.pth')"),
     "torch.export": Bad(data(archive({"w/archive_format": b"pt2"})), "torch.export.load('w.pth')"),
     "PNG": Bad(picture("png"), "is an image"),

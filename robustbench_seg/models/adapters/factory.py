@@ -55,9 +55,9 @@ def _call(target: object, spec: str) -> object:
 
 
 def _imported(source: str, spec: str) -> object:
-    if not source.endswith(".py") and Path(source).is_file():
-        refuse_as_model(Path(source))
     if not source.endswith(".py"):
+        if Path(source).is_file():
+            refuse_as_model(Path(source))
         what = f"model {spec!r}: importing {source} failed"
         return _guarded(lambda: importlib.import_module(source), what, Path.cwd())
     path = Path(source)

@@ -62,7 +62,7 @@ _OTHERS = (
     _kind(rb".{4}TFL3", "is a TensorFlow Lite model", _NEEDS_CODE),
     # Protobuf: field 1 is the version (TensorFlow's is 1, ONNX's is 3 or more), then another field of the model.
     _kind(rb"\x08\x01\x12", "is a TensorFlow model", _NEEDS_CODE),
-    _kind(rb"\x08[\x03-\x1f][\x12\x1a\x22\x28\x32\x3a\x42]", "is an ONNX model", _NEEDS_CODE),
+    _kind(rb"\x08[\x03-\x1f][\x12\x1a\x22\x28\x32\x3a\x42]", "is an ONNX model", "give it as the model, -m onnx:FILE"),
     _kind(rb"\x80[\x02-\x05]", "is a pickle that torch.save did not write, refused because it may run code", _CONVERT),
     _kind(rb"\x89PNG|\xff\xd8\xff|GIF8|RIFF", "is an image", "give the file of weights"),
     _kind(rb"%PDF", "is a PDF document", "give the file of weights"),
