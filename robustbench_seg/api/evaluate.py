@@ -2,32 +2,47 @@
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from torch import nn
+from torch.utils.data import DataLoader
 
 from robustbench_seg.api.models import loaded
+from robustbench_seg.api.pairs import PairData, Pairs
 from robustbench_seg.api.run import Run
 from robustbench_seg.classes import CITYSCAPES19, ClassSet
 from robustbench_seg.data.base import Dataset
+from robustbench_seg.errors import UsageError
 from robustbench_seg.evaluation.config import EvaluationConfig
 from robustbench_seg.evaluation.prepare import PreparedEvaluation
 from robustbench_seg.evaluation.run import run_evaluation
 from robustbench_seg.evaluation.spec import DataSpec, InMemory, ModelSpec
+from robustbench_seg.models.adapters.checkpoint import adapted
 from robustbench_seg.models.base import DEFAULT_TASK, LoadedModel
 from robustbench_seg.protocol import PROTOCOLS, Protocol
+from robustbench_seg.registry import unknown
+
+OWN_OPTIONS = tuple(
+    name
+    for name, parameter in inspect.signature(adapted).parameters.items()
+    if parameter.kind is inspect.Parameter.KEYWORD_ONLY and name != "classes"
+)
+"""How a module or code is called."""
+FIELDS = tuple(field.name for field in dataclasses.fields(EvaluationConfig))
 
 
 def evaluate(
     model: str | nn.Module | LoadedModel,
-    dataset: str | Dataset,
+    dataset: str | Dataset | DataLoader[Any] | PairData,
     protocol: str | Protocol = "quick",
     *,
     tasks: Sequence[str] = (DEFAULT_TASK,),
-    classes: ClassSet = CITYSCAPES19,
+    classes: ClassSet | None = None,
     out: str | Path | None = None,
     **options: Any,
 ) -> Run:
@@ -35,14 +50,17 @@ def evaluate(
 
     Args:
         model: a name (see `load_model`), a LoadedModel, or a module that takes (N,3,H,W) float32 in [0,1], its
-            normalisation inside, and returns the output of its task, or several in a dict: `semantic` logits
-            (N,C,h,w), `depth` (N,h,w) in metres, ...
-        dataset: `NAME[:ROOT]` or a Dataset.
+            normalisation inside unless `normalize` is given, and returns the output of its task, or several in a dict
+            or an object with `.logits`: `semantic` logits (N,C,h,w), `depth` (N,h,w) in metres, ...
+        dataset: `NAME[:ROOT]`, a Dataset, or pairs of an image and its labels: a sequence, a torch Dataset or a
+            DataLoader of one, of which the data set is taken, in its own order. Images are PIL, arrays (H,W,3) uint8
+            or tensors (3,H,W) in [0,1]; labels are a map of the first task, or a dict of several by task.
         protocol: a name or a Protocol.
         tasks: the tasks of a plain module.
-        classes: the classes of a plain module's logits.
+        classes: the classes of a plain module's logits, and of pairs' labels; Cityscapes' 19 by default.
         out: the run folder, which resumes when it is given again; a temporary one by default.
-        options: other fields of `EvaluationConfig`: limit, budget (in minutes), seed, batch_size, device, precision,
+        options: how a module or code is called, as in `load_model` (`normalize`, `weights`, `outputs`, `pad_to`, ...);
+            and other fields of `EvaluationConfig`: limit, budget (in minutes), seed, batch_size, device, precision,
             workers, quantise (also score images rounded to 8 bits), ...
 
     Returns:
@@ -52,9 +70,13 @@ def evaluate(
     Raises:
         UsageError, InputError: with one line that says what to change.
     """
+    own = {key: options.pop(key) for key in OWN_OPTIONS if key in options}
+    for key in options:
+        if key not in FIELDS:
+            raise UsageError(unknown("option of evaluate", key, (*OWN_OPTIONS, *FIELDS)))
     config = EvaluationConfig(
-        models=[_model(model, tasks, classes)],
-        datasets=[DataSpec.parse(dataset) if isinstance(dataset, str) else InMemory(dataset.name, dataset)],
+        models=[_model(model, tasks, classes, own)],
+        datasets=[_data(dataset, tasks, classes or CITYSCAPES19)],
         protocol=PROTOCOLS.get(protocol) if isinstance(protocol, str) else protocol,
         in_process=True,
         **options,
@@ -63,8 +85,19 @@ def evaluate(
     return Run(folder, tables=run_evaluation(PreparedEvaluation(config, folder), folder).tables)
 
 
-def _model(model: str | nn.Module | LoadedModel, tasks: Sequence[str], classes: ClassSet) -> ModelSpec | InMemory:
+def _model(
+    model: str | nn.Module | LoadedModel, tasks: Sequence[str], classes: ClassSet | None, own: Mapping[str, Any]
+) -> ModelSpec | InMemory:
     if isinstance(model, str):
-        return ModelSpec.parse(model)
-    made = loaded(model, tasks, classes)
+        return ModelSpec.parse(model, own or None)
+    made = loaded(model, tasks, classes, **own)
     return InMemory(made.name, made, copied=True)
+
+
+def _data(
+    dataset: str | Dataset | DataLoader[Any] | PairData, tasks: Sequence[str], classes: ClassSet
+) -> DataSpec | InMemory:
+    if isinstance(dataset, str):
+        return DataSpec.parse(dataset)
+    data = dataset if isinstance(dataset, Dataset) else Pairs(dataset, tasks, classes)
+    return InMemory(data.name, data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Sequence
 from typing import Any
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from robustbench_seg.classes import CITYSCAPES19, ClassSet
 from robustbench_seg.errors import UsageError
 from robustbench_seg.evaluation.spec import ModelSpec
+from robustbench_seg.models.adapters.checkpoint import adapted
 from robustbench_seg.models.adapters.outputs import OutputSpec, select
 from robustbench_seg.models.base import DEFAULT_TASK, LoadedModel
 from robustbench_seg.models.catalogue.weights import digest
@@ -29,8 +31,8 @@ def load_model(name: str, **options: Any) -> LoadedModel:
             (`FILE.py:factory`, `package.module:factory`) or a source and a name (`hf:FOLDER`, `smp:ARCH/ENCODER`,
             `torchvision:NAME`, `onnx:FILE`).
         options: for code alone, how it is loaded and called: `weights` (FILE or FILE:KEY), `ignore_unexpected`,
-            `normalize`, `input_scale`, `channel_order`, `pad_to`, `input_size`, `classes`, `outputs`, as the
-            command's options.
+            `normalize`, `input_scale`, `channel_order`, `pad_to`, `input_size`, `classes`, `outputs`, `depth_align`,
+            as the command's options.
 
     Raises:
         UsageError: for an unknown name, or options that do not fit.
@@ -54,15 +56,28 @@ class Named(nn.Module):
 
 
 def loaded(
-    model: str | nn.Module | LoadedModel, tasks: Sequence[str] = (DEFAULT_TASK,), classes: ClassSet = CITYSCAPES19
+    model: str | nn.Module | LoadedModel,
+    tasks: Sequence[str] = (DEFAULT_TASK,),
+    classes: ClassSet | None = None,
+    **options: Any,
 ) -> LoadedModel:
-    """The model, loaded by name or wrapped; `tasks` and `classes` say what a plain module predicts."""
+    """The model, loaded by name or wrapped; `tasks` and `classes` say what a plain module predicts.
+
+    `options` are those of code in `load_model`; a module's normalisation is inside it unless they say otherwise.
+    """
     if isinstance(model, str):
-        return load_model(model)
+        return load_model(model, **options, **({} if classes is None or not options else {"classes": classes}))
     if isinstance(model, LoadedModel):
+        if options:
+            raise UsageError(f"{', '.join(options)}: the model is loaded already; give them to load_model")
         return model
     if not isinstance(model, nn.Module):
         raise UsageError(f"model {model!r} is neither a name, an nn.Module nor a LoadedModel")
+    classes = classes or CITYSCAPES19
+    if options:
+        # A copy: weights may be filled in, and it is put into eval mode.
+        options = {"normalize": "none", "outputs": tuple(tasks), "classes": classes, **options}
+        return adapted(type(model).__name__, lambda _: copy.deepcopy(model), repr(model).encode(), **options)
     how = (repr(model), tuple(tasks), classes.names, classes.maps, digest(model))
     identity = hashlib.sha256(repr(how).encode()).hexdigest()
     return LoadedModel(type(model).__name__, Named(model, tasks), tuple(tasks), classes, NONE, identity, PLAIN)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html import escape
+from pathlib import Path
 
 import pandas as pd
 
@@ -13,8 +15,12 @@ from robustbench_seg.report.relationships.page import page
 from robustbench_seg.report.relationships.study import opened_study
 from robustbench_seg.report.section import FigureFile
 from robustbench_seg.report.views import views
+from robustbench_seg.report.write import write_report
 from robustbench_seg.results import run as results
 from robustbench_seg.results.rows import table
+
+_SHOWN_ROWS = 40
+"""Of the table that a notebook shows."""
 
 
 class Figures(list[FigureFile]):
@@ -41,6 +47,15 @@ class Run(results.Run):
     def plot(self) -> Figures:
         """The Q curves: the retained share of each task's metric over ε and over the signal-to-noise ratio."""
         return Figures(file for files in figures(views(self.rows)) for file in files)
+
+    def report(self) -> Path:
+        """Write the page of the run; its path."""
+        return write_report(self)
+
+    def _repr_html_(self) -> str:
+        page = self.report().resolve()
+        where = f'<p><a href="{page.as_uri()}">{escape(str(page))}</a></p>'
+        return self.summary.to_html(index=False, max_rows=_SHOWN_ROWS) + self.plot()._repr_html_() + where
 
     def relationships(self, epsilon: float | None = None) -> Relationships:
         """What attacking one task does to the others, with the figures at `epsilon` (units of 1/255) first.

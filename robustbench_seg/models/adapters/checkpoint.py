@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+from torch import nn
 
 from robustbench_seg.classes import CITYSCAPES19, ClassSet
 from robustbench_seg.errors import UsageError
@@ -30,8 +33,15 @@ def open_checkpoint(factory: str, given: Mapping[str, Any]) -> LoadedModel:
     return load_checkpoint(factory, **{**known, **given})
 
 
-def load_checkpoint(
-    factory: str,
+def load_checkpoint(factory: str, **options: Any) -> LoadedModel:
+    """The network of a factory or a source, wrapped with the options of `adapted`."""
+    return adapted(factory, partial(make, factory), _code(factory), **options)
+
+
+def adapted(
+    name: str,
+    network: Callable[[int], nn.Module],
+    code: bytes,
     *,
     weights: str | Path | None = None,
     ignore_unexpected: bool = False,
@@ -46,6 +56,7 @@ def load_checkpoint(
 ) -> LoadedModel:
     """The wrapped network in eval mode and fp32; every way it can fail is one error line.
 
+    `network` makes it for so many classes, `code` is what it computes besides its weights.
     `pad_to` pads images to multiples of so much, `input_size` (`HxW`) resizes them, inside the attacked graph.
     `weights` is FILE or FILE:KEY; `ignore_unexpected` leaves out what the network lacks.
     `classes` is a known set or a classes file, or several, `NAME=SET` being those of one output alone; without
@@ -64,11 +75,11 @@ def load_checkpoint(
     for task in tasks:
         if fault := load_task(task).class_fault(own.get(task, class_set)):
             raise UsageError(f"classes of {task}: {fault}")
-    net = make(factory, len(class_set))
-    origin, notes = factory, tuple[str, ...]()
+    net = network(len(class_set))
+    origin, notes = name, tuple[str, ...]()
     if weights is not None:
         where, notes = fill(net, weights, ignore_unexpected)
-        origin = f"{factory} + {where}"
+        origin = f"{name} + {where}"
     each = [own.get(task, class_set) for task in tasks]
     adapter = for_inference(Adapter(net, spec, specs, each, alignment_of(align)))
     probe(adapter)
@@ -79,10 +90,10 @@ def load_checkpoint(
         [(each.names, each.maps) for each in (class_set, *own.values())],
         align,
         digest(net),
-        _code(factory),
+        code,
     )
     return LoadedModel(
-        name=factory,
+        name=name,
         module=adapter,
         tasks=tasks,
         classes=class_set,
