@@ -110,7 +110,7 @@ class OutputsAreLogits(ModelCheck):
     name = "probabilities"
     wrong = "A model gives probabilities instead of logits"
     sound = "Class outputs are logits"
-    advice = "leave the softmax out, or give its logarithm: the losses make probabilities of logits"
+    advice = "leave the softmax or sigmoid out, or give its logarithm: the losses make probabilities of logits"
 
     def record(self, probe: Probe) -> Record:
         """The tasks whose output is one."""

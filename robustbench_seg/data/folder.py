@@ -83,8 +83,10 @@ class FolderTable(LabelsTable):
 class Folder(FileDataset):
     """Images and labels under `root`, described by `root/dataset.toml` (`FolderTable`).
 
-    `root/SPLIT/images` is used where some split has such a folder, else `root/images`. Without `group` every image
-    forms a group. InputError where a folder, file or key is missing or wrong; files are read with a sample.
+    Beside `images/NAME.jpg` lie `labels/NAME.png`, `depth/NAME.png` and, for every table `[labels.LABEL]`,
+    `LABEL/NAME.png`, the labels of an output that a network calls LABEL. `root/SPLIT/images` is used where some split
+    has such a folder, else `root/images`. Without `group` every image forms a group. InputError where a folder, file
+    or key is missing or wrong; files are read with a sample.
     """
 
     def __init__(self, root: str | Path, split: str | None = None) -> None:

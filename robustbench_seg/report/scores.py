@@ -24,7 +24,7 @@ def score_table(rows: Sequence[ScoreRow]) -> Table:
     lines = [
         Line(
             row.model,
-            row.task,
+            short_task_name(row.task),
             (
                 Cell(score_text(row.score), (*_under(row.score_low, row.score_high, score_text), *_doubts(row))),
                 Cell(half_text(row.half_epsilon), _under(row.half_low, row.half_high, half_text)),

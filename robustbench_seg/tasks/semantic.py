@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from robustbench_seg.classes import VOID, Alignment, ClassSet
+from robustbench_seg.errors import InputError
 from robustbench_seg.lazy import F, Tensor, torch
 from robustbench_seg.tasks.base import (
     ClassLogits,
@@ -109,8 +110,8 @@ class Semantic(DenseTask):
         One channel for two classes is the logit of the second against the first, whose sigmoid is its probability.
         """
         logits = super().output(value, shape, alignment)
-        if logits.shape[1] == 1 and alignment is not None and alignment.channels == 2:
-            logits = torch.cat([torch.zeros_like(logits), logits], 1)
+        if logits.shape[1] == 1 and alignment is not None and alignment.channels is not None:
+            logits = _of_two(logits, alignment.channels)
         return merge_logits(logits, alignment)
 
     def prediction(self, output: Tensor) -> Tensor:
@@ -178,6 +179,16 @@ class Semantic(DenseTask):
         palette = np.zeros((256, 3), np.uint8)
         palette[: len(classes)] = classes.palette
         return palette[label[i].cpu().numpy().astype(np.uint8)]
+
+
+def _of_two(logit: Tensor, count: int) -> Tensor:
+    """The logits (N,2,H,W) of two classes from that of the second (N,1,H,W); InputError where there are more."""
+    if count != 2:
+        raise InputError(
+            f"a single channel for {count} classes; it is the logit of the second of two: give --classes with a file "
+            'such as classes = ["background", "road"]'
+        )
+    return torch.cat([torch.zeros_like(logit), logit], 1)
 
 
 def merge_logits(logits: Tensor, alignment: Alignment | None) -> Tensor:

@@ -91,5 +91,5 @@ def test_a_model_of_the_wrong_shape_is_refused_before_any_work(request_for, tmp_
             return {"semantic": x.mean(1)}
 
     model = LoadedModel("w", Wrong(), ("semantic",), CAMVID11, "none", "1", "test")
-    with pytest.raises(InputError, match="1 channels for 11"):
+    with pytest.raises(InputError, match="a single channel for 11 classes"):
         run_evaluation(PreparedEvaluation(request_for(models=[InMemory("w", model)]), tmp_path / "r"), tmp_path / "r")

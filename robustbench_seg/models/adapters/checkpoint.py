@@ -72,15 +72,15 @@ def adapted(
     align = depth_align or (MEDIAN if any(spec.inverse for spec in specs) else NONE)
     shared, own = classes_of(classes, specs)
     class_set = shared or CITYSCAPES19
-    for task in tasks:
-        if fault := load_task(task).class_fault(own.get(task, class_set)):
+    each = [own.get(task, class_set) for task in tasks]
+    for task, its_classes in zip(tasks, each, strict=True):
+        if fault := load_task(task).class_fault(its_classes):
             raise UsageError(f"classes of {task}: {fault}")
-    net = network(len(class_set))
+    net = network(len(each[0]))
     origin, notes = name, tuple[str, ...]()
     if weights is not None:
         where, notes = fill(net, weights, ignore_unexpected)
         origin = f"{name} + {where}"
-    each = [own.get(task, class_set) for task in tasks]
     adapter = for_inference(Adapter(net, spec, specs, each, alignment_of(align)))
     probe(adapter)
     # With other options or code it is another model.

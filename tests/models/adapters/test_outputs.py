@@ -85,7 +85,7 @@ def test_a_sigmoid_channel_is_two_classes():
     torch.testing.assert_close(
         Semantic().loss(output, label)[0], F.binary_cross_entropy_with_logits(logit[:, 0], label.float())
     )
-    with pytest.raises(InputError, match="1 channels for 3 classes"):
+    with pytest.raises(InputError, match="a single channel for 3 classes; it is the logit of the second of two"):
         adapted(logit, "semantic")
 
 
