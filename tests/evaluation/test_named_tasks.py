@@ -14,15 +14,18 @@ from robustbench_seg.errors import UsageError
 from robustbench_seg.evaluation.spec import InMemory
 from robustbench_seg.models.base import LoadedModel
 from robustbench_seg.protocol import AttackPlan, Protocol
-from robustbench_seg.registry import load_plugin, run_file
+from robustbench_seg.registry import run_file
 from robustbench_seg.report.relationships.write import write_relationships
 from robustbench_seg.results.store import Store
 from robustbench_seg.tasks.registry import load_tasks
 
 PLUGIN = Path(__file__).parents[1] / "plugins" / "toy.py"
-load_plugin(PLUGIN)
-toy = run_file(PLUGIN, "plugin")
 GROUND, TRAFFIC = "semantic[ground]", "semantic[traffic]"
+
+
+def toy():
+    """The plugin, which the fixtures have loaded."""
+    return run_file(PLUGIN, "plugin")
 
 
 def classes(name, *own, **maps):
@@ -42,7 +45,7 @@ class Heads(nn.Module):
 
     def __init__(self, heads):
         super().__init__()
-        self.net, self.heads = toy.ColourNet(()), heads
+        self.net, self.heads = toy().ColourNet(()), heads
 
     def forward(self, x):
         logits = self.net(x)["semantic"]
@@ -106,25 +109,28 @@ def test_pages_call_heads_by_their_names(together, tmp_path):
     assert "semantic[" not in table[: table.index("</table>")]
 
 
-class Labelled(toy.Toy):
-    """Also labels of one head by its name, all of one class."""
+def labelled():
+    """The toy data with labels of one head by its name, all of one class."""
 
-    tasks = (*toy.Toy.tasks, GROUND)
+    class Labelled(toy().Toy):
+        tasks = ("semantic", "depth", GROUND)
 
-    def __init__(self):
-        super().__init__()
-        self.own_classes = {GROUND: ClassSet("own", ("other", "ground"), ((0, 0, 0),) * 2)}
+        def __init__(self):
+            super().__init__()
+            self.own_classes = {GROUND: ClassSet("own", ("other", "ground"), ((0, 0, 0),) * 2)}
 
-    def __getitem__(self, index):
-        sample = super().__getitem__(index)
-        ground = np.full(sample.image.shape[:2], index % 2, np.uint8)
-        return type(sample)(sample.id, sample.image, {**sample.labels, GROUND: ground})
+        def __getitem__(self, index):
+            sample = super().__getitem__(index)
+            ground = np.full(sample.image.shape[:2], index % 2, np.uint8)
+            return type(sample)(sample.id, sample.image, {**sample.labels, GROUND: ground})
+
+    return Labelled()
 
 
 def test_labels_of_a_head_are_taken_by_its_name(run_in, tmp_path):
     both = loaded("both", [(GROUND, GROUND), (TRAFFIC, TRAFFIC)], CAMVID11, HEADS)
     clean = Protocol("noise", (AttackPlan("gaussian", (1.0,)),))
-    data = InMemory("labelled", Labelled())
+    data = InMemory("labelled", labelled())
     run = run_in(tmp_path / "run", models=[both], datasets=[data], protocol=clean, limit=2, in_process=True)
     assert [note for note in run.info["notes"] if "no labels called" in note] == [
         "both on toy: no labels called traffic; it is measured against those of semantic"

@@ -108,4 +108,4 @@ def adapted(
 
 def _code(factory: str) -> bytes:
     source = Path(factory.rpartition(":")[0])
-    return source.read_bytes() if source.suffix == ".py" else b""
+    return source.read_bytes() if source.suffix == ".py" and source.is_file() else b""
