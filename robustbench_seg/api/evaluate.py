@@ -12,10 +12,9 @@ from typing import Any
 from torch import nn
 from torch.utils.data import DataLoader
 
-from robustbench_seg.api.models import loaded
+from robustbench_seg.api.models import Classes, loaded, shared_and_own
 from robustbench_seg.api.pairs import PairData, Pairs
 from robustbench_seg.api.run import Run
-from robustbench_seg.classes import CITYSCAPES19, ClassSet
 from robustbench_seg.data.base import Dataset
 from robustbench_seg.errors import UsageError
 from robustbench_seg.evaluation.config import EvaluationConfig
@@ -42,7 +41,7 @@ def evaluate(
     protocol: str | Protocol = "quick",
     *,
     tasks: Sequence[str] = (DEFAULT_TASK,),
-    classes: ClassSet | None = None,
+    classes: Classes | None = None,
     out: str | Path | None = None,
     **options: Any,
 ) -> Run:
@@ -56,8 +55,9 @@ def evaluate(
             DataLoader of one, of which the data set is taken, in its own order. Images are PIL, arrays (H,W,3) uint8
             or tensors (3,H,W) in [0,1]; labels are a map of the first task, or a dict of several by task.
         protocol: a name or a Protocol.
-        tasks: the tasks of a plain module.
-        classes: the classes of a plain module's logits, and of pairs' labels; Cityscapes' 19 by default.
+        tasks: the tasks of a plain module; `semantic[NAME]` for one of several segmentations.
+        classes: the classes of a plain module's logits, and of pairs' labels; Cityscapes' 19 by default. Those of
+            several segmentations are a dict by NAME.
         out: the run folder, which resumes when it is given again; a temporary one by default.
         options: how a module or code is called, as in `load_model` (`normalize`, `weights`, `outputs`, `pad_to`, ...);
             and other fields of `EvaluationConfig`: limit, budget (in minutes), seed, batch_size, device, precision,
@@ -76,7 +76,7 @@ def evaluate(
             raise UsageError(unknown("option of evaluate", key, (*OWN_OPTIONS, *FIELDS)))
     config = EvaluationConfig(
         models=[_model(model, tasks, classes, own)],
-        datasets=[_data(dataset, tasks, classes or CITYSCAPES19)],
+        datasets=[_data(dataset, tasks, classes)],
         protocol=PROTOCOLS.get(protocol) if isinstance(protocol, str) else protocol,
         in_process=True,
         **options,
@@ -86,7 +86,7 @@ def evaluate(
 
 
 def _model(
-    model: str | nn.Module | LoadedModel, tasks: Sequence[str], classes: ClassSet | None, own: Mapping[str, Any]
+    model: str | nn.Module | LoadedModel, tasks: Sequence[str], classes: Classes | None, own: Mapping[str, Any]
 ) -> ModelSpec | InMemory:
     if isinstance(model, str):
         return ModelSpec.parse(model, own or None)
@@ -95,9 +95,9 @@ def _model(
 
 
 def _data(
-    dataset: str | Dataset | DataLoader[Any] | PairData, tasks: Sequence[str], classes: ClassSet
+    dataset: str | Dataset | DataLoader[Any] | PairData, tasks: Sequence[str], classes: Classes | None
 ) -> DataSpec | InMemory:
     if isinstance(dataset, str):
         return DataSpec.parse(dataset)
-    data = dataset if isinstance(dataset, Dataset) else Pairs(dataset, tasks, classes)
+    data = dataset if isinstance(dataset, Dataset) else Pairs(dataset, tasks, *shared_and_own(classes, tasks))
     return InMemory(data.name, data)

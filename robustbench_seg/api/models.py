@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import Tensor, nn
@@ -13,12 +13,14 @@ from robustbench_seg.classes import CITYSCAPES19, ClassSet
 from robustbench_seg.errors import UsageError
 from robustbench_seg.evaluation.spec import ModelSpec
 from robustbench_seg.models.adapters.checkpoint import adapted
-from robustbench_seg.models.adapters.outputs import OutputSpec, select
+from robustbench_seg.models.adapters.outputs import OutputSpec, own_classes, select
 from robustbench_seg.models.base import DEFAULT_TASK, LoadedModel
 from robustbench_seg.models.catalogue.weights import digest
 from robustbench_seg.tasks.depth_align import NONE
 from robustbench_seg.tasks.registry import load_task
 
+Classes = ClassSet | Mapping[str, ClassSet]
+"""One class set of all tasks, or one for each that has some, by its name."""
 PLAIN = "python"
 """The origin of a plain module."""
 
@@ -58,7 +60,7 @@ class Named(nn.Module):
 def loaded(
     model: str | nn.Module | LoadedModel,
     tasks: Sequence[str] = (DEFAULT_TASK,),
-    classes: ClassSet | None = None,
+    classes: Classes | None = None,
     **options: Any,
 ) -> LoadedModel:
     """The model, loaded by name or wrapped; `tasks` and `classes` say what a plain module predicts.
@@ -73,11 +75,19 @@ def loaded(
         return model
     if not isinstance(model, nn.Module):
         raise UsageError(f"model {model!r} is neither a name, an nn.Module nor a LoadedModel")
-    classes = classes or CITYSCAPES19
+    shared, own = shared_and_own(classes, tasks)
     if options:
         # A copy: weights may be filled in, and it is put into eval mode.
-        options = {"normalize": "none", "outputs": tuple(tasks), "classes": classes, **options}
+        options = {"normalize": "none", "outputs": tuple(tasks), "classes": own or shared, **options}
         return adapted(type(model).__name__, lambda _: copy.deepcopy(model), repr(model).encode(), **options)
-    how = (repr(model), tuple(tasks), classes.names, classes.maps, digest(model))
-    identity = hashlib.sha256(repr(how).encode()).hexdigest()
-    return LoadedModel(type(model).__name__, Named(model, tasks), tuple(tasks), classes, NONE, identity, PLAIN)
+    sets = [(each.names, each.maps) for each in (shared, *own.values())]
+    identity = hashlib.sha256(repr((repr(model), tuple(tasks), sets, digest(model))).encode()).hexdigest()
+    named = Named(model, tasks)
+    return LoadedModel(type(model).__name__, named, tuple(tasks), shared, NONE, identity, PLAIN, own_classes=own)
+
+
+def shared_and_own(classes: Classes | None, tasks: Sequence[str]) -> tuple[ClassSet, dict[str, ClassSet]]:
+    """The classes that tasks share, and those of single ones by task."""
+    if isinstance(classes, Mapping):
+        return CITYSCAPES19, own_classes(classes, tasks)
+    return classes or CITYSCAPES19, {}

@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader
 from robustbench_seg.classes import ClassSet
 from robustbench_seg.data.base import Dataset, Sample
 from robustbench_seg.errors import InputError, UsageError
+from robustbench_seg.tasks.names import label_of
 from robustbench_seg.tasks.registry import load_task
 
 _ROUNDING = 1e-3
@@ -39,7 +40,9 @@ class Pairs(Dataset):
 
     name = "pairs"
 
-    def __init__(self, source: object, tasks: Sequence[str], classes: ClassSet) -> None:
+    def __init__(
+        self, source: object, tasks: Sequence[str], classes: ClassSet, own: Mapping[str, ClassSet] | None = None
+    ) -> None:
         data = source.dataset if isinstance(source, DataLoader) else source
         if not isinstance(data, PairData):
             raise UsageError(
@@ -47,7 +50,7 @@ class Pairs(Dataset):
                 "a sequence of (image, labels), or a torch Dataset or DataLoader of these"
             )
         self._data = data
-        self.classes, self.tasks = classes, tuple(tasks)
+        self.classes, self.own_classes, self.tasks = classes, own or {}, tuple(tasks)
         self.ids = [f"{index:06d}" for index in range(len(data))]
         self.groups = self.ids
 
@@ -57,10 +60,11 @@ class Pairs(Dataset):
         if not isinstance(pair, Sequence) or len(pair) != 2:
             raise InputError(f"item {index} is a {type(pair).__name__}, not a pair (image, labels)")
         image, given = pair
-        labels = given if isinstance(given, Mapping) else {self.tasks[0]: given}
+        named = given if isinstance(given, Mapping) else {self.tasks[0]: given}
+        labels = {task: named[name] for task in self.tasks for name in (label_of(task), task) if name in named}
         lacking = [task for task in self.tasks if task not in labels]
         if lacking:
-            raise InputError(f"item {index} has no labels of {', '.join(lacking)}; its keys: {', '.join(labels)}")
+            raise InputError(f"item {index} has no labels of {', '.join(lacking)}; its keys: {', '.join(named)}")
         keys = {task: load_task(task).key for task in self.tasks}
         return Sample(
             self.ids[index],

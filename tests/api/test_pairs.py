@@ -114,6 +114,30 @@ def test_what_is_no_pair_is_one_line(data, kind, message):
     assert "\n" not in str(raised.value)
 
 
+class Sides(Brightness):
+    """Which pixels are bright, as one logit and as two."""
+
+    def forward(self, x):
+        two = super().forward(x).logits
+        return {"one": two[:, 1:] - two[:, :1], "two": two}
+
+
+@pytest.mark.parametrize("outputs", [{}, {"outputs": ["first=semantic:one", "second=semantic:two"]}])
+def test_several_segmentations_with_labels_by_name(images, labels, outputs):
+    """With outputs named, or a module that names them itself."""
+    net = Sides()
+    if not outputs:
+        net.forward = lambda x, forward=net.forward: dict(zip(("first", "second"), forward(x).values(), strict=True))
+    pairs = [(x, {"first": y, "second": 1 - y}) for x, y in zip(images / 255, labels, strict=True)]
+    tasks = ["semantic[first]", "semantic[second]"]
+    classes = {"first": SCENE, "second": SCENE}
+    run = robustbench_seg.evaluate(net, pairs, NOISE, tasks=tasks, classes=classes, limit=4, **outputs)
+    clean = run.summary.query("attack == 'clean' and metric == 'pixel_accuracy'").set_index("task")["value"]
+    assert clean.to_dict() == {"semantic[first]": 1.0, "semantic[second]": 0.0}
+    with pytest.raises(UsageError, match="unknown task in classes 'firts'; did you mean first"):
+        robustbench_seg.evaluate(net, pairs, NOISE, tasks=tasks, classes={"firts": SCENE}, **outputs)
+
+
 def test_a_wrong_option_is_one_line(images, labels):
     data = TensorDataset(images, labels)
     with pytest.raises(UsageError, match="unknown option of evaluate 'normalise'; did you mean normalize"):

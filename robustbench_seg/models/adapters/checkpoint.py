@@ -48,7 +48,7 @@ def adapted(
     normalize: str = "imagenet",
     input_scale: int = 1,
     channel_order: str = "rgb",
-    classes: str | ClassSet | Sequence[str] = CITYSCAPES19,
+    classes: str | ClassSet | Sequence[str] | Mapping[str, ClassSet] = CITYSCAPES19,
     outputs: Sequence[str] = (),
     depth_align: str | None = None,
     pad_to: int | None = None,
@@ -59,8 +59,8 @@ def adapted(
     `network` makes it for so many classes, `code` is what it computes besides its weights.
     `pad_to` pads images to multiples of so much, `input_size` (`HxW`) resizes them, inside the attacked graph.
     `weights` is FILE or FILE:KEY; `ignore_unexpected` leaves out what the network lacks.
-    `classes` is a known set or a classes file, or several, `NAME=SET` being those of one output alone; without
-    `outputs` it is taken for a segmentation network.
+    `classes` is a known set or a classes file, or several, `NAME=SET` being those of one output alone, or sets by such
+    names; without `outputs` it is taken for a segmentation network.
     `depth_align` (`tasks.depth_align`) None means: median where depth is inverse, because disparity and inverse depth
     are mostly relative.
     """

@@ -12,6 +12,7 @@ from torch import Tensor
 from robustbench_seg.classes import ClassSet
 from robustbench_seg.data.classfile import load_classes
 from robustbench_seg.errors import InputError, UsageError
+from robustbench_seg.registry import unknown
 from robustbench_seg.tasks.dense import USUAL_OUTPUTS, dense_tasks
 from robustbench_seg.tasks.names import kind_of, label_of, named
 
@@ -101,14 +102,16 @@ def kind(raw: object) -> str:
 
 
 def classes_of(
-    given: str | ClassSet | Sequence[str], specs: Sequence[OutputSpec]
+    given: str | ClassSet | Sequence[str] | Mapping[str, ClassSet], specs: Sequence[OutputSpec]
 ) -> tuple[ClassSet | None, dict[str, ClassSet]]:
     """The classes that all outputs share (None: not given), and those of single ones by task.
 
-    `given` is a class set, or texts `SET` or `NAME=SET`, where a set is a built-in one's name or a file.
+    `given` is a class set, sets by name, or texts `SET` or `NAME=SET`, where a set is a built-in one's name or a file.
     """
     if isinstance(given, ClassSet):
         return given, {}
+    if isinstance(given, Mapping):
+        return None, own_classes(given, [spec.task for spec in specs])
     shared, own = None, {}
     tasks = {spec.called: spec.task for spec in specs}
     for text in (given,) if isinstance(given, str) else given:
@@ -120,6 +123,15 @@ def classes_of(
         else:
             raise UsageError(f"classes {text!r}: give one set for all, others as NAME=SET of {', '.join(tasks)}")
     return shared, own
+
+
+def own_classes(given: Mapping[str, ClassSet], tasks: Sequence[str]) -> dict[str, ClassSet]:
+    """Class sets by task, of sets by the names of tasks or those that they have among their kind; UsageError else."""
+    known = {name: task for task in tasks for name in (task, label_of(task) or task)}
+    for name in given:
+        if name not in known:
+            raise UsageError(unknown("task in classes", name, known))
+    return {known[name]: classes for name, classes in given.items()}
 
 
 def _refuse_queries(raw: object, spec: OutputSpec) -> None:
