@@ -315,13 +315,15 @@ def _tasks(text: str | None, outputs: Sequence[str]) -> list[str] | None:
     if text is None:
         return None
     from robustbench_seg.models.adapters.outputs import OutputSpec
+    from robustbench_seg.registry import unknown
     from robustbench_seg.tasks.names import kind_of, label_of
     from robustbench_seg.tasks.registry import TASKS
 
     called = {label_of(task): task for task in (OutputSpec.parse(output).task for output in outputs)}
     names = [called.get(name, name) for name in text.split(",")]
     for name in names:
-        TASKS.entry(kind_of(name))
+        if kind_of(name) not in TASKS:
+            raise UsageError(unknown("task", name, [*filter(None, called), *TASKS], "robustseg list tasks"))
     return names
 
 

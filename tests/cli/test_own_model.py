@@ -218,6 +218,8 @@ def test_one_of_several_outputs_is_asked_for_by_its_name(robustseg, tmp_path):
     )
     assert code == 4, err
     assert set(pd.read_csv(tmp_path / "run" / "summary.csv").task) == {"semantic[people]"}
+    code, _, err = robustseg("evaluate", *own[:-1], "peple")
+    assert (code, err) == (2, "robustseg: unknown task 'peple'; did you mean people?\n")
     assert "no labels called people; it is measured against those of semantic" in out
 
 

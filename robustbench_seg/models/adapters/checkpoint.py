@@ -69,6 +69,8 @@ def adapted(
     if len(set(tasks)) < len(tasks):
         raise UsageError(f"outputs {', '.join(tasks)}: name each task once")
     spec = InputSpec(normalize, input_scale, channel_order, size_rule(pad_to, input_size))
+    if depth_align is not None and not any(spec.is_invertible for spec in specs):
+        raise UsageError(f"depth_align {depth_align}: no output is depth; say which one, as in --output depth=KEY")
     align = depth_align or (MEDIAN if any(spec.inverse for spec in specs) else NONE)
     shared, own = classes_of(classes, specs)
     class_set = shared or CITYSCAPES19

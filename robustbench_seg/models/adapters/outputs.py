@@ -6,6 +6,7 @@ import contextlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from torch import Tensor
 
@@ -55,6 +56,11 @@ class OutputSpec:
             possible = ", ".join(name for name, dense in known.items() if dense.invertible)
             raise UsageError(f"output {text!r}: only {possible} can be inverse")
         return cls(task, key or None, body != text)
+
+    @property
+    def is_invertible(self) -> bool:
+        """Whether networks may give the inverse of its values."""
+        return dense_tasks()[kind_of(self.task)].invertible
 
     @property
     def called(self) -> str:
@@ -118,6 +124,8 @@ def classes_of(
         name, equals, source = text.partition("=")
         if equals and name in tasks:
             own[tasks[name]] = load_classes(source)
+        elif equals and not Path(text).is_file():
+            raise UsageError(f"classes {text!r}: {unknown('output', name, tasks)}")
         elif shared is None:
             shared = load_classes(text)
         else:

@@ -189,6 +189,8 @@ def test_relative_depth_is_median_scaled_by_default(code):
     assert load_checkpoint(net, outputs=["depth=out"]).depth_align == "none"
     for how in ("none", "affine"):
         assert load_checkpoint(net, outputs=["depth=out:inverse"], depth_align=how).depth_align == how
+    with pytest.raises(UsageError, match="depth_align affine: no output is depth"):
+        load_checkpoint(net, depth_align="affine")
     with pytest.raises(UsageError, match="unknown depth alignment 'afine'; did you mean affine"):
         load_checkpoint(net, outputs=["depth=out:inverse"], depth_align="afine")
 

@@ -135,5 +135,5 @@ def test_classes_of_all_outputs_and_of_one():
     assert classes_of(given, specs) == (CITYSCAPES19, {"semantic[lanes]": CAMVID11})
     with pytest.raises(UsageError, match=r"one set for all, others as NAME=SET of drivable, lanes"):
         classes_of(("camvid11", "cityscapes19"), specs)
-    with pytest.raises(UsageError, match="unknown class set 'other=camvid11'"):
-        classes_of(("other=camvid11",), specs)
+    with pytest.raises(UsageError, match="classes 'lane=camvid11': unknown output 'lane'; did you mean lanes"):
+        classes_of(("lane=camvid11",), specs)
