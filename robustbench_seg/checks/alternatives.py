@@ -27,7 +27,7 @@ _INPUTS = (
     ("mean=123.675,116.28,103.53;std=1,1,1", 255),
 )
 """Normalisations and scales that networks are commonly trained with."""
-_SHIFTS = {1: "classes from the second channel on", -1: "classes from the channel before the first on"}
+_SHIFTS = {1: "each class read from the next channel", -1: "each class read from the channel before"}
 
 
 class Alternative(ABC):

@@ -56,8 +56,8 @@ class PreprocessingFits(ModelCheck):
     wrong = "Another preprocessing does clearly better"
     sound = "No other preprocessing does clearly better"
     advice = (
-        "call the model as it was trained: --normalize, --input-scale, --channel-order; where classes are shifted give "
-        "--classes in the order of its channels"
+        "call the model as it was trained: --normalize, --input-scale, --channel-order; where classes are shifted its "
+        "first channel may be the background, or labels count from 1: --classes in the order of its channels"
     )
     screened: ClassVar[int] = 4
     surer: ClassVar[float] = 1.03
