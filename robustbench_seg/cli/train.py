@@ -123,6 +123,7 @@ def train_command(
         card = run_recipe(chosen, work, out, root=root, unlabelled_root=unlabelled_root, place=place, progress=report)
     if card is None:
         return
+    assert card.training is not None
     click.echo(f"{card.training.selection}; card and weights in {out}")
     for task, metrics in card.metrics.items():
         click.echo(f"  {task}: {_listed(metrics)}")

@@ -26,6 +26,7 @@ _NETWORKS = {
     ),
     "fpn": ("models.networks.fpn:FPNParameters", "a light feature pyramid per task on a shared encoder"),
     "klingner": ("models.networks.klingner:KlingnerParameters", "Klingner 2020: a U-decoder per task, shared encoder"),
+    "library": ("models.networks.library:LibraryParameters", "a network of a library, as `robustseg card` keeps it"),
     "mtan": ("models.networks.mtan:MTANParameters", "MTAN: tasks attend to a shared encoder, stage by stage"),
     "mtinet": (
         "models.networks.mtinet:MTINetParameters",

@@ -68,6 +68,8 @@ def measure(names: Iterable[str], device: str) -> dict[str, Measured]:
     folders, measured = card_folders(), {}
     for name in (name for name in dict.fromkeys(names) if name in folders):
         card = read_card(folders[name])
+        assert card.training is not None, "what ships was trained here"
+        assert card.evaluation is not None
         values = {task: card.metrics[task][TASKS.get(task).curve] for task in card.tasks}
         cost = measure_cost(load_folder(folders[name]).module.to(device), card.evaluation.size, device)
         measured[name] = Measured(name, values, card.training.steps, cost)

@@ -27,10 +27,15 @@ _SIZES = ("pad_to", "input_size")
 
 def open_checkpoint(factory: str, given: Mapping[str, Any]) -> LoadedModel:
     """`load_checkpoint` with the options given, and for the others what the network's source says of it."""
+    return load_checkpoint(factory, **resolved(factory, given))
+
+
+def resolved(factory: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The options given, and for the others what the network's source says of it."""
     known = dict(declared(factory))
     if any(key in given for key in _SIZES):
         known = {key: value for key, value in known.items() if key not in _SIZES}
-    return load_checkpoint(factory, **{**known, **given})
+    return {**known, **given}
 
 
 def load_checkpoint(factory: str, **options: Any) -> LoadedModel:

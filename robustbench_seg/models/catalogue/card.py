@@ -104,7 +104,10 @@ class AdaptationCard:
 
 @dataclass(frozen=True)
 class Card:
-    """`models/NAME/card.toml`; `[metrics.TASK]` hold plain numbers."""
+    """`models/NAME/card.toml`; `[metrics.TASK]` hold plain numbers.
+
+    `training` is None of a network that others trained, `evaluation` where nothing was measured.
+    """
 
     schema: int
     name: str
@@ -115,10 +118,10 @@ class Card:
     sha256: str
     architecture: ArchitectureCard
     classes: ClassesTable
-    training: TrainingCard
-    evaluation: EvaluationCard
-    metrics: dict[str, dict[str, float]]
+    evaluation: EvaluationCard | None = None
+    metrics: dict[str, dict[str, float]] = field(default_factory=dict)
     depth_align: DepthAlign = NONE
+    training: TrainingCard | None = None
     video: VideoCard | None = None
     adaptation: AdaptationCard | None = None
 

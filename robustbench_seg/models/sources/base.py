@@ -23,6 +23,14 @@ class Source(ABC):
     def network(self, name: str, num_classes: int) -> nn.Module:
         """The network; one whose file says its classes takes no notice of their number."""
 
+    def kept(self, name: str) -> str:
+        """What builds the network again, without weights, from a card alone; UsageError where nothing does."""
+        return name
+
+    def rebuilt(self, kept: str, num_classes: int) -> nn.Module:
+        """The network that `kept` stands for, with fresh weights."""
+        return self.network(kept, num_classes)
+
 
 def library(module: str, extra: str) -> Any:
     """A library that is an extra; UsageError saying how to install it where it is not there."""

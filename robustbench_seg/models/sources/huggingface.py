@@ -12,7 +12,7 @@ from torch import nn
 
 from robustbench_seg.classes import CLASS_SETS, ClassSet, canonical
 from robustbench_seg.data.classfile import default_palette
-from robustbench_seg.errors import InputError
+from robustbench_seg.errors import InputError, RobustsegError
 from robustbench_seg.models.sources.base import Source, library
 from robustbench_seg.registry import described
 from robustbench_seg.tasks.depth_align import AFFINE
@@ -65,6 +65,26 @@ class HuggingFace(Source):
                 f"hf:{folder}: no weights for {len(missing)} of the network's tensors ({', '.join(missing[:3])}), "
                 "which would be random; save the fine-tuned network, head and all"
             )
+        assert isinstance(net, nn.Module)
+        return net
+
+    def kept(self, name: str) -> str:
+        """The network's configuration as JSON."""
+        return json.dumps(_read(Path(name) / CONFIG))
+
+    def rebuilt(self, kept: str, num_classes: int) -> nn.Module:
+        """The network of a configuration; InputError where transformers does not know it."""
+        transformers = library("transformers", "hf")
+        try:
+            config = json.loads(kept)
+            head = _head(config, Path("card"))
+            net = getattr(transformers, head.opener).from_config(
+                transformers.AutoConfig.for_model(**config), trust_remote_code=False
+            )
+        except RobustsegError:
+            raise
+        except Exception as error:
+            raise InputError(f"transformers: {described(error)}") from error
         assert isinstance(net, nn.Module)
         return net
 

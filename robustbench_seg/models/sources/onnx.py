@@ -7,7 +7,7 @@ from pathlib import Path
 
 from torch import nn
 
-from robustbench_seg.errors import InputError
+from robustbench_seg.errors import InputError, UsageError
 from robustbench_seg.models.sources.base import Source, library
 from robustbench_seg.registry import described
 
@@ -33,3 +33,7 @@ class ONNX(Source):
             raise InputError(f"onnx:{name}: {described(error)}; it is not what torch.onnx.export writes") from error
         assert isinstance(net, nn.Module)
         return net
+
+    def kept(self, name: str) -> str:
+        """Nothing: UsageError, as the file is graph and weights in one."""
+        raise UsageError(f"onnx:{name}: the file itself is all there is to keep; give it as it is")
