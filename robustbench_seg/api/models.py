@@ -13,7 +13,7 @@ from robustbench_seg.classes import CITYSCAPES19, ClassSet
 from robustbench_seg.errors import UsageError
 from robustbench_seg.evaluation.spec import ModelSpec
 from robustbench_seg.models.adapters.checkpoint import adapted
-from robustbench_seg.models.adapters.outputs import OutputSpec, own_classes, select
+from robustbench_seg.models.adapters.outputs import OutputSpec, classes_of, select
 from robustbench_seg.models.base import DEFAULT_TASK, LoadedModel
 from robustbench_seg.models.catalogue.weights import digest
 from robustbench_seg.tasks.depth_align import NONE
@@ -78,7 +78,7 @@ def loaded(
     shared, own = shared_and_own(classes, tasks)
     if options:
         # A copy: weights may be filled in, and it is put into eval mode.
-        options = {"normalize": "none", "outputs": tuple(tasks), "classes": own or shared, **options}
+        options = {"normalize": "none", "outputs": tuple(tasks), "classes": classes or shared, **options}
         return adapted(type(model).__name__, lambda _: copy.deepcopy(model), repr(model).encode(), **options)
     sets = [(each.names, each.maps) for each in (shared, *own.values())]
     identity = hashlib.sha256(repr((repr(model), tuple(tasks), sets, digest(model))).encode()).hexdigest()
@@ -89,5 +89,6 @@ def loaded(
 def shared_and_own(classes: Classes | None, tasks: Sequence[str]) -> tuple[ClassSet, dict[str, ClassSet]]:
     """The classes that tasks share, and those of single ones by task."""
     if isinstance(classes, Mapping):
-        return CITYSCAPES19, own_classes(classes, tasks)
+        shared, own = classes_of(classes, [OutputSpec(task) for task in tasks])
+        return shared or CITYSCAPES19, own
     return classes or CITYSCAPES19, {}

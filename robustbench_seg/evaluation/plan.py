@@ -135,19 +135,12 @@ def plan_pair(
     alignment, own = _joined(names, model, dataset)
     pair = Pair(*index, tuple(names), alignment, (), len(dataset), own=own)
     tasks = pair.load_tasks()
-    for name, task in tasks.items():
-        joined = task.aligned(alignment)
-        if task.has_classes and joined is not None:
-            if fault := task.class_fault(joined.classes):
-                raise UsageError(f"{where}, {name}: {fault}")
-            asked = f"{where}, {label_of(name)}" if name in own else where
-            notes += _on_classes(asked, model.class_set(name), joined)
+    notes += dict.fromkeys(_on_all_classes(where, model, tasks, alignment))
     notes += [
         f"{where}: no labels called {label_of(name)}; it is measured against those of {labels[name]}"
         for name in own
         if labels[name] != name
     ]
-    notes = list(dict.fromkeys(notes))
     configurations = [AttackConfiguration(CLEAN, "", "", (0.0,))]
     lacking = LeftOut()
     plans = with_variants(protocol).attacks
@@ -181,6 +174,18 @@ def _joined(
             joined = align(model.class_set(name), dataset.class_set(label)) if task.has_classes else None
             own[name] = OwnLabels(load_task(label).key, joined)
     return shared, own
+
+
+def _on_all_classes(
+    where: str, model: LoadedModel, tasks: Mapping[str, Task], shared: Alignment | None
+) -> Iterator[str]:
+    """Notes on the classes of every task; UsageError where it cannot be measured in them."""
+    for name, task in tasks.items():
+        joined = task.aligned(shared)
+        if task.has_classes and joined is not None:
+            if fault := task.class_fault(joined.classes):
+                raise UsageError(f"{where}, {name}: {fault}")
+            yield from _on_classes(f"{where}, {label_of(name)}".rstrip(", "), model.class_set(name), joined)
 
 
 def _on_classes(where: str, classes: ClassSet, alignment: Alignment) -> Iterator[str]:

@@ -117,7 +117,7 @@ def classes_of(
     if isinstance(given, ClassSet):
         return given, {}
     if isinstance(given, Mapping):
-        return None, own_classes(given, [spec.task for spec in specs])
+        return _split(None, _by_task(given, [spec.task for spec in specs]))
     shared, own = None, {}
     tasks = {spec.called: spec.task for spec in specs}
     for text in (given,) if isinstance(given, str) else given:
@@ -130,10 +130,16 @@ def classes_of(
             shared = load_classes(text)
         else:
             raise UsageError(f"classes {text!r}: give one set for all, others as NAME=SET of {', '.join(tasks)}")
-    return shared, own
+    return _split(shared, own)
 
 
-def own_classes(given: Mapping[str, ClassSet], tasks: Sequence[str]) -> dict[str, ClassSet]:
+def _split(shared: ClassSet | None, own: Mapping[str, ClassSet]) -> tuple[ClassSet | None, dict[str, ClassSet]]:
+    """Those of a task that is the only one of its kind are shared: what is measured by class is so in them."""
+    single = [classes for task, classes in own.items() if not label_of(task)]
+    return next(iter(single), shared), {task: classes for task, classes in own.items() if label_of(task)}
+
+
+def _by_task(given: Mapping[str, ClassSet], tasks: Sequence[str]) -> dict[str, ClassSet]:
     """Class sets by task, of sets by the names of tasks or those that they have among their kind; UsageError else."""
     known = {name: task for task in tasks for name in (task, label_of(task) or task)}
     for name in given:

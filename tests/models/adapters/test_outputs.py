@@ -133,6 +133,11 @@ def test_classes_of_all_outputs_and_of_one():
     assert classes_of(TWO, specs) == (TWO, {})
     given = ("lanes=camvid11", "cityscapes19")
     assert classes_of(given, specs) == (CITYSCAPES19, {"semantic[lanes]": CAMVID11})
+    assert classes_of(("semantic=camvid11",), [OutputSpec("semantic")]) == (CAMVID11, {}), "an only one's are shared"
+    assert classes_of({"lanes": TWO, "drivable": THREE}, specs) == (
+        None,
+        {"semantic[lanes]": TWO, "semantic[drivable]": THREE},
+    )
     with pytest.raises(UsageError, match=r"one set for all, others as NAME=SET of drivable, lanes"):
         classes_of(("camvid11", "cityscapes19"), specs)
     with pytest.raises(UsageError, match="classes 'lane=camvid11': unknown output 'lane'; did you mean lanes"):
