@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from robustbench_seg.classes import Alignment, ClassSet
+from robustbench_seg.errors import UsageError
 from robustbench_seg.lazy import Tensor, torch
 from robustbench_seg.tasks.attack_loss import AttackLoss
 from robustbench_seg.tasks.masked import selected
@@ -145,11 +146,11 @@ class Task(ABC):
         return None
 
     def called(self, label: str) -> Self:
-        """The same task under another name, which is also the key of its output: `semantic[drivable]`."""
-        made = copy.copy(self)
-        made.name = made.key = named(self.name, label)
-        made.title = label.replace("_", " ")
-        return made
+        """The same task under another name, which is also the key of its output: `semantic[drivable]`.
+
+        UsageError where a model has one output of the kind at most.
+        """
+        raise UsageError(f"task '{named(self.name, label)}': a model has one output of {self.name} alone")
 
     def against(self, own: OwnLabels) -> Self:
         """The same task measured against labels, and in classes, of its own."""

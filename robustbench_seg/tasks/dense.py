@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from robustbench_seg.classes import Alignment
 from robustbench_seg.errors import InputError
 from robustbench_seg.lazy import F, Tensor, torch
 from robustbench_seg.tasks.base import Task
+from robustbench_seg.tasks.names import named
 from robustbench_seg.tasks.registry import load_tasks, ordered_names
 from robustbench_seg.tasks.rules import MapRule
 
@@ -29,6 +31,13 @@ class DenseTask(Task):
     invertible: ClassVar[bool] = False
     usual_outputs: ClassVar[tuple[str, ...]] = USUAL_OUTPUTS
     label_rule = MapRule("float32", 0.0)
+
+    def called(self, label: str) -> Self:
+        """The same task under another name and key."""
+        made = copy.copy(self)
+        made.name = made.key = named(self.name, label)
+        made.title = label.replace("_", " ")
+        return made
 
     def channels(self, num_classes: int) -> int:
         """How many raw channels a network predicts for the task."""

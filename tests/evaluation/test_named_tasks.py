@@ -154,6 +154,11 @@ def test_a_kind_stands_for_all_its_tasks():
     assert parsed("loss:seg") == ["loss:seg"]
 
 
+def test_only_tasks_with_a_value_at_every_pixel_come_several_times():
+    with pytest.raises(UsageError, match=r"task 'detection\[far\]': a model has one output of detection alone"):
+        load_tasks(["detection[far]"])
+
+
 def test_a_single_class_is_refused(run_in, tmp_path):
     one = classes("one", "ground")
     single = loaded("single", [(GROUND, GROUND)], CAMVID11, {GROUND: one})
