@@ -22,6 +22,20 @@ class Shifted(nn.Module):
         return {**outputs, "semantic": outputs["semantic"].roll(self.by, 1)}
 
 
+class Strict(nn.Module):
+    """A network that refuses values that no image has after the normalisation of ImageNet."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        if x.abs().max() > 3:
+            raise ValueError("not normalised")
+        outputs: dict[str, Tensor] = self.net(x)
+        return outputs
+
+
 def bare(name: str) -> nn.Module:
     """A model of the catalogue that leaves normalisation to who calls it."""
     net = MODELS.get(name)().module
@@ -34,6 +48,10 @@ def bare(name: str) -> nn.Module:
 
 street = partial(bare, "street-single")
 camvid = partial(bare, "camvid-mobilenetv2")
+
+
+def street_strict() -> nn.Module:
+    return Strict(street())
 
 
 def street_up() -> nn.Module:

@@ -116,6 +116,10 @@ def test_what_is_right_with_it(preprocessing):
     assert preprocessing(own("street", **RIGHT), limit=4).level == "ok"
 
 
+def test_what_a_model_refuses_is_not_better(preprocessing):
+    assert preprocessing(own("street_strict"), limit=2).level == "ok"
+
+
 def test_shifted_classes_on_a_few_images(preprocessing):
     finding = preprocessing(own("street_up"), limit=2)
     assert finding.level == "fail"
