@@ -13,6 +13,7 @@ from robustbench_seg.errors import InputError
 from robustbench_seg.models.adapters.adapter import Adapter, InputSpec
 from robustbench_seg.models.adapters.outputs import OutputSpec
 from robustbench_seg.models.adapters.sizes import size_rule
+from robustbench_seg.models.base import DEFAULT_TASK
 from robustbench_seg.models.networks.base import NetworkParameters, NetworkRequest
 from robustbench_seg.models.registry import SOURCES
 from robustbench_seg.tasks.depth_align import NONE, DepthAlign, alignment_of
@@ -27,7 +28,7 @@ class LibraryParameters(NetworkParameters):
 
     source: str = "torchvision"
     network: str = "lraspp_mobilenet_v3_large"
-    outputs: tuple[str, ...] = ("semantic",)
+    outputs: tuple[str, ...] = (DEFAULT_TASK,)
     channel_order: Literal["rgb", "bgr"] = "rgb"
     pad_to: int | None = None
     input_size: str | None = None
