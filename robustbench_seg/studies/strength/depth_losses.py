@@ -35,16 +35,16 @@ def losses_table(runs: Sequence[Run], attacks: Mapping[str, AttackPlan], epsilon
     """One row per model and attack: the metrics of depth under it."""
     lines = [line for run in runs for line in _lines(run.rows, attacks, epsilon)]
     heads = tuple(" ".join(filter(None, (metric_name(TASK, name), _direction(name)))) for name in METRICS)
-    return Table(f"Depth at ε = {epsilon:g} by the loss that is ascended", "model", heads, tuple(lines))
+    return Table(f"Depth at ε = {epsilon:g} by the loss that is ascended", "attack", heads, tuple(lines))
 
 
 def _lines(rows: Sequence[Row], attacks: Mapping[str, AttackPlan], epsilon: float) -> Iterator[Line]:
-    labels = {"clean": ("clean", 0.0), **{title: (plan.label, epsilon) for title, plan in attacks.items()}}
+    labels = {"clean images": ("clean", 0.0), **{title: (plan.label, epsilon) for title, plan in attacks.items()}}
     own = {(row.attack, row.epsilon, row.metric): row for row in rows if row.task == TASK}
     for title, (label, size) in labels.items():
         found = {name: own[label, size, name] for name in METRICS}
         cells = text_cells(*(f"{found[name].value:.{decimals}f}" for name, decimals in METRICS.items()))
-        yield Line(found["rmse"].model, title, cells)
+        yield Line(title, found["rmse"].model, cells)
 
 
 def _direction(metric: str) -> str:

@@ -72,7 +72,7 @@ def counts_table(task: str, gaps: Sequence[Gap], titles: Mapping[str, str]) -> T
     heads = ("stronger", "open", "weaker", "mean gain", "least", "most")
     models = len({gap.model for gap in gaps})
     name = metric_name(task, curve_metric(task))
-    caption = f"{task_name(task)}: attacks against PGD, gain in {SCALES[task].unit} of {name} (models: {models})"
+    caption = f"{task_name(task).capitalize()}: attacks against PGD, gain in {SCALES[task].unit} of {name} (models: {models})"
     return Table(caption, "attack", heads, tuple(lines), (("models", 3), ("gain", 3)))
 
 
@@ -90,5 +90,5 @@ def models_table(gaps: Sequence[Gap], epsilon: float, titles: Mapping[str, str])
         lines.append(Line(model, "", (Cell(scale.number(row[0].plain)), *numbers)))
     heads = ("PGD", *(titles[attack] for attack in attacks))
     name = metric_name(own[0].task, curve_metric(own[0].task))
-    caption = f"{task_name(own[0].task)} at ε = {epsilon:g}: {name} in {scale.unit}"
+    caption = f"{task_name(own[0].task).capitalize()} at ε = {epsilon:g}: {name} in {scale.unit}"
     return Table(caption, "model", heads, tuple(lines))
