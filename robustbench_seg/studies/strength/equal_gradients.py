@@ -72,7 +72,9 @@ def counts_table(task: str, gaps: Sequence[Gap], titles: Mapping[str, str]) -> T
     heads = ("stronger", "open", "weaker", "mean gain", "least", "most")
     models = len({gap.model for gap in gaps})
     name = metric_name(task, curve_metric(task))
-    caption = f"{task_name(task).capitalize()}: attacks against PGD, gain in {SCALES[task].unit} of {name} (models: {models})"
+    caption = (
+        f"{task_name(task).capitalize()}: attacks against PGD, gain in {SCALES[task].unit} of {name} (models: {models})"
+    )
     return Table(caption, "attack", heads, tuple(lines), (("models", 3), ("gain", 3)))
 
 
