@@ -256,3 +256,35 @@ def test_a_size_that_a_model_does_not_take(robustseg, tmp_path):
         code, _, err = robustseg(*evaluation, *size, "-o", tmp_path / size[0])
         assert code == 4, err  # it is not trained
     assert robustseg(*evaluation, "--pad-to", "64", "--input-size", "64x128", "-o", tmp_path / "both")[0] == 2
+
+
+def run_of_the_readme(robustseg, start):
+    """The clean rows of what the README's command writes, on two images; its weights are random."""
+    code, _, err = robustseg(*command(start), "--limit", "2", "--workers", "1", "-o", "run")
+    assert code == 4, err
+    return pd.read_csv("run/summary.csv").query("attack == 'clean' and metric == 'miou'")
+
+
+@pytest.mark.slow
+def test_the_readme_command_on_a_folder_of_transformers(robustseg, tmp_path, monkeypatch):
+    transformers = pytest.importorskip("transformers")
+    monkeypatch.chdir(tmp_path)
+    names = Street().classes.names
+    torch.manual_seed(0)
+    config = transformers.SegformerConfig(
+        **{"hidden_sizes": [8, 16, 24, 32], "depths": [1] * 4, "num_attention_heads": [1, 1, 2, 2]},
+        decoder_hidden_size=16,
+        id2label=dict(enumerate(names)),
+        label2id={name: i for i, name in enumerate(names)},
+    )
+    transformers.SegformerForSemanticSegmentation(config).save_pretrained("segformer")
+    assert 0 <= run_of_the_readme(robustseg, "evaluate -m hf:segformer")["value"].item() < 0.2
+
+
+@pytest.mark.slow
+def test_the_readme_command_on_a_network_of_smp(robustseg, tmp_path, monkeypatch):
+    smp = pytest.importorskip("segmentation_models_pytorch")
+    monkeypatch.chdir(tmp_path)
+    torch.manual_seed(0)
+    torch.save(smp.create_model("unet", "resnet18", encoder_weights=None, classes=19).state_dict(), "unet.pth")
+    assert 0 <= run_of_the_readme(robustseg, "evaluate -m smp:unet/resnet18")["value"].item() < 0.2
