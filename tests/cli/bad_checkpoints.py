@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import codecs
 import enum
 import functools
 import gzip
@@ -98,6 +99,17 @@ def raw_zip(name: str, content: bytes, method: int, size: int, entries: int = 1)
     )
     end = struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, entries, entries, len(listed), len(local), 0)
     return local + listed + end
+
+
+class Doubled:
+    """Bytes in hex, of bytes in hex, and so on: each doubles what is inside."""
+
+    def __init__(self, levels: int) -> None:
+        self.levels = levels
+
+    def __reduce__(self) -> tuple[object, ...]:
+        inner = Doubled(self.levels - 1) if self.levels else b"x"
+        return codecs.encode, (inner, "hex")
 
 
 def zip_bomb() -> bytes:
@@ -271,6 +283,7 @@ DAMAGED = {
     ),
 }
 TOO_LARGE = {
+    "doubled bytes": Bad(lambda path: torch.save({"state_dict": Doubled(30)}, path), "_codecs.encode[hex]"),
     "zip bomb": Bad(lambda path: path.write_bytes(zip_bomb()), "compressed zip"),
     "zip that lies": Bad(data(raw_zip("w/data.pkl", b"N.", zipfile.ZIP_STORED, (4 << 30) - 2)), "claims 4294967294"),
     "zip that overlaps": Bad(data(raw_zip("w/data.pkl", bytes(1 << 20), zipfile.ZIP_STORED, 1 << 20, 4000)), "claims"),

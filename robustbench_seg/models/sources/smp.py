@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import timm
 from torch import nn
 
 from robustbench_seg.errors import UsageError
@@ -33,6 +34,8 @@ class SMP(Source):
         if not encoder.startswith(TIMM) and encoder not in smp.encoders.get_encoder_names():
             known = unknown("encoder of smp", encoder, smp.encoders.get_encoder_names())
             raise UsageError(f"{known}; one of timm's is {TIMM}NAME, as in smp:{arch}/{TIMM}convnext_tiny")
+        if encoder.startswith(TIMM) and not timm.is_model(encoder.removeprefix(TIMM)):
+            raise UsageError(unknown("encoder of timm", encoder.removeprefix(TIMM), timm.list_models()))
         try:
             net = smp.create_model(arch, encoder, encoder_weights=None, classes=num_classes)
         except Exception as error:

@@ -7,6 +7,7 @@ weights, only stand-ins are made, because nobody reads it.
 
 from __future__ import annotations
 
+import codecs
 import pickletools
 import re
 from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
@@ -95,6 +96,9 @@ _TENSORS = re.compile(
     r"|torch\._tensor\._rebuild_from_type_v2|torch\.serialization\._get_layout"
     r"|collections\.(OrderedDict|Counter)|_codecs\.encode|builtins\.(set|complex)"
 )
+_ENCODE = "_codecs.encode"
+"""How old pickles hold bytes: as text in latin1."""
+_LONGEST_CODEC = 30
 _DTYPES = frozenset(str(value) for value in vars(torch).values() if isinstance(value, torch.dtype))
 
 
@@ -116,7 +120,7 @@ def scan(stream: BinaryIO, pickles: int = 1) -> Scan:
     types: dict[str, None] = {}
     protocol = 0
     memo: list[str] = []
-    strings = ["", ""]
+    strings, codec = ["", ""], ""
     for opcode, argument, _ in steps:
         match opcode.name, argument:
             case "PROTO", int():
@@ -131,7 +135,19 @@ def scan(stream: BinaryIO, pickles: int = 1) -> Scan:
                 strings = [strings[1], memo[argument]]
             case _, str():
                 strings = [strings[1], argument]
+                if _makes_bytes_of_bytes(argument):
+                    codec = argument
+    if codec and _ENCODE in types:
+        types[f"{_ENCODE}[{codec}]"] = None
     return Scan(tuple(types), protocol)
+
+
+def _makes_bytes_of_bytes(name: str) -> bool:
+    """Whether a text names a codec such as hex, which nested doubles its input each time until memory is full."""
+    try:
+        return len(name) < _LONGEST_CODEC and not codecs.lookup(name)._is_text_encoding
+    except (LookupError, ValueError):
+        return False
 
 
 def stand_ins(types: Iterable[str] = ()) -> list[Callable[..., object] | tuple[Callable[..., object], str]]:

@@ -24,7 +24,20 @@ _PROTOCOL = 2
 _SCRIPT = "__main__."
 _REBUILD = "torch._utils._rebuild_"
 # What no training script saves, and an attack does.
-_HOSTILE = ("builtins", "os", "posix", "nt", "sys", "subprocess", "shutil", "socket", "runpy", "importlib", "pickle")
+_HOSTILE = (
+    "_codecs",
+    "builtins",
+    "os",
+    "posix",
+    "nt",
+    "sys",
+    "subprocess",
+    "shutil",
+    "socket",
+    "runpy",
+    "importlib",
+    "pickle",
+)
 # Where nothing can be seen of a file: what finds the usual entries, be they dicts or modules.
 _UNSEEN = (
     "(lambda m: m.state_dict() if hasattr(m, 'state_dict') else {k: v for k, v in m.items() if torch.is_tensor(v)})"

@@ -127,6 +127,86 @@ def test_what_is_no_map_is_refused(tmp_path, kind, message):
         load(f"hf:{tmp_path}")
 
 
+PROCESSORS = [
+    {"do_normalize": True},
+    {"do_normalize": True, "image_mean": 0.5, "image_std": 0.5},
+    {"do_normalize": True, "image_mean": [0.5], "image_std": [0.5]},
+    {"do_resize": True, "size": {"height": None, "width": 3}},
+    {"do_resize": True, "size": {}, "keep_aspect_ratio": True, "ensure_multiple_of": None},
+    {"do_resize": True, "size": {}, "keep_aspect_ratio": True, "ensure_multiple_of": "a"},
+]
+
+
+@pytest.mark.parametrize("processor", PROCESSORS)
+def test_an_odd_processor_is_one_line(segformer, processor):
+    folder, _ = segformer()
+    (folder / "preprocessor_config.json").write_text(json.dumps(processor))
+    with pytest.raises(InputError, match=r"preprocessor_config\.json: is not as save_pretrained writes it") as raised:
+        load(f"hf:{folder}")
+    assert "\n" not in str(raised.value)
+
+
+CONFIGS = [
+    {"id2label": {"a": "road"}},
+    {"id2label": [1, 2]},
+    {"id2label": 5},
+    {"architectures": 5},
+    {"architectures": "SegformerForSemanticSegmentation"},
+    {"model_type": "segfourmer"},
+    {"num_labels": 10**9, "id2label": None},
+    {"id2label": {str(i): "road" for i in range(300)}},
+    {"hidden_sizes": [10**6] * 4},
+]
+
+
+@pytest.mark.parametrize("changes", CONFIGS)
+def test_an_odd_configuration_is_one_line(segformer, changes):
+    folder, _ = segformer()
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, **changes}))
+    with pytest.raises(InputError) as raised:
+        load(f"hf:{folder}", classes="cityscapes19")
+    assert "\n" not in str(raised.value)
+
+
+def test_a_configuration_fetches_and_imports_nothing(segformer, monkeypatch):
+    """Attention kernels are code from the hub, and a backbone's name may be a repository."""
+    folder, net = segformer()
+    config = json.loads((folder / "config.json").read_text())
+    reaching = {"_attn_implementation": "kernels-community/flash-attn", "auto_map": {"AutoConfig": "evil.Evil"}}
+    (folder / "config.json").write_text(json.dumps({**config, **reaching, "use_kernels": True}))
+    monkeypatch.setattr("socket.socket.connect", lambda *_: pytest.fail("it asks the network"))
+    model = load(f"hf:{folder}", pad_to=1, normalize="none")
+    images = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    expected = nn.functional.interpolate(net(images).logits, (64, 64), mode="bilinear", align_corners=False)
+    torch.testing.assert_close(model.module(images)["semantic"], expected, atol=1e-5, rtol=1e-4)
+
+
+def test_weights_come_from_the_folder_alone(segformer, tmp_path):
+    folder, net = segformer()
+    (folder / "model.safetensors").rename(tmp_path / "outside.safetensors")
+    (folder / "x.safetensors").write_bytes(b"")
+    names = dict.fromkeys(net.state_dict(), "../outside.safetensors")
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": names}))
+    with pytest.raises(InputError, match=r"names \.\./outside\.safetensors, which is no file of the folder"):
+        load(f"hf:{folder}")
+
+
+def test_weights_that_do_not_fit_are_one_line(segformer):
+    folder, net = segformer()
+    config = json.loads((folder / "config.json").read_text())
+    labels = {"id2label": {"0": "road"}, "label2id": {"road": 0}}
+    (folder / "config.json").write_text(json.dumps({**config, **labels}))
+    with pytest.raises(InputError, match="of another shape than"):
+        load(f"hf:{folder}", classes="cityscapes19")
+    (folder / "config.json").write_text(json.dumps(config))
+    with torch.no_grad():
+        net.decode_head.classifier.bias[0] = torch.nan
+    net.save_pretrained(folder)
+    with pytest.raises(InputError, match=r"decode_head\.classifier\.bias are not finite"):
+        load(f"hf:{folder}")
+
+
 def test_a_pickle_is_not_opened(segformer):
     folder, _ = segformer()
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
@@ -183,7 +263,9 @@ def test_onnx_has_the_gradient_of_what_was_exported(images, tmp_path):
         ("smp:unit/resnet18", UsageError, "did you mean unet"),
         ("smp:unet/resnet17", UsageError, r"did you mean resnet1.*; one of timm's is tu-NAME"),
         ("smp:unet", UsageError, "unknown encoder of smp ''"),
-        ("smp:unet/tu-resnext1", UsageError, "smp:unet/tu-resnext1: "),
+        ("smp:unet/tu-resnext1", UsageError, "unknown encoder of timm 'resnext1'; did you mean"),
+        ("smp:unet/tu-hf-hub:evil/x", UsageError, "unknown encoder of timm 'hf-hub:evil/x'"),
+        ("smp:unet/tu-local-dir:/tmp", UsageError, "unknown encoder of timm"),
         ("timm:resnet18", UsageError, "smp:unet/tu-resnet18 puts one on it"),
         ("onnx:none.onnx", InputError, "no such file"),
         ("hf:", UsageError, "use FILE.py:factory"),
