@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
-import inspect
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from torch import nn
 from torch.utils.data import DataLoader
 
-from robustbench_seg.api.models import Classes, loaded, shared_and_own
+from robustbench_seg.api.models import Classes, class_sets, loaded, shared_and_own
+from robustbench_seg.api.options import check_options, keyword_hints, texts
 from robustbench_seg.api.pairs import PairData, Pairs
 from robustbench_seg.api.run import Run
 from robustbench_seg.data.base import Dataset
@@ -24,15 +23,12 @@ from robustbench_seg.evaluation.spec import DataSpec, InMemory, ModelSpec
 from robustbench_seg.models.adapters.checkpoint import adapted
 from robustbench_seg.models.base import DEFAULT_TASK, LoadedModel
 from robustbench_seg.protocol import PROTOCOLS, Protocol
-from robustbench_seg.registry import unknown
 
-OWN_OPTIONS = tuple(
-    name
-    for name, parameter in inspect.signature(adapted).parameters.items()
-    if parameter.kind is inspect.Parameter.KEYWORD_ONLY and name != "classes"
-)
+OWN_OPTIONS = {name: hint for name, hint in keyword_hints(adapted).items() if name != "classes"}
 """How a module or code is called."""
-FIELDS = tuple(field.name for field in dataclasses.fields(EvaluationConfig))
+FIXED = ("models", "datasets", "protocol", "tasks", "in_process", "given")
+"""Fields of a configuration that the call itself sets."""
+FIELDS = {name: hint for name, hint in get_type_hints(EvaluationConfig).items() if name not in FIXED}
 
 
 def evaluate(
@@ -41,7 +37,7 @@ def evaluate(
     protocol: str | Protocol = "quick",
     *,
     tasks: Sequence[str] = (DEFAULT_TASK,),
-    classes: Classes | None = None,
+    classes: Classes | str | None = None,
     out: str | Path | None = None,
     **options: Any,
 ) -> Run:
@@ -70,10 +66,13 @@ def evaluate(
     Raises:
         UsageError, InputError: with one line that says what to change.
     """
+    check_options("evaluate", options, {**OWN_OPTIONS, **FIELDS})
+    tasks, classes = texts("tasks", tasks), class_sets(classes)
     own = {key: options.pop(key) for key in OWN_OPTIONS if key in options}
-    for key in options:
-        if key not in FIELDS:
-            raise UsageError(unknown("option of evaluate", key, (*OWN_OPTIONS, *FIELDS)))
+    if not isinstance(protocol, str | Protocol):
+        raise UsageError(f"protocol is a {type(protocol).__name__}; give a name or a Protocol")
+    if out is not None and not isinstance(out, str | Path):
+        raise UsageError(f"out={out!r} is a {type(out).__name__}; give a folder")
     config = EvaluationConfig(
         models=[_model(model, tasks, classes, own)],
         datasets=[_data(dataset, tasks, classes)],

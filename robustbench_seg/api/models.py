@@ -9,7 +9,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from robustbench_seg.api.options import check_options, keyword_hints
 from robustbench_seg.classes import CITYSCAPES19, ClassSet
+from robustbench_seg.data.classfile import load_classes
 from robustbench_seg.errors import UsageError
 from robustbench_seg.evaluation.spec import ModelSpec
 from robustbench_seg.models.adapters.checkpoint import adapted
@@ -40,6 +42,9 @@ def load_model(name: str, **options: Any) -> LoadedModel:
         UsageError: for an unknown name, or options that do not fit.
         InputError: for a card, weights or code that cannot be used. Both say what to change in one line.
     """
+    if not isinstance(name, str):
+        raise UsageError(f"the name is a {type(name).__name__}; give a text")
+    check_options("load_model", options, keyword_hints(adapted))
     return ModelSpec.parse(name, options or None).load()
 
 
@@ -74,7 +79,7 @@ def loaded(
             raise UsageError(f"{', '.join(options)}: the model is loaded already; give them to load_model")
         return model
     if not isinstance(model, nn.Module):
-        raise UsageError(f"model {model!r} is neither a name, an nn.Module nor a LoadedModel")
+        raise UsageError(f"the model is a {type(model).__name__}, neither a name, an nn.Module nor a LoadedModel")
     shared, own = shared_and_own(classes, tasks)
     if options:
         # A copy: weights may be filled in, and it is put into eval mode.
@@ -84,6 +89,15 @@ def loaded(
     identity = hashlib.sha256(repr((repr(model), tuple(tasks), sets, digest(model))).encode()).hexdigest()
     named = Named(model, tasks)
     return LoadedModel(type(model).__name__, named, tuple(tasks), shared, NONE, identity, PLAIN, own_classes=own)
+
+
+def class_sets(classes: Classes | str | None) -> Classes | None:
+    """The same with a set's name or file read; UsageError for what is none."""
+    if isinstance(classes, str):
+        return load_classes(classes)
+    if classes is not None and not isinstance(classes, ClassSet | Mapping):
+        raise UsageError(f"classes are a {type(classes).__name__}; give a ClassSet, a set's name, or sets by task")
+    return classes
 
 
 def shared_and_own(classes: Classes | None, tasks: Sequence[str]) -> tuple[ClassSet, dict[str, ClassSet]]:

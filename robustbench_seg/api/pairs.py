@@ -13,9 +13,10 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from robustbench_seg.classes import ClassSet
+from robustbench_seg.classes import VOID, ClassSet
 from robustbench_seg.data.base import Dataset, Sample
 from robustbench_seg.errors import InputError, UsageError
+from robustbench_seg.tasks.dense import DenseTask
 from robustbench_seg.tasks.names import label_of
 from robustbench_seg.tasks.registry import load_task
 
@@ -69,7 +70,7 @@ class Pairs(Dataset):
         return Sample(
             self.ids[index],
             _image(image, f"item {index}"),
-            {keys[task]: _label(labels[task], task, f"item {index}") for task in self.tasks},
+            {keys[task]: _label(labels[task], task, self.class_set(task), f"item {index}") for task in self.tasks},
         )
 
     def fingerprint(self) -> str:
@@ -100,7 +101,7 @@ def _image(value: object, where: str) -> npt.NDArray[np.uint8]:
     if array.dtype == np.uint8:
         return array
     low, high = float(array.min()), float(array.max())
-    if not np.issubdtype(array.dtype, np.floating) or low < -_ROUNDING or high > 1 + _ROUNDING:
+    if not np.issubdtype(array.dtype, np.floating) or not (low >= -_ROUNDING and high <= 1 + _ROUNDING):
         raise InputError(
             f"{where}: the image has values from {low:.4g} to {high:.4g}; give it in [0,1] before normalisation, and "
             "the network's normalize="
@@ -109,19 +110,29 @@ def _image(value: object, where: str) -> npt.NDArray[np.uint8]:
     return rounded
 
 
-def _label(value: object, task: str, where: str) -> object:
-    """A map in the form a data set gives it; anything else as it is."""
-    array = value.numpy(force=True) if isinstance(value, Tensor) else np.asarray(value) if _is_map(value) else value
-    if not isinstance(array, np.ndarray) or not np.issubdtype(array.dtype, np.integer):
+def _label(value: object, task: str, classes: ClassSet, where: str) -> object:
+    """A map in the form a data set gives it, ids of classes or numbers; anything else as it is."""
+    made = load_task(task)
+    array = value.numpy(force=True) if isinstance(value, Tensor) else value
+    array = np.array(array) if isinstance(array, Image.Image) else array
+    if not isinstance(made, DenseTask):
         return array
+    if not isinstance(array, np.ndarray):
+        raise InputError(f"{where}: labels of {task} are a {type(value).__name__}; give a tensor, an array or PIL")
     if array.ndim == 3 and len(array) == 1:
         array = array[0]
-    # PyTorch's usual ids of what does not count are negative.
-    ids = np.where(array < 0, 255, array)
-    if ids.size and ids.max() > 255:
-        raise InputError(f"{where}: labels of {task} have the id {ids.max()}; ids are 0 to 254, void is 255 or below 0")
+    return _ids(array, task, classes, where) if made.has_classes else array.astype(made.label_rule.dtype)
+
+
+def _ids(array: npt.NDArray[Any], task: str, classes: ClassSet, where: str) -> npt.NDArray[np.uint8]:
+    """Ids of classes; below 0, PyTorch's usual id of what does not count, becomes void."""
+    if not np.issubdtype(array.dtype, np.integer):
+        raise InputError(f"{where}: labels of {task} are {array.dtype}; give whole numbers, void {VOID} or below 0")
+    ids = np.where(array < 0, VOID, array)
+    wrong = ids[(ids >= len(classes)) & (ids != VOID)]
+    if wrong.size:
+        raise InputError(
+            f"{where}: labels of {task} have the id {wrong[0]}; {classes.name} has 0 to {len(classes) - 1}, void is "
+            f"{VOID} or below 0"
+        )
     return ids.astype(np.uint8)
-
-
-def _is_map(value: object) -> bool:
-    return isinstance(value, Image.Image)

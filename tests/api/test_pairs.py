@@ -105,7 +105,10 @@ class Stream(IterableDataset):
         ([("x.png", torch.zeros(4, 4))], InputError, "the image is a str; give PIL"),
         ([(torch.full((3, 4, 4), -2.0), torch.zeros(4, 4))], InputError, "from -2 to -2; give it in .* normalize="),
         ([(torch.zeros(3, 4, 4), {"depth": 1})], InputError, "no labels of semantic; its keys: depth"),
-        ([(torch.zeros(3, 4, 4), torch.full((4, 4), 300))], InputError, "labels of semantic have the id 300"),
+        ([(torch.zeros(3, 4, 4), torch.full((4, 4), 2))], InputError, "have the id 2; scene has 0 to 1, void is 255"),
+        ([(torch.zeros(3, 4, 4), torch.zeros(4, 4))], InputError, "are float32; give whole numbers"),
+        ([(torch.zeros(3, 4, 4), None)], InputError, "labels of semantic are a NoneType"),
+        ([(torch.full((3, 4, 4), torch.nan), torch.zeros(4, 4))], InputError, "from nan to nan"),
     ],
 )
 def test_what_is_no_pair_is_one_line(data, kind, message):
@@ -136,6 +139,44 @@ def test_several_segmentations_with_labels_by_name(images, labels, outputs):
     assert clean.to_dict() == {"semantic[first]": 1.0, "semantic[second]": 0.0}
     with pytest.raises(UsageError, match="unknown task in classes 'firts'; did you mean first"):
         robustbench_seg.evaluate(net, pairs, NOISE, tasks=tasks, classes={"firts": SCENE}, **outputs)
+
+
+WRONG = {
+    "tasks": (5, "give a text or a sequence of texts"),
+    "pad_to": ("32", "pad_to='32' is a str; give int or None"),
+    "input_size": ((64, 64), "is a tuple; give str or None"),
+    "normalize": (None, "is a NoneType; give str"),
+    "weights": ({}, "is a dict; give str or Path or None"),
+    "limit": ("3", "is a str; give int or None"),
+    "workers": ("a", "is a str; give int"),
+    "quantise": ("no", "is a str; give bool"),
+    "seed": (True, "seed=True is a bool; give int"),
+    "models": ((), "unknown option of evaluate 'models'"),
+    "out": (5, "give a folder"),
+    "protocol": (5, "give a name or a Protocol"),
+    "classes": (19, "give a ClassSet, a set's name, or sets by task"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_argument_is_one_line(images, labels, name):
+    value, message = WRONG[name]
+    given = {"classes": SCENE, "protocol": NOISE, name: value}
+    with pytest.raises(UsageError, match=message) as raised:
+        robustbench_seg.evaluate(Brightness(), TensorDataset(images, labels), **given)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_state_dict_is_no_model(images, labels):
+    with pytest.raises(UsageError, match="the model is a dict, neither a name"):
+        evaluated(dict(Brightness().state_dict()), TensorDataset(images, labels))
+
+
+def test_depth_is_a_number():
+    data = [(torch.zeros(3, 4, 4), {"depth": torch.full((4, 4), 3000, dtype=torch.int32)})]
+    label = Pairs(data, ("depth",), SCENE)[0].labels["depth"]
+    assert label.dtype == np.float32
+    assert (label == 3000).all()
 
 
 def test_a_wrong_option_is_one_line(images, labels):
