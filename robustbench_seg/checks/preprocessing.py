@@ -103,8 +103,9 @@ class PreprocessingFits(ModelCheck):
         return 0, count(scope.dense) * few + scope.images if scope.dense else 0
 
     def is_enough(self, record: Record) -> bool:
-        """Whether there is a task with a value at every pixel, and chance can be judged."""
-        return len(record["gains"]) > 1
+        """Whether there is a task with a value at every pixel, and images enough to judge chance, or gain enough."""
+        count = len(record["gains"])
+        return count >= self.screened or (count > 1 and _is_above_zero(record["gains"]))
 
     def problems(self, evidence: Evidence, record: Record) -> Iterator[Problem]:
         """One that is clearly better; where it is better by half, numbers as it is are not believed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from torch import nn
 from robustbench_seg.classes import CITYSCAPES19, ClassSet
 from robustbench_seg.errors import UsageError
 from robustbench_seg.models.adapters.adapter import Adapter, InputSpec, probe
-from robustbench_seg.models.adapters.factory import declared, make
+from robustbench_seg.models.adapters.factory import declared, is_random, make
 from robustbench_seg.models.adapters.outputs import OutputSpec, classes_of
 from robustbench_seg.models.adapters.sizes import size_rule
 from robustbench_seg.models.adapters.weights import fill
@@ -40,7 +41,10 @@ def resolved(factory: str, given: Mapping[str, Any]) -> dict[str, Any]:
 
 def load_checkpoint(factory: str, **options: Any) -> LoadedModel:
     """The network of a factory or a source, wrapped with the options of `adapted`."""
-    return adapted(factory, partial(make, factory), _code(factory), **options)
+    model = adapted(factory, partial(make, factory), _code(factory), **options)
+    if options.get("weights") is None and is_random(factory):
+        return replace(model, notes=(*model.notes, f"{factory}: its weights are random; give --weights FILE"))
+    return model
 
 
 def adapted(

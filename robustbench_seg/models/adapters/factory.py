@@ -42,6 +42,12 @@ def make(spec: str, num_classes: int) -> nn.Module:
     return made
 
 
+def is_random(spec: str) -> bool:
+    """Whether the network's source gives it no weights."""
+    kind, _, _ = spec.partition(":")
+    return kind in SOURCES and SOURCES.get(kind).is_random
+
+
 def declared(spec: str) -> Mapping[str, Any]:
     """What the source of a network says of it, as `load_checkpoint` takes it; nothing for custom code."""
     kind, _, rest = spec.partition(":")

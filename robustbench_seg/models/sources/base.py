@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import nn
 
@@ -13,7 +13,12 @@ from robustbench_seg.errors import UsageError
 
 
 class Source(ABC):
-    """Networks by name: `-m SOURCE:NAME`. Errors are one line."""
+    """Networks by name: `-m SOURCE:NAME`. Errors are one line.
+
+    `is_random` says that they come without weights.
+    """
+
+    is_random: ClassVar[bool] = False
 
     def options(self, name: str) -> Mapping[str, Any]:
         """What is known of the network's inputs, outputs and classes, as `load_checkpoint` takes it."""

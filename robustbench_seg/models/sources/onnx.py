@@ -17,13 +17,16 @@ class ONNX(Source):
 
     def network(self, name: str, num_classes: int) -> nn.Module:
         """The network of a file; InputError where it is not one or has an operation that cannot be converted."""
-        convert = library("onnx2torch", "onnx").convert
+        convert, onnx = library("onnx2torch", "onnx").convert, library("onnx", "onnx")
         if not Path(name).is_file():
             raise InputError(f"onnx:{name}: no such file")
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                net = convert(name)
+                model = onnx.load(name)
+                if not model.graph.node:
+                    raise ValueError("it holds no graph")
+                net = convert(model)
         except NotImplementedError as error:
             raise InputError(
                 f"onnx:{name}: {described(error)}, so it has no gradient here; give the code that builds the network, "

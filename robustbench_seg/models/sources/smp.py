@@ -21,6 +21,8 @@ TIMM = "tu-"
 class SMP(Source):
     """`smp:ARCH/ENCODER`, such as `smp:unet/resnet34` or, with an encoder of timm, `smp:unet/tu-convnext_tiny`."""
 
+    is_random = True
+
     def options(self, name: str) -> Mapping[str, Any]:
         """Images are padded to multiples of the stride."""
         return {"pad_to": STRIDE}

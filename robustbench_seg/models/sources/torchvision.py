@@ -13,6 +13,8 @@ from robustbench_seg.registry import unknown
 class Torchvision(Source):
     """`torchvision:NAME`."""
 
+    is_random = True
+
     def network(self, name: str, num_classes: int) -> nn.Module:
         """The network of that name; UsageError where torchvision has none."""
         known = torchvision.models.list_models(module=torchvision.models.segmentation)

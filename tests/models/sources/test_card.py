@@ -23,25 +23,30 @@ def rounded(module):
 
 
 @pytest.fixture
-def torchvision():
-    return "torchvision:lraspp_mobilenet_v3_large", {"classes": "camvid11", "channel_order": "bgr", "input_scale": 255}
+def torchvision(tmp_path):
+    spec, options = "torchvision:lraspp_mobilenet_v3_large", {"classes": "camvid11"}
+    torch.save(ModelSpec.parse(spec, options).load().module.net.state_dict(), tmp_path / "w.pth")
+    called = {"channel_order": "bgr", "input_scale": 255, "weights": str(tmp_path / "w.pth")}
+    return spec, {**options, **called}
 
 
 def test_the_folder_is_the_model(torchvision, tmp_path):
     spec, options = torchvision
-    torch.manual_seed(0)
     card = keep(spec, options, tmp_path / "mine", "a toy", "CC0")
     assert read_card(tmp_path / "mine").sha256 == card.sha256
     assert (card.tasks, card.classes.classes, card.summary) == (("semantic",), "camvid11", "a toy")
-    torch.manual_seed(0)
     expected = rounded(ModelSpec.parse(spec, options).load().module)(IMAGES)
     found = load_folder(tmp_path / "mine").module(IMAGES)
     torch.testing.assert_close(found["semantic"], expected["semantic"], atol=1e-4, rtol=1e-4)
 
 
 def test_smp_keeps_its_size(tmp_path):
-    pytest.importorskip("segmentation_models_pytorch")
-    keep("smp:unet/resnet18", {"classes": "camvid11"}, tmp_path / "mine", "", "")
+    smp = pytest.importorskip("segmentation_models_pytorch")
+    torch.save(smp.create_model("unet", "resnet18", encoder_weights=None, classes=11).state_dict(), tmp_path / "w.pth")
+    options = {"classes": "camvid11", "weights": str(tmp_path / "w.pth")}
+    keep("smp:unet/resnet18", options, tmp_path / "mine", "", "")
+    with pytest.raises(UsageError, match="holds a model already"):
+        keep("smp:unet/resnet18", options, tmp_path / "mine", "", "")
     assert load_folder(tmp_path / "mine").module(IMAGES)["semantic"].shape == (1, 11, 40, 72)
 
 
@@ -63,7 +68,11 @@ def test_transformers_keeps_its_configuration_and_classes(tmp_path):
 
 @pytest.mark.parametrize(
     ("spec", "message"),
-    [("net.py:build", "a card executes nothing"), ("onnx:net.onnx", "the file itself is all there is to keep")],
+    [
+        ("torchvision:fcn_resnet50", "its weights are random; give --weights"),
+        ("net.py:build", "a card executes nothing"),
+        ("onnx:net.onnx", "the file itself is all there is to keep"),
+    ],
 )
 def test_what_a_card_cannot_keep(tmp_path, spec, message):
     with pytest.raises(UsageError, match=message):
@@ -81,9 +90,10 @@ def test_a_changed_network_is_one_line(torchvision, tmp_path):
 
 
 def test_the_command_measures_what_it_keeps(quietly, torchvision, tmp_path):
-    spec, _ = torchvision
+    spec, options = torchvision
     folder = tmp_path / "mine"
-    assert quietly("card", spec, str(folder), "-d", "street", "--limit", "2", "--device", "cpu")[0] == 0
+    weights = ("--weights", options["weights"], "--classes", "camvid11")
+    assert quietly("card", spec, str(folder), *weights, "-d", "street", "--limit", "2", "--device", "cpu")[0] == 0
     card = read_card(folder)
     assert card.evaluation.images == 2
     assert 0 <= card.metrics["semantic"]["miou"] < 0.2, "its weights are random"

@@ -240,6 +240,7 @@ def test_smp_pads_and_takes_weights(images, tmp_path):
 def test_an_encoder_of_timm(images):
     pytest.importorskip("segmentation_models_pytorch")
     model = load("smp:unet/tu-mobilenetv3_small_050", classes="camvid11")
+    assert model.notes == ("smp:unet/tu-mobilenetv3_small_050: its weights are random; give --weights FILE",)
     assert model.module(images)["semantic"].shape == (2, 11, 50, 70)
 
 
@@ -277,8 +278,9 @@ def test_what_is_not_known_is_one_line(name, kind, message):
     assert "\n" not in str(raised.value)
 
 
-def test_what_is_no_onnx_is_one_line(tmp_path):
-    (tmp_path / "x.onnx").write_bytes(b"no graph")
+@pytest.mark.parametrize("data", [b"no graph", b"", b"<html></html>"])
+def test_what_is_no_onnx_is_one_line(tmp_path, data):
+    (tmp_path / "x.onnx").write_bytes(data)
     with pytest.raises(InputError, match=r"is not what torch.onnx.export writes") as raised:
         load(f"onnx:{tmp_path / 'x.onnx'}")
     assert "\n" not in str(raised.value)
