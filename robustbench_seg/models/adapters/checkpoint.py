@@ -14,7 +14,7 @@ from torch import nn
 from robustbench_seg.classes import CITYSCAPES19, ClassSet
 from robustbench_seg.errors import UsageError
 from robustbench_seg.models.adapters.adapter import Adapter, InputSpec, probe
-from robustbench_seg.models.adapters.factory import declared, is_random, make
+from robustbench_seg.models.adapters.factory import declared, make, note
 from robustbench_seg.models.adapters.outputs import OutputSpec, classes_of
 from robustbench_seg.models.adapters.sizes import size_rule
 from robustbench_seg.models.adapters.weights import fill
@@ -42,9 +42,8 @@ def resolved(factory: str, given: Mapping[str, Any]) -> dict[str, Any]:
 def load_checkpoint(factory: str, **options: Any) -> LoadedModel:
     """The network of a factory or a source, wrapped with the options of `adapted`."""
     model = adapted(factory, partial(make, factory), _code(factory), **options)
-    if options.get("weights") is None and is_random(factory):
-        return replace(model, notes=(*model.notes, f"{factory}: its weights are random; give --weights FILE"))
-    return model
+    said = note(factory, options)
+    return replace(model, notes=(*model.notes, said)) if said else model
 
 
 def adapted(

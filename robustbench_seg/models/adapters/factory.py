@@ -42,10 +42,11 @@ def make(spec: str, num_classes: int) -> nn.Module:
     return made
 
 
-def is_random(spec: str) -> bool:
-    """Whether the network's source gives it no weights."""
-    kind, _, _ = spec.partition(":")
-    return kind in SOURCES and SOURCES.get(kind).is_random
+def note(spec: str, options: Mapping[str, Any]) -> str:
+    """What the source of a network says of it, opened with these options; empty where that is nothing."""
+    kind, _, rest = spec.partition(":")
+    said = SOURCES.get(kind)().note(rest, options) if kind in SOURCES else ""
+    return f"{spec}: {said}" if said else ""
 
 
 def declared(spec: str) -> Mapping[str, Any]:

@@ -10,7 +10,6 @@ from typing import Any, cast
 from robustbench_seg.errors import UsageError
 from robustbench_seg.models.adapters.adapter import Adapter
 from robustbench_seg.models.adapters.checkpoint import open_checkpoint, resolved
-from robustbench_seg.models.adapters.factory import is_random
 from robustbench_seg.models.catalogue.card import (
     CARD,
     SCHEMA,
@@ -40,11 +39,12 @@ def keep(spec: str, given: Mapping[str, Any], folder: Path, summary: str, licenc
             f"model '{spec}': a card executes nothing, so it cannot stand for custom code; register the network in a "
             "plugin, or keep giving the code"
         )
-    if is_random(spec) and given.get("weights") is None:
-        raise UsageError(f"model '{spec}': its weights are random; give --weights FILE")
     if (folder / CARD).exists():
         raise UsageError(f"{folder}: holds a model already; give another folder or remove it")
-    kept, options = SOURCES.get(kind)().kept(name), resolved(spec, given)
+    source = SOURCES.get(kind)()
+    if source.is_random and not given.get("weights"):
+        raise UsageError(f"model '{spec}': its weights are random; give --weights FILE")
+    kept, options = source.kept(name), resolved(spec, given)
     model = open_checkpoint(spec, given)
     if model.own_classes:
         raise UsageError(

@@ -24,6 +24,10 @@ class Source(ABC):
         """What is known of the network's inputs, outputs and classes, as `load_checkpoint` takes it."""
         return {}
 
+    def note(self, name: str, options: Mapping[str, Any]) -> str:
+        """What a user of the network must know, opened with these options; empty where that is nothing."""
+        return "its weights are random; give --weights FILE" if self.is_random and not options.get("weights") else ""
+
     @abstractmethod
     def network(self, name: str, num_classes: int) -> nn.Module:
         """The network; one whose file says its classes takes no notice of their number."""

@@ -62,6 +62,13 @@ class HuggingFace(Source):
         with _understood(folder / CONFIG):
             return {**inputs, **_outputs(config, folder)}
 
+    def note(self, name: str, options: Mapping[str, Any]) -> str:
+        """That images are not resized where the folder's own rule keeps their shape."""
+        processor = _read(Path(name) / PROCESSOR, {})
+        if not processor.get("do_resize", False) or options.get("input_size"):
+            return ""
+        return f"it resizes images to {processor.get('size')}; here they keep their size, give --input-size HxW for one"
+
     def network(self, name: str, num_classes: int) -> nn.Module:
         """The network with its weights, from safetensors alone; InputError where some are missing or do not fit."""
         folder = Path(name)

@@ -106,6 +106,16 @@ def test_depth_is_inverse_where_the_folder_says_relative(tmp_path, images, kind)
     torch.testing.assert_close(model.module(same)["depth"], expected, atol=1e-4, rtol=1e-4)
 
 
+def test_a_size_that_keeps_the_shape_is_noted(segformer):
+    folder, _ = segformer(size=(64, 96))
+    assert load(f"hf:{folder}").notes == ()
+    processor = {"do_normalize": False, "do_resize": True, "size": {"shortest_edge": 64}}
+    (folder / "preprocessor_config.json").write_text(json.dumps(processor))
+    (note,) = load(f"hf:{folder}").notes
+    assert "it resizes images to {'shortest_edge': 64}; here they keep their size" in note
+    assert load(f"hf:{folder}", input_size="64x96").notes == ()
+
+
 def test_a_random_head_is_refused(segformer):
     folder, net = segformer()
     state = {key: value for key, value in net.state_dict().items() if "classifier" not in key}
