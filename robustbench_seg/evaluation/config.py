@@ -11,6 +11,9 @@ import torch
 from robustbench_seg.errors import UsageError
 from robustbench_seg.evaluation.spec import DataSpec, InMemory, ModelSpec
 from robustbench_seg.protocol import Protocol
+from robustbench_seg.registry import unknown
+
+PRECISIONS = ("fp32", "tf32", "bf16")
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,15 @@ class EvaluationConfig:
     plugins: Sequence[str] = ()
     in_process: bool = False
     given: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        least = {"limit": 1, "eot": 1, "batch_size": 0, "workers": 0, "timeout": 0}
+        for name, bound in least.items():
+            value = getattr(self, name)
+            if value is not None and value < bound:
+                raise UsageError(f"{name} {value} must be >= {bound}")
+        if self.precision not in PRECISIONS:
+            raise UsageError(unknown("precision", self.precision, PRECISIONS))
 
 
 def refuse_chosen(config: EvaluationConfig) -> None:

@@ -158,6 +158,18 @@ WRONG = {
 }
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("limit", 0), ("limit", -1), ("workers", -1), ("eot", 0), ("precision", "fp8")]
+)
+def test_an_argument_out_of_range_is_one_line(images, labels, name, value):
+    with pytest.raises(UsageError, match=rf"{name} .*{value}"):
+        robustbench_seg.evaluate(Brightness(), TensorDataset(images, labels), NOISE, classes=SCENE, **{name: value})
+
+
+def test_one_output_may_be_a_text(images, labels):
+    assert miou(evaluated(Brightness(), TensorDataset(images, labels), outputs="semantic=logits")) == 1
+
+
 @pytest.mark.parametrize("name", WRONG)
 def test_a_wrong_argument_is_one_line(images, labels, name):
     value, message = WRONG[name]

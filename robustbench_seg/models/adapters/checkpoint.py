@@ -57,7 +57,7 @@ def adapted(
     input_scale: int = 1,
     channel_order: str = "rgb",
     classes: str | ClassSet | Sequence[str] | Mapping[str, ClassSet] = CITYSCAPES19,
-    outputs: Sequence[str] = (),
+    outputs: str | Sequence[str] = (),
     depth_align: str | None = None,
     pad_to: int | None = None,
     input_size: str | None = None,
@@ -72,7 +72,8 @@ def adapted(
     `depth_align` (`tasks.depth_align`) None means: median where depth is inverse, because disparity and inverse depth
     are mostly relative.
     """
-    specs = tuple(OutputSpec.parse(text) for text in outputs) or (OutputSpec(DEFAULT_TASK),)
+    texts = (outputs,) if isinstance(outputs, str) else outputs
+    specs = tuple(OutputSpec.parse(text) for text in texts) or (OutputSpec(DEFAULT_TASK),)
     tasks = tuple(spec.task for spec in specs)
     if len(set(tasks)) < len(tasks):
         raise UsageError(f"outputs {', '.join(tasks)}: name each task once")

@@ -19,19 +19,25 @@ from robustbench_seg.studies.experiments import Options, announced
 from robustbench_seg.studies.page import read_paper, study_options, write_page
 from robustbench_seg.studies.strength import depth_losses, page
 from robustbench_seg.studies.strength.samples import SAMPLES, Sampled, read_samples, write_samples
-from robustbench_seg.studies.strength.settings import CLOSER, IMAGES, NAME, SEA_STEPS, TASKS, protocols
+from robustbench_seg.studies.strength.settings import CLOSER, FAMILIES, IMAGES, NAME, SEA_STEPS, TASKS, protocols
 
 
 @click.command()
 @study_options(NAME)
-@click.option("-m", "--model", "names", multiple=True, help="Models of street to look at (default: all that ship).")
+@click.option(
+    "-m",
+    "--model",
+    "names",
+    multiple=True,
+    help="Models of street to look at (default: those of UniNet's and Klingner's studies).",
+)
 @click.option(
     "--sea", is_flag=True, help=f"Also `strong` with the {SEA_STEPS} steps of SEA, on {' and '.join(CLOSER)}."
 )
 def main(out: Path, limit: int | None, device: str, workers: int, names: Sequence[str], sea: bool) -> None:
     """Attack the models of street; write a run per protocol and the study into OUT. Given again it resumes."""
     options = Options(out, resolve_device(device), workers, limit, click.echo)
-    shipped = [name for name in card_folders() if name.startswith(("street", "klingner"))]
+    shipped = [name for name in card_folders() if name.startswith(FAMILIES)]
     models = list(dict.fromkeys((*CLOSER, *(names or shipped))))
     segmenting = [name for name in models if "semantic" in read_card(card_folders()[name]).tasks]
     parts = {"ladder": CLOSER, "strong": segmenting, "fast-strong": segmenting, "equal": models}

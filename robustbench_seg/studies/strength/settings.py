@@ -13,6 +13,8 @@ NAME = "strength"
 EPSILONS = (0.5, 1.0, 2.0, 4.0)
 CLOSER = ("street-single", "street-multi")
 """The models that are looked at more closely: curves over gradients, and SEA's own number of steps."""
+FAMILIES = ("street", "klingner")
+"""What the names of the models begin with that are looked at where none is named: those of the first two studies."""
 IMAGES = 16
 SHOWN = 1.0
 """The ε whose table is not folded away."""
