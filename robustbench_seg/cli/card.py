@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from robustbench_seg.cli.evaluate import own_options
 from robustbench_seg.cli.options import load_plugins, plugin_option
-
-if TYPE_CHECKING:
-    from robustbench_seg.models.catalogue.card import Card
 
 
 @click.command("card")
@@ -45,6 +40,9 @@ def card_command(
     """
     load_plugins(plugins)
     from robustbench_seg.cli.evaluate import model_specs
+    from robustbench_seg.evaluation.clean import with_metrics
+    from robustbench_seg.evaluation.config import resolve_device
+    from robustbench_seg.evaluation.spec import DataSpec
     from robustbench_seg.models.catalogue.card import write_card
     from robustbench_seg.models.catalogue.library import keep
 
@@ -52,39 +50,5 @@ def card_command(
     path = folder.resolve()
     card = keep(spec.name, spec.own or {}, path, summary or model, licence)
     if dataset is not None:
-        write_card(_measured(card, path, dataset, split, limit, device), path)
+        write_card(with_metrics(card, path, DataSpec.parse(dataset, split), limit, resolve_device(device)), path)
     click.echo(f"card and weights in {folder}; evaluate it with -m {path.parent / path.name}")
-
-
-def _measured(card: Card, folder: Path, dataset: str, split: str | None, limit: int | None, device: str) -> Card:
-    """The card with the clean metrics of what its folder holds."""
-    from robustbench_seg.evaluation.batch import first_sample
-    from robustbench_seg.evaluation.config import EvaluationConfig, resolve_device
-    from robustbench_seg.evaluation.prepare import PreparedEvaluation
-    from robustbench_seg.evaluation.run import run_evaluation
-    from robustbench_seg.evaluation.spec import DataSpec, ModelSpec
-    from robustbench_seg.models.catalogue.card import EvaluationCard
-    from robustbench_seg.protocol import AttackPlan, Protocol
-    from robustbench_seg.results.keys import CLEAN
-
-    # A run needs one perturbation, and noise takes no gradient.
-    protocol = Protocol("card", (AttackPlan("gaussian", (1.0,)),))
-    data = DataSpec.parse(dataset, split)
-    config = EvaluationConfig(
-        models=[ModelSpec(folder.name, folder=str(folder))],
-        datasets=[data],
-        protocol=protocol,
-        limit=limit,
-        device=resolve_device(device),
-    )
-    with tempfile.TemporaryDirectory(prefix="robustseg-") as temporary:
-        prepared = PreparedEvaluation(config, Path(temporary))
-        _, sample = first_sample(prepared.datasets[0])
-        rows = [row for row in run_evaluation(prepared, Path(temporary)).rows if row.attack == CLEAN]
-    metrics: dict[str, dict[str, float]] = {}
-    for row in rows:
-        if row.value is not None:
-            metrics.setdefault(row.task, {})[row.metric] = round(row.value, 4)
-    height, width = sample.image.shape[:2]
-    images = max((row.n_images for row in rows), default=0)
-    return replace(card, evaluation=EvaluationCard(data.name, split or "val", images, (height, width)), metrics=metrics)
