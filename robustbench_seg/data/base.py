@@ -41,7 +41,8 @@ class Dataset(ABC):
     `name` is how it was asked for, `classes` names the semantic ids, `tasks` the tasks it has labels
     for, `ids` one stable name an image (sorted; `--limit N` takes the first N), `groups` one clip name an image
     (consecutive ids of a group are consecutive frames), `terms` a line on licence and citation, `own_classes` the
-    classes of tasks that are labelled in others than `classes`, by task.
+    classes of tasks that are labelled in others than `classes`, by task, `split` which of its `splits` it is, where it
+    knows.
     """
 
     name: str
@@ -51,6 +52,8 @@ class Dataset(ABC):
     groups: Sequence[str]
     terms: str = ""
     own_classes: Mapping[str, ClassSet] = {}
+    split: str = ""
+    splits: Sequence[str] = ()
 
     def class_set(self, task: str) -> ClassSet:
         """The classes that a task's labels are in."""

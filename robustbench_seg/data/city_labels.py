@@ -5,6 +5,8 @@ Source: the label definitions of Cityscapes (Cordts et al., CVPR 2016, and its p
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from robustbench_seg.classes import CITYSCAPES19, VOID
 
 _COUNT = 34
@@ -17,3 +19,11 @@ FROM_TRAIN_IDS = {index: index for index in range(len(CITYSCAPES19))} | {VOID: V
 
 FROM_LABEL_IDS = dict.fromkeys([*range(_COUNT), VOID], VOID) | {label: index for index, label in enumerate(_EVALUATED)}
 """What a file of label ids is renumbered by: every label that is not evaluated is void."""
+
+
+def are_label_ids(unknown: Sequence[int]) -> bool:
+    """Whether a file in which these ids are no train ids holds label ids, as far as ids can tell.
+
+    Of the label ids some, such as sky (23) and car (26), are no train ids; 19 alone is often void.
+    """
+    return all(len(CITYSCAPES19) <= label < _COUNT for label in unknown) and max(unknown) > len(CITYSCAPES19)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy.typing as npt
 from robustbench_seg.data.base import Dataset, Sample
 from robustbench_seg.data.images import IMAGE_SUFFIXES, bad_file, check_size, read_bytes, read_image
 from robustbench_seg.data.normals import NORMALS, WithNormals
+from robustbench_seg.registry import printable
 from robustbench_seg.tasks.names import label_of
 
 Reader = Callable[[Path], npt.NDArray[np.generic]]
@@ -41,16 +43,18 @@ class FileDataset(Dataset):
         labels: Mapping[str, LabelFiles],
         also: Iterable[Path] = (),
         intrinsics: Intrinsics | None = None,
+        read: Reader = read_image,
     ) -> None:
         """Takes the images by id, the labels by task, the other files that enter the fingerprint, and the cameras.
 
-        `root` is what file names are relative to in the fingerprint. InputError for a sample without a label, or a
-        label without an image.
+        `root` is what file names are relative to in the fingerprint, `read` reads an image to (H,W,3) uint8. InputError
+        for a sample without a label, or a label without an image.
         """
         for task, files in labels.items():
             _check_pairs(task, images, files.paths)
         self._root = root
         self._images = images
+        self._read = read
         self._labels = labels
         self._also = tuple(also)
         self._digest = ""
@@ -62,7 +66,7 @@ class FileDataset(Dataset):
     def __getitem__(self, index: int) -> Sample:
         """The sample at `index`; InputError where a file is wrong or a label differs in size from its image."""
         name = self.ids[index]
-        image = read_image(self._images[name])
+        image = np.asarray(self._read(self._images[name]), np.uint8)
         labels: dict[str, object] = {}
         for task, files in self._labels.items():
             values = files.read(files.paths[name])
@@ -83,11 +87,13 @@ class FileDataset(Dataset):
         return self._digest
 
 
-def list_files(folder: Path, suffixes: frozenset[str] = IMAGE_SUFFIXES, *, nested: bool = False) -> dict[str, Path]:
-    """The files of a folder by id: the name without suffix, or `CLIP/NAME` where `nested`.
+def list_files(
+    folder: Path, suffixes: frozenset[str] = IMAGE_SUFFIXES, *, nested: bool = False, ending: str = ""
+) -> dict[str, Path]:
+    """The files of a folder by id: the name without `ending` and extension, or `CLIP/NAME` where `nested`.
 
-    Hidden files and other suffixes are ignored. InputError where there is no such folder, none of the files in it, two
-    of one id, or a depth of folders not asked for.
+    `ending` may hold the extension. Hidden files, and other endings and extensions, are ignored. InputError where there
+    is no such folder, none of the files in it, two of one id, or a depth of folders not asked for.
     """
     clips = [entry for entry in entries(folder) if entry.is_dir()]
     loose = [entry for entry in entries(folder) if _is_kind(entry, suffixes)]
@@ -101,7 +107,10 @@ def list_files(folder: Path, suffixes: frozenset[str] = IMAGE_SUFFIXES, *, neste
     paths = [path for path in inner if _is_kind(path, suffixes)] if nested else loose
     if not paths:
         raise bad_file(folder, "holds no files of a known kind", f"use {', '.join(sorted(suffixes))}")
-    return _by_name((path.relative_to(folder).with_suffix("").as_posix(), path) for path in paths)
+    ended = [path for path in paths if path.stem.endswith(ending) or path.name.endswith(ending)]
+    if not ended:
+        raise bad_file(paths[0], f"does not end in {ending}, nor does any file there", "correct the suffix")
+    return _by_name(((path.parent.relative_to(folder) / _without(path, ending)).as_posix(), path) for path in ended)
 
 
 def files_ending(folders: Iterable[Path], ending: str) -> dict[str, Path]:
@@ -111,6 +120,11 @@ def files_ending(folders: Iterable[Path], ending: str) -> dict[str, Path]:
     """
     paths = (entry for folder in folders for entry in entries(folder) if entry.name.endswith(ending))
     return _by_name((path.name.removesuffix(ending), path) for path in paths)
+
+
+def same_name(name: str) -> str:
+    """A name in the one form of Unicode in which names are compared: file systems differ in how they write é."""
+    return unicodedata.normalize("NFC", name)
 
 
 def entries(folder: Path) -> list[Path]:
@@ -123,11 +137,17 @@ def entries(folder: Path) -> list[Path]:
 
 def _by_name(named: Iterable[tuple[str, Path]]) -> dict[str, Path]:
     paths: dict[str, Path] = {}
-    for name, path in named:
+    for name, path in ((same_name(name), path) for name, path in named):
+        if any(unicodedata.category(character) in ("Cc", "Cs") for character in name):
+            raise bad_file(path.parent / printable(path.name), "has a name that is no printable Unicode", "rename it")
         if name in paths:
             raise bad_file(path, f"has the name of {paths[name]}", "keep one of them")
         paths[name] = path
     return paths
+
+
+def _without(path: Path, ending: str) -> str:
+    return (path.stem if path.stem.endswith(ending) else path.name).removesuffix(ending)
 
 
 def _is_kind(path: Path, suffixes: frozenset[str]) -> bool:

@@ -1,19 +1,20 @@
 """Decoding of image, label and depth files; whatever is wrong with one is an InputError of one line.
 
-Pixels are taken as stored: EXIF orientation is ignored, because labels are drawn on the stored raster, and
-alpha is dropped, because no background is declared to blend with. Of a file with several frames the first counts.
+Pixels are taken as stored unless an orientation is asked for (see `read_image`). Alpha is dropped, because no
+background is declared to blend with. Memory is bounded: what a header claims is checked before anything is decoded.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+import stat
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from robustbench_seg.errors import InputError
 from robustbench_seg.registry import one_line
@@ -23,9 +24,20 @@ Byte = Annotated[int, Range(0, 255)]
 Colour = tuple[Byte, Byte, Byte]
 """An RGB triple."""
 
+Orientation = Literal["apply", "ignore"]
+"""What is done with a file's EXIF orientation: pixels are turned as viewers do, or taken as stored."""
+
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"})
 MAX_PIXELS = 1 << 26
 """Larger files are refused before they are decoded (8192 x 8192)."""
+MAX_BYTES = 1 << 30
+"""Larger files are refused before they are read: more than `MAX_PIXELS` take in any format."""
+MAX_ID = (1 << 16) - 1
+"""The largest id that a label file can hold (16 bits)."""
+
+_TURNS = range(2, 9)
+"""EXIF orientations that ask for a turn or a mirror."""
+_FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "PPM")
 
 _COLOUR_MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"})
 _LOSSLESS = frozenset({"PNG", "TIFF", "BMP"})
@@ -40,7 +52,8 @@ def bad_file(path: Path, what: str, fix: str) -> InputError:
 
 
 def read_bytes(path: Path, fix: str = "check the path and its permissions") -> bytes:
-    """The bytes of a file; InputError with this `fix` where it cannot be read."""
+    """The bytes of a file; InputError with this `fix` where it cannot be read, or holds more than `MAX_BYTES`."""
+    _check_file(path, fix)
     try:
         return path.read_bytes()
     except OSError as error:
@@ -55,25 +68,35 @@ def read_text(path: Path, fix: str) -> str:
         raise bad_file(path, "cannot be read (not text)", fix) from None
 
 
+def declare(ids: Sequence[int]) -> str:
+    """What to do about ids in label files that no class has."""
+    return "declare them void, or map them to classes"
+
+
 def check_size(path: Path, shape: Sequence[int], expected: Sequence[int], whose: str, fix: str) -> None:
     """Raises InputError where what the file holds is not of the `expected` (H,W), which is that of `whose`."""
     if tuple(shape[:2]) != tuple(expected[:2]):
         raise bad_file(path, f"is {shape[1]}x{shape[0]}, {whose} {expected[1]}x{expected[0]}", fix)
 
 
-def read_image(path: Path) -> npt.NDArray[np.uint8]:
+def read_image(path: Path, orientation: Orientation | None = "ignore") -> npt.NDArray[np.uint8]:
     """An image as (H,W,3) uint8 RGB; grey and palette images are converted, alpha is dropped.
 
-    InputError where the file is missing, empty, broken, no image, too large, or deeper than 8 bits per channel.
+    `orientation` says what is done with EXIF's; None refuses a file that asks to be turned. InputError then, and where
+    the file is missing, empty, broken, no image, animated, too large, or deeper than 8 bits per channel.
     """
-    image, layout = _decode(path)
-    return _to_rgb(path, image, layout)
+    image, layout, turn = _decode(path)
+    if turn and orientation is None:
+        what = f"asks to be turned (EXIF orientation {turn}), and labels may be drawn on either raster"
+        fix = 'write orientation = "apply" or "ignore" in dataset.toml, or turn the pixels and remove the tag'
+        raise bad_file(path, what, fix)
+    return _to_rgb(path, ImageOps.exif_transpose(image) if orientation == "apply" else image, layout)
 
 
-def read_labels(path: Path) -> npt.NDArray[np.uint8]:
-    """Label ids as (H,W) uint8: the values of a grey image, the indices of a palette image.
+def read_labels(path: Path) -> npt.NDArray[np.uint16]:
+    """Label ids as (H,W) uint16: the values of a grey image, the indices of a palette image.
 
-    InputError where the file is unreadable, lossy or in colour, or has an id above 255.
+    InputError where the file is unreadable, lossy or in colour.
     """
     image, layout = _decode_labels(path)
     if layout not in _ID_STEP:
@@ -82,28 +105,28 @@ def read_labels(path: Path) -> npt.NDArray[np.uint8]:
             f"has {layout} pixels, not label ids",
             "declare the palette of colour labels, or save the ids as 8-bit grey PNG",
         )
-    ids = np.array(image) // np.array(_ID_STEP[layout], np.uint16)
-    if ids.max() > 255:
-        raise bad_file(path, f"holds the label id {ids.max()}", "ids are 0 to 255: renumber them and save as 8-bit PNG")
-    return ids.astype(np.uint8)
+    ids: npt.NDArray[np.uint16] = (np.array(image) // np.array(_ID_STEP[layout], np.uint16)).astype(np.uint16)
+    return ids
 
 
-def read_mapped_labels(path: Path, table: Mapping[int, int]) -> npt.NDArray[np.uint8]:
+def read_mapped_labels(
+    path: Path,
+    table: Mapping[int, int],
+    rest: int | None = None,
+    advice: Callable[[Sequence[int]], str] = declare,
+) -> npt.NDArray[np.uint8]:
     """Label ids renumbered by `table` (id in the file -> id returned), (H,W) uint8.
 
-    InputError as in `read_labels`, or where the table lacks an id.
+    `rest` is what ids become that the table lacks. InputError as in `read_labels`, or, without `rest`, where there is
+    such an id; `advice` says what to do about those.
     """
     ids = read_labels(path)
-    lookup = np.full(256, -1, np.int16)
+    lookup = np.full(MAX_ID + 1, -1 if rest is None else rest, np.int16)
     lookup[list(table)] = list(table.values())
     mapped = lookup[ids]
     if mapped.min() < 0:
-        unknown = np.unique(ids[mapped < 0])
-        raise bad_file(
-            path,
-            f"holds label ids {_some(unknown.tolist())} that no class has",
-            "declare them void, or map them to classes",
-        )
+        unknown = np.unique(ids[mapped < 0]).tolist()
+        raise bad_file(path, f"holds label ids {_some(unknown)} that no class has", advice(unknown))
     return mapped.astype(np.uint8)
 
 
@@ -141,26 +164,51 @@ def read_depth(path: Path, unit: float) -> npt.NDArray[np.float32]:
     return np.where(np.isfinite(metres) & (metres > 0), metres, np.float32(0))
 
 
-def _decode(path: Path) -> tuple[Image.Image, str]:
-    """The decoded image and its pixel layout in the file (Pillow's raw mode, such as `RGB;16B`)."""
+def _check_file(path: Path, fix: str) -> None:
+    """Reading a pipe or a device would never end, and a file may be larger than memory."""
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise bad_file(path, f"cannot be read ({error.strerror})", fix) from None
+    if not stat.S_ISREG(status.st_mode):
+        raise bad_file(path, "is no file", "put a regular file there, not a folder, pipe or device")
+    if status.st_size > MAX_BYTES:
+        raise bad_file(path, f"has {status.st_size} bytes, the limit is {MAX_BYTES}", "resize, crop or compress it")
+
+
+def _decode(path: Path) -> tuple[Image.Image, str, int]:
+    """The decoded image, its pixel layout in the file (Pillow's raw mode, such as `RGB;16B`), and its EXIF orientation.
+
+    The orientation is 0 where the pixels are as they should be seen.
+    """
     data = read_bytes(path)
     if not data:
         raise bad_file(path, "is empty (0 bytes)", "copy it again or remove it")
     try:
-        Image.open(io.BytesIO(data)).verify()
-        image = Image.open(io.BytesIO(data))
+        Image.open(io.BytesIO(data), formats=_FORMATS).verify()
+        image = Image.open(io.BytesIO(data), formats=_FORMATS)
         layout = _layout(image)
         if image.width * image.height <= MAX_PIXELS:
+            turn = image.getexif().get(ExifTags.Base.Orientation, 1)
             image.load()
-            return image, layout
+            _refuse_frames(path, image)
+            return image, layout, turn if turn in _TURNS else 0
         size = f"{image.width} x {image.height}"
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         size = "far too many"
     except UnidentifiedImageError:
-        raise bad_file(path, "is not an image", "give a PNG or JPEG file") from None
+        raise bad_file(path, "is not an image of a known format", f"give one of {', '.join(_FORMATS)}") from None
+    except InputError:
+        raise
     except Exception as error:  # on broken bytes a decoder raises anything
         raise bad_file(path, f"is a broken image ({one_line(error)})", "copy it again or remove it") from None
     raise bad_file(path, f"has {size} pixels, the limit is {MAX_PIXELS}", "resize or crop it")
+
+
+def _refuse_frames(path: Path, image: Image.Image) -> None:
+    # A phone's JPEG may carry further pictures (MPO), which are no frames.
+    if getattr(image, "is_animated", False) and image.format != "MPO":
+        raise bad_file(path, "holds several frames", "save the one that its labels are of as a file of its own")
 
 
 def _layout(image: Image.Image) -> str:
@@ -172,7 +220,11 @@ def _layout(image: Image.Image) -> str:
 
 
 def _decode_labels(path: Path) -> tuple[Image.Image, str]:
-    image, layout = _decode(path)
+    image, layout, turn = _decode(path)
+    if turn:
+        raise bad_file(
+            path, f"asks to be turned (EXIF orientation {turn})", "remove the tag: labels are read as stored"
+        )
     if image.format not in _LOSSLESS:
         raise bad_file(
             path,
@@ -203,6 +255,7 @@ def _load_counts(path: Path) -> npt.NDArray[np.generic]:
 
 def _load_array(path: Path) -> npt.NDArray[np.generic]:
     fix = "save it with numpy.save as a float32 array of shape (H,W)"
+    _check_file(path, fix)
     try:
         array = np.lib.format.open_memmap(path, mode="r")
     except Exception as error:  # on broken bytes numpy raises anything

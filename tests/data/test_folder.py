@@ -3,6 +3,7 @@ import shutil
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from robustbench_seg.classes import CAMVID11, align
 from robustbench_seg.data.folder import Folder
@@ -205,8 +206,8 @@ def test_index_out_of_range(make):
 BAD_CONFIGS = [
     ("", "void = 255", "void: must be a list, not 255"),
     ("", 'void = ["sky"]', "'sky'"),
-    ("", "void = [256]", "256"),
-    ("", "void = [-1]", "-1"),
+    ("", "void = [65536]", "65536"),
+    ("", "void = [-2]", "-2"),
     ("", "void = [[0, 0, 0]]", "[0, 0, 0]"),
     ("", "void = [true]", "True"),
     ("", 'group = "clip"', "'clip'"),
@@ -221,7 +222,15 @@ BAD_CONFIGS = [
     ("", "ids = [3]", "ids: must be a table, not [3]"),
     ("", "[ids]", "[ids] is empty"),
     ("", '[ids]\nroad = "road"', "'road'"),
-    ("", '[ids]\n256 = "road"', "'256'"),
+    ("", '[ids]\n65536 = "road"', "'65536'"),
+    ("", '[ids]\n07 = "road"', "'07'"),
+    ("", 'ids = "labelids"', "ids: must be a table, not 'labelids'"),
+    ("", 'ids = "labelIds"', "is for the classes cityscapes19"),
+    ("void = [-1]\n", '[ids]\n65535 = "road"', "void holds -1"),
+    ("", 'suffix = {label = "_x"}', "'label'; did you mean labels"),
+    ("", 'splits = "../lists"', "within the root"),
+    ("", 'splits = "/lists"', "within the root"),
+    ("", "orientation = 6", "one of apply, ignore, not 6"),
     ("", '[ids]\n3 = "raod"', "'raod'; did you mean road"),
     ("", '[ids]\n3 = ["road"]', "['road']"),
     ("void = [3]\n", '[ids]\n3 = "road"', "void holds 3"),
@@ -350,9 +359,164 @@ def test_clips_nested_too_deep(make):
 
 
 @pytest.mark.parametrize(
-    ("split", "part"), [("vall", "'vall'; did you mean val"), (None, "choose a split: train, val")]
+    ("split", "part"), [("vall", "'vall'; did you mean val"), (None, "choose one of a, b with --split")]
 )
 def test_split_that_is_not_there(make, split, part):
-    root = make(at="train")
-    make(at="val")
+    root = make(at="a")
+    make(at="b")
+    if split:
+        make(at="val")
     _one_line_error(root, part, root, split)
+
+
+@pytest.mark.parametrize(("folders", "split"), [(("train", "val", "test"), "val"), (("valid",), "valid")])
+def test_split_without_a_choice(make, folders, split):
+    for name in folders:
+        root = make(at=name)
+    data = Folder(root)
+    assert (data.split, data.splits) == (split, tuple(sorted(folders)))
+
+
+def test_suffixes(make, save):
+    """Cityscapes' habit: names share what comes before a suffix, and other files lie beside the labels."""
+    root = make('suffix = {images = "_leftImg8bit.png", labels = "_gtFine_labelIds"}')
+    for folder in ("images", "labels"):
+        shutil.rmtree(root / folder)
+    save(root / "images" / "ulm_1_leftImg8bit.png", IMAGE)
+    save(root / "labels" / "ulm_1_gtFine_labelIds.png", IDS)
+    save(root / "labels" / "ulm_1_gtFine_color.png", IMAGE)
+    data = Folder(root)
+    assert list(data.ids) == ["ulm_1"]
+    np.testing.assert_array_equal(data[0].labels["semantic"], IDS)
+    (root / "labels" / "ulm_1_gtFine_labelIds.png").unlink()
+    _one_line_error(root, "does not end in _gtFine_labelIds", root / "labels" / "ulm_1_gtFine_color.png")
+
+
+def test_suffixes_in_clips(make, save):
+    root = make('group = "folder"\nsuffix.labels = "_L"', names=("one/a",))
+    (root / "labels" / "one" / "a.png").rename(root / "labels" / "one" / "a_L.png")
+    assert list(Folder(root).ids) == ["one/a"]
+
+
+@pytest.fixture
+def listed(make):
+    """A folder of images `a`, `b` and `c` in VOC's habit: one folder of images, lists of the splits, no label for c."""
+    root = make('splits = "ImageSets/Segmentation"', names=("a", "b", "c"))
+    (root / "labels" / "c.png").unlink()
+    lists = root / "ImageSets" / "Segmentation"
+    lists.mkdir(parents=True)
+    (lists / "train.txt").write_bytes(b"\xef\xbb\xbfb\r\n")
+    (lists / "val.txt").write_text("b\na \n\na\n")
+    return root
+
+
+def test_lists(listed):
+    data = Folder(listed)
+    assert (data.split, data.splits, list(data.ids)) == ("val", ("train", "val"), ["a", "b"])
+    assert list(Folder(listed, "train").ids) == ["b"]
+    first = data.fingerprint()
+    (listed / "ImageSets" / "Segmentation" / "val.txt").write_text("a\nb\n")
+    assert Folder(listed).fingerprint() != first
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("a\nz\ny", "lists 'z', which has no image (nor have 1 others)"),
+        ("a.jpg", "lists 'a.jpg'"),
+        ("", "lists nothing"),
+        ("\n \n", "lists nothing"),
+    ],
+)
+def test_bad_lists(listed, text, part):
+    path = listed / "ImageSets" / "Segmentation" / "val.txt"
+    path.write_text(text)
+    _one_line_error(listed, part, path)
+
+
+def test_lists_that_are_not_there(listed):
+    lists = listed / "ImageSets" / "Segmentation"
+    _one_line_error(listed, "'vall'", listed, "vall")
+    (lists / "val.txt").write_text("c")
+    _one_line_error(listed, "has no semantic labels", listed / "images" / "c.jpg")
+    (lists / "val.txt").write_bytes(b"\xff")
+    _one_line_error(listed, "not text", lists / "val.txt")
+    for name in ("train.txt", "val.txt"):
+        (lists / name).unlink()
+    _one_line_error(listed, "holds no list", lists)
+    lists.rmdir()
+    _one_line_error(listed, "cannot be listed", lists)
+
+
+@pytest.mark.parametrize(
+    ("void", "held", "dtype"), [(65535, 65535, np.uint16), (-1, 65535, np.uint16), (-1, 255, np.uint8)]
+)
+def test_void_beyond_eight_bits(make, save, void, held, dtype):
+    root = make(f"void = [{void}]")
+    for name in "ab":
+        save(root / "labels" / f"{name}.png", np.where(IDS == 255, held, IDS), dtype)
+    np.testing.assert_array_equal(Folder(root)[0].labels["semantic"], IDS)
+
+
+def test_classes_beyond_eight_bits(make, save):
+    root = make('[ids]\n26000 = "car"')
+    save(root / "labels" / "a.png", np.where(IDS == 0, 26000, 1000), np.uint16)
+    assert Folder(root)[0].labels["semantic"][0].tolist() == [2, 255, 255, 2, 255, 255]
+
+
+LABEL_IDS = np.array([[7, 26, 23, 0, 33, 255]] * 4)
+
+
+def test_label_ids_of_cityscapes(make, save):
+    root = make('ids = "labelIds"', config='classes = "cityscapes19"\n')
+    save(root / "labels" / "a.png", LABEL_IDS)
+    assert Folder(root)[0].labels["semantic"][0].tolist() == [0, 13, 10, 255, 18, 255]
+
+
+@pytest.mark.parametrize(
+    ("ids", "seems"),
+    [
+        (LABEL_IDS, True),
+        (LABEL_IDS * 0 + 19, False),  # void in many a data set
+        (LABEL_IDS * 0 + 34, False),
+        (LABEL_IDS + 1000, False),
+    ],
+)
+def test_label_ids_where_train_ids_belong_are_noticed(make, save, ids, seems):
+    root = make(config='classes = "cityscapes19"\n')
+    save(root / "labels" / "a.png", ids, np.uint16)
+    with pytest.raises(InputError) as caught:
+        Folder(root)[0]
+    assert ('write ids = "labelIds"' in str(caught.value)) is seems
+    save(root / "labels" / "a.png", np.array([[0, 7, 8, 11, 18, 255]] * 4))
+    assert Folder(root)[0].labels["semantic"].max() == 255
+
+
+SQUARE = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
+
+
+@pytest.mark.parametrize(
+    ("declared", "expected"), [('orientation = "apply"', np.rot90(SQUARE, -1)), ('orientation = "ignore"', SQUARE)]
+)
+def test_exif_orientation(make, save, declared, expected):
+    """6 is turned by a quarter clockwise for viewing; that of a square image leaves no trace in its size."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    root = make(declared, names=("a",))
+    (root / "images" / "a.jpg").unlink()
+    save(root / "images" / "a.png", SQUARE, exif=exif)
+    save(root / "labels" / "a.png", SQUARE[..., 0] % 3)
+    (root / "dataset.toml").write_text(CONFIG + declared)
+    np.testing.assert_array_equal(Folder(root)[0].image, expected)
+    (root / "dataset.toml").write_text(CONFIG)
+    _one_line_error(root, "EXIF orientation 6", root / "images" / "a.png", read=True)
+    exif[0x0112] = 1
+    save(root / "images" / "a.png", SQUARE, exif=exif)
+    np.testing.assert_array_equal(Folder(root)[0].image, SQUARE)
+
+
+def test_unicode_in_another_form(make):
+    """A label copied from a file system that writes é as two characters still belongs to its image."""
+    root = make(names=("caf\u00e9",))
+    (root / "labels" / "caf\u00e9.png").rename(root / "labels" / "cafe\u0301.png")
+    assert list(Folder(root).ids) == ["caf\u00e9"]
