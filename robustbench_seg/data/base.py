@@ -24,8 +24,10 @@ class Sample:
     `image` is (H,W,3) uint8 RGB. `labels` holds, by key: `semantic` (H,W) uint8 with void 255; `depth` (H,W)
     float32 metres with invalid 0; `normals` (3,H,W) float32 unit vectors in the camera frame with
     invalid 0; `edges` (H,W) uint8 in {0,1} with void 255; `instances`, a mapping of `boxes` (K,4) float32 xyxy px,
-    `labels` (K,) int64, `masks` (K,H,W) bool and `depth` (K,) float32 median metres; any other task's label under that
-    task's `key`: of one of several tasks of a kind its name, such as `semantic[lanes]`.
+    `labels` (K,) int64, `masks` (K,H,W) bool, `depth` (K,) float32 median metres (0 where unknown) and, where there are
+    any, `crowd` (K,) bool, regions of several instances that are not told apart; any other task's label under that
+    task's `key`: of one of several tasks of a kind its name, such as `semantic[lanes]`. Labels may be computed where
+    they are asked for.
     `camera` holds what video methods need: `intrinsics` (3,3) and `pose` (4,4), camera to world.
     """
 

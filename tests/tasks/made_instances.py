@@ -74,6 +74,7 @@ def labelled(images: Sequence[Sequence[Known]]) -> InstanceLabels:
                 torch.tensor([one.label for one in known]).long(),
                 torch.stack([one.mask() for one in known]) if known else torch.zeros((0, HEIGHT, WIDTH)).bool(),
                 torch.tensor([one.depth for one in known]).float(),
+                torch.zeros(len(known)).bool(),
             )
             for known in images
         )

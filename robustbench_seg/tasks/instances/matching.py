@@ -2,7 +2,8 @@
 
 Overlaps are pycocotools'; the matching is COCO's `evaluateImg` without its Python loops over thresholds and instances,
 and the tests hold it to that one. An ignored instance is one outside COCO's area range: matched only where no other
-is left, by one detection, at the usual IoU.
+is left, by one detection, at the usual IoU. A crowd is ignored too, and matched by all detections of which it covers
+that share.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from pycocotools import mask as coco
+from torch import Tensor
 
 from robustbench_seg.classes import VOID
 from robustbench_seg.errors import UsageError
@@ -42,7 +44,7 @@ Kind = Callable[[Detections, Instances], Overlap]
 def boxes(detections: Detections, truth: Instances) -> Overlap:
     """IoU of boxes."""
     detected, known = detections.boxes.double().numpy(), truth.boxes.double().numpy()
-    return Overlap(_iou(_xywh(detected), _xywh(known), len(detected), len(known)), {})
+    return Overlap(_iou(_xywh(detected), _xywh(known), truth.crowd, len(detected)), {})
 
 
 def masks(detections: Detections, truth: Instances) -> Overlap:
@@ -54,7 +56,7 @@ def masks(detections: Detections, truth: Instances) -> Overlap:
         raise UsageError(f"instance: masks of {detected.shape[1:]} pixels against labels of {tuple(known.shape[1:])}")
     size = detected.shape[1], detected.shape[2]
     lengths = rle.run_lengths(detected)
-    iou = _iou(rle.encode(lengths, size), truth.encoded, len(detected), len(known))
+    iou = _iou(rle.encode(lengths, size), truth.encoded, truth.crowd, len(detected))
     return Overlap(iou, rle.to_store(lengths, size))
 
 
@@ -70,11 +72,13 @@ def match(detections: Detections, truth: Instances, num_classes: int, kind: Kind
     scores = detections.scores.double().numpy()
     _check(scores)
     overlap = kind(detections, truth)
-    labels, known, void = detections.labels.numpy(), truth.labels.numpy(), truth.ignored.numpy()
+    labels, known = detections.labels.numpy(), truth.labels.numpy()
+    void, crowd = truth.ignored.numpy(), truth.crowd.numpy()
     matched, ignored = np.zeros((2, len(IOU_THRESHOLDS), len(scores)), np.bool_)
     for label in np.unique(labels):
         rows, columns = np.flatnonzero(labels == label), np.flatnonzero((known == label) | (known == VOID))
-        matched[:, rows], ignored[:, rows] = _assign(overlap.iou[np.ix_(rows, columns)], void[columns])
+        iou = overlap.iou[np.ix_(rows, columns)]
+        matched[:, rows], ignored[:, rows] = _assign(iou, void[columns], crowd[columns])
     return {
         "scores": scores,
         "labels": labels.astype(np.float64),
@@ -86,8 +90,11 @@ def match(detections: Detections, truth: Instances, num_classes: int, kind: Kind
     }
 
 
-def _assign(iou: Floats, ignored: Bools) -> tuple[Bools, Bools]:
-    """Detections (D,) by falling score take instances (K,): (T,D) which got one, and which got an ignored one."""
+def _assign(iou: Floats, ignored: Bools, crowd: Bools) -> tuple[Bools, Bools]:
+    """Detections (D,) by falling score take instances (K,): (T,D) which got one, and which got an ignored one.
+
+    A crowd can be taken again.
+    """
     thresholds = IOU_THRESHOLDS[:, None]
     got, neither = np.zeros((2, len(IOU_THRESHOLDS), len(iou)), np.bool_)
     free = np.ones((len(IOU_THRESHOLDS), len(ignored)), np.bool_)
@@ -98,7 +105,7 @@ def _assign(iou: Floats, ignored: Bools) -> tuple[Bools, Bools]:
         possible = free[:, liked[d]] & (iou[d, liked[d]] >= thresholds)
         at = np.flatnonzero(possible.any(1))
         taken = liked[d, possible[at].argmax(1)]
-        free[at, taken] = False
+        free[at, taken] = crowd[taken]
         got[at, d] = True
         neither[at, d] = ignored[taken]
     return got, neither
@@ -115,8 +122,9 @@ def _xywh(xyxy: Floats) -> Floats:
     return np.concatenate([xyxy[:, :2], xyxy[:, 2:] - xyxy[:, :2]], 1)
 
 
-def _iou(detected: object, known: object, rows: int, columns: int) -> Floats:
+def _iou(detected: object, known: object, crowd: Tensor, rows: int) -> Floats:
+    """IoU, or the share of the detection where the instance is a `crowd` (K,)."""
     # pycocotools answers nothing at all, of no shape, where either is empty.
-    if not rows or not columns:
-        return np.zeros((rows, columns))
-    return np.asarray(coco.iou(detected, known, [0] * columns), np.float64)
+    if not rows or not len(crowd):
+        return np.zeros((rows, len(crowd)))
+    return np.asarray(coco.iou(detected, known, crowd.tolist()), np.float64)

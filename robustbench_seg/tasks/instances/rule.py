@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from robustbench_seg.lazy import Tensor, torch
 from robustbench_seg.tasks.instances.parts import truth
@@ -12,11 +12,12 @@ from robustbench_seg.tasks.rules import View, cut, nearest
 
 @dataclass(frozen=True, eq=False)
 class Items:
-    """Instances as a map (H,W) of 1 + index, with their classes (K,) and depths (K,)."""
+    """Instances as a map (H,W) of 1 + index, with what else is known of them (K,), see `truth.Instances`."""
 
     items: Tensor
     labels: Tensor
     depth: Tensor
+    crowd: Tensor
 
 
 @dataclass(frozen=True)
@@ -26,20 +27,21 @@ class InstanceRule:
     def read(self, label: Mapping[str, object]) -> Items:
         """The label of a `Sample`."""
         instances = truth.from_sample(label)
-        return Items(truth.to_map(instances).to(torch.int16), instances.labels, instances.depth)
+        items = truth.to_map(instances).to(torch.int16)
+        return Items(items, instances.labels, instances.depth, instances.crowd)
 
     def resize(self, label: Items, size: tuple[int, int]) -> Items:
         """The nearest at another size."""
-        return Items(nearest(label.items, size), label.labels, label.depth)
+        return replace(label, items=nearest(label.items, size))
 
     def view(self, label: Items, view: View) -> Items:
         """What is seen of them; what looks `zoom` times larger is `zoom` times nearer."""
         seen = nearest(cut(label.items, view.window, 0), view.size)
-        return Items(seen.flip(-1) if view.flip else seen, label.labels, label.depth / view.zoom)
+        return replace(label, items=seen.flip(-1) if view.flip else seen, depth=label.depth / view.zoom)
 
     def finish(self, label: Items) -> truth.Instances:
         """Boxes and masks."""
-        return truth.from_map(label.items, label.labels, label.depth)
+        return truth.from_map(label.items, label.labels, label.depth, label.crowd)
 
     def collate(self, labels: list[truth.Instances]) -> truth.InstanceLabels:
         """A batch."""

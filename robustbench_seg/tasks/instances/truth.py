@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, overload
 
 import numpy as np
@@ -30,13 +30,15 @@ class Instances:
     """The instances of one image.
 
     `boxes` (K,4) float32 xyxy px from outer edge to outer edge, `labels` (K,) int64 class ids (void 255),
-    `masks` (K,H,W) bool, `depth` (K,) float32 median metres (0 where unknown).
+    `masks` (K,H,W) bool, `depth` (K,) float32 median metres (0 where unknown), `crowd` (K,) bool which are regions of
+    several that are not told apart.
     """
 
     boxes: Tensor
     labels: Tensor
     masks: Tensor
     depth: Tensor
+    crowd: Tensor
     original: Instances | None = field(default=None, repr=False)
     """Where these are not on the host, those that they were placed from."""
 
@@ -50,9 +52,16 @@ class Instances:
 
     @cached_property
     def ignored(self) -> Tensor:
-        """Which (K,) are too small to count, or of a class that is not scored."""
+        """Which (K,) are too small to count, of a class that is not scored, or a crowd."""
         longer = (self.boxes[:, 2:] - self.boxes[:, :2]).amax(1) if len(self) else self.depth
-        return (longer < MIN_SIDE) | (self.masks.flatten(1).sum(1) < MIN_PIXELS) | (self.labels == VOID)
+        small = (longer < MIN_SIDE) | (self.masks.flatten(1).sum(1) < MIN_PIXELS)
+        ignored: Tensor = small | (self.labels == VOID) | self.crowd
+        return ignored
+
+    def _moved(self, move: Callable[[Tensor], Tensor], original: Instances | None = None) -> Instances:
+        parts = (self.boxes, self.labels, self.masks, self.depth, self.crowd)
+        boxes, labels, masks, depth, crowd = map(move, parts)
+        return Instances(boxes, labels, masks, depth, crowd, original)
 
     @cached_property
     def encoded(self) -> list[Any]:
@@ -63,15 +72,12 @@ class Instances:
         """The same on another device."""
         if torch.device(device) == self.labels.device:
             return self
-        boxes, labels, masks, depth = (
-            placed(part, device) for part in (self.boxes, self.labels, self.masks, self.depth)
-        )
-        return Instances(boxes, labels, masks, depth, None if torch.device(device).type == "cpu" else self.host)
+        original = None if torch.device(device).type == "cpu" else self.host
+        return self._moved(partial(placed, device=device), original)
 
     def pin_memory(self) -> Instances:
         """The same in memory that a GPU can copy from by itself."""
-        boxes, labels, masks, depth = (part.pin_memory() for part in (self.boxes, self.labels, self.masks, self.depth))
-        return Instances(boxes, labels, masks, depth)
+        return self._moved(Tensor.pin_memory)
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,27 +130,30 @@ def from_sample(label: Mapping[str, object], label_map: npt.NDArray[np.generic] 
         torch.from_numpy(mapped),
         torch.from_numpy(np.array(label["masks"], np.bool_)),
         torch.from_numpy(np.array(label["depth"], np.float32)),
+        torch.from_numpy(np.array(label.get("crowd", np.zeros(len(labels))), np.bool_)),
     )
 
 
-def from_map(items: Tensor, labels: Tensor, depth: Tensor) -> Instances:
+def from_map(items: Tensor, labels: Tensor, depth: Tensor, crowd: Tensor) -> Instances:
     """Instances of a map (H,W) whose pixels hold 1 + the index of the instance they show, 0 for none.
 
-    `labels` (K,) and `depth` (K,) are those of the indices; instances without a pixel are left out.
+    `labels`, `depth` and `crowd` (K,) are those of the indices; instances without a pixel are left out.
     """
     shown = torch.unique(items)
     shown = shown[shown > 0].long()
     masks = items[None] == shown[:, None, None]
     boxes = masks_to_boxes(masks) if len(shown) else items.new_zeros((0, 4)).float()
     boxes[:, 2:] += 1  # torchvision's boxes end at the last pixel, ours at its outer edge
-    return Instances(boxes.float(), labels[shown - 1].long(), masks, depth[shown - 1].float())
+    at = shown - 1
+    return Instances(boxes.float(), labels[at].long(), masks, depth[at].float(), crowd[at])
 
 
 def to_map(instances: Instances) -> Tensor:
-    """The inverse of `from_map`, (H,W) int64; where masks overlap the nearer instance is seen."""
+    """The inverse of `from_map`, (H,W) int64; where masks overlap the nearer instance is seen, and a crowd last."""
     items = torch.zeros(instances.masks.shape[1:], dtype=torch.int64)
     # Unknown depth (0) is taken for far: it must not hide what is known to be near.
-    far = torch.where(instances.depth > 0, instances.depth, torch.inf)
+    far = torch.where(instances.depth > 0, instances.depth, torch.finfo(torch.float32).max)
+    far[instances.crowd] = torch.inf
     for index in far.argsort(descending=True, stable=True).tolist():
         items[instances.masks[index]] = index + 1
     return items

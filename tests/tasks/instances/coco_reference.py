@@ -24,9 +24,10 @@ def ellipses(boxes: np.ndarray) -> np.ndarray:
     return ((2 * x - left - right) / (right - left)) ** 2 + ((2 * y - top - bottom) / (bottom - top)) ** 2 < 1
 
 
-def instances(boxes: np.ndarray, labels: np.ndarray) -> Instances:
+def instances(boxes: np.ndarray, labels: np.ndarray, crowd: np.ndarray | None = None) -> Instances:
     boxes = np.asarray(boxes, np.float32).reshape(-1, 4)
     parts = (boxes, np.asarray(labels, np.int64), ellipses(boxes), np.ones(len(boxes), np.float32))
+    parts = (*parts, np.zeros(len(boxes), bool) if crowd is None else np.asarray(crowd))
     return Instances(*map(torch.from_numpy, parts))
 
 
@@ -41,7 +42,7 @@ def detections(boxes: np.ndarray, scores: np.ndarray, labels: np.ndarray) -> Det
 def random_image(rng: np.random.Generator, known: int, found: int) -> Image:
     """Instances and detections of them, off by a little, some twice, of a wrong class or of nothing.
 
-    Scores have few values, so that many are equal; some instances are too small to count, some void.
+    Scores have few values, so that many are equal; some instances are too small to count, some void, some crowds.
     """
     corner = rng.uniform(0, (WIDTH - 30, HEIGHT - 24), (known, 2))
     boxes = np.round(np.concatenate([corner, corner + rng.uniform(4, 20, (known, 2))], 1))
@@ -54,7 +55,7 @@ def random_image(rng: np.random.Generator, known: int, found: int) -> Image:
     stray = np.array([[1, 1, 12, 9], [30, 20, 50, 41]])
     wanted, kept = np.concatenate([wanted, stray]), np.concatenate([kept, [0, 1]])
     scores = np.round(rng.uniform(0.1, 1, len(kept)), 1)
-    return detections(wanted, scores, kept), instances(boxes, labels)
+    return detections(wanted, scores, kept), instances(boxes, labels, rng.random(known) < 0.2)
 
 
 def random_images(seed: int) -> list[Image]:
@@ -68,13 +69,14 @@ def random_images(seed: int) -> list[Image]:
 def evaluated(coco: ModuleType, evaluator: type, images: list[Image], kind: matching.Kind) -> object:
     """COCO's evaluation of these images, done and accumulated, by a library's `COCO` and `COCOeval`.
 
-    Ignored instances have an area out of range; those of void class are there in every category.
+    Ignored instances but crowds have an area out of range; those of void class are there in every category.
     """
     known, found = [], []
     for image, (seen, truth) in enumerate(images, start=1):
         for i, (label, ignored) in enumerate(zip(truth.labels.tolist(), truth.ignored.tolist(), strict=True)):
             for category in range(CLASSES) if label == VOID else [label]:
-                area = {"area": 1e9 if ignored else 1.0, "iscrowd": 0}
+                crowd = int(truth.crowd[i])
+                area = {"area": 1e9 if ignored and not crowd else 1.0, "iscrowd": crowd}
                 known.append(annotation(len(known) + 1, image, category, truth.boxes[i], truth.masks[i]) | area)
         for d, (label, score) in enumerate(zip(seen.labels.tolist(), seen.scores.tolist(), strict=True)):
             more = {"area": 1.0, "iscrowd": 0, "score": score}

@@ -86,6 +86,16 @@ def test_a_void_instance_excuses_a_detection_of_any_class():
     assert result["truth"].sum() == 0
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_crowd_excuses_every_detection_inside_of_it(kind):
+    truth = instances([[0, 0, 60, 40]], [1], [True])
+    found = detections([BOX, [30, 10, 46, 30], [40, 30, 64, 48]], [0.9, 0.8, 0.7], [1, 1, 1])
+    result = of_one(found, truth, kind)
+    assert result["matched"][0].tolist() == result["ignored"][0].tolist() == [1, 1, 0]
+    assert result["truth"].sum() == 0
+    assert of_one(detections([BOX], [0.9], [2]), truth, kind)["matched"].sum() == 0, "it has a class"
+
+
 def test_another_class_is_no_match():
     result = of_one(detections([BOX], [0.9], [1]), instances([BOX], [2]))
     assert result["matched"].sum() == result["ignored"].sum() == 0
