@@ -98,7 +98,8 @@ def _plain(hint: Any, value: object, where: str) -> Any:
     if hint is Any or hint is object:
         return value
     if hint is float and type(value) is int:
-        return float(value)
+        with contextlib.suppress(OverflowError):
+            return float(value)
     # bool is an int to isinstance; a card that says `batch = true` is wrong.
     if type(value) is not hint:
         raise _wrong(hint, value, where)

@@ -14,6 +14,9 @@ _COUNT = 34
 _EVALUATED = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
 """The label id of each class of `CITYSCAPES19`, from road to bicycle."""
 
+COUNTABLE = frozenset(range(24, 34))
+"""The label ids with instances: person, rider, car, truck, bus, caravan, trailer, train, motorcycle, bicycle."""
+
 FROM_TRAIN_IDS = {index: index for index in range(len(CITYSCAPES19))} | {VOID: VOID}
 """What a file that holds train ids already is checked by."""
 

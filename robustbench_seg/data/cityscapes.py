@@ -1,7 +1,8 @@
-"""Cityscapes in its official folders: fine labels, depth from disparity, and the video around labelled frames.
+"""Cityscapes in its official folders: fine labels, instances, depth from disparity, and the video around.
 
 ROOT/leftImg8bit/SPLIT/CITY/*_leftImg8bit.png
 ROOT/gtFine/SPLIT/CITY/*_gtFine_labelIds.png             or *_gtFine_labelTrainIds.png
+ROOT/gtFine/SPLIT/CITY/*_gtFine_instanceIds.png          optional: instances
 ROOT/disparity/SPLIT/CITY/*_disparity.png                optional: depth
 ROOT/camera/SPLIT/CITY/*_camera.json                     optional: focal length and baseline of each image
 ROOT/leftImg8bit_sequence/SPLIT/CITY/*_leftImg8bit.png   optional: neighbours
@@ -9,10 +10,10 @@ ROOT/leftImg8bit_sequence/SPLIT/CITY/*_leftImg8bit.png   optional: neighbours
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -21,11 +22,20 @@ import numpy.typing as npt
 from PIL import Image
 
 from robustbench_seg.classes import CITYSCAPES19
-from robustbench_seg.data.base import Sample
+from robustbench_seg.data.base import Array, Sample
 from robustbench_seg.data.camera import scaled_intrinsics
-from robustbench_seg.data.city_labels import FROM_LABEL_IDS, FROM_TRAIN_IDS
-from robustbench_seg.data.files import FileDataset, LabelFiles, entries, files_ending
-from robustbench_seg.data.images import bad_file, check_size, read_image, read_mapped_labels, read_text
+from robustbench_seg.data.city_labels import COUNTABLE, FROM_LABEL_IDS, FROM_TRAIN_IDS
+from robustbench_seg.data.derived import WithDerived
+from robustbench_seg.data.files import FileDataset, LabelFiles, check_pairs, entries, files_ending
+from robustbench_seg.data.images import bad_file, check_size, read_counts, read_image, read_json, read_mapped_labels
+from robustbench_seg.data.instances import (
+    DETECTION,
+    INSTANCE,
+    INSTANCE_DEPTH,
+    INSTANCES,
+    check_count,
+    instances_label,
+)
 from robustbench_seg.data.stereo import Stereo, read_disparity
 from robustbench_seg.errors import UsageError
 from robustbench_seg.registry import one_line, unknown
@@ -38,6 +48,9 @@ _FULL_SIZE = (1024, 2048)
 """(H,W) of the frames that camera files describe, pixels."""
 _IMAGE = "_leftImg8bit.png"
 _LABELS = {"_gtFine_labelIds.png": FROM_LABEL_IDS, "_gtFine_labelTrainIds.png": FROM_TRAIN_IDS}
+_INSTANCES = "_gtFine_instanceIds.png"
+_PER_LABEL = 1000
+"""An instance id is label id * 1000 + number; below 1000 it is a label id, of a group or of what has no instances."""
 _DISPARITY = "_disparity.png"
 _FRAME = re.compile(r".+_\d{6}_\d{6}")
 
@@ -45,7 +58,9 @@ _FRAME = re.compile(r".+_\d{6}_\d{6}")
 class Cityscapes(FileDataset):
     """Cityscapes' finely labelled frames with the ids of `CITYSCAPES19`, and depth where disparity is there.
 
-    With camera files too there are normals (`normals_from_depth`).
+    With camera files too there are normals (`normals_from_depth`), with instance ids the tasks on instances, read where
+    they are asked for: what cannot be told apart (the labels' groups) is one crowd per class, and instances of caravan
+    and trailer, which are not evaluated, are void.
 
     Each labelled frame comes from a separate video snippet, seconds from the next one, so each forms a group. Depth is
     that of `read_disparity` with the rig of each image's camera file, or with `NOMINAL` where the split has no `camera`
@@ -75,8 +90,23 @@ class Cityscapes(FileDataset):
             read = partial(_read_depth, cameras=self._cameras)
             labels["depth"] = LabelFiles(files_ending(_cities(disparity), _DISPARITY), read)
         intrinsics = partial(_read_intrinsics, cameras=self._cameras) if self._cameras else None
-        super().__init__(folder, images, labels, self._cameras.values(), intrinsics)
+        self._instances = files_ending(_cities(folder / "gtFine" / split), _INSTANCES)
+        also = [*self._cameras.values(), *self._instances.values()]
+        super().__init__(folder, images, labels, also, intrinsics)
+        if self._instances:
+            check_pairs(INSTANCE, images, self._instances)
+            depth = [INSTANCE_DEPTH] if "depth" in self.tasks else []
+            self.tasks = (*self.tasks, DETECTION, INSTANCE, *depth)
         self.groups = self.ids
+
+    def __getitem__(self, index: int) -> Sample:
+        """The sample at `index`; InputError where a file is wrong or a label differs in size from its image."""
+        sample = super().__getitem__(index)
+        if not self._instances:
+            return sample
+        path, size = self._instances[sample.id], sample.image.shape[:2]
+        read = partial(_read_instances, path=path, size=size)
+        return replace(sample, labels=WithDerived(sample.labels, INSTANCES, read))
 
     def neighbours(self, index: int) -> tuple[Sample, Sample]:
         """The previous and the next frame of the video, with the camera of the labelled one and no labels.
@@ -109,7 +139,7 @@ def read_camera(path: Path) -> tuple[npt.NDArray[np.float32], Stereo]:
     """
     fix = "copy Cityscapes' camera file again"
     try:
-        table = json.loads(read_text(path, fix))
+        table = read_json(path, fix)
         fx, fy, column, row = (float(table["intrinsic"][key]) for key in ("fx", "fy", "u0", "v0"))
         baseline = float(table["extrinsic"]["baseline"])
     except KeyError as error:
@@ -149,6 +179,22 @@ def _semantic(folder: Path) -> LabelFiles:
             return LabelFiles(paths, partial(read_mapped_labels, table=table))
     kinds = " nor ".join(f"CITY/*{ending}" for ending in _LABELS)
     raise bad_file(folder, f"holds no {kinds}", "unpack gtFine_trainvaltest.zip in the root")
+
+
+def _read_instances(labels: Mapping[str, object], path: Path, size: tuple[int, int]) -> dict[str, Array]:
+    fix = "copy Cityscapes' file again"
+    ids = read_counts(path, fix)
+    check_size(path, ids.shape, size, "its image", fix)
+    label_of = {name: name // _PER_LABEL or name for name in np.unique(ids).tolist()}
+    for name, label in label_of.items():
+        if label not in FROM_LABEL_IDS:
+            raise bad_file(path, f"holds {name}, an instance id of no label of Cityscapes", fix)
+    names = [name for name, label in label_of.items() if label in COUNTABLE]
+    check_count(path, len(names), size)
+    masks = ids == np.array(names, ids.dtype)[:, None, None]
+    classes = [FROM_LABEL_IDS[label_of[name]] for name in names]
+    depth = np.asarray(labels["depth"], np.float32) if "depth" in labels else None
+    return instances_label(masks, classes, [name < _PER_LABEL for name in names], depth=depth)
 
 
 def _read_intrinsics(name: str, size: tuple[int, int], cameras: Mapping[str, Path]) -> npt.NDArray[np.float32]:

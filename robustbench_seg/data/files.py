@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from robustbench_seg.data.base import Dataset, Sample
 from robustbench_seg.data.images import IMAGE_SUFFIXES, bad_file, check_size, read_bytes, read_image
-from robustbench_seg.data.normals import NORMALS, WithNormals
+from robustbench_seg.data.normals import NORMALS, with_normals
 from robustbench_seg.registry import printable
 from robustbench_seg.tasks.names import label_of
 
@@ -51,7 +51,7 @@ class FileDataset(Dataset):
         for a sample without a label, or a label without an image.
         """
         for task, files in labels.items():
-            _check_pairs(task, images, files.paths)
+            check_pairs(task, images, files.paths)
         self._root = root
         self._images = images
         self._read = read
@@ -76,7 +76,7 @@ class FileDataset(Dataset):
         if self._intrinsics is None:
             return Sample(name, image, labels)
         camera = self._intrinsics(name, image.shape[:2])
-        known = WithNormals(labels, camera) if self._derives else labels
+        known = with_normals(labels, camera) if self._derives else labels
         return Sample(name, image, known, {"intrinsics": camera})
 
     def fingerprint(self) -> str:
@@ -135,6 +135,21 @@ def entries(folder: Path) -> list[Path]:
         raise bad_file(folder, f"cannot be listed ({error.strerror})", "check the folder and its permissions") from None
 
 
+def check_pairs(task: str, images: Mapping[str, Path], labels: Mapping[str, Path]) -> None:
+    """Raises InputError for an image without a label of the task, or a label without an image."""
+    bare = sorted(images.keys() - labels.keys())
+    if bare:
+        others = f" (nor have {len(bare) - 1} others)" if len(bare) > 1 else ""
+        raise bad_file(
+            images[bare[0]],
+            f"has no {label_of(task) or task} labels of its name{others}",
+            "add them or remove the image",
+        )
+    orphans = sorted(labels.keys() - images.keys())
+    if orphans:
+        raise bad_file(labels[orphans[0]], "has no image of its name", "add the image or remove the label")
+
+
 def _by_name(named: Iterable[tuple[str, Path]]) -> dict[str, Path]:
     paths: dict[str, Path] = {}
     for name, path in ((same_name(name), path) for name, path in named):
@@ -152,20 +167,6 @@ def _without(path: Path, ending: str) -> str:
 
 def _is_kind(path: Path, suffixes: frozenset[str]) -> bool:
     return path.suffix.lower() in suffixes and not path.is_dir()
-
-
-def _check_pairs(task: str, images: Mapping[str, Path], labels: Mapping[str, Path]) -> None:
-    bare = sorted(images.keys() - labels.keys())
-    if bare:
-        others = f" (nor have {len(bare) - 1} others)" if len(bare) > 1 else ""
-        raise bad_file(
-            images[bare[0]],
-            f"has no {label_of(task) or task} labels of its name{others}",
-            "add them or remove the image",
-        )
-    orphans = sorted(labels.keys() - images.keys())
-    if orphans:
-        raise bad_file(labels[orphans[0]], "has no image of its name", "add the image or remove the label")
 
 
 def _digest(root: Path, paths: Iterable[Path]) -> str:

@@ -7,10 +7,11 @@ background is declared to blend with. Memory is bounded: what a header claims is
 from __future__ import annotations
 
 import io
+import json
 import stat
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -66,6 +67,14 @@ def read_text(path: Path, fix: str) -> str:
         return read_bytes(path, fix).decode()
     except UnicodeDecodeError:
         raise bad_file(path, "cannot be read (not text)", fix) from None
+
+
+def read_json(path: Path, fix: str) -> Any:
+    """What a JSON file holds; InputError with this `fix` where it cannot be read or is no JSON."""
+    try:
+        return json.loads(read_text(path, fix))
+    except (ValueError, RecursionError) as error:  # that of numbers with thousands of digits, and of deep nesting
+        raise bad_file(path, f"is no JSON ({one_line(error)})", fix) from None
 
 
 def declare(ids: Sequence[int]) -> str:
@@ -158,10 +167,19 @@ def read_depth(path: Path, unit: float) -> npt.NDArray[np.float32]:
     A 16-bit grey image or a `.npy` array of two axes. NaN, infinite and negative values, which files use for sky and
     holes, become 0. InputError where the file is unreadable, lossy, of fewer than 16 bits or of another shape or type.
     """
-    counts = _load_array(path) if path.suffix.lower() == ".npy" else _load_counts(path)
+    fix = "save depth as 16-bit grey PNG or float32 .npy"
+    counts: npt.NDArray[np.generic] = _load_array(path) if path.suffix.lower() == ".npy" else read_counts(path, fix)
     with np.errstate(over="ignore", invalid="ignore"):
         metres = (counts.astype(np.float64) * unit).astype(np.float32)
     return np.where(np.isfinite(metres) & (metres > 0), metres, np.float32(0))
+
+
+def read_counts(path: Path, fix: str) -> npt.NDArray[np.uint16]:
+    """The values of a 16-bit grey image, (H,W); InputError, with this `fix` where it is of another kind."""
+    image, layout = _decode_labels(path)
+    if layout not in _DEEP:
+        raise bad_file(path, f"is not a 16-bit grey image ({layout})", fix)
+    return np.array(image, np.uint16)
 
 
 def _check_file(path: Path, fix: str) -> None:
@@ -244,13 +262,6 @@ def _to_rgb(path: Path, image: Image.Image, layout: str) -> npt.NDArray[np.uint8
     if image.mode in ("P", "PA"):
         image = image.convert("RGBA")
     return np.array(image.convert("RGB"))
-
-
-def _load_counts(path: Path) -> npt.NDArray[np.generic]:
-    image, layout = _decode_labels(path)
-    if layout not in _DEEP:
-        raise bad_file(path, f"is not a 16-bit grey image ({layout})", "save depth as 16-bit grey PNG or float32 .npy")
-    return np.array(image)
 
 
 def _load_array(path: Path) -> npt.NDArray[np.generic]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from functools import partial
 from itertools import pairwise
 from typing import TypeVar
 
@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from robustbench_seg.data.base import Array
+from robustbench_seg.data.derived import WithDerived
 
 Float = npt.NDArray[np.float64]
 T = TypeVar("T", bound=np.generic)
@@ -45,6 +46,15 @@ def normals_from_depth(depth: Array, intrinsics: Array) -> npt.NDArray[np.float3
     return normals
 
 
+def with_normals(labels: Mapping[str, object], intrinsics: Array) -> WithDerived:
+    """Labels with depth, and the normals that follow from it with the image's `intrinsics`."""
+    return WithDerived(labels, NORMALS, partial(_derive, intrinsics=intrinsics))
+
+
+def _derive(labels: Mapping[str, object], intrinsics: Array) -> npt.NDArray[np.float32]:
+    return normals_from_depth(np.asarray(labels["depth"]), intrinsics)
+
+
 def _mean_direction(points: Float) -> Float:
     """Unit vectors (3,H-2,W-2) of points (3,H,W)."""
     centre = points[:, 1:-1, 1:-1]
@@ -77,28 +87,3 @@ def _cross(a: Float, b: Float) -> Float:
 def _unit(vectors: Float) -> Float:
     units: Float = vectors / np.maximum(np.sqrt((vectors * vectors).sum(0)), _TINY)
     return units
-
-
-@dataclass(frozen=True)
-class WithNormals(Mapping[str, object]):
-    """Labels with depth, and the normals that follow from it with the image's `intrinsics`.
-
-    They are computed where they are asked for: an image of Cityscapes takes half a second.
-    """
-
-    labels: Mapping[str, object]
-    intrinsics: Array
-
-    def __getitem__(self, key: str) -> object:
-        if key != NORMALS:
-            return self.labels[key]
-        return normals_from_depth(np.asarray(self.labels["depth"]), self.intrinsics)
-
-    def __contains__(self, key: object) -> bool:
-        return key == NORMALS or key in self.labels
-
-    def __iter__(self) -> Iterator[str]:
-        yield from (*self.labels, NORMALS)
-
-    def __len__(self) -> int:
-        return len(self.labels) + 1

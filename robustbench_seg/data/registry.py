@@ -14,9 +14,13 @@ BUILT_IN = {
     "street": ("street.dataset:open_street", "procedural driving world, every label, nothing to download"),
     "street-b": ("street.dataset:open_street_b", "the same world with another look, camera and layout"),
     "camvid": ("data.camvid:CamVid", "CamVid, 11 classes; camvid:ROOT"),
-    "cityscapes": ("data.cityscapes:Cityscapes", "Cityscapes, 19 classes, depth, normals and video; cityscapes:ROOT"),
+    "cityscapes": (
+        "data.cityscapes:Cityscapes",
+        "Cityscapes, 19 classes, instances, depth, normals and video; cityscapes:ROOT",
+    ),
     "kitti": ("data.kitti.semantics:KITTI", "KITTI 2015, 19 classes, depth and normals; kitti:ROOT"),
     "kitti-raw": ("data.kitti.raw:KITTIRaw", "KITTI's recordings, video and depth of a listed split; kitti-raw:ROOT"),
+    "coco": ("data.coco.dataset:COCO", "instances in COCO's format, classes from its categories; coco:ROOT"),
     "folder": ("data.folder:Folder", "your own images and labels; folder:ROOT with a dataset.toml"),
 }
 

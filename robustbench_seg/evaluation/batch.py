@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -43,12 +43,19 @@ class Batch:
         return Batch(self.indices[part], self.ids[part], self.images[part], labels)
 
 
-def first_sample(dataset: Dataset) -> tuple[int, Sample]:
-    """The first image that can be read, with its index; InputError where none can."""
+def read_sample(dataset: Dataset, index: int, tasks: Mapping[str, Task]) -> Sample:
+    """The sample with the labels that the tasks look at, all of them read now, and no others."""
+    sample = dataset[index]
+    keys = {task.label_key for task in _labelled(tasks, sample).values()}
+    return replace(sample, labels={key: sample.labels[key] for key in keys if key in sample.labels})
+
+
+def first_sample(dataset: Dataset, tasks: Mapping[str, Task] | None = None) -> tuple[int, Sample]:
+    """The first image that can be read with the labels of the tasks, and its index; InputError where none can."""
     problem: BaseException | None = None
     for index in range(len(dataset)):
         try:
-            return index, dataset[index]
+            return index, read_sample(dataset, index, tasks or {})
         except (Exception, SystemExit) as error:
             problem = problem or error
     reason = described(problem) if problem else "it is empty"

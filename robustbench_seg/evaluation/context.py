@@ -59,7 +59,7 @@ class WorkerContext:
 
     def first_images(self, count: int) -> Batch:
         """Return the first image that can be read, `count` times."""
-        samples = [first_sample(self.dataset)] * count
+        samples = [first_sample(self.dataset, self.tasks)] * count
         (batch,) = collate(self.dataset, samples, self.tasks, self.pair.alignment, self.execution.device)
         return batch
 

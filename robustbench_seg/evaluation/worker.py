@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import torch
 
-from robustbench_seg.evaluation.batch import Batch, collate
+from robustbench_seg.evaluation.batch import Batch, collate, read_sample
 from robustbench_seg.evaluation.context import WorkerContext
 from robustbench_seg.evaluation.guard import Guard
 from robustbench_seg.evaluation.job import Job, Pictures
@@ -92,7 +92,7 @@ def read(context: WorkerContext, images: Sequence[int]) -> Images:
     samples, broken = [], []
     for index in images:
         try:
-            samples.append((index, context.dataset[index]))
+            samples.append((index, read_sample(context.dataset, index, context.tasks)))
         except (Exception, SystemExit) as error:
             broken.append(ImageResult(index, error=described(error)))
     device, alignment = context.execution.device, context.pair.alignment

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from robustbench_seg.data.instances import outer_box
 from robustbench_seg.street.render import Frame
 
 THINGS = (11, 12, 13, 14, 15, 18)
@@ -49,7 +50,7 @@ def _instances(frame: Frame, depth: npt.NDArray[np.float32]) -> dict[str, npt.ND
     medians = [float(np.median(depth[mask])) for mask in masks]
     order = sorted(range(len(masks)), key=medians.__getitem__)
     masks, medians = [masks[i] for i in order], [medians[i] for i in order]
-    boxes = [_box(mask) for mask in masks]
+    boxes = [outer_box(mask) for mask in masks]
     height, width = depth.shape
     return {
         "boxes": np.array(boxes, np.float32).reshape(-1, 4),
@@ -57,8 +58,3 @@ def _instances(frame: Frame, depth: npt.NDArray[np.float32]) -> dict[str, npt.ND
         "masks": np.array(masks, np.bool_).reshape(-1, height, width),
         "depth": np.array(medians, np.float32),
     }
-
-
-def _box(mask: npt.NDArray[np.bool_]) -> tuple[int, int, int, int]:
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1

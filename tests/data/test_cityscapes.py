@@ -17,6 +17,7 @@ OFFICIAL = {7: 0, 8: 1, 11: 2, 12: 3, 13: 4, 17: 5, 19: 6, 20: 7, 21: 8, 22: 9, 
 OFFICIAL |= {27: 14, 28: 15, 31: 16, 32: 17, 33: 18}
 IDS = np.array([range(12), range(12, 24), [*range(24, 34), 255, 0]])
 IMAGE = np.full((3, 12, 3), 90, np.uint8)
+STUFF = np.where((IDS < 24) | (IDS == 255), IDS % 255, 0)
 ULM, WEIMAR = "ulm_000001_000019", "weimar_000000_000100"
 RIG = {"extrinsic": {"baseline": 0.25}, "intrinsic": {"fx": 2048.0, "fy": 2050.0, "u0": 6.5, "v0": 1.0}}
 
@@ -30,10 +31,20 @@ def labelled(tmp_path, save):
     for name in (WEIMAR, ULM):
         save(place(tmp_path, "leftImg8bit", name, "_leftImg8bit.png"), IMAGE)
         save(place(tmp_path, "gtFine", name, "_gtFine_labelIds.png"), IDS)
-        save(place(tmp_path, "gtFine", name, "_gtFine_instanceIds.png"), IDS * 1000, np.uint16)
         save(place(tmp_path, "gtFine", name, "_gtFine_color.png"), IMAGE)
         place(tmp_path, "gtFine", name, "_gtFine_polygons.json").write_text("{}")
     return tmp_path
+
+
+@pytest.fixture
+def with_instances(labelled, save):
+    """One pixel of every label, but two cars of two pixels, and a group of persons in two parts."""
+    ids = np.where((IDS >= 24) & (IDS < 34), IDS * 1000, IDS % 255)
+    ids[0, :2], ids[0, 2:4] = 26_001, 26_002
+    ids[0, 5] = ids[0, 8] = ids[1, 8] = 24
+    for name in (WEIMAR, ULM):
+        save(place(labelled, "gtFine", name, "_gtFine_instanceIds.png"), ids, np.uint16)
+    return labelled
 
 
 @pytest.fixture
@@ -104,6 +115,83 @@ def test_depth_of_a_disparity(with_depth):
     # f B = 512 px m and d = (p - 1) / 256 px: Z = 131072 / (p - 1) m.
     expected = [0, 0, *(131072 / (count - 1) for count in range(2, 36))]
     np.testing.assert_allclose(depth.ravel(), expected, rtol=1e-6)
+
+
+def test_instances_groups_and_what_is_not_evaluated(with_instances):
+    data = Cityscapes(with_instances)
+    assert data.tasks == ("semantic", "detection", "instance")
+    label = data[0].labels["instances"]
+    # Groups first, then by label id: caravan (29) and trailer (30) are void.
+    assert label["labels"].tolist() == [11, 11, 12, 13, 13, 13, 14, 15, 255, 255, 16, 17, 18]
+    assert label["crowd"].tolist() == [True] + [False] * 12
+    assert label["boxes"][:5].tolist() == [[5, 0, 9, 2], [0, 2, 1, 3], [1, 2, 2, 3], [2, 2, 3, 3], [0, 0, 2, 1]]
+    assert label["masks"].shape == (13, 3, 12)
+    assert label["masks"][0].sum() == 3
+    assert label["masks"].sum(0).max() == 1
+    assert label["depth"].tolist() == [0] * 13
+    assert {name: label[name].dtype.name for name in label} == {
+        "boxes": "float32",
+        "labels": "int64",
+        "masks": "bool",
+        "depth": "float32",
+        "crowd": "bool",
+    }
+
+
+def test_median_depth_of_instances(with_instances, with_depth):
+    data = Cityscapes(with_depth)
+    assert data.tasks == ("semantic", "depth", "normals", "detection", "instance", "instance_depth")
+    sample = pickle.loads(pickle.dumps(data[0]))
+    depth = sample.labels["instances"]["depth"]
+    # Counts of the group's pixels are 5, 8 and 20, of the cars' 0 (invalid) and 1 (infinitely far), and 2 and 3.
+    np.testing.assert_allclose(depth[0], 131072 / 7, rtol=1e-6)
+    assert depth[4] == 0
+    np.testing.assert_allclose(depth[5], (131072 + 131072 / 2) / 2, rtol=1e-6)
+
+
+def test_instances_are_read_where_they_are_asked_for(with_instances):
+    path = place(with_instances, "gtFine", ULM, "_gtFine_instanceIds.png")
+    path.write_bytes(b"broken")
+    sample = Cityscapes(with_instances)[0]
+    assert list(sample.labels) == ["semantic", "instances"]
+    assert sample.labels["semantic"].shape == (3, 12)
+    with pytest.raises(InputError, match=r"instanceIds.png: is not an image"):
+        sample.labels["instances"]
+
+
+def read_instances(data):
+    return [sample.labels["instances"] for sample in data]
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype", "part"),
+    [
+        (STUFF, np.uint8, "is not a 16-bit grey image (L)"),
+        (STUFF[:2], np.uint16, "is 12x2, its image 12x3"),
+        (STUFF + 58_392, np.uint16, "holds 58392, an instance id of no label"),
+    ],
+)
+def test_wrong_instance_ids(with_instances, save, values, dtype, part):
+    path = save(place(with_instances, "gtFine", ULM, "_gtFine_instanceIds.png"), values, dtype)
+    fails(with_instances, path, part, use=read_instances)
+
+
+def test_an_image_without_instance_ids(with_instances):
+    place(with_instances, "gtFine", ULM, "_gtFine_instanceIds.png").unlink()
+    fails(with_instances, place(with_instances, "leftImg8bit", ULM, "_leftImg8bit.png"), "has no instance labels")
+
+
+def test_masks_beyond_the_memory_are_refused(with_instances, monkeypatch):
+    monkeypatch.setattr("robustbench_seg.data.instances.MAX_MASK_PIXELS", 3 * 12 * 13 - 1)
+    path = place(with_instances, "gtFine", ULM, "_gtFine_instanceIds.png")
+    fails(with_instances, path, "has 13 instances in an image of 12x3", use=read_instances)
+
+
+def test_no_instance_at_all(with_instances, save):
+    save(place(with_instances, "gtFine", ULM, "_gtFine_instanceIds.png"), STUFF, np.uint16)
+    label = Cityscapes(with_instances)[0].labels["instances"]
+    shapes = {"boxes": (0, 4), "labels": (0,), "masks": (0, 3, 12), "depth": (0,), "crowd": (0,)}
+    assert {name: value.shape for name, value in label.items()} == shapes
 
 
 def test_a_known_depth_comes_back(tmp_path, save):
@@ -242,7 +330,7 @@ def test_disparity_of_eight_bits(with_depth, save):
 
 
 BAD_CAMERAS = {
-    "no JSON": ("{", "is no camera file"),
+    "no JSON": ("{", "is no JSON"),
     "another table": ('{"intrinsic": 3}', "is no camera file"),
     "no baseline": (json.dumps(RIG | {"extrinsic": {}}), "has no baseline"),
     "no intrinsics": (json.dumps({"extrinsic": {"baseline": 0.2}}), "has no intrinsic"),

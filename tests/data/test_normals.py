@@ -5,9 +5,10 @@ import pytest
 
 from robustbench_seg.data.base import label_of
 from robustbench_seg.data.camera import scaled_intrinsics
+from robustbench_seg.data.derived import WithDerived
 from robustbench_seg.data.files import FileDataset, LabelFiles
 from robustbench_seg.data.images import read_depth
-from robustbench_seg.data.normals import WithNormals, normals_from_depth
+from robustbench_seg.data.normals import normals_from_depth
 from robustbench_seg.street.dataset import Street
 from robustbench_seg.training.batches import Source
 
@@ -166,7 +167,7 @@ def test_normals_are_computed_where_they_are_asked_for(files, monkeypatch):
 def test_normals_of_its_own_win(files):
     data = files(depth=_metres, normals=_own)
     assert data.tasks == ("depth", "normals")
-    assert not isinstance(data[0].labels, WithNormals)
+    assert not isinstance(data[0].labels, WithDerived)
     assert (data[0].labels["normals"] == 7).all()
 
 

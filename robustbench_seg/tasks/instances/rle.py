@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -60,3 +60,37 @@ def from_store(stored: Mapping[str, Floats]) -> Masks:
     place = np.arange(len(runs)) - np.repeat(np.cumsum(counts) - counts, counts)
     flat = np.repeat(place % 2 == 1, runs).reshape(len(counts), width, height)
     return flat.transpose(0, 2, 1)
+
+
+def from_text(text: str) -> list[int]:
+    """The runs that COCO's compressed string of a mask holds; ValueError where it holds none.
+
+    A run is written as base-32 digits of ASCII 48 on, the lowest first, 32 added to all but the last, whose bit 16 is
+    the sign; from the fourth run on it is the difference to the run before the last (pycocotools' `rleToString`).
+    """
+    runs: list[int] = []
+    value = shift = 0
+    for character in text:
+        digit = ord(character) - 48
+        if not 0 <= digit < 64:
+            raise ValueError(f"{character!r} is no digit of a run")
+        value |= (digit & 31) << shift
+        shift += 5
+        if digit & 32:
+            continue
+        signed = value - (1 << shift) if digit & 16 else value
+        runs.append(signed + runs[-2] if len(runs) > 2 else signed)
+        value = shift = 0
+    if shift:
+        raise ValueError("its last run is cut off")
+    return runs
+
+
+def to_mask(runs: Sequence[int], size: tuple[int, int]) -> Masks:
+    """The mask (H,W) of `size` that runs stand for; ValueError where they do not fill it."""
+    height, width = size
+    if any(type(run) is not int or run < 0 for run in runs):
+        raise ValueError("a run is not a whole number from 0")
+    if sum(runs) != height * width:
+        raise ValueError(f"its runs are {sum(runs)} pixels, not the {height * width} of a mask of {width}x{height}")
+    return np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(width, height).T

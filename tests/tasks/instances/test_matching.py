@@ -140,6 +140,28 @@ def test_runs_and_encodings_are_of_columns(shape):
         assert encoded == coco_mask.encode(np.asfortranarray(mask.astype(np.uint8)))
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_runs_of_text_and_masks_of_runs_are_pycocotools(seed):
+    rng = np.random.default_rng(seed)
+    for share in (0.0, 0.02, 0.5, 1.0):
+        mask = np.asfortranarray(np.kron(rng.random((20, 30)) < share, np.ones((7, 11))), np.uint8)
+        runs = rle.from_text(coco_mask.encode(mask)["counts"].decode())
+        assert runs == rle.run_lengths(mask[None] > 0)[0].tolist()
+        assert np.array_equal(rle.to_mask(runs, mask.shape), mask)
+
+
+@pytest.mark.parametrize(("text", "part"), [("0\n", "no digit"), ("¿", "no digit"), ("1Y", "cut off")])
+def test_a_text_without_runs(text, part):
+    with pytest.raises(ValueError, match=part):
+        rle.from_text(text)
+
+
+@pytest.mark.parametrize("runs", [[], [11], [13], [3, -1, 10], [4, 8.0], [True, 11]])
+def test_runs_that_do_not_fill_a_mask(runs):
+    with pytest.raises(ValueError, match="run"):
+        rle.to_mask(runs, (3, 4))
+
+
 def test_what_cannot_be_matched_is_said():
     found, truth = random_images(0)[0]
     with pytest.raises(UsageError, match="no masks"):

@@ -1,0 +1,1 @@
+"""Instances in COCO's format: the data set, its annotation file, and masks."""
