@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
@@ -12,6 +12,7 @@ from robustbench_seg.attacks.context import AttackContext
 from robustbench_seg.attacks.fgsm import FGSM
 from robustbench_seg.attacks.registry import ATTACKS
 from robustbench_seg.classes import CAMVID11
+from robustbench_seg.data.derived import WithDerived
 from robustbench_seg.data.registry import DATASETS
 from robustbench_seg.errors import InputError
 from robustbench_seg.evaluation.prepare import PreparedEvaluation
@@ -62,12 +63,17 @@ def row(run, **where):
     return table.iloc[0]
 
 
-def test_a_broken_first_image_is_a_failed_image(request_for, tmp_path):
+@pytest.mark.parametrize("late", [False, True], ids=["the image", "a label, where it is asked for"])
+def test_a_broken_first_image_is_a_failed_image(request_for, tmp_path, late):
+    def fail(labels):
+        raise KeyError("shading")
+
     class Broken(DATASETS.get("toy")):
         def __getitem__(self, index):
-            if index == 0:
-                raise KeyError("shading")
-            return super().__getitem__(index)
+            sample = super().__getitem__(index)
+            if index:
+                return sample
+            return replace(sample, labels=WithDerived({}, "semantic", fail)) if late else fail(sample.labels)
 
     config = request_for("toy-single", datasets=[InMemory("toy", Broken())], in_process=True)
     run = run_evaluation(PreparedEvaluation(config, tmp_path / "run"), tmp_path / "run")
