@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from robustbench_seg.report.comparison import Comparison, Estimate, Scale
+from robustbench_seg.results.differences import Difference
 from robustbench_seg.results.gains import Gain, gains_of
 from robustbench_seg.results.groups import Group
 from robustbench_seg.results.keys import CLEAN
@@ -44,6 +45,11 @@ class ByTask:
         if first not in self._gains:
             self._gains[first] = gains_of([self.run], self._groups(first)).gains
         return self._gains[first]
+
+    def differences(self, first: str) -> Sequence[Difference]:
+        """Every metric of every task of each group against this one's."""
+        by_task = {task: self.against[first, task].all_differences for task in self.scales}
+        return [found for task, differences in by_task.items() for found in differences if found.task == task]
 
     def clean(self, dataset: str, first: str, second: str) -> Iterator[Comparison]:
         """The clean metric of every task of the second group against the first, and Δ; better is expected."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from robustbench_seg.evaluation.config import resolve_device
+from robustbench_seg.results.differences import differences_table
 from robustbench_seg.results.files import write_table
 from robustbench_seg.results.gains import gains_table
 from robustbench_seg.studies.densemtl2023 import page
@@ -16,6 +17,7 @@ from robustbench_seg.studies.densemtl2023.settings import (
     BASELINES,
     CLEAN_RUN,
     NAME,
+    NONE,
     ROBUST,
     SETTINGS,
     SINGLE,
@@ -41,6 +43,8 @@ def main(out: Path, work: Path, limit: int | None, device: str, workers: int, al
     write_run(out, NAME, runs)
     gains = [gain for each in shown for gain in clean[each.name].gains(each.first)]
     write_table(gains_table([*gains, *robust.gains(SINGLE)]), out / "gains.csv")
+    differences = [found for each in shown for found in clean[each.name].differences(each.first)]
+    write_table(differences_table([*differences, *robust.differences(NONE)]), out / "differences.csv")
     paper = read_paper(page.__file__)
     given = [f"--also {name}" for name in also]
     path = write_page(out, NAME, paper["page"], page.sections(clean, robust, baselines, paper), runs, given)
