@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from robustbench_seg.class_names import ADE20K, CITYSCAPES_OF_MAPILLARY, MAPILLARY, VOC
 from robustbench_seg.errors import InputError, UsageError
 
 VOID = 255
@@ -107,6 +108,18 @@ def align(model: ClassSet, data: ClassSet) -> Alignment:
     if data.name in model.maps:
         return _renumber_labels(model, data, model.maps[data.name])
     return _merge_logits(model, data, {own: own for own in model.names})
+
+
+def default_palette(count: int) -> tuple[tuple[int, int, int], ...]:
+    """Distinct colours for up to 255 classes: PASCAL VOC's, which deal the bits of 1, 2, 3, ... to R, G and B."""
+    return tuple(_spread(index) for index in range(1, count + 1))
+
+
+def _spread(index: int) -> tuple[int, int, int]:
+    channels = [0, 0, 0]
+    for bit in range(8):
+        channels[bit % 3] |= (index >> bit & 1) << (7 - bit // 3)
+    return (channels[0], channels[1], channels[2])
 
 
 def _merge_logits(model: ClassSet, data: ClassSet, mapping: Mapping[str, str]) -> Alignment:
@@ -205,7 +218,10 @@ _C11_OF_C19 = {
     "bicyclist": ("rider", "motorcycle", "bicycle"),
 }
 
-CITYSCAPES19 = ClassSet("cityscapes19", tuple(_C19), tuple(_C19.values()))
 _C19_TO_C11 = {member: name for name, members in _C11_OF_C19.items() for member in members}
+MAPILLARY65 = ClassSet("mapillary65", tuple(MAPILLARY), tuple(MAPILLARY.values()))
+CITYSCAPES19 = ClassSet("cityscapes19", tuple(_C19), tuple(_C19.values()), {MAPILLARY65.name: CITYSCAPES_OF_MAPILLARY})
 CAMVID11 = ClassSet("camvid11", tuple(_C11), tuple(_C11.values()), {CITYSCAPES19.name: _C19_TO_C11})
-CLASS_SETS = {classes.name: classes for classes in (CITYSCAPES19, CAMVID11)}
+VOC21 = ClassSet("voc21", VOC, ((0, 0, 0), *default_palette(len(VOC) - 1)))
+ADE20K150 = ClassSet("ade20k150", ADE20K, default_palette(len(ADE20K)))
+CLASS_SETS = {classes.name: classes for classes in (CITYSCAPES19, CAMVID11, VOC21, ADE20K150, MAPILLARY65)}

@@ -1,7 +1,19 @@
 import numpy as np
 import pytest
 
-from robustbench_seg.classes import CAMVID11, CITYSCAPES19, VOID, Alignment, ClassSet, align, canonical
+from robustbench_seg.classes import (
+    ADE20K150,
+    CAMVID11,
+    CITYSCAPES19,
+    CLASS_SETS,
+    MAPILLARY65,
+    VOC21,
+    VOID,
+    Alignment,
+    ClassSet,
+    align,
+    canonical,
+)
 from robustbench_seg.errors import UsageError
 
 
@@ -101,6 +113,54 @@ def test_eleven_classes_on_nineteen():
     by_name = {CITYSCAPES19.names[i]: int(alignment.label_map[i]) for i in range(19)}
     assert by_name == README
     assert (alignment.label_map[19:] == VOID).all()
+
+
+HRDA = {13: 0, 24: 0, 41: 0, 2: 1, 15: 1, 17: 2, 6: 3, 3: 4, 45: 5, 47: 5, 48: 6, 50: 7, 30: 8, 29: 9, 27: 10, 19: 11}
+HRDA |= {20: 12, 21: 12, 22: 12, 55: 13, 61: 14, 54: 15, 58: 16, 57: 17, 52: 18}
+"""The ids of Mapillary Vistas v1.2 and the train ids of Cityscapes that HRDA's converter gives them."""
+
+
+def test_nineteen_classes_on_mapillary():
+    alignment = align(CITYSCAPES19, MAPILLARY65)
+    assert alignment.keeps(alignment.channels)
+    assert alignment.classes == CITYSCAPES19
+    assert alignment.label_map.tolist() == [HRDA.get(index, VOID) for index in range(256)]
+    assert len(alignment.missing) == 65 - len(HRDA)
+
+
+def test_mapillary_on_nineteen_classes():
+    alignment = align(MAPILLARY65, CITYSCAPES19)
+    assert alignment.classes == CITYSCAPES19
+    assert {channel: index for index, group in enumerate(alignment.logit_members) for channel in group} == HRDA
+    assert alignment.missing == ()
+
+
+@pytest.mark.parametrize(
+    ("data", "shared"),
+    [
+        (VOC21, {"bicycle", "bus", "car", "motorbike", "person", "train"}),
+        (
+            ADE20K150,
+            {"wall", "building", "sky", "tree", "road", "sidewalk", "person", "car", "fence", "bus", "truck", "pole"}
+            | {"bicycle", "traffic light"},
+        ),
+    ],
+)
+def test_nineteen_classes_on_what_names_some_of_them(data, shared):
+    alignment = align(CITYSCAPES19, data)
+    assert set(alignment.classes.names) == shared
+    assert set(alignment.missing) == set(data.names) - shared
+    for index, name in enumerate(data.names):
+        mapped = alignment.label_map[index]
+        assert (mapped == VOID) == (name not in shared)
+        assert name not in shared or alignment.classes.names[mapped] == name
+
+
+@pytest.mark.parametrize("classes", CLASS_SETS.values(), ids=CLASS_SETS)
+def test_declared_maps_name_classes_that_there_are(classes):
+    for other, names in classes.maps.items():
+        assert all(CLASS_SETS[other].find(there) is not None for there in names)
+        assert all(classes.find(here) is not None for here in names.values())
 
 
 def test_classes_the_model_lacks_are_void():

@@ -85,7 +85,8 @@ _OWN_OPTIONS = (
         "--classes",
         multiple=True,
         metavar="[NAME=]SET",
-        help="Your model: cityscapes19, camvid11 or a .toml file (default cityscapes19); NAME=SET of one output.",
+        help="Your model: cityscapes19 (the default), camvid11, voc21, ade20k150, mapillary65 or a .toml file; "
+        "NAME=SET of one output.",
     ),
     click.option(
         "--output",

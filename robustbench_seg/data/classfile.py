@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from robustbench_seg.classes import CLASS_SETS, REST, VOID, ClassSet
+from robustbench_seg.classes import CLASS_SETS, REST, VOID, ClassSet, default_palette
 from robustbench_seg.data.images import Colour, bad_file
 from robustbench_seg.errors import UsageError
 from robustbench_seg.registry import unknown
@@ -51,11 +51,6 @@ def load_classes(spec: str) -> ClassSet:
     if path.suffix != ".toml" and not path.is_file():
         raise UsageError(f"{unknown('class set', spec, CLASS_SETS)} or give a .toml file")
     return from_table(ClassesTable, read_toml(path), str(path)).class_set(path, path.stem)
-
-
-def default_palette(count: int) -> tuple[Colour, ...]:
-    """Distinct colours for up to 255 classes: the bits of 1, 2, 3, ... dealt to the high bits of R, G and B."""
-    return tuple(_spread(index) for index in range(1, count + 1))
 
 
 def class_index(path: Path, classes: ClassSet, name: str) -> int:
@@ -107,10 +102,3 @@ def _map(path: Path, other: str, entries: Mapping[str, str], classes: ClassSet) 
         for there in entries.keys() - {REST}:
             class_index(path, CLASS_SETS[other], there)
     return {there: classes.names[class_index(path, classes, here)] for there, here in entries.items()}
-
-
-def _spread(index: int) -> Colour:
-    channels = [0, 0, 0]
-    for bit in range(8):
-        channels[bit % 3] |= (index >> bit & 1) << (7 - bit // 3)
-    return (channels[0], channels[1], channels[2])

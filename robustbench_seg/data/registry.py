@@ -21,6 +21,12 @@ BUILT_IN = {
     "kitti": ("data.kitti.semantics:KITTI", "KITTI 2015, 19 classes, depth and normals; kitti:ROOT"),
     "kitti-raw": ("data.kitti.raw:KITTIRaw", "KITTI's recordings, video and depth of a listed split; kitti-raw:ROOT"),
     "coco": ("data.coco.dataset:COCO", "instances in COCO's format, classes from its categories; coco:ROOT"),
+    "voc": ("data.voc:VOC", "PASCAL VOC 2012, 21 classes; voc:ROOT"),
+    "ade20k": ("data.ade20k:ADE20K", "ADE20K's scene parsing benchmark, 150 classes; ade20k:ROOT"),
+    "acdc": ("data.acdc:ACDC", "ACDC, fog, night, rain and snow, 19 classes; acdc:ROOT"),
+    "bdd100k": ("data.bdd100k:BDD100K", "BDD100K, 19 classes; bdd100k:ROOT"),
+    "mapillary": ("data.mapillary:Mapillary", "Mapillary Vistas v1.2, 65 classes; mapillary:ROOT"),
+    "mapillary-v2": ("data.mapillary:MapillaryV2", "Mapillary Vistas v2.0, 116 classes; mapillary-v2:ROOT"),
     "folder": ("data.folder:Folder", "your own images and labels; folder:ROOT with a dataset.toml"),
 }
 

@@ -11,6 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from robustbench_seg.data.base import Dataset
+from robustbench_seg.errors import InputError
+
 PALETTE = 3
 
 
@@ -38,6 +41,22 @@ def raw_png() -> Callable[..., bytes]:
         return b"\x89PNG\r\n\x1a\n" + b"".join(map(_chunk, chunks))
 
     return encode
+
+
+@pytest.fixture
+def refuses() -> Callable[..., None]:
+    """Check that opening a data set and reading it all is refused in one line on a path, with these parts."""
+
+    def check(opened: Callable[[], Dataset], path: Path, *parts: str) -> None:
+        with pytest.raises(InputError) as caught:
+            list(opened())
+        message = str(caught.value)
+        assert "\n" not in message
+        assert message.startswith(f"{path}:")
+        for part in parts:
+            assert part in message
+
+    return check
 
 
 def _chunk(part: tuple[bytes, bytes]) -> bytes:

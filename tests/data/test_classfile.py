@@ -1,7 +1,7 @@
 import pytest
 
-from robustbench_seg.classes import CAMVID11, CITYSCAPES19, align
-from robustbench_seg.data.classfile import default_palette, load_classes
+from robustbench_seg.classes import CAMVID11, CITYSCAPES19, align, default_palette
+from robustbench_seg.data.classfile import load_classes
 from robustbench_seg.errors import InputError, UsageError
 
 

@@ -7,8 +7,7 @@ from typing import Literal
 
 from torch import nn
 
-from robustbench_seg.classes import ClassSet
-from robustbench_seg.data.classfile import default_palette
+from robustbench_seg.classes import ClassSet, default_palette
 from robustbench_seg.errors import InputError
 from robustbench_seg.models.adapters.adapter import Adapter, InputSpec
 from robustbench_seg.models.adapters.outputs import OutputSpec

@@ -11,8 +11,7 @@ from typing import Any
 
 from torch import nn
 
-from robustbench_seg.classes import CLASS_SETS, VOID, ClassSet, canonical
-from robustbench_seg.data.classfile import default_palette
+from robustbench_seg.classes import CLASS_SETS, VOID, ClassSet, canonical, default_palette
 from robustbench_seg.errors import InputError, RobustsegError, UsageError
 from robustbench_seg.models.adapters.adapter import InputSpec
 from robustbench_seg.models.adapters.sizes import size_rule

@@ -1,0 +1,38 @@
+"""What the loaders of official folders share: splits, where an archive was unpacked, and what is missing there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from robustbench_seg.data.files import files_ending
+from robustbench_seg.data.images import bad_file
+from robustbench_seg.errors import UsageError
+from robustbench_seg.registry import unknown
+
+
+def check_split(title: str, split: str, splits: Iterable[str]) -> None:
+    """Raises UsageError where a data set of that title has no such split, or withholds its labels (`test`)."""
+    if split == "test":
+        raise UsageError(f"the labels of {title}'s split test are withheld; use val")
+    if split not in splits:
+        raise UsageError(unknown("split", split, splits))
+
+
+def unpacked(root: str | Path, name: str) -> Path:
+    """The folder `name` in the root, as an archive unpacks there, where there is one; else the root itself."""
+    folder = Path(root).expanduser()
+    inner = folder / name
+    return inner if inner.is_dir() else folder
+
+
+def files_of(folder: Path, ending: str, archive: str) -> dict[str, Path]:
+    """The files of a folder whose names end in `ending`, by name without it.
+
+    InputError naming the archive to unpack where there is no such folder or none of them in it.
+    """
+    found = files_ending([folder], ending) if folder.is_dir() else {}
+    if not found:
+        what = f"holds no *{ending}" if folder.is_dir() else "is missing"
+        raise bad_file(folder, what, f"unpack {archive}")
+    return found
