@@ -48,6 +48,7 @@ class Registry(Generic[T]):
     """Names of one kind. A second, different entry of a name raises; an unknown name suggests the nearest.
 
     `fault` says what is wrong with a target, and is empty where nothing is; a target is asked for when it is loaded.
+    `further` has the entries of names that are not listed, such as those of a library; it may refuse one by UsageError.
     """
 
     def __init__(
@@ -56,11 +57,13 @@ class Registry(Generic[T]):
         plural: str,
         discover: Callable[[], Iterable[Entry]],
         fault: Callable[[T], str] = lambda target: "",
+        further: Callable[[str], Entry | None] = lambda name: None,
     ) -> None:
         self.kind = kind
         self.plural = plural
         self._discover = discover
         self._fault = fault
+        self._further = further
         self._entries: dict[str, Entry] | None = None
         self._loaded: dict[Entry, object] = {}
 
@@ -98,16 +101,20 @@ class Registry(Generic[T]):
     def entry(self, name: str) -> Entry:
         """The entry of that name, not loaded; UsageError where there is none."""
         known = self._all()
-        if name not in known:
+        found = known.get(name) or self._further(name)
+        if found is None:
             raise UsageError(unknown(self.kind, name, known, f"robustseg list {self.plural}"))
-        return replace(known[name], load=partial(self._load, known[name]))
+        return replace(found, load=partial(self._load, found))
 
     def entries(self) -> list[Entry]:
         """All entries, sorted by name."""
         return [self._all()[name] for name in self]
 
     def __contains__(self, name: object) -> bool:
-        return name in self._all()
+        try:
+            return name in self._all() or (isinstance(name, str) and self._further(name) is not None)
+        except UsageError:
+            return False
 
     def __iter__(self) -> Iterator[str]:
         return iter(sorted(self._all()))
@@ -135,10 +142,11 @@ class Registry(Generic[T]):
 
 def unknown(kind: str, name: str, known: Iterable[str], where: str = "") -> str:
     """The one line for a name nobody knows: the nearest names, or where to look."""
-    if near := difflib.get_close_matches(name, list(known), n=2, cutoff=0.6):
-        hint = f"did you mean {' or '.join(near)}?"
+    names = {each.casefold(): each for each in known}
+    if near := difflib.get_close_matches(name.casefold(), names, n=2, cutoff=0.6):
+        hint = f"did you mean {' or '.join(names[each] for each in near)}?"
     else:
-        hint = f"see `{where}`" if where else f"known: {', '.join(known)}"
+        hint = f"see `{where}`" if where else f"known: {', '.join(names.values())}"
     return f"unknown {kind} '{name}'; {hint}"
 
 

@@ -17,8 +17,9 @@ from typing import Any
 from unittest import mock
 
 from robustbench_seg.errors import UsageError
+from robustbench_seg.lazy import torch
 
-_VISDOM = "visdom"
+_PACKAGE = "adv_lib.attacks"
 
 
 def is_installed() -> bool:
@@ -53,7 +54,7 @@ def _executed(name: str, module: str) -> ModuleType:
     assert spec.loader is not None
     made = importlib.util.module_from_spec(spec)
     # Escapes such as "\i" in its docstrings warn when they are compiled.
-    with warnings.catch_warnings(action="ignore"), _without_plots(), _uncompiled():
+    with warnings.catch_warnings(action="ignore"), _standing_in(package.origin), _uncompiled():
         spec.loader.exec_module(made)
     return made
 
@@ -64,13 +65,23 @@ def _uncompiled() -> contextlib.AbstractContextManager[object]:
 
 
 @contextlib.contextmanager
-def _without_plots() -> Iterator[None]:
-    """An empty module in place of visdom, for as long as adv-lib is imported and only where it is not installed."""
-    if importlib.util.find_spec(_VISDOM) is not None:
-        yield
-        return
-    sys.modules[_VISDOM] = ModuleType(_VISDOM)
+def _standing_in(origin: str) -> Iterator[None]:
+    """Modules in place of what its own import but do not use, for as long as adv-lib is imported.
+
+    Those are visdom and distutils where they are missing, and the package of all attacks.
+    """
+    version = ModuleType("distutils.version")
+    version.LooseVersion = torch.torch_version.TorchVersion  # type: ignore[attr-defined]
+    attacks = ModuleType(_PACKAGE)
+    attacks.__path__ = [str(Path(origin).parent / "attacks")]
+    missing = {"visdom": ModuleType("visdom"), "distutils": ModuleType("distutils"), "distutils.version": version}
+    found = {
+        name: module for name, module in missing.items() if importlib.util.find_spec(name.partition(".")[0]) is None
+    }
+    found |= {} if _PACKAGE in sys.modules else {_PACKAGE: attacks}
+    sys.modules.update(found)
     try:
         yield
     finally:
-        del sys.modules[_VISDOM]
+        for name in found:
+            del sys.modules[name]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 from robustbench_seg.attacks import advlib
@@ -11,7 +11,7 @@ from robustbench_seg.attacks.base import Perturbation
 from robustbench_seg.attacks.budgets import LEVELS, Budget
 from robustbench_seg.attacks.context import AttackContext
 from robustbench_seg.attacks.objectives.base import AdversarialLoss, CleanReference, Objective
-from robustbench_seg.attacks.objectives.margins import ClassChange, class_change, class_changes
+from robustbench_seg.attacks.objectives.margins import any_change, class_changes
 from robustbench_seg.errors import UsageError
 from robustbench_seg.lazy import Tensor, torch
 from robustbench_seg.tasks.base import Task
@@ -54,9 +54,7 @@ class ALMA(Perturbation):
 
     def adversarial_loss(self, objective: Objective, reference: CleanReference) -> AdversarialLoss:
         """A bare task means: every labelled pixel to any wrong class."""
-        loss = class_change(objective).adversarial_loss(reference)
-        # Without a target there is no rival, so nothing of the kind was reached.
-        return loss if isinstance(objective, ClassChange) else replace(loss, outcome=None)
+        return any_change(objective, reference)
 
     def num_gradients(self, epsilons: Sequence[float]) -> int:
         """As many as steps."""

@@ -158,6 +158,12 @@ class AttackContext:
         target_model, _ = self._parts()
         return target_model.differentiable(x, self.class_targets.source.of)
 
+    def note(self, image: int, gradient: Tensor) -> None:
+        """Count a gradient (M,3,H,W) of one image's class logits as asked for at that image, as `reached` says."""
+        reached = torch.zeros_like(self.attackable) if self._reached is None else self._reached.clone()
+        reached[image] |= gradient.any()
+        self._reached = reached
+
     def generators(self, *purpose: str) -> list[np.random.Generator]:
         """One random stream per image, the same whatever the batch, the order, the model and epsilon."""
         return [generator(self.seed, image, *purpose) for image in self.ids]

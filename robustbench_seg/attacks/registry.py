@@ -7,8 +7,9 @@ import inspect
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from robustbench_seg.attacks.sources.registry import of_library
 from robustbench_seg.errors import UsageError
-from robustbench_seg.registry import Registry, built_in, lacking, unknown
+from robustbench_seg.registry import Entry, Registry, built_in, lacking, unknown
 
 if TYPE_CHECKING:
     from robustbench_seg.attacks.base import Perturbation
@@ -47,8 +48,19 @@ def _fault(attack: object) -> str:
     return f"{attack.__name__} lacks {missing}" if missing else ""
 
 
+def _further(name: str) -> Entry | None:
+    """The attack of a library that is named; UsageError for one that is refused or has another name."""
+    # What is known of libraries is read where it is asked for.
+    from robustbench_seg.attacks.sources.elsewhere import elsewhere, plain
+
+    found = of_library(name)
+    if found is None and plain(name) not in map(plain, BUILT_IN) and (hint := elsewhere(name)):
+        raise UsageError(f"unknown attack '{name}'; {hint}")
+    return found
+
+
 ATTACKS: Registry[type[Perturbation]] = Registry(
-    "attack", "attacks", lambda: built_in("attack", BUILT_IN, "attacks/registry.py"), _fault
+    "attack", "attacks", lambda: built_in("attack", BUILT_IN, "attacks/registry.py"), _fault, _further
 )
 
 

@@ -23,6 +23,9 @@ class Share:
     def __str__(self) -> str:
         return f"{self.of_epsilon:g} eps"
 
+    def __repr__(self) -> str:
+        return repr(str(self))
+
 
 StepSize = float | Share
 """In units of 1/255, or a share of epsilon."""

@@ -15,6 +15,11 @@ from robustbench_seg.cli.options import load_plugins, plugin_option
 if TYPE_CHECKING:
     from robustbench_seg.registry import Entry
 
+_SOURCES = {
+    "models": "robustbench_seg.models.registry:SOURCES",
+    "attacks": "robustbench_seg.attacks.sources.registry:ATTACK_SOURCES",
+}
+"""What has more of a kind than can be listed, as `SOURCE:NAME`."""
 _KINDS = ("models", "networks", "pose_networks", "attacks", "objectives", "datasets", "protocols", "tasks")
 
 
@@ -25,6 +30,7 @@ _KINDS = ("models", "networks", "pose_networks", "attacks", "objectives", "datas
 def list_command(kind: str, as_json: bool, plugins: tuple[str, ...]) -> None:
     """List what is there, each with its origin."""
     from robustbench_seg.registries import REGISTRIES
+    from robustbench_seg.registry import lazy
 
     load_plugins(plugins)
     entries = REGISTRIES[kind].entries()
@@ -38,6 +44,8 @@ def list_command(kind: str, as_json: bool, plugins: tuple[str, ...]) -> None:
     table = Table("name", "origin", "summary", box=None, header_style="bold")
     for entry in entries:
         table.add_row(entry.name, entry.origin, entry.summary)
+    for source in lazy(_SOURCES[kind])().entries() if kind in _SOURCES else ():
+        table.add_row(f"{source.name}:…", source.origin, source.summary)
     Console().print(table)
 
 

@@ -82,6 +82,15 @@ def class_change(objective: Objective) -> Objective:
     return AnyWrong(objective.task) if isinstance(objective, TaskLoss) else objective
 
 
+def any_change(objective: Objective, reference: CleanReference) -> AdversarialLoss:
+    """What an attack pursues that changes classes by itself: as `class_change`, but a bare task has no rivals.
+
+    So nothing of the kind can be reached.
+    """
+    loss = class_change(objective).adversarial_loss(reference)
+    return loss if isinstance(objective, ClassChange) else replace(loss, outcome=None)
+
+
 def margin_loss(source: ClassLogits, current: Tensor, rival: Tensor, targets: Tensor) -> AdversarialLoss:
     """Raise f_rival - f_current over the targets that are still predicted `current`; all are (N,...)."""
     current = torch.where(targets, current, 0)
