@@ -89,7 +89,8 @@ def _override_one(plan: AttackPlan, key: str, value: Any) -> AttackPlan:
 def with_variants(protocol: Protocol) -> Protocol:
     """The protocol with a variant wherever curves of one attack would coincide that differ in its parameters alone.
 
-    The variant is the parameters given that differ, as in `steps=40`, unless the protocol names one.
+    The variant is the parameters given that differ, as in `steps=40`, and those that an attack without an epsilon is
+    named by, as in `severity=3`, unless the protocol names one.
     """
     plans = tuple(dataclasses.replace(plan, variant=_variant(plan, protocol)) for plan in protocol.attacks)
     return dataclasses.replace(protocol, attacks=plans)
@@ -119,7 +120,8 @@ def _variant(plan: AttackPlan, protocol: Protocol) -> str:
     own = _attack(plan)
     rivals = [_attack(other) for other in protocol.attacks if _same_curve(plan, other)]
     differing = [key for key in plan.params if any(getattr(rival, key) != getattr(own, key) for rival in rivals)]
-    return ", ".join(f"{key}={plan.params[key]}" for key in differing)
+    named = () if plan.epsilons else own.named_by
+    return ", ".join(f"{key}={plan.params.get(key, getattr(own, key))}" for key in dict.fromkeys((*named, *differing)))
 
 
 def _attack(plan: AttackPlan) -> Perturbation:

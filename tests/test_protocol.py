@@ -7,8 +7,9 @@ import pytest
 
 from robustbench_seg._shipped import shipped
 from robustbench_seg.attacks.chosen_loss import ChosenLoss
+from robustbench_seg.attacks.corruptions.base import Corruption
 from robustbench_seg.attacks.pgd import KURAKIN
-from robustbench_seg.attacks.registry import ATTACKS, make_attack
+from robustbench_seg.attacks.registry import ATTACKS, BUILT_IN, make_attack
 from robustbench_seg.attacks.worst import Worst
 from robustbench_seg.errors import InputError, UsageError
 from robustbench_seg.protocol import (
@@ -63,6 +64,24 @@ def test_uninets_grid():
     assert pixels.params == {"steps": 200, "gamma": 0.5}
     assert (hide.norm, hide.objectives, hide.epsilons) == ("linf", ("hide:person",), (2.0,))
     assert (hide_equal_snr.norm, hide_equal_snr.params) == ("rms", hide.params)
+
+
+def test_corruptions_are_every_kind_at_every_severity():
+    kinds = [name for name in BUILT_IN if issubclass(ATTACKS.get(name), Corruption)]
+    plans = with_variants(PROTOCOLS.get("corruptions")).attacks
+    assert [plan.label for plan in plans] == [f"{name}[severity={i}]" for name in kinds for i in range(1, 6)]
+    assert not any(plan.epsilons for plan in plans)
+    equal = PROTOCOLS.get("corruptions-snr").attacks
+    assert [plan.name for plan in equal] == ["gaussian", *kinds]
+    assert {plan.norm for plan in equal[1:]} == {"rms"}
+
+
+def test_an_attack_without_an_epsilon_is_named_by_its_severity():
+    """Also where nothing else of its kind is there."""
+    alone, bounded = (with_variants(from_options(["fog"], grids)).attacks[0] for grids in ([], [(2.0,)]))
+    assert (alone.label, bounded.label) == ("fog[severity=3]", "fog")
+    other = with_variants(override(from_options(["fog"], []), [("fog", "severity", 5)])).attacks[0]
+    assert other.label == "fog[severity=5]"
 
 
 @pytest.mark.parametrize("name", ["klingner2020", "uninet2021"])
@@ -122,7 +141,7 @@ def test_every_shipped_protocol_can_be_run(name):
 
 
 def test_every_file_of_the_folder_is_listed():
-    assert [file.stem for file in sorted(shipped("attacks").glob("*.toml"))] == list(PROTOCOLS)
+    assert sorted(file.stem for file in shipped("attacks").glob("*.toml")) == list(PROTOCOLS)
 
 
 # files
@@ -318,7 +337,9 @@ def test_variants_with_other_epsilons_are_other_curves():
 @pytest.mark.parametrize("name", list(PROTOCOLS))
 def test_shipped_protocols_have_no_variants_but_those_they_name(name):
     protocol = PROTOCOLS.get(name)
-    assert all(a.label == b.label for a, b in zip(with_variants(protocol).attacks, protocol.attacks, strict=True))
+    for made, plan in zip(with_variants(protocol).attacks, protocol.attacks, strict=True):
+        graded = () if plan.epsilons else ATTACKS.get(plan.name).named_by
+        assert made.variant == (plan.variant or ", ".join(f"{key}={plan.params[key]}" for key in graded))
 
 
 def test_a_file_may_name_a_variant(written):

@@ -30,7 +30,8 @@ class Perturbation(ABC):
     `title` is what pages call it (its name in the registry where empty), `title_with_epsilon` what they add where it is
     run with an epsilon. `strength` orders attacks by the harm they must do at equal epsilon (None: not comparable).
     `norms` lists the budgets it can run in, the default first. `default_objectives` are the objectives of a bare use
-    (`each task` is one run per task; empty for noise). All this is read without torch.
+    (`each task` is one run per task; empty for noise). `named_by` are parameters that stand in its label wherever it
+    runs without an epsilon, as they say how strong it is. All this is read without torch.
     """
 
     title: ClassVar[str] = ""
@@ -38,6 +39,7 @@ class Perturbation(ABC):
     strength: ClassVar[int | None] = None
     norms: ClassVar[tuple[str, ...]] = ("linf", "rms")
     default_objectives: ClassVar[tuple[str, ...]] = (EACH_TASK,)
+    named_by: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def run(self, context: AttackContext, budget: Budget) -> Tensor:

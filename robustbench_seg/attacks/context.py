@@ -40,7 +40,8 @@ class AttackContext:
     """One batch under attack. Images are (N,3,H,W) float32 in [0,1].
 
     `adversarial_loss` and `target_model` are None for perturbations that use no gradient. `clean` is the forward of
-    the images, where it has been made already: the first gradient is one backward through it.
+    the images, where it has been made already: the first gradient is one backward through it. `clips` names the clip
+    that each image is a frame of; by default each is one of its own.
 
     Nothing here waits for the device: what must hold of gradients and losses is looked at when the attack hands over a
     result (`settle`).
@@ -55,11 +56,13 @@ class AttackContext:
         target_model: TargetModel | None = None,
         adversarial_loss: AdversarialLoss | None = None,
         clean: ForwardPass | None = None,
+        clips: Sequence[str] | None = None,
     ) -> None:
         if images.dim() != 4 or images.shape[1] != 3 or len(images) != len(ids):
             raise ValueError(f"images must be (N,3,H,W) with N ids, not {tuple(images.shape)} and {len(ids)} ids")
         self.images = images
         self.ids = tuple(ids)
+        self.clips = self.ids if clips is None else tuple(clips)
         self.seed = seed
         self._target_model = target_model
         self._adversarial_loss = adversarial_loss
@@ -166,7 +169,11 @@ class AttackContext:
 
     def generators(self, *purpose: str) -> list[np.random.Generator]:
         """One random stream per image, the same whatever the batch, the order, the model and epsilon."""
-        return [generator(self.seed, image, *purpose) for image in self.ids]
+        return self.streams(self.ids, *purpose)
+
+    def streams(self, names: Sequence[str], *purpose: str) -> list[np.random.Generator]:
+        """One random stream per name, as of `ids` or `clips`; equal names have equal ones."""
+        return [generator(self.seed, name, *purpose) for name in names]
 
     def drawn(self, purpose: str, draw: Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]) -> Tensor:
         """Random values (N,3,H,W): `draw(stream, shape)` of each image's stream for that purpose."""

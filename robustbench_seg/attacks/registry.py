@@ -29,6 +29,20 @@ BUILT_IN = {
     "dag": ("attacks.dag:DAG", "dense adversary generation, untargeted or swapping two classes"),
     "alma": ("attacks.alma:ALMA", "the smallest perturbation that changes nearly every pixel (needs adv-lib)"),
     "hide": ("attacks.pgd:Hide", "category hiding: fill a class in by its surroundings"),
+    "gaussian_noise": ("attacks.corruptions.noise:GaussianNoise", "ImageNet-C: Gaussian noise, clipped"),
+    "shot_noise": ("attacks.corruptions.noise:ShotNoise", "ImageNet-C: Poisson noise of few photons"),
+    "impulse_noise": ("attacks.corruptions.noise:ImpulseNoise", "ImageNet-C: single values set to 0 or 1"),
+    "defocus_blur": ("attacks.corruptions.blur:DefocusBlur", "ImageNet-C: out of focus"),
+    "glass_blur": ("attacks.corruptions.blur:GlassBlur", "ImageNet-C: through frosted glass"),
+    "motion_blur": ("attacks.corruptions.blur:MotionBlur", "ImageNet-C: streaks in one direction"),
+    "zoom_blur": ("attacks.corruptions.blur:ZoomBlur", "ImageNet-C: the mean of enlarged middles"),
+    "snow": ("attacks.corruptions.weather:Snow", "ImageNet-C: falling snow"),
+    "fog": ("attacks.corruptions.weather:Fog", "ImageNet-C: banks of fog"),
+    "brightness": ("attacks.corruptions.digital:Brightness", "ImageNet-C: brighter"),
+    "contrast": ("attacks.corruptions.digital:Contrast", "ImageNet-C: less contrast"),
+    "elastic_transform": ("attacks.corruptions.digital:ElasticTransform", "ImageNet-C: distorted; labels stay"),
+    "pixelate": ("attacks.corruptions.digital:Pixelate", "ImageNet-C: fewer pixels"),
+    "jpeg_compression": ("attacks.corruptions.digital:JPEGCompression", "ImageNet-C: JPEG of low quality"),
 }
 
 

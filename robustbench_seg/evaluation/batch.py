@@ -22,10 +22,11 @@ from robustbench_seg.transfer import placed
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Samples of one size: `indices` in the data set, `ids`, images (N,3,H,W) in [0,1], labels by task key."""
+    """Samples of one size: `indices` in the data set, `ids`, `clips`, images (N,3,H,W) in [0,1], labels by task key."""
 
     indices: tuple[int, ...]
     ids: tuple[str, ...]
+    clips: tuple[str, ...]
     images: Tensor
     labels: Labels
 
@@ -40,7 +41,7 @@ class Batch:
     def part(self, part: slice) -> Batch:
         """Some of the images."""
         labels = {key: value[part] for key, value in self.labels.items()}
-        return Batch(self.indices[part], self.ids[part], self.images[part], labels)
+        return Batch(self.indices[part], self.ids[part], self.clips[part], self.images[part], labels)
 
 
 def read_sample(dataset: Dataset, index: int, tasks: Mapping[str, Task]) -> Sample:
@@ -100,6 +101,7 @@ def _stack(
     return Batch(
         tuple(index for index, _ in samples),
         tuple(sample.id for _, sample in samples),
+        tuple(dataset.groups[index] for index, _ in samples),
         from_bytes(placed(images, device).permute(0, 3, 1, 2)).contiguous(),
         labels,
     )

@@ -86,6 +86,7 @@ class WorkerContext:
             target_model=self.target_model if adversarial_loss else None,
             adversarial_loss=adversarial_loss,
             clean=clean,
+            clips=batch.clips,
         )
 
     def gradient(self, batch: Batch) -> Tensor:

@@ -16,6 +16,7 @@ from robustbench_seg.attacks import advlib
 from robustbench_seg.attacks.base import Perturbation
 from robustbench_seg.attacks.budgets import BUDGETS
 from robustbench_seg.attacks.context import AttackContext
+from robustbench_seg.attacks.corruptions.base import Drawn
 from robustbench_seg.attacks.fitted import Fitted
 from robustbench_seg.attacks.objectives.base import AdversarialLoss, CleanReference
 from robustbench_seg.attacks.registry import ATTACKS
@@ -257,10 +258,16 @@ def loss_cases() -> list[Case]:
     ]
 
 
+def is_random(case: Case) -> bool:
+    """Whether the noise draws anything: some corruptions change every image in one way."""
+    return getattr(case.attack(), "drawn", None) is not Drawn.NEVER
+
+
 FILTERS = {
     "case": lambda case: True,
     "bounded_case": lambda case: case.norm != "none",
-    "noise_case": lambda case: case.objective is None,
+    "noise_case": lambda case: case.objective is None and case.norm == "rms",
+    "random_case": lambda case: case.objective is None and case.norm == "rms" and is_random(case),
     "gradient_case": lambda case: case.objective is not None,
     "label_case": lambda case: case.uses_labels,
     "running_case": lambda case: case.objective is not None and not isinstance(case.attack(), Fitted),

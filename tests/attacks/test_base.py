@@ -229,12 +229,12 @@ def test_an_image_is_perturbed_alike_in_every_batch(case, worlds, order):
         assert ((parted - together).abs() > 1e-5).float().mean() < 0.002
 
 
-def test_another_seed_and_another_id_give_other_noise(noise_case, world):
-    first = world.attacked(noise_case, 2.0)
+def test_another_seed_and_another_id_give_other_noise(random_case, world):
+    first = world.attacked(random_case, 2.0)
     world.seed = 1
-    assert not torch.equal(world.attacked(noise_case, 2.0), first)
+    assert not torch.equal(world.attacked(random_case, 2.0), first)
     world.seed, world.ids = 0, ["another", *world.ids[1:]]
-    other = world.attacked(noise_case, 2.0)
+    other = world.attacked(random_case, 2.0)
     assert not torch.equal(other[0], first[0])
     assert torch.equal(other[1:], first[1:])
 

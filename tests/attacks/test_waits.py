@@ -9,6 +9,7 @@ import torch
 from robustbench_seg.attacks import budgets
 from robustbench_seg.attacks.budgets import BUDGETS
 from robustbench_seg.attacks.context import AttackContext
+from robustbench_seg.attacks.corruptions.base import Corruption
 from robustbench_seg.attacks.fitted import Fitted
 from robustbench_seg.attacks.objectives.fitted import FittedObjective
 from robustbench_seg.attacks.objectives.parse import parse_objective
@@ -31,8 +32,11 @@ EXAMPLES = {
     "swap": "swap:person,car@semantic",
 }
 """An objective of each kind."""
-OTHERS = {"alma": "adv-lib's function asks after each step, and takes one image at a time"}
-"""Attacks whose loops are not ours."""
+OTHERS = {
+    "alma": "adv-lib's function asks after each step, and takes one image at a time",
+    **{name: "made on the CPU" for name in ATTACKS if issubclass(ATTACKS.get(name), Corruption)},
+}
+"""Attacks whose loops are not ours, or that work on the host."""
 
 
 def runnable(world, case, steps=3):

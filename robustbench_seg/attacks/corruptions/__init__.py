@@ -1,0 +1,1 @@
+"""Common corruptions: the kinds and severities of ImageNet-C."""
