@@ -132,3 +132,118 @@ CITYSCAPES_OF_MAPILLARY = {
 
 Source: Hoyer et al., TPAMI 2023, `tools/convert_datasets/mapillary.py` of https://github.com/lhoyer/HRDA.
 """
+
+VKITTI = {
+    "terrain": (210, 0, 200),
+    "sky": (90, 200, 255),
+    "tree": (0, 199, 0),
+    "vegetation": (90, 240, 0),
+    "building": (140, 140, 140),
+    "road": (100, 60, 100),
+    "guard rail": (250, 100, 255),
+    "traffic sign": (255, 255, 0),
+    "traffic light": (200, 200, 0),
+    "pole": (255, 130, 0),
+    "misc": (80, 80, 80),
+    "truck": (160, 60, 60),
+    "car": (255, 127, 80),
+    "van": (0, 139, 139),
+}
+"""Virtual KITTI 2's categories but its Undefined, with its colours. Source: its `colors.txt`."""
+
+CITYSCAPES_OF_VKITTI = {
+    "terrain": "terrain",
+    "sky": "sky",
+    "tree": "vegetation",
+    "vegetation": "vegetation",
+    "building": "building",
+    "road": "road",
+    "traffic sign": "traffic sign",
+    "traffic light": "traffic light",
+    "pole": "pole",
+    "truck": "truck",
+    "car": "car",
+    "van": "car",
+}
+"""Vans are cars to Cityscapes, and it does not evaluate guard rails."""
+
+CARLA = {
+    "road": (128, 64, 128),
+    "sidewalk": (244, 35, 232),
+    "building": (70, 70, 70),
+    "wall": (102, 102, 156),
+    "fence": (100, 40, 40),
+    "pole": (153, 153, 153),
+    "traffic light": (250, 170, 30),
+    "traffic sign": (220, 220, 0),
+    "vegetation": (107, 142, 35),
+    "terrain": (145, 170, 100),
+    "sky": (70, 130, 180),
+    "pedestrian": (220, 20, 60),
+    "vehicle": (0, 0, 142),
+}
+"""What CARLA before 0.9.14 tells apart of what Cityscapes does, with its colours.
+
+Source: "Sensors reference" of its documentation, 0.9.13.
+"""
+
+CARLA_OF_CITYSCAPES = {name: name for name in CARLA if name not in ("pedestrian", "vehicle")} | {
+    "person": "pedestrian",
+    "rider": "pedestrian",
+    "car": "vehicle",
+    "truck": "vehicle",
+    "bus": "vehicle",
+    "train": "vehicle",
+    "motorcycle": "vehicle",
+    "bicycle": "vehicle",
+}
+
+NYU = {
+    "wall": "wall",
+    "floor": "floor",
+    "cabinet": "furniture",
+    "bed": "bed",
+    "chair": "chair",
+    "sofa": "sofa",
+    "table": "table",
+    "door": "wall",
+    "window": "window",
+    "bookshelf": "furniture",
+    "picture": "picture",
+    "counter": "furniture",
+    "blinds": "window",
+    "desk": "table",
+    "shelves": "furniture",
+    "curtain": "window",
+    "dresser": "furniture",
+    "pillow": "objects",
+    "mirror": "objects",
+    "floor mat": "floor",
+    "clothes": "objects",
+    "ceiling": "ceiling",
+    "books": "books",
+    "refrigerator": "furniture",
+    "television": "tv",
+    "paper": "objects",
+    "towel": "objects",
+    "shower curtain": "objects",
+    "box": "objects",
+    "whiteboard": "objects",
+    "person": "objects",
+    "night stand": "furniture",
+    "toilet": "objects",
+    "sink": "objects",
+    "lamp": "objects",
+    "bathtub": "objects",
+    "bag": "objects",
+    "other structure": "objects",
+    "other furniture": "furniture",
+    "other prop": "objects",
+}
+"""NYUv2's 40 classes (Gupta et al., CVPR 2013), and which of its 13 (Couprie et al., ICLR 2013) each belongs to.
+
+Source: SceneNet, https://github.com/ankurhanda/SceneNetv1.0.
+"""
+
+NYU_COARSE = tuple(sorted(set(NYU.values())))
+"""NYUv2's 13 classes; they are numbered by name."""

@@ -13,7 +13,18 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from robustbench_seg.class_names import ADE20K, CITYSCAPES_OF_MAPILLARY, MAPILLARY, VOC
+from robustbench_seg.class_names import (
+    ADE20K,
+    CARLA,
+    CARLA_OF_CITYSCAPES,
+    CITYSCAPES_OF_MAPILLARY,
+    CITYSCAPES_OF_VKITTI,
+    MAPILLARY,
+    NYU,
+    NYU_COARSE,
+    VKITTI,
+    VOC,
+)
 from robustbench_seg.errors import InputError, UsageError
 
 VOID = 255
@@ -220,8 +231,14 @@ _C11_OF_C19 = {
 
 _C19_TO_C11 = {member: name for name, members in _C11_OF_C19.items() for member in members}
 MAPILLARY65 = ClassSet("mapillary65", tuple(MAPILLARY), tuple(MAPILLARY.values()))
-CITYSCAPES19 = ClassSet("cityscapes19", tuple(_C19), tuple(_C19.values()), {MAPILLARY65.name: CITYSCAPES_OF_MAPILLARY})
+VKITTI14 = ClassSet("vkitti14", tuple(VKITTI), tuple(VKITTI.values()))
+_TO_C19 = {MAPILLARY65.name: CITYSCAPES_OF_MAPILLARY, VKITTI14.name: CITYSCAPES_OF_VKITTI}
+CITYSCAPES19 = ClassSet("cityscapes19", tuple(_C19), tuple(_C19.values()), _TO_C19)
 CAMVID11 = ClassSet("camvid11", tuple(_C11), tuple(_C11.values()), {CITYSCAPES19.name: _C19_TO_C11})
+CARLA13 = ClassSet("carla13", tuple(CARLA), tuple(CARLA.values()), {CITYSCAPES19.name: CARLA_OF_CITYSCAPES})
 VOC21 = ClassSet("voc21", VOC, ((0, 0, 0), *default_palette(len(VOC) - 1)))
 ADE20K150 = ClassSet("ade20k150", ADE20K, default_palette(len(ADE20K)))
-CLASS_SETS = {classes.name: classes for classes in (CITYSCAPES19, CAMVID11, VOC21, ADE20K150, MAPILLARY65)}
+NYU40 = ClassSet("nyu40", tuple(NYU), default_palette(len(NYU)))
+NYU13 = ClassSet("nyu13", NYU_COARSE, default_palette(len(NYU_COARSE)), {NYU40.name: NYU})
+_SETS = (CITYSCAPES19, CAMVID11, VOC21, ADE20K150, MAPILLARY65, VKITTI14, CARLA13, NYU40, NYU13)
+CLASS_SETS = {classes.name: classes for classes in _SETS}

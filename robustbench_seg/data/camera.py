@@ -16,3 +16,12 @@ def scaled_intrinsics(
     scaled[0, 2] += (horizontal - 1) / 2
     scaled[1, 2] += (vertical - 1) / 2
     return scaled
+
+
+def centred_intrinsics(focal: float, size: tuple[int, int]) -> npt.NDArray[np.float32]:
+    """Intrinsics (3,3) of a rendered image of `size` (H,W): its principal point is the centre, `focal` in pixels.
+
+    Pixel centres are integers, so the centre is half a pixel less than half the size.
+    """
+    height, width = size
+    return np.array([[focal, 0, (width - 1) / 2], [0, focal, (height - 1) / 2], [0, 0, 1]], np.float32)

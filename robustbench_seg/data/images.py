@@ -43,6 +43,7 @@ _FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "PPM")
 _COLOUR_MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"})
 _LOSSLESS = frozenset({"PNG", "TIFF", "BMP"})
 _DEEP = frozenset({"I;16", "I;16B", "I;16L"})
+_DEEP_COLOUR = frozenset({"RGB;16B", "RGBA;16B"})
 _ID_STEP = {"1": 1, "P": 1, "P;1": 1, "P;2": 1, "P;4": 1, "L": 1, "L;2": 85, "L;4": 17} | dict.fromkeys(_DEEP, 1)
 """Pixel layouts that hold ids, and the step by which Pillow stretches 2- and 4-bit grey to 0..255."""
 
@@ -159,6 +160,34 @@ def read_colour_labels(path: Path, palette: Mapping[Colour, int]) -> npt.NDArray
         )
     ids: npt.NDArray[np.uint8] = np.array(list(palette.values()), np.uint8)[at]
     return ids
+
+
+def read_channels(path: Path) -> npt.NDArray[np.uint8]:
+    """The values of a colour file that keeps them as they are, (H,W,3) uint8 RGB; alpha is dropped.
+
+    InputError where the file is unreadable, lossy, or deeper than 8 bits per channel.
+    """
+    image, layout = _decode_labels(path)
+    return _to_rgb(path, image, layout)
+
+
+def read_deep_channel(path: Path) -> npt.NDArray[np.uint16]:
+    """The first channel of a 16-bit PNG in grey or RGB, (H,W) uint16.
+
+    InputError where the file is unreadable, lossy or of fewer bits.
+    """
+    image, layout = _decode_labels(path)
+    if layout in _DEEP:
+        return np.array(image).astype(np.uint16)
+    if layout not in _DEEP_COLOUR:
+        raise bad_file(path, f"does not hold 16 bits per channel ({layout})", "copy the data set's own file again")
+    # Pillow keeps the high byte of each channel, which in the other order of bytes is the low one.
+    swapped = Image.open(io.BytesIO(read_bytes(path)))
+    codec, extents, offset, _ = swapped.tile[0]
+    swapped.tile = [(codec, extents, offset, layout.replace("16B", "16L"))]  # type: ignore[list-item]
+    high, low = (np.array(part)[..., 0].astype(np.uint16) for part in (image, swapped))
+    values: npt.NDArray[np.uint16] = high << np.uint16(8) | low
+    return values
 
 
 def read_depth(path: Path, unit: float) -> npt.NDArray[np.float32]:

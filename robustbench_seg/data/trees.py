@@ -36,3 +36,16 @@ def files_of(folder: Path, ending: str, archive: str) -> dict[str, Path]:
         what = f"holds no *{ending}" if folder.is_dir() else "is missing"
         raise bad_file(folder, what, f"unpack {archive}")
     return found
+
+
+def numbered(folder: Path, archive: str, prefix: str = "", suffix: str = ".png") -> dict[str, Path]:
+    """The files of a folder that are named by a number between `prefix` and `suffix`, by its digits.
+
+    Others are ignored. InputError as in `files_of`, or where there are only others.
+    """
+    files = files_of(folder, suffix, archive)
+    found = {name.removeprefix(prefix): path for name, path in files.items() if name.startswith(prefix)}
+    frames = {digits: path for digits, path in found.items() if digits.isdecimal()}
+    if not frames:
+        raise bad_file(folder, f"holds no {prefix}<number>{suffix}", f"unpack {archive}")
+    return frames
