@@ -11,11 +11,9 @@ from robustbench_seg.data.city_labels import FROM_LABEL_IDS, FROM_TRAIN_IDS
 from robustbench_seg.data.files import FileDataset, LabelFiles, entries, files_ending
 from robustbench_seg.data.images import bad_file, read_mapped_labels
 from robustbench_seg.data.trees import check_split
-from robustbench_seg.errors import UsageError
-from robustbench_seg.registry import unknown
 
-SPLITS = ("train", "val")
 CONDITIONS = ("fog", "night", "rain", "snow")
+SPLITS = ("train", "val", *(f"{condition}/{part}" for condition in CONDITIONS for part in ("train", "val")))
 
 _TRAIN_IDS = "_gt_labelTrainIds.png"
 _LABELS = {_TRAIN_IDS: FROM_TRAIN_IDS, "_gt_labelIds.png": FROM_LABEL_IDS}
@@ -41,10 +39,8 @@ class ACDC(FileDataset):
         Splits are `train` (1600 frames) and `val` (406), or those of one condition, such as `night/val`. UsageError
         for another one; InputError where frames and labels do not match. Files are read with a sample.
         """
+        check_split("ACDC", split, SPLITS)
         condition, _, part = split.rpartition("/")
-        check_split("ACDC", part, SPLITS)
-        if condition and condition not in CONDITIONS:
-            raise UsageError(unknown("condition", condition, CONDITIONS))
         folder = Path(root).expanduser()
         conditions = (condition,) if condition else CONDITIONS
         images = _frames(folder / "rgb_anon", conditions, part, "_rgb_anon.png", "rgb_anon_trainvaltest.zip")

@@ -105,9 +105,12 @@ LAYOUTS = (
 class CamVid(FileDataset):
     """CamVid's frames with ids of `CAMVID11`; groups are its clips, so consecutive ids are consecutive frames.
 
-    `root` holds `SPLIT/images` and `SPLIT/labels`, the SegNet tutorial's `SPLIT` and `SPLITannot`, or the original
-    `701_StillsRaw_full` and `LabeledApproved_full`. Splits are `train` (367 frames), `val` (101, one clip) and `test`
-    (233). UsageError for another split, InputError where frames and labels do not match; files are read with a sample.
+    ROOT/SPLIT/images/NAME.png, labels/NAME.png
+    ROOT/SPLIT/NAME.png, ROOT/SPLITannot/NAME.png                             or the SegNet tutorial's
+    ROOT/701_StillsRaw_full/NAME.png, ROOT/LabeledApproved_full/NAME_L.png    or the original, in colours
+
+    Splits are `train` (367 frames), `val` (101, one clip) and `test` (233). UsageError for another split, InputError
+    where frames and labels do not match; files are read with a sample.
     """
 
     name = "camvid"

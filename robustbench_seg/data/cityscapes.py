@@ -1,12 +1,4 @@
-"""Cityscapes in its official folders: fine labels, instances, depth from disparity, and the video around.
-
-ROOT/leftImg8bit/SPLIT/CITY/*_leftImg8bit.png
-ROOT/gtFine/SPLIT/CITY/*_gtFine_labelIds.png             or *_gtFine_labelTrainIds.png
-ROOT/gtFine/SPLIT/CITY/*_gtFine_instanceIds.png          optional: instances
-ROOT/disparity/SPLIT/CITY/*_disparity.png                optional: depth
-ROOT/camera/SPLIT/CITY/*_camera.json                     optional: focal length and baseline of each image
-ROOT/leftImg8bit_sequence/SPLIT/CITY/*_leftImg8bit.png   optional: neighbours
-"""
+"""Cityscapes in its official folders: fine labels, instances, depth from disparity, and the video around."""
 
 from __future__ import annotations
 
@@ -37,8 +29,8 @@ from robustbench_seg.data.instances import (
     instances_label,
 )
 from robustbench_seg.data.stereo import Stereo, read_disparity
-from robustbench_seg.errors import UsageError
-from robustbench_seg.registry import one_line, unknown
+from robustbench_seg.data.trees import check_split
+from robustbench_seg.registry import one_line
 
 SPLITS = ("train", "val")
 NOMINAL = Stereo(focal=2262.52, baseline=0.209313)
@@ -57,6 +49,13 @@ _FRAME = re.compile(r".+_\d{6}_\d{6}")
 
 class Cityscapes(FileDataset):
     """Cityscapes' finely labelled frames with the ids of `CITYSCAPES19`, and depth where disparity is there.
+
+    ROOT/leftImg8bit/SPLIT/CITY/*_leftImg8bit.png
+    ROOT/gtFine/SPLIT/CITY/*_gtFine_labelIds.png             or *_gtFine_labelTrainIds.png
+    ROOT/gtFine/SPLIT/CITY/*_gtFine_instanceIds.png          optional: instances
+    ROOT/disparity/SPLIT/CITY/*_disparity.png                optional: depth
+    ROOT/camera/SPLIT/CITY/*_camera.json                     optional: focal length and baseline of each image
+    ROOT/leftImg8bit_sequence/SPLIT/CITY/*_leftImg8bit.png   optional: neighbours
 
     With camera files too there are normals (`normals_from_depth`), with instance ids the tasks on instances, read where
     they are asked for: what cannot be told apart (the labels' groups) is one crowd per class, and instances of caravan
@@ -77,7 +76,7 @@ class Cityscapes(FileDataset):
         UsageError for another split, also `test`, whose labels are withheld; InputError where frames and labels do not
         match. Files are read with a sample.
         """
-        _check_split(split)
+        check_split("Cityscapes", split, SPLITS)
         folder = Path(root).expanduser()
         images = _images(folder / "leftImg8bit" / split)
         cameras = folder / "camera" / split
@@ -149,13 +148,6 @@ def read_camera(path: Path) -> tuple[npt.NDArray[np.float32], Stereo]:
     if not all(0 < value < math.inf for value in (fx, fy, column, row, baseline)):
         raise bad_file(path, "has an intrinsic or baseline that is not above 0", fix)
     return np.array([[fx, 0, column], [0, fy, row], [0, 0, 1]], np.float32), Stereo(fx, baseline)
-
-
-def _check_split(split: str) -> None:
-    if split == "test":
-        raise UsageError("the labels of Cityscapes' split test are withheld (its files are void); use val")
-    if split not in SPLITS:
-        raise UsageError(unknown("split", split, SPLITS))
 
 
 def _cities(folder: Path) -> Iterator[Path]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -11,9 +10,8 @@ from typing import ClassVar
 
 from robustbench_seg.classes import VOID, ClassSet
 from robustbench_seg.data.files import FileDataset, LabelFiles
-from robustbench_seg.data.images import Colour, bad_file, read_mapped_labels, read_text
+from robustbench_seg.data.images import Colour, bad_file, read_json, read_mapped_labels
 from robustbench_seg.data.trees import check_split, files_of
-from robustbench_seg.registry import one_line
 from robustbench_seg.strict import from_table
 
 SPLITS = {"train": "training", "val": "validation"}
@@ -104,11 +102,11 @@ def read_config(path: Path) -> tuple[ClassSet, dict[int, int]]:
 
 
 def _labels(path: Path) -> list[Label]:
+    config = read_json(path, _FIX)
     try:
-        listed = json.loads(read_text(path, _FIX))["labels"]
-        tables = [{key: entry[key] for key in Label.__annotations__} for entry in listed]
+        tables = [{key: entry[key] for key in Label.__annotations__} for entry in config["labels"]]
     except KeyError as error:
         raise bad_file(path, f"has no {error.args[0]}", _FIX) from None
-    except (ValueError, TypeError, RecursionError) as error:
-        raise bad_file(path, f"is no config ({one_line(error)})", _FIX) from None
+    except TypeError:
+        raise bad_file(path, "is no config of Mapillary Vistas", _FIX) from None
     return [from_table(Label, table, f"{path}: labels[{index}]") for index, table in enumerate(tables)]

@@ -70,10 +70,9 @@ def test_registered(tree):
     ("split", "part"),
     [
         ("test", "test are withheld; use val"),
-        ("fog/test", "test are withheld"),
-        ("fgo/val", "unknown condition 'fgo'; did you mean fog"),
-        ("val_ref", "unknown split 'val_ref'"),
-        ("fog", "unknown split 'fog'"),
+        ("fgo/val", "unknown split 'fgo/val'; did you mean fog/val"),
+        ("val_ref", "unknown split 'val_ref'; did you mean val"),
+        ("night", "unknown split 'night'; did you mean night/val"),
     ],
 )
 def test_no_other_split(tree, split, part):

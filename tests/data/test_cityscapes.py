@@ -264,7 +264,7 @@ def test_no_sequence(labelled):
 
 
 def test_test_labels_are_withheld(labelled):
-    with pytest.raises(UsageError, match=r"test are withheld .* use val$"):
+    with pytest.raises(UsageError, match=r"test are withheld; use val$"):
         Cityscapes(labelled, "test")
 
 

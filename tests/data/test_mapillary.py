@@ -138,10 +138,10 @@ def test_an_id_that_the_config_lacks(first, refuses):
 
 BIRD = ("animal--bird", "Bird", True, (165, 42, 42))
 BAD_CONFIGS = {
-    "no JSON": ("{", "is no config"),
+    "no JSON": ("{", "is no JSON"),
     "a list": ("[]", "is no config"),
     "other entries": ('{"labels": [1]}', "is no config"),
-    "deep": ("[" * 10**5, "is no config"),
+    "deep": ("[" * 10**5, "is no JSON"),
     "no labels": ("{}", "has no labels"),
     "a label without a name": ('{"labels": [{"evaluate": true, "color": [0, 0, 0]}]}', "has no readable"),
     "a colour of text": (config([(*BIRD[:3], "red")], 1.2), "labels[0]: color"),

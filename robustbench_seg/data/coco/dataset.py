@@ -1,9 +1,4 @@
-"""Instances in COCO's format: the official tree, and what annotation tools export.
-
-ROOT/annotations/instances_val2017.json     with ROOT/val2017/NAME.jpg
-ROOT/annotations/instances_SPLIT.json       with ROOT/SPLIT/NAME.jpg or ROOT/images/NAME.jpg
-ROOT/annotations.json                       with ROOT/images/NAME.jpg: the split val
-"""
+"""Instances in COCO's format: the official tree, and what annotation tools export."""
 
 from __future__ import annotations
 
@@ -26,6 +21,10 @@ _FIX = "unpack val2017.zip and annotations_trainval2017.zip in the root, or expo
 
 class COCO(FileDataset):
     """Images and instances in COCO's format; ids are file names, each image forms a group.
+
+    ROOT/annotations/instances_val2017.json     with ROOT/val2017/NAME.jpg
+    ROOT/annotations/instances_SPLIT.json       with ROOT/SPLIT/NAME.jpg or ROOT/images/NAME.jpg
+    ROOT/annotations.json                       with ROOT/images/NAME.jpg: the split val
 
     Classes are the file's categories in order of their ids, which may have gaps. Images without annotations are
     samples without instances; those of the folder that the file does not list are none. Crowds (`iscrowd`) are no

@@ -1,10 +1,4 @@
-"""KITTI's raw recordings, synchronised and rectified: video of two colour cameras, and depth from the laser scanner.
-
-ROOT/splits/SPLIT.txt, or ROOT/SPLIT_files.txt           lines of `2011_09_26/2011_09_26_drive_0022_sync 473 r`
-ROOT/DATE/calib_cam_to_cam.txt, calib_velo_to_cam.txt
-ROOT/DATE/DRIVE/image_02/data/0000000000.png             or .jpg; image_03 is the right camera
-ROOT/DATE/DRIVE/velodyne_points/data/0000000000.bin      optional: depth
-"""
+"""KITTI's raw recordings, synchronised and rectified: video of two colour cameras, and depth from the laser scanner."""
 
 from __future__ import annotations
 
@@ -37,6 +31,11 @@ class RawCamera:
 
 class KITTIRaw(FileDataset):
     """The frames of KITTI's raw recordings that a list names; a drive is a group, both its cameras together.
+
+    ROOT/splits/SPLIT.txt, or ROOT/SPLIT_files.txt           lines of `2011_09_26/2011_09_26_drive_0022_sync 473 r`
+    ROOT/DATE/calib_cam_to_cam.txt, calib_velo_to_cam.txt
+    ROOT/DATE/DRIVE/image_02/data/0000000000.png             or .jpg; image_03 is the right camera
+    ROOT/DATE/DRIVE/velodyne_points/data/0000000000.bin      optional: depth
 
     Where laser scans are there the task is `depth`, sparse as `velodyne.project` gives it; a frame whose scan is
     missing (the recordings lack a few) has no valid pixel. Every listed frame is a sample, so that published lists

@@ -1,10 +1,4 @@
-"""KITTI's semantic benchmark of 2015: the 200 training frames of its stereo and flow benchmarks, labelled.
-
-ROOT/training/image_2/000000_10.png
-ROOT/training/semantic/000000_10.png           label ids of Cityscapes
-ROOT/training/disp_occ_0/000000_10.png         optional, with calib_cam_to_cam: depth
-ROOT/training/calib_cam_to_cam/000000.txt      optional: camera
-"""
+"""KITTI's semantic benchmark of 2015: the 200 training frames of its stereo and flow benchmarks, labelled."""
 
 from __future__ import annotations
 
@@ -28,6 +22,11 @@ _ENDING = "_10.png"
 
 class KITTI(FileDataset):
     """The labelled frames of KITTI 2015 with the ids of `CITYSCAPES19`; each forms a group.
+
+    ROOT/training/image_2/000000_10.png
+    ROOT/training/semantic/000000_10.png           label ids of Cityscapes
+    ROOT/training/disp_occ_0/000000_10.png         optional, with calib_cam_to_cam: depth
+    ROOT/training/calib_cam_to_cam/000000.txt      optional: camera
 
     Depth is that of `read_disparity` with the rig of each frame, where both `disp_occ_0` and `calib_cam_to_cam`
     are there, and normals are those of `normals_from_depth`, fewer than depths, which are from laser scans. Frames
