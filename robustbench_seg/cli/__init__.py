@@ -24,6 +24,7 @@ _COMMANDS = {
     "show": ("listing", "Show one of them in full."),
     "train": ("train", "Train a model from a recipe."),
     "check": ("check", "Check that a model can be evaluated."),
+    "data": ("data", "Look at data before a model sees them: `data check ROOT`."),
     "card": ("card", "Keep a library's network as a folder with a card and weights."),
 }
 

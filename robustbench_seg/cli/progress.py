@@ -38,6 +38,16 @@ def training_progress() -> Iterator[Callable[[int, int, float], None]]:
         yield lambda done, total, loss: report(done, total, f"loss {loss:.4f}")
 
 
+@contextlib.contextmanager
+def data_progress(quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    """A function to call with (images read, images)."""
+    if quiet:
+        yield lambda done, total: None
+        return
+    with _reporter("reading", "images", says_ends=False) as report:
+        yield lambda done, total: report(done, total, "")
+
+
 def duration(seconds: float) -> str:
     """A time in seconds, minutes or hours."""
     if seconds < 90:
@@ -52,9 +62,11 @@ def _remaining(progress: Progress) -> str:
 
 
 @contextlib.contextmanager
-def _reporter(verb: str, noun: str, *columns: ProgressColumn) -> Iterator[Callable[[int, int, str], None]]:
+def _reporter(
+    verb: str, noun: str, *columns: ProgressColumn, says_ends: bool = True
+) -> Iterator[Callable[[int, int, str], None]]:
     if not sys.stderr.isatty():
-        yield _lines(noun)
+        yield _lines(noun, says_ends)
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -73,13 +85,13 @@ def _reporter(verb: str, noun: str, *columns: ProgressColumn) -> Iterator[Callab
         bar.stop()
 
 
-def _lines(noun: str) -> Callable[[int, int, str], None]:
+def _lines(noun: str, says_ends: bool) -> Callable[[int, int, str], None]:
     start = time.monotonic()
-    last = [start - _EVERY_S]
+    last = [start - _EVERY_S if says_ends else start]
 
     def report(done: int, total: int, text: str) -> None:
         now = time.monotonic()
-        if now - last[0] >= _EVERY_S or done == total:
+        if now - last[0] >= _EVERY_S or (says_ends and done == total):
             last[0] = now
             parts = (f"{done}/{total} {noun}", f"{now - start:.0f} s", text)
             click.echo(", ".join(part for part in parts if part), err=True)

@@ -68,6 +68,10 @@ class Dataset(ABC):
     def __len__(self) -> int:
         return len(self.ids)
 
+    def sources(self) -> Mapping[str, str]:
+        """Where images and labels come from, in a few words by name; nothing where that says nothing."""
+        return {}
+
     @abstractmethod
     def __getitem__(self, index: int) -> Sample:
         """The sample at `index`; raises InputError naming the file where it cannot be read."""

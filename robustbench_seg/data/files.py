@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,7 +72,7 @@ class FileDataset(Dataset):
         labels: dict[str, object] = {}
         for task, files in self._labels.items():
             values = files.read(files.paths[name])
-            fix = "make both the same size, as stored (EXIF orientation is ignored)"
+            fix = "make both the same size"
             check_size(files.paths[name], values.shape, image.shape, f"its image {self._images[name]}", fix)
             labels[task] = values
         if self._intrinsics is None:
@@ -78,6 +80,11 @@ class FileDataset(Dataset):
         camera = self._intrinsics(name, image.shape[:2])
         known = with_normals(labels, camera) if self._derives else labels
         return Sample(name, image, known, {"intrinsics": camera})
+
+    def sources(self) -> dict[str, str]:
+        """How many files of each kind there are, and in which folder of the root."""
+        kinds = {"image": self._images} | {task: files.paths for task, files in self._labels.items()}
+        return {kind: _where(self._root, paths.values()) for kind, paths in kinds.items()}
 
     def fingerprint(self) -> str:
         """The sha256 of every file's relative name, size and content, computed once."""
@@ -167,6 +174,13 @@ def _without(path: Path, ending: str) -> str:
 
 def _is_kind(path: Path, suffixes: frozenset[str]) -> bool:
     return path.suffix.lower() in suffixes and not path.is_dir()
+
+
+def _where(root: Path, paths: Collection[Path]) -> str:
+    """`12 .jpg in images`."""
+    kinds = Counter(path.suffix for path in paths).most_common()
+    folder = os.path.commonpath([path.parent.relative_to(root) for path in paths]) if paths else ""
+    return f"{', '.join(f'{count} {kind}' for kind, count in kinds)} in {folder or '.'}"
 
 
 def _digest(root: Path, paths: Iterable[Path]) -> str:

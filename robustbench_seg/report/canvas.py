@@ -19,6 +19,12 @@ _LONGEST_NAME = 44
 
 def png(make: Callable[[], Figure | None]) -> bytes | None:
     """The figure as PNG, None where there is none; the same bytes for the same numbers and the same matplotlib."""
+    drawn = full_png(make)
+    return None if drawn is None else packed(drawn)
+
+
+def full_png(make: Callable[[], Figure | None]) -> bytes | None:
+    """The same with all its colours, for photographs."""
     drawn = io.BytesIO()
     with settings(), warnings.catch_warnings():
         # A model may be called in a script that the font lacks: boxes in a figure are no reason to fail.
@@ -27,7 +33,7 @@ def png(make: Callable[[], Figure | None]) -> bytes | None:
         if figure is None:
             return None
         figure.savefig(drawn, format="png", metadata={"Software": None})
-    return packed(drawn.getvalue())
+    return drawn.getvalue()
 
 
 def packed(png: bytes, scale: float = 1.0) -> bytes:

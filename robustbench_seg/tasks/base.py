@@ -18,6 +18,7 @@ from robustbench_seg.tasks.attack_loss import AttackLoss
 from robustbench_seg.tasks.masked import selected
 from robustbench_seg.tasks.names import named
 from robustbench_seg.tasks.rules import LabelRule
+from robustbench_seg.tasks.surveys import Survey
 from robustbench_seg.transfer import fetch
 
 Outputs = Mapping[str, Any]
@@ -309,6 +310,10 @@ class Task(ABC):
         known = self.valid(label)
         count = known.sum().clamp(min=1)
         return {name: selected(values, known, 0.0).sum() / count for name, values in self.losses(output, label).items()}
+
+    def survey(self, classes: ClassSet) -> Survey:
+        """What counts its labels, which are in these classes, for a look at the data."""
+        return Survey()
 
     def draw_output(self, output: Any, i: int, image: Tensor, classes: ClassSet) -> Pixels | None:
         """A picture of the output for image i of a batch, which is `image` (3,H,W); None where there is none."""

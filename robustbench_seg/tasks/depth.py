@@ -17,6 +17,7 @@ from robustbench_seg.tasks.depth_training import TRAINING_LOSSES
 from robustbench_seg.tasks.masked import masked_mean
 from robustbench_seg.tasks.regions import POOLING, RegionTask
 from robustbench_seg.tasks.rules import MapRule
+from robustbench_seg.tasks.surveys import RangeSurvey
 
 NEAR, FAR = 0.5, 100.0
 """Metres at 0 and 1 of the normalised depth that networks predict; the scale between is logarithmic."""
@@ -109,6 +110,10 @@ class Depth(RegionTask):
         """Depth between the least and the largest of the labelled domain's batch, which are 0 and 1 (DenseMTL 2023)."""
         near, far = source.detach().aminmax()
         return ((output - near) / (far - near).clamp(min=1e-6)).unsqueeze(1)
+
+    def survey(self, classes: ClassSet) -> RangeSurvey:
+        """The range of depth."""
+        return RangeSurvey(MIN_DEPTH, MAX_DEPTH, "m")
 
     def draw_output(self, output: Tensor, i: int, image: Tensor, classes: ClassSet) -> Pixels:
         """Depth on a logarithmic scale; near is bright."""

@@ -25,6 +25,7 @@ from robustbench_seg.tasks.base import (
 from robustbench_seg.tasks.dense import DenseTask, self_information
 from robustbench_seg.tasks.masked import masked_mean, selected
 from robustbench_seg.tasks.rules import MapRule
+from robustbench_seg.tasks.surveys import ClassSurvey
 
 _POOLING = "hits and misses of all labelled pixels of the data set together, at probability 0.5"
 SURELY_NOT = -1e4
@@ -100,6 +101,10 @@ class Edges(DenseTask):
     def domain_maps(self, output: Tensor, source: Tensor) -> Tensor:
         """The self-information of both classes, as of a segmentation into edges and what is none."""
         return self_information(torch.stack([F.logsigmoid(output), F.logsigmoid(-output)], 1))
+
+    def survey(self, classes: ClassSet) -> ClassSurvey:
+        """Pixels on edges and elsewhere."""
+        return ClassSurvey(("no edge", "edge"))
 
     def draw_output(self, output: Tensor, i: int, image: Tensor, classes: ClassSet) -> Pixels:
         """The probability of an edge in grey."""

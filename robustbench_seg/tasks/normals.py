@@ -15,6 +15,7 @@ from robustbench_seg.tasks.base import LossSettings, Metric, Pixels
 from robustbench_seg.tasks.masked import masked_mean, selected
 from robustbench_seg.tasks.regions import POOLING, RegionTask
 from robustbench_seg.tasks.rules import MapRule
+from robustbench_seg.tasks.surveys import VectorSurvey
 
 THRESHOLDS = (11.25, 22.5, 30.0)
 """Degrees (Eigen and Fergus 2015)."""
@@ -101,6 +102,10 @@ class Normals(RegionTask):
         known = self.valid_pixels(label)
         error = {"l1": _absolute, "cosine": _apart}[settings.normals](output, label)
         return {"normals": selected(error, known, 0.0).sum() / known.sum().clamp(min=1)}
+
+    def survey(self, classes: ClassSet) -> VectorSurvey:
+        """Where there are normals."""
+        return VectorSurvey()
 
     def draw_output(self, output: Tensor, i: int, image: Tensor, classes: ClassSet) -> Pixels:
         """Directions as colours, -1 to 1 as 0 to 255; invalid is black."""

@@ -33,6 +33,7 @@ from robustbench_seg.tasks.dense import DenseTask, self_information
 from robustbench_seg.tasks.masked import masked_mean, selected
 from robustbench_seg.tasks.rules import MapRule
 from robustbench_seg.tasks.semantic_losses import LOSSES, is_right, unit_gap
+from robustbench_seg.tasks.surveys import ClassSurvey
 
 _POOLING = "one confusion matrix over the data set"
 LEAST_MIOU = 0.1
@@ -169,6 +170,10 @@ class Semantic(DenseTask):
     def domain_maps(self, output: Tensor, source: Tensor) -> Tensor:
         """The self-information of every class."""
         return self_information(output.log_softmax(1))
+
+    def survey(self, classes: ClassSet) -> ClassSurvey:
+        """Pixels by class."""
+        return ClassSurvey(classes.names)
 
     def draw_output(self, output: Tensor, i: int, image: Tensor, classes: ClassSet) -> Pixels:
         """The most likely class in its colour."""

@@ -15,6 +15,7 @@ from robustbench_seg.lazy import Tensor, torch
 from robustbench_seg.tasks.base import Floats, LossSettings, Pixels, Statistics, Task, quotient, stack
 from robustbench_seg.tasks.instances.parts import dense, losses, positives, truth
 from robustbench_seg.tasks.instances.rule import InstanceRule
+from robustbench_seg.tasks.surveys import InstanceSurvey
 
 SHOWN_SCORE = 0.3
 """Detections below are neither drawn nor counted in `aspect_ratio`."""
@@ -85,6 +86,10 @@ class InstancesTask(Task):
         """The labelled instances, in the alignment's classes."""
         label_map = None if alignment is None else alignment.label_map
         return truth.InstanceLabels(tuple(truth.from_sample(label, label_map) for label in labels))
+
+    def survey(self, classes: ClassSet) -> InstanceSurvey:
+        """Instances by class."""
+        return InstanceSurvey(classes.names)
 
     def draw_output(self, output: dense.DenseInstances, i: int, image: Tensor, classes: ClassSet) -> Pixels:
         """Boxes and masks of what is detected with some confidence."""
