@@ -14,7 +14,7 @@ from robustbench_seg.registry import unknown
 def check_split(title: str, split: str, splits: Iterable[str]) -> None:
     """Raises UsageError where a data set of that title has no such split, or withholds its labels (`test`)."""
     if split == "test":
-        raise UsageError(f"the labels of {title}'s split test are withheld; use val")
+        raise UsageError(f"{title}: the labels of the split test are withheld; use val")
     if split not in splits:
         raise UsageError(unknown("split", split, splits))
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from robustbench_seg.classes import CITYSCAPES19
+from robustbench_seg.classes import ADE20K150, CITYSCAPES19, MAPILLARY65
 from robustbench_seg.errors import InputError, RobustsegError, UsageError
 from robustbench_seg.evaluation.spec import ModelSpec
 from robustbench_seg.models.registry import SOURCES
@@ -63,6 +63,13 @@ def test_a_folder_of_transformers_says_classes_normalisation_and_size(segformer,
         net((small - mean) / std).logits, (50, 70), mode="bilinear", align_corners=False
     )
     torch.testing.assert_close(model.module(images)["semantic"], expected, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("known", [ADE20K150, MAPILLARY65])
+def test_the_classes_of_other_data_sets_are_known_by_their_names(segformer, known):
+    # Published folders of ADE20K write "bed ", as the list of the data set does.
+    folder, _ = segformer(names=["bed " if name == "bed" else name for name in known.names])
+    assert load(f"hf:{folder}").classes == known
 
 
 def test_options_go_before_what_the_folder_says(segformer, images):

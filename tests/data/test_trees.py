@@ -1,0 +1,38 @@
+import inspect
+
+import pytest
+
+from robustbench_seg.data.registry import BUILT_IN, DATASETS
+from robustbench_seg.data.trees import check_split, files_of, unpacked
+from robustbench_seg.errors import InputError, UsageError
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_what_is_shown_of_a_data_set_on_disk_is_its_tree(name):
+    opened = DATASETS.get(name)
+    on_disk = "root" in inspect.signature(opened).parameters
+    assert on_disk == any(line.strip().startswith("ROOT/") for line in (opened.__doc__ or "").splitlines())
+
+
+def test_the_folder_of_an_archive_or_the_root_itself(tmp_path):
+    inner = tmp_path / "archive" / "inner"
+    assert unpacked(tmp_path, "archive/inner") == tmp_path
+    inner.mkdir(parents=True)
+    assert unpacked(str(tmp_path), "archive/inner") == inner
+
+
+def test_splits():
+    check_split("Towns", "val", ("train", "val"))
+    with pytest.raises(UsageError, match=r"^Towns: the labels of the split test are withheld; use val$"):
+        check_split("Towns", "test", ("train", "val"))
+    with pytest.raises(UsageError, match="unknown split 'vall'; did you mean val"):
+        check_split("Towns", "vall", ("train", "val"))
+
+
+def test_files_by_name(tmp_path):
+    with pytest.raises(InputError, match=r"absent: is missing; unpack towns.zip$"):
+        files_of(tmp_path / "absent", ".png", "towns.zip")
+    (tmp_path / "a.jpg").touch()
+    with pytest.raises(InputError, match=r"holds no \*.png; unpack towns.zip$"):
+        files_of(tmp_path, ".png", "towns.zip")
+    assert files_of(tmp_path, ".jpg", "towns.zip") == {"a": tmp_path / "a.jpg"}
