@@ -31,7 +31,8 @@ class Perturbation(ABC):
     run with an epsilon. `strength` orders attacks by the harm they must do at equal epsilon (None: not comparable).
     `norms` lists the budgets it can run in, the default first. `default_objectives` are the objectives of a bare use
     (`each task` is one run per task; empty for noise). `named_by` are parameters that stand in its label wherever it
-    runs without an epsilon, as they say how strong it is. All this is read without torch.
+    runs without an epsilon, as they say how strong it is. `not_set` says why a name that one may take for a parameter
+    is none. All this is read without torch.
     """
 
     title: ClassVar[str] = ""
@@ -40,6 +41,7 @@ class Perturbation(ABC):
     norms: ClassVar[tuple[str, ...]] = ("linf", "rms")
     default_objectives: ClassVar[tuple[str, ...]] = (EACH_TASK,)
     named_by: ClassVar[tuple[str, ...]] = ()
+    not_set: ClassVar[Mapping[str, str]] = {}
 
     @abstractmethod
     def run(self, context: AttackContext, budget: Budget) -> Tensor:

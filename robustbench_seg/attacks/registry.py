@@ -83,6 +83,8 @@ def make_attack(name: str, params: Mapping[str, Any]) -> Perturbation:
     attack = ATTACKS.get(name)
     known = {field.name: field for field in dataclasses.fields(attack)}
     for key in params:
+        if key in attack.not_set:
+            raise UsageError(f"{attack.__name__}.{key} cannot be set: {attack.not_set[key]}")
         if key not in known:
             listed = unknown(f"parameter of {attack.__name__}", key, known)
             raise UsageError(listed if known else f"{attack.__name__} has no parameters, so no '{key}'")

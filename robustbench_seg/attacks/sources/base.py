@@ -94,6 +94,8 @@ def adapted(base: type[LibraryAttack], name: str, target: Callable[..., Any], ho
             "norms": (how.norm,),
             "target": staticmethod(target),
             "how": how,
+            "not_set": {key: f"dense labels leave it at {value!r}" for key, value in how.held.items()}
+            | {how.epsilon: "it is the epsilon of -e or the protocol"},
         },
     )
     made.__name__ = made.__qualname__ = name

@@ -8,15 +8,19 @@ from robustbench_seg.attacks.sources.base import README, Refused
 from robustbench_seg.attacks.sources.registry import ATTACK_SOURCES
 
 OTHER_NAMES = {
-    "autopgd": "apgd",
-    "carliniwagner": "torchattacks:CW",
-    "ead": "torchattacks:EADEN",
-    "fgm": "fgsm in norm rms",
-    "ifgsm": "torchattacks:BIM",
-    "sea": "apgd in -p strong",
-    "trades": "torchattacks:TPGD",
+    "autopgd": "it is apgd",
+    "blur": "there are defocus_blur, motion_blur, zoom_blur and glass_blur",
+    "carliniwagner": "it is torchattacks:CW",
+    "ead": "it is torchattacks:EADEN",
+    "fgm": "it is fgsm in norm rms",
+    "frost": "it is left out, as it blends in photographs that do not ship",
+    "gaussianblur": "there are defocus_blur, motion_blur, zoom_blur and glass_blur",
+    "ifgsm": "it is torchattacks:BIM",
+    "jpeg": "it is jpeg_compression",
+    "sea": "it is apgd in -p strong",
+    "trades": "it is torchattacks:TPGD",
 }
-"""What attacks are called here, by other names of theirs, spelt plainly."""
+"""What is to be said of attacks by other names of theirs, spelt plainly."""
 
 
 def plain(name: str) -> str:
@@ -28,7 +32,7 @@ def elsewhere(name: str) -> str:
     """What an attack of that name, however it is spelt, is called here or why it is refused; empty if unknown."""
     wanted = plain(name)
     if wanted in OTHER_NAMES:
-        return f"it is {OTHER_NAMES[wanted]} here; {README}"
+        return f"{OTHER_NAMES[wanted]}; {README}"
     sources = [ATTACK_SOURCES.get(source)() for source in ATTACK_SOURCES]
     found = [
         (how, source.said(known))

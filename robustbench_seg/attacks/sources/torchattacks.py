@@ -48,7 +48,7 @@ class Torchattack(LibraryAttack):
         try:
             self._made(torch.nn.ParameterList([torch.zeros(1)]), 1 / LEVELS, 1 / LEVELS)
         except Exception as error:
-            raise UsageError(f"{self.name} with these parameters: {described(error)}") from error
+            raise UsageError(f"torchattacks refuses {self}: {described(error).strip(': ')}") from error
 
     def objectives(self, wanted: Sequence[str] | None, tasks: Mapping[str, Task]) -> list[Objective]:
         """The cross-entropy of a segmentation; UsageError for another objective."""
