@@ -123,7 +123,11 @@ def own_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("-d", "--dataset", "datasets", multiple=True, metavar="NAME[:ROOT]", help="Data set, with its folder.")
 @click.option("-p", "--protocol", help=f"Named protocol or a .toml file (default {DEFAULT_PROTOCOL}).")
 @click.option(
-    "-a", "--attack", "attacks", multiple=True, help="Attack; alone it makes a protocol, with -p it narrows it."
+    "-a",
+    "--attack",
+    "attacks",
+    multiple=True,
+    help="Attack (also torchattacks:CLASS, advlib:NAME); alone it makes a protocol, with -p it narrows it.",
 )
 @click.option(
     "-e", "--epsilon", "epsilons", multiple=True, metavar="EPS,EPS", help="Perturbation budgets ε, in units of 1/255."
