@@ -27,6 +27,7 @@ BUILT_IN = {
     "bdd100k": ("data.bdd100k:BDD100K", "BDD100K, 19 classes; bdd100k:ROOT"),
     "mapillary": ("data.mapillary:Mapillary", "Mapillary Vistas v1.2, 65 classes; mapillary:ROOT"),
     "mapillary-v2": ("data.mapillary:MapillaryV2", "Mapillary Vistas v2.0, 116 classes; mapillary-v2:ROOT"),
+    "nyuv2": ("data.nyu.dataset:open_nyuv2", "NYU Depth V2, 40 or 13 classes, depth and normals; nyuv2:ROOT"),
     "vkitti2": ("data.vkitti2:VKITTI2", "Virtual KITTI 2, 14 classes, depth, normals and video; vkitti2:ROOT"),
     "synthia": ("data.synthia:SYNTHIA", "SYNTHIA-RAND-CITYSCAPES, 16 classes, depth and normals; synthia:ROOT"),
     "synthia-sf": ("data.synthia:SYNTHIASF", "SYNTHIA-SF, 19 classes, depth and normals; synthia-sf:ROOT"),

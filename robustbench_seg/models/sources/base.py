@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from torch import nn
-
-from robustbench_seg.errors import UsageError
 
 
 class Source(ABC):
@@ -39,11 +36,3 @@ class Source(ABC):
     def rebuilt(self, kept: str, num_classes: int) -> nn.Module:
         """The network that `kept` stands for, with fresh weights."""
         return self.network(kept, num_classes)
-
-
-def library(module: str, extra: str) -> Any:
-    """A library that is an extra; UsageError saying how to install it where it is not there."""
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise UsageError(f"{module} is needed ({error}); pip install 'robustbench-seg[{extra}]'") from error

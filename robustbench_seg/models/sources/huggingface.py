@@ -13,10 +13,11 @@ from torch import nn
 
 from robustbench_seg.classes import CLASS_SETS, VOID, ClassSet, canonical, default_palette
 from robustbench_seg.errors import InputError, RobustsegError, UsageError
+from robustbench_seg.extras import library
 from robustbench_seg.models.adapters.adapter import InputSpec
 from robustbench_seg.models.adapters.sizes import size_rule
 from robustbench_seg.models.networks.build import parameters_within
-from robustbench_seg.models.sources.base import Source, library
+from robustbench_seg.models.sources.base import Source
 from robustbench_seg.registry import described
 from robustbench_seg.tasks.depth_align import AFFINE
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from torch import nn
 
 from robustbench_seg.errors import InputError, UsageError
-from robustbench_seg.models.sources.base import Source, library
+from robustbench_seg.extras import library
+from robustbench_seg.models.sources.base import Source
 from robustbench_seg.registry import described
 
 

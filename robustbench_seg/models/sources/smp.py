@@ -9,7 +9,8 @@ import timm
 from torch import nn
 
 from robustbench_seg.errors import UsageError
-from robustbench_seg.models.sources.base import Source, library
+from robustbench_seg.extras import library
+from robustbench_seg.models.sources.base import Source
 from robustbench_seg.registry import described, unknown
 
 STRIDE = 32
