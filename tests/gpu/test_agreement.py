@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from robustbench_seg.attacks.pgd import PGD
+from robustbench_seg.attacks.registry import make_attack
 from robustbench_seg.models.folding import close
 from robustbench_seg.protocol import AttackPlan, Protocol
 from robustbench_seg.tasks.registry import TASKS, load_tasks
@@ -64,6 +65,20 @@ def test_perturbed_images_keep_the_budget_and_hardly_differ(inside, device, norm
         assert torch.allclose(size[size > 0], torch.tensor(epsilon, dtype=torch.double), atol=1e-3)
     differing = (found[device] - found["cpu"]).abs() > 0.1 / 255
     assert differing.double().mean() < 0.05
+
+
+@pytest.mark.parametrize("name", ["torchattacks:VMIFGSM", "torchattacks:TIFGSM", "torchattacks:PGDL2"])
+def test_attacks_of_libraries_draw_the_same_again(inside, device, name):
+    seen, attack, epsilon = inside(device), make_attack(name, {"steps": 2}), 4.0
+    (objective,) = attack.objectives(["semantic"], seen.context.tasks)
+    loss = attack.adversarial_loss(objective, seen.reference)
+    states = [torch.get_rng_state(), *([torch.cuda.get_rng_state(device)] if device != "cpu" else [])]
+    once, again = (attack(seen.context.under_attack(seen.batch, loss), epsilon) for _ in range(2))
+    assert torch.equal(once, again)
+    assert once.device.type == torch.device(device).type
+    after = [torch.get_rng_state(), *([torch.cuda.get_rng_state(device)] if device != "cpu" else [])]
+    assert all(torch.equal(state, kept) for state, kept in zip(after, states, strict=True))
+    assert once.ne(seen.batch.images).any()
 
 
 @pytest.mark.slow

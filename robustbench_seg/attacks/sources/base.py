@@ -94,8 +94,10 @@ def adapted(base: type[LibraryAttack], name: str, target: Callable[..., Any], ho
             "norms": (how.norm,),
             "target": staticmethod(target),
             "how": how,
-            "not_set": {key: f"dense labels leave it at {value!r}" for key, value in how.held.items()}
-            | {how.epsilon: "it is the epsilon of -e or the protocol"},
+            "not_set": {
+                how.epsilon: "it is the epsilon of -e or the protocol",
+                **{key: f"dense labels leave it at {value!r}" for key, value in how.held.items()},
+            },
         },
     )
     made.__name__ = made.__qualname__ = name

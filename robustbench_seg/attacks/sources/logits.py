@@ -19,9 +19,10 @@ class ElementLogits(nn.Module):
     def __init__(self, context: AttackContext, image: int) -> None:
         super().__init__()
         targets = context.class_targets
-        self._context, self._image, self._mask = context, image, targets.mask[image].flatten()
+        self._context, self._image = context, image
+        self._elements = targets.mask[image].flatten().nonzero().flatten()
         self.is_targeted = targets.is_targeted
-        self.classes = targets.classes[image].flatten()[self._mask].view(1, -1, 1)
+        self.classes = targets.classes[image].flatten()[self._elements].view(1, -1, 1)
         # Libraries ask the parameters of a model for its device.
         self.device_of = nn.Parameter(torch.empty(0, device=context.images.device), requires_grad=False)
         self.eval()
@@ -30,4 +31,4 @@ class ElementLogits(nn.Module):
         """Logits, differentiable; a gradient at the images counts as one that the attack has asked for."""
         if images.requires_grad:
             images.register_hook(lambda gradient: self._context.note(self._image, gradient))  # type: ignore[no-untyped-call]
-        return self._context.logits(images).flatten(2)[:, :, self._mask].unsqueeze(-1)
+        return self._context.logits(images).flatten(2).index_select(2, self._elements).unsqueeze(-1)

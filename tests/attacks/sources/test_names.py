@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 
 import pytest
+from click.testing import CliRunner
 
 from robustbench_seg.attacks.registry import ATTACKS, BUILT_IN, attack_title, make_attack
 from robustbench_seg.attacks.sources.base import Refused, latin
@@ -12,6 +13,7 @@ from robustbench_seg.attacks.sources.elsewhere import OTHER_NAMES, elsewhere, pl
 from robustbench_seg.attacks.sources.registry import of_library
 from robustbench_seg.attacks.sources.torchattacks import Torchattacks
 from robustbench_seg.attacks.step_size import Share
+from robustbench_seg.cli import group
 from robustbench_seg.errors import UsageError
 
 CLASSIFIES = "does not work on dense labels: it decides by one label per image"
@@ -140,3 +142,25 @@ def test_a_version_without_a_class_is_one_line(monkeypatch):
 
 def test_every_reason_is_short_enough_for_a_line():
     assert all(len(str(how)) < 130 for how in Torchattacks.attacks.values() if isinstance(how, Refused))
+
+
+def shown(*arguments: str) -> str:
+    """What the command prints."""
+    result = CliRunner().invoke(group, arguments, env={"COLUMNS": "200"})
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_attacks_are_listed_with_the_libraries_that_have_more():
+    listed = shown("list", "attacks")
+    assert "torchattacks:CLASS" in listed
+    assert "advlib:NAME" in listed
+    assert "hf:FOLDER" in shown("list", "models")
+
+
+def test_an_attack_of_a_library_is_shown_with_its_parameters():
+    text = shown("show", "attack", "torchattacks:TIFGSM")
+    assert text.startswith("torchattacks:TIFGSM (torchattacks 3.")
+    assert "Note: without resizing, which moves pixels off their labels." in text
+    assert "\nnorms: linf\nalpha = '0.25 eps'\nsteps = 10\n" in text
+    assert "diversity_prob" not in text
