@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from robustbench_seg.report import corruptions
 from robustbench_seg.report.figures import figures
 from robustbench_seg.report.pictures import data_uri
 from robustbench_seg.report.relationships.effects import COLUMNS
@@ -45,8 +46,10 @@ class Run(results.Run):
     """A run folder: `.summary`, `.classes` and `.costs` are pandas tables, `.info` is run.json."""
 
     def plot(self) -> Figures:
-        """The Q curves: the retained share of each task's metric over ε and over the signal-to-noise ratio."""
-        return Figures(file for files in figures(views(self.rows)) for file in files)
+        """The Q curves: the retained share of each task's metric over ε, the signal-to-noise ratio and severities."""
+        shown = views(self.rows)
+        graded = corruptions.figures([view for view in shown if view.graded])
+        return Figures(file for files in (*figures(shown), *graded) for file in files)
 
     def report(self) -> Path:
         """Write the page of the run; its path."""

@@ -26,6 +26,7 @@ from robustbench_seg.checks.outputs import (
     PredictionsMove,
 )
 from robustbench_seg.checks.preprocessing import PreprocessingFits
+from robustbench_seg.results.corruptions import with_doubts
 from robustbench_seg.results.findings import Finding, with_verdicts, worst_first
 from robustbench_seg.results.pair import PairResults, pairs_of
 from robustbench_seg.results.rows import CostRow
@@ -83,6 +84,7 @@ def judged(store: Store) -> Tables:
         tables,
         summary=summary,
         scores=[with_verdict(score, summary) for score in tables.scores],
+        corruptions=with_doubts(tables.corruptions, summary),
         classes=with_verdicts(tables.classes, findings),
         costs=[*tables.costs, *(_cost(pair, of_pair) for pair, of_pair in zip(pairs, seen, strict=True) if of_pair)],
         findings=findings,

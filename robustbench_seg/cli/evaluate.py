@@ -242,6 +242,7 @@ def _result(run: Run) -> dict[str, Any]:
         "notes": run.info["notes"],
         "targets": listed(run.rows),
         "scores": [asdict(score) for score in run.score_rows],
+        "corruptions": [asdict(row) for row in run.corruption_rows],
     }
 
 

@@ -20,7 +20,7 @@ from robustbench_seg.evaluation import panels
 from robustbench_seg.evaluation.batch import Batch, image_statistics, raw_statistics
 from robustbench_seg.evaluation.context import WorkerContext
 from robustbench_seg.evaluation.job import Pictures
-from robustbench_seg.results.keys import CLEAN, FLOAT, AttackConfiguration
+from robustbench_seg.results.keys import CLEAN, FLOAT, AttackConfiguration, severity_of
 from robustbench_seg.results.records import ImageResult, pack
 from robustbench_seg.tasks.base import Outputs
 from robustbench_seg.transfer import Arrival
@@ -50,7 +50,9 @@ class Cell:
 
     @property
     def is_drawn(self) -> bool:
-        """Whether its pictures are kept: the largest epsilon up to 4, where effects are plain to see."""
+        """Whether its pictures are kept: the largest epsilon up to 4 or the middle severity, plain to see."""
+        if severity_of(self.configuration.label) not in (None, 3):
+            return False
         known = [e for e in self.configuration.epsilons if e is not None and e > 0]
         drawn = max((e for e in known if e <= 4), default=min(known, default=None))
         return self.is_clean or (self.scored == FLOAT and self.epsilon == drawn)

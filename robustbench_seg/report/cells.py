@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from robustbench_seg.results.names import metric_text, share_text
-from robustbench_seg.results.rows import Row, ScoreRow
+from robustbench_seg.results.rows import CorruptionRow, Row, ScoreRow
 
 DASH = "–"
 NOT_RUN = "not in the protocol"
@@ -83,7 +83,7 @@ def _doubts(row: Row) -> list[str]:
     return [f"{DOUBTED} {name}" for name in row.doubts]
 
 
-def doubted(row: Row | ScoreRow) -> str:
+def doubted(row: Row | ScoreRow | CorruptionRow) -> str:
     """Which checks say that a number should not be believed; empty where none does."""
     return f"{DOUBTED} {NOT_BELIEVED}: {', '.join(row.doubts)}" if row.doubts else ""
 

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from robustbench_seg.report.style import Look, colours, looks
 from robustbench_seg.report.views import Curve, View
-from robustbench_seg.results.keys import ROUNDED
-from robustbench_seg.results.names import metric_name
+from robustbench_seg.results.keys import FLOAT, ROUNDED, attack_name, severity_of
+from robustbench_seg.results.names import attack_title, metric_name
 from robustbench_seg.results.rows import Row, unique
 
 NOTHING = (math.nan, math.nan)
@@ -31,6 +31,10 @@ AXES = (
     Axis("epsilon", "requested ε (1/255)", lambda row: row.epsilon or row.rms or None),
     Axis("snr", "realised SNR (dB), stronger →", lambda row: row.snr_db),
 )
+
+
+SEVERITY = Axis("severity", "severity", lambda row: severity_of(row.attack))
+"""The axis of corruptions without an epsilon."""
 
 
 class Point(NamedTuple):
@@ -102,6 +106,20 @@ def by_perturbation(view: View, axis: Axis, styles: Mapping[str, Look], own: boo
     legend = _legend({model: look for model, look in styles.items() if model in drawn}, curves)
     title = f"{view.title}, by perturbation" if own else f"{view.title}, attacked through another task"
     return Plot(title, _quantity(view), panels, legend, axis)
+
+
+def by_corruption(view: View, styles: Mapping[str, Look]) -> Plot:
+    """One panel per corruption with all models, over its severities."""
+    rows = sorted(view.graded, key=lambda row: severity_of(row.attack) or 0)
+
+    def line(kind: str, model: str) -> Line:
+        mine = [row for row in rows if (attack_name(row.attack), row.model) == (kind, model) and row.scored == FLOAT]
+        return Line([_point(severity_of(row.attack) or 0, row) for row in mine], styles[model])
+
+    kinds = unique([attack_name(row.attack) for row in view.graded])
+    panels = [Panel(attack_title(kind), [line(kind, model) for model in view.models]) for kind in kinds]
+    legend = {model: styles[model] for model in view.models}
+    return Plot(f"{view.title}, by corruption", _quantity(view), panels, legend, SEVERITY)
 
 
 def _legend(named: Mapping[str, Look], curves: Sequence[Curve]) -> Mapping[str, Look]:

@@ -137,4 +137,9 @@ def _scale_snr(axes: Axes, low: float, high: float) -> None:
     axes.set_xlim(high + margin, low - margin)
 
 
-_SCALES = {"epsilon": scale_epsilon, "snr": _scale_snr}
+def _scale_severity(axes: Axes, low: float, high: float) -> None:
+    axes.xaxis.set_major_locator(FixedLocator([*range(round(low), round(high) + 1)]))
+    axes.set_xlim(low - 0.4, high + 0.4)
+
+
+_SCALES = {"epsilon": scale_epsilon, "snr": _scale_snr, "severity": _scale_severity}

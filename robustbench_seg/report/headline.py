@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from robustbench_seg.attacks.registry import attack_strength
+from robustbench_seg.report import corruptions
 from robustbench_seg.report.cells import DASH, Line, Table, doubted, text_cells
+from robustbench_seg.report.corruptions import summary_table
 from robustbench_seg.report.outcomes import Outcome, outcomes
 from robustbench_seg.report.scores import MEANING, score_table
 from robustbench_seg.report.section import Material, Part, Section
@@ -24,15 +26,19 @@ _READING = "Where models are compared, the paired differences decide, which robu
 
 
 def section(material: Material) -> Sequence[Section]:
-    """The robustness scores where there are some, and one row per model and quoted perturbation."""
+    """Robustness scores and means over corruptions where there are some; one row per model and quoted perturbation."""
     reached = outcomes(material.run.rows)
     lines = tuple(_line(view, row, reached.get(row.key)) for view in material.views for row in quoted(view))
-    if not lines:
+    summaries, scores = material.run.corruption_rows, material.run.score_rows
+    if not (lines or summaries):
         nothing = ["No perturbed cell has a value yet."]
         return [Section("results", "Results", "Results", nothing, findings=red(material.run.findings))]
-    scores = material.run.score_rows
-    tables = [*([score_table(scores)] if scores else []), Table(_CAPTION, "model", _HEADS, lines)]
-    intro = [*([MEANING] if scores else []), _READING]
+    tables = [
+        *([score_table(scores)] if scores else []),
+        *([summary_table(summaries)] if summaries else []),
+        *([Table(_CAPTION, "model", _HEADS, lines)] if lines else []),
+    ]
+    intro = [*([MEANING] if scores else []), *([corruptions.MEANING] if summaries else []), _READING]
     return [Section("results", "Results", "Results", intro, [Part(tables=tables)], findings=red(material.run.findings))]
 
 

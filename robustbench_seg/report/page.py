@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from robustbench_seg.report import differences, gains, headline, sections
+from robustbench_seg.report import corruptions, differences, gains, headline, sections
 from robustbench_seg.report.rendering import environment
 from robustbench_seg.report.section import FigureFile, Material, Section, lightened
 from robustbench_seg.results.findings import LEVELS
@@ -17,6 +17,7 @@ SECTIONS: Sequence[Callable[[Material], Sequence[Section]]] = (
     gains.section,
     differences.section,
     sections.tasks,
+    corruptions.section,
     sections.targeted,
     sections.pictures,
     sections.costs,

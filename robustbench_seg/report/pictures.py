@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
+from robustbench_seg.results.keys import severity_of
 from robustbench_seg.results.names import full_name, norm_name, strength, task_name
 from robustbench_seg.results.rows import unique
 from robustbench_seg.results.run import Panel
@@ -103,8 +104,9 @@ def _picture_set(model: str, panels: Sequence[Panel], light: Mapping[bytes, str]
 
 def _line(panel: Panel, tasks: Sequence[str], light: Mapping[bytes, str]) -> PictureLine:
     uris = {key: light[png] for key, png in panel.pngs.items()}
+    name = full_name(panel.attack, panel.objective, panel.norm)
     return PictureLine(
-        f"{full_name(panel.attack, panel.objective, panel.norm)} {strength(panel.epsilon)}",
+        name if severity_of(panel.attack) else f"{name} {strength(panel.epsilon)}",
         norm_name(panel.norm),
         uris.get("perturbed"),
         uris.get("perturbation"),

@@ -12,7 +12,7 @@ from robustbench_seg.report.tables import cost_tables, hidden_classes, other_piv
 from robustbench_seg.report.views import View
 from robustbench_seg.results.findings import Finding
 from robustbench_seg.results.intervals import MIN_IMAGES
-from robustbench_seg.results.keys import ROUNDED
+from robustbench_seg.results.keys import ROUNDED, severity_of
 from robustbench_seg.results.names import epsilon_text
 from robustbench_seg.results.rows import Row
 
@@ -76,12 +76,13 @@ def sanity(material: Material) -> Sequence[Section]:
 
 def tasks(material: Material) -> Sequence[Section]:
     """One section per task and data set: its curves, then Q by perturbation and strength, other metrics, classes."""
-    shown = enumerate(zip(material.views, figures(material.views, material.caveats), strict=True))
+    views = [view for view in material.views if view.perturbed or not view.graded]
+    shown = enumerate(zip(views, figures(views, material.caveats), strict=True))
     return [_task(material, index, view, files) for index, (view, files) in shown]
 
 
 def _task(material: Material, index: int, view: View, files: Sequence[FigureFile]) -> Section:
-    rows = [row for row in material.run.class_rows if row.metric == view.metric]
+    rows = [row for row in material.run.class_rows if row.metric == view.metric and severity_of(row.attack) is None]
     classes = [table for model in view.models if (table := per_class(view, rows, model))]
     parts = [
         Part("Q by perturbation and strength", files, [pivot(view, model) for model in view.models]),

@@ -86,7 +86,7 @@ def colours(curves: Iterable[Curve]) -> dict[str, str]:
     for curve in curves:
         if curve.plain not in chosen:
             own = _COLOURS.get(attack_name(curve.attack))
-            free = [colour for colour in (own, *_SPARE) if colour and colour not in chosen.values()]
+            free = [colour for colour in (own, *_SPARE, *_PALETTE) if colour and colour not in chosen.values()]
             chosen[curve.plain] = free[0] if free else "#333333"
     return chosen
 

@@ -11,7 +11,7 @@ from robustbench_seg.report.outcomes import outcomes
 from robustbench_seg.report.views import View, view
 from robustbench_seg.results.differences import Difference
 from robustbench_seg.results.gains import Gain
-from robustbench_seg.results.keys import CLEAN, FLOAT
+from robustbench_seg.results.keys import CLEAN, FLOAT, attack_name, severity_of
 from robustbench_seg.results.names import (
     as_scored,
     class_metric_name,
@@ -26,7 +26,7 @@ from robustbench_seg.results.names import (
 )
 from robustbench_seg.results.rows import OUTCOMES, CostRow, Row, Series, unique
 
-_COSTS = ("epsilons", "forwards", "backwards", "seconds", "peak memory (MB)")
+_COSTS = ("cells", "forwards", "backwards", "seconds", "peak memory (MB)")
 
 _Measured = TypeVar("_Measured", Row, Difference, Gain)
 
@@ -123,8 +123,11 @@ def cost_tables(costs: Sequence[CostRow]) -> list[Table]:
     """Costs by perturbation, summed over its epsilons: one table per model and data set, with a line for the whole."""
     places: dict[tuple[str, str], dict[Series, list[CostRow]]] = {}
     for cost in costs:
-        places.setdefault((cost.model, cost.dataset), {}).setdefault(cost.series, []).append(cost)
-    return [_cost_table(f"Cost of {model} on {dataset}", series) for (model, dataset), series in places.items()]
+        # The severities of a corruption are its grid.
+        label = cost.attack if severity_of(cost.attack) is None else attack_name(cost.attack)
+        series = (label, *cost.series[1:])
+        places.setdefault((cost.model, cost.dataset), {}).setdefault(series, []).append(cost)
+    return [_cost_table(f"Cost of {model} on {dataset}", by_series) for (model, dataset), by_series in places.items()]
 
 
 def _middle(rows: Sequence[Row]) -> list[tuple[Series, float | None]]:

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from robustbench_seg.report.cells import DASH, DOUBTED, NOT_BELIEVED, Cell
 from robustbench_seg.report.cells import Table as Shown
+from robustbench_seg.report.corruptions import severity_table
 from robustbench_seg.report.outcomes import Outcome, outcomes
 from robustbench_seg.report.scores import MEANING, TITLE, score_lines
 from robustbench_seg.report.tables import by_epsilon, pivot
@@ -31,16 +32,34 @@ _NUMBER = 4
 def terminal_tables(run: Run) -> list[Table]:
     """Q of every perturbation (rows) at every epsilon (columns), a table for each data set, task and model.
 
-    Then what became of the targets of attacks that have some, a table for each data set and model; then the scores.
+    Corruptions stand by severity in tables of their own. Then what became of the targets of attacks that have some, a
+    table for each data set and model; then the scores.
     """
+    shown = views(run.rows)
     tables = [
-        _table("Q", _title(view, model), pivot(view, model, _cell)) for view in views(run.rows) for model in view.models
+        _table("Q", _title(view, model, view.perturbed), pivot(view, model, _cell))
+        for view in shown
+        for model in view.models
+        if view.perturbed or not view.graded
     ]
     if tables:
         caption = "Q is the retained share of the clean metric; columns are ε in units of 1/255"
         marked = f"\n{DOUBTED} {NOT_BELIEVED}, see below" if any(row.doubts for row in run.rows) else ""
         tables[-1].caption = Text(caption + marked)
-    return [*tables, *_target_tables(run.rows), *_score_tables(run.score_rows)]
+    return [*tables, *_corruption_tables(run, shown), *_target_tables(run.rows), *_score_tables(run.score_rows)]
+
+
+def _corruption_tables(run: Run, shown: Sequence[View]) -> list[Table]:
+    """Q of every corruption (rows) at every severity (columns), with the means and CE."""
+    tables = [
+        _table("corruption", _title(view, model, view.graded), severity_table(view, model, run.corruption_rows, _cell))
+        for view in shown
+        for model in view.models
+        if view.graded
+    ]
+    if tables:
+        tables[-1].caption = Text("Q by severity; CE: errors over severities in % of the baseline's, the first model")
+    return tables
 
 
 def _score_tables(rows: Sequence[ScoreRow]) -> list[Table]:
@@ -97,11 +116,11 @@ def _table(corner: str, title: Text, shown: Shown) -> Table:
     return table
 
 
-def _title(view: View, model: str) -> Text:
+def _title(view: View, model: str, rows: Sequence[Row]) -> Text:
     clean = view.clean(model)
     value = DASH if clean is None or clean.value is None else metric_text(view.task, view.metric, clean.value)
     number = f"clean {metric_name(view.task, view.metric)} {value}"
-    over = images_text([row.n_images for row in view.perturbed if row.model == model])
+    over = images_text([row.n_images for row in rows if row.model == model])
     return Text(f"{model} on {view.dataset}, {short_task_name(view.task)}: {number}, {over}", style="bold")
 
 

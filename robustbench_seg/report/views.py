@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from robustbench_seg.results.keys import CLEAN, FLOAT
+from robustbench_seg.results.keys import CLEAN, FLOAT, severity_of
 from robustbench_seg.results.names import curve_metric, labels, task_name
 from robustbench_seg.results.rows import OUTCOMES, Row, Series, unique
 
@@ -58,8 +58,13 @@ class View:
 
     @property
     def perturbed(self) -> list[Row]:
-        """All rows but the clean ones."""
-        return [row for row in self.rows if row.attack != CLEAN]
+        """All rows but the clean ones and those of corruptions at a severity, which have no place among epsilons."""
+        return [row for row in self.rows if row.attack != CLEAN and severity_of(row.attack) is None]
+
+    @property
+    def graded(self) -> list[Row]:
+        """The rows of corruptions at a severity."""
+        return [row for row in self.rows if severity_of(row.attack) is not None]
 
     @cached_property
     def labels(self) -> dict[Series, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,9 @@ WORST = "worst"
 
 FLOAT, ROUNDED = "float", "8 bit"
 """How images are scored: as the floating-point numbers that the attack returned, or rounded as a PNG stores them."""
+
+
+_SEVERITY = re.compile(r"severity=([1-9]\d*)")
 
 
 @dataclass(frozen=True)
@@ -98,3 +102,9 @@ def attack_name(label: str) -> str:
 def attack_variant(label: str) -> str:
     """The variant in an attack's label, empty where it has none: `40 steps` of `pgd[40 steps]`."""
     return label.partition("[")[2].removesuffix("]")
+
+
+def severity_of(label: str) -> int | None:
+    """The severity of a corruption in its label, as in `fog[severity=3]`; None of other attacks and of severity 0."""
+    found = _SEVERITY.fullmatch(attack_variant(label))
+    return int(found[1]) if found else None

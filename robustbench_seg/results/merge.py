@@ -28,6 +28,11 @@ def merge(runs: Sequence[Run], folder: Path) -> Run:
         [row for run, shown in named for row in _renamed(run.class_rows, shown)],
         [row for run, shown in named for row in _renamed(run.cost_rows, shown)],
         scores=[row for run, shown in named for row in _renamed(run.score_rows, shown)],
+        corruptions=[
+            replace(row, baseline=shown.get(row.baseline, row.baseline))
+            for run, shown in named
+            for row in _renamed(run.corruption_rows, shown)
+        ],
         findings=_findings(runs, run_names([run.folder for run in runs])),
     )
     return Run(folder, False, tables, _info(runs, run_names([run.folder for run in runs])))

@@ -144,20 +144,54 @@ class ScoreRow:
         return _doubts(self.verdict)
 
 
-AnyRow = TypeVar("AnyRow", Row, CostRow, ScoreRow)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorruptionRow:
+    """One row of corruptions.csv: a corruption over its `severities`, or the mean over all corruptions (`mean`).
+
+    `value` is the mean of the metric that Q is drawn of, `q` that of Q, `ce` the corruption error relative to the model
+    `baseline`, 1 where there is no more error than with that (see `results.corruptions`). What is not known is None.
+    """
+
+    model: str
+    dataset: str
+    task: str
+    metric: str
+    corruption: str
+    severities: str
+    clean: float
+    value: float
+    q: float
+    q_low: float | None
+    q_high: float | None
+    ce: float | None
+    ce_low: float | None
+    ce_high: float | None
+    baseline: str
+    n_images: int
+    status: str
+    verdict: str = ""
+
+    @property
+    def doubts(self) -> list[str]:
+        """The names of the checks that doubt a number it is made of."""
+        return _doubts(self.verdict)
+
+
+AnyRow = TypeVar("AnyRow", Row, CostRow, ScoreRow, CorruptionRow)
 
 _LABEL = {"label": "class"}
 CLASSES = [_LABEL.get(field.name, field.name) for field in fields(Row)]
 SUMMARY = [name for name in CLASSES if name != "class"]
 COSTS = [field.name for field in fields(CostRow)]
 SCORES = [field.name for field in fields(ScoreRow)]
-"""The columns of the four tables."""
+CORRUPTIONS = [field.name for field in fields(CorruptionRow)]
+"""The columns of the five tables."""
 
 KEYS = [field.name for field in fields(CellRow) if field.default is MISSING]
 """The columns that name a cell; every table of cells has them, also one from before images could be rounded."""
 TEXT = (
     *("model", "dataset", "attack", "objective", "norm", "scored", "task", "metric", "class", "direction"),
-    *("status", "verdict"),
+    *("status", "verdict", "corruption", "severities", "baseline"),
 )
 _COUNTS = ("n_images", "n_unchanged", "forwards", "backwards")
 _ABSENT = {"scored": FLOAT}
@@ -178,7 +212,9 @@ def unique(values: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(values))
 
 
-def table(rows: Sequence[Row] | Sequence[CostRow] | Sequence[ScoreRow], columns: Sequence[str]) -> pd.DataFrame:
+def table(
+    rows: Sequence[Row] | Sequence[CostRow] | Sequence[ScoreRow] | Sequence[CorruptionRow], columns: Sequence[str]
+) -> pd.DataFrame:
     """Return the rows as a table of these columns; what is not known is NaN."""
     names = ["label" if column == "class" else column for column in columns]
     frame = pd.DataFrame([[getattr(row, name) for name in names] for row in rows], columns=pd.Index(columns))
@@ -198,6 +234,11 @@ def read_costs(frame: pd.DataFrame) -> list[CostRow]:
 def read_scores(frame: pd.DataFrame) -> list[ScoreRow]:
     """The rows of a table with the columns of scores.csv."""
     return _read(frame, ScoreRow)
+
+
+def read_corruptions(frame: pd.DataFrame) -> list[CorruptionRow]:
+    """The rows of a table with the columns of corruptions.csv."""
+    return _read(frame, CorruptionRow)
 
 
 def _read(frame: pd.DataFrame, kind: type[AnyRow]) -> list[AnyRow]:

@@ -18,14 +18,17 @@ from robustbench_seg.results.findings import Finding
 from robustbench_seg.results.manifest import RunManifest
 from robustbench_seg.results.rows import (
     CLASSES,
+    CORRUPTIONS,
     COSTS,
     KEYS,
     SCORES,
     SUMMARY,
     TEXT,
+    CorruptionRow,
     CostRow,
     Row,
     ScoreRow,
+    read_corruptions,
     read_costs,
     read_rows,
     read_scores,
@@ -94,6 +97,14 @@ class Run:
         return read_scores(self._table("scores.csv", SCORES)) if self._has("scores.csv") else []
 
     @cached_property
+    def corruption_rows(self) -> Sequence[CorruptionRow]:
+        """One row per task and corruption, as in corruptions.csv; none in a folder without that file."""
+        if self.tables:
+            return self.tables.corruptions
+        known = self._has("corruptions.csv")
+        return read_corruptions(self._table("corruptions.csv", CORRUPTIONS)) if known else []
+
+    @cached_property
     def findings(self) -> Sequence[Finding]:
         """What the checks found, without the numbers that each doubts: rows have verdicts; none in an older run."""
         if self.tables:
@@ -125,6 +136,11 @@ class Run:
     def scores(self) -> pd.DataFrame:
         """scores.csv as a pandas table: the robustness score of each task, and the epsilon at which Q is 0.5."""
         return table(self.score_rows, SCORES)
+
+    @cached_property
+    def corruptions(self) -> pd.DataFrame:
+        """corruptions.csv as a pandas table: mean Q and corruption error over severities, by task and corruption."""
+        return table(self.corruption_rows, CORRUPTIONS)
 
     @cached_property
     def info(self) -> Mapping[str, Any]:
@@ -173,14 +189,18 @@ class Run:
 
 
 def write_tables(tables: Tables, folder: Path) -> None:
-    """Write summary.csv, classes.csv, costs.csv and findings.json, and scores.csv where there are any."""
+    """Write summary.csv, classes.csv, costs.csv, findings.json; scores.csv and corruptions.csv where they have rows."""
     write_table(table(tables.summary, SUMMARY), folder / "summary.csv")
     write_table(table(tables.classes, CLASSES), folder / "classes.csv")
     write_table(table(tables.costs, COSTS), folder / "costs.csv")
-    if tables.scores:
-        write_table(table(tables.scores, SCORES), folder / "scores.csv")
-    else:
-        (folder / "scores.csv").unlink(missing_ok=True)
+    for name, some in (
+        ("scores.csv", table(tables.scores, SCORES)),
+        ("corruptions.csv", table(tables.corruptions, CORRUPTIONS)),
+    ):
+        if len(some):
+            write_table(some, folder / name)
+        else:
+            (folder / name).unlink(missing_ok=True)
     write_text(json.dumps([finding.to_json() for finding in tables.findings], indent=2) + "\n", folder / FINDINGS)
 
 

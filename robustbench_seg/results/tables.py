@@ -1,4 +1,4 @@
-"""From stored statistics to the rows of the tables: summary, per class, costs, scores. A pure function of the store."""
+"""From stored statistics to the rows of the tables, one file each. A pure function of the store."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from robustbench_seg.attacks.cost import Cost
+from robustbench_seg.results.corruptions import Graded, corruption_rows, graded
 from robustbench_seg.results.findings import Finding
 from robustbench_seg.results.keys import AttackConfiguration, CellKey
 from robustbench_seg.results.pair import CLEAN_VALUE, RATIO, VALUE, CellValues, PairResults
 from robustbench_seg.results.records import ImageResult
-from robustbench_seg.results.rows import CostRow, Row, ScoreRow, aim
+from robustbench_seg.results.rows import CorruptionRow, CostRow, Row, ScoreRow, aim
 from robustbench_seg.results.score import scores
 from robustbench_seg.tasks.base import Metric, Task
 
@@ -29,7 +30,7 @@ Numbers = dict[str, float | None]
 
 @dataclass(frozen=True)
 class Tables:
-    """The rows of the four tables of a run, a sentence on how intervals were made for each data set, and findings.
+    """The rows of the five tables of a run, a sentence on how intervals were made for each data set, and findings.
 
     Rows have a verdict once they are checked, and findings then.
     """
@@ -39,6 +40,7 @@ class Tables:
     costs: Sequence[CostRow]
     intervals: Mapping[str, str] = field(default_factory=dict)
     scores: Sequence[ScoreRow] = ()
+    corruptions: Sequence[CorruptionRow] = ()
     findings: Sequence[Finding] = ()
 
 
@@ -48,6 +50,7 @@ def tabulate(pairs: Sequence[PairResults]) -> Tables:
     classes: list[Row] = []
     costs: list[CostRow] = []
     scored: list[ScoreRow] = []
+    cells: list[Graded] = []
     for pair in pairs:
         for configuration in pair.pair.configurations:
             for cell in filter(_Cell.is_stored, _cells(pair, configuration)):
@@ -58,7 +61,9 @@ def tabulate(pairs: Sequence[PairResults]) -> Tables:
                 summary += cell.outcomes()
             # While its cells are still kept.
             scored += scores(pair, configuration)
-    return Tables(summary, classes, costs, {pair.pair.dataset: pair.leave_out[1] for pair in pairs}, scored)
+            cells += graded(pair, configuration)
+    intervals = {pair.pair.dataset: pair.leave_out[1] for pair in pairs}
+    return Tables(summary, classes, costs, intervals, scored, corruption_rows(cells))
 
 
 def _cells(pair: PairResults, configuration: AttackConfiguration) -> list[_Cell]:

@@ -23,6 +23,7 @@ def samples():
 def test_images_of_one_size_make_a_batch(samples):
     batches = collate(DATASETS.get("toy")(), samples, TASKS, None, "cpu")
     assert [batch.indices for batch in batches] == [(0, 1, 3), (2,)]
+    assert [batch.clips for batch in batches] == [("toy-00", "toy-01", "toy-03"), ("toy-02",)]
     assert [tuple(batch.images.shape) for batch in batches] == [(3, 3, 24, 32), (1, 3, 24, 64)]
     assert batches[0].images.max() <= 1
     assert batches[0].labels["depth"].shape == (3, 24, 32)
@@ -32,6 +33,7 @@ def test_halves_hold_every_image_once(samples):
     batch, _ = collate(DATASETS.get("toy")(), samples, TASKS, None, "cpu")
     first, second = batch.halves()
     assert first.ids + second.ids == batch.ids
+    assert first.clips + second.clips == batch.clips
     assert len(first) + len(second) == len(batch) == 3
     assert (second.labels["semantic"] == batch.labels["semantic"][1:]).all()
 

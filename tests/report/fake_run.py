@@ -14,7 +14,7 @@ from PIL import Image
 
 from robustbench_seg.checks.judge import UPPER_BOUND
 from robustbench_seg.results.findings import Finding
-from robustbench_seg.results.rows import CostRow, Row, ScoreRow, read_costs, read_rows
+from robustbench_seg.results.rows import CorruptionRow, CostRow, Row, ScoreRow, read_costs, read_rows
 from robustbench_seg.results.run import Panel
 
 NAN = float("nan")
@@ -38,6 +38,7 @@ class FakeRun:
     info: dict[str, Any]
     pictures: list[Panel] = field(default_factory=list)
     score_rows: list[ScoreRow] = field(default_factory=list)
+    corruption_rows: list[CorruptionRow] = field(default_factory=list)
 
     @property
     def rows(self) -> list[Row]:
