@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
 from robustbench_seg.errors import InputError
 from robustbench_seg.registry import one_line
@@ -235,12 +235,13 @@ def _decode(path: Path) -> tuple[Image.Image, str, int]:
         Image.open(io.BytesIO(data), formats=_FORMATS).verify()
         image = Image.open(io.BytesIO(data), formats=_FORMATS)
         layout = _layout(image)
-        if image.width * image.height <= MAX_PIXELS:
+        width, height = _claimed(image)
+        if width * height <= MAX_PIXELS:
             turn = image.getexif().get(ExifTags.Base.Orientation, 1)
             image.load()
             _refuse_frames(path, image)
             return image, layout, turn if turn in _TURNS else 0
-        size = f"{image.width} x {image.height}"
+        size = f"{width} x {height}"
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         size = "far too many"
     except UnidentifiedImageError:
@@ -250,6 +251,13 @@ def _decode(path: Path) -> tuple[Image.Image, str, int]:
     except Exception as error:  # on broken bytes a decoder raises anything
         raise bad_file(path, f"is a broken image ({one_line(error)})", "copy it again or remove it") from None
     raise bad_file(path, f"has {size} pixels, the limit is {MAX_PIXELS}", "resize or crop it")
+
+
+def _claimed(image: Image.Image) -> tuple[int, int]:
+    """Width and height that decoding makes room for: a tile of a TIFF may be larger than its image."""
+    tags = getattr(image, "tag_v2", {})
+    tile = int(tags.get(TiffImagePlugin.TILEWIDTH, 0)), int(tags.get(TiffImagePlugin.TILELENGTH, 0))
+    return max(image.size, tile, key=lambda size: size[0] * size[1])
 
 
 def _refuse_frames(path: Path, image: Image.Image) -> None:
