@@ -78,12 +78,13 @@ class CARLA(FileDataset):
     group: ROOT/rgb/CLIP/000123.png.
 
     The numbers of the tags changed with 0.9.14, and older ones do not tell vehicles apart, so the version must be
-    given. Depth is along z, 1000 (R + 256 G + 65536 B) / (2^24 - 1) metres; the far plane, 1000 m, is invalid. Source:
-    CARLA's documentation, "Sensors reference", of 0.9.13 and of 0.9.15.
+    given. Depth is along z, 1000 (R + 256 G + 65536 B) / (2^24 - 1) metres; the far plane, 1000 m, is invalid. Sources:
+    "Sensors reference" of CARLA's documentation, 0.9.13; for later tags, CHANGELOG.md of 0.9.14 and its ObjectLabel.h,
+    as the documentation of 0.9.14 and 0.9.15 kept the old table (issue 6902).
     """
 
     name = "carla"
-    terms = "CARLA: assets CC BY 4.0; cite Dosovitskiy et al., CoRL 2017"
+    terms = "CARLA: assets CC BY; cite Dosovitskiy et al., CoRL 2017"
 
     def __init__(self, root: str | Path, split: str | None = None) -> None:
         """Opens the folder that holds `carla.toml` and `rgb`, or `SPLIT/rgb` where a split is given.

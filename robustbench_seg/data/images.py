@@ -197,7 +197,12 @@ def read_depth(path: Path, unit: float) -> npt.NDArray[np.float32]:
     holes, become 0. InputError where the file is unreadable, lossy, of fewer than 16 bits or of another shape or type.
     """
     fix = "save depth as 16-bit grey PNG or float32 .npy"
-    counts: npt.NDArray[np.generic] = _load_array(path) if path.suffix.lower() == ".npy" else read_counts(path, fix)
+    counts: npt.NDArray[np.generic] = _depth_array(path) if path.suffix.lower() == ".npy" else read_counts(path, fix)
+    return to_metres(counts, unit)
+
+
+def to_metres(counts: npt.NDArray[np.generic], unit: float) -> npt.NDArray[np.float32]:
+    """What a file holds times `unit`, float32; NaN, infinite and negative values become 0."""
     with np.errstate(over="ignore", invalid="ignore"):
         metres = (counts.astype(np.float64) * unit).astype(np.float32)
     return np.where(np.isfinite(metres) & (metres > 0), metres, np.float32(0))
@@ -209,6 +214,28 @@ def read_counts(path: Path, fix: str) -> npt.NDArray[np.uint16]:
     if layout not in _DEEP:
         raise bad_file(path, f"is not a 16-bit grey image ({layout})", fix)
     return np.array(image, np.uint16)
+
+
+def read_array(path: Path, fix: str) -> npt.NDArray[np.generic]:
+    """The numbers of a `.npy` file; InputError, with this `fix`, where it is none, holds others, or holds too many."""
+    _check_file(path, fix)
+    try:
+        array = np.lib.format.open_memmap(path, mode="r")
+    except Exception as error:  # on broken bytes numpy raises anything
+        raise bad_file(path, f"is not a readable .npy file ({one_line(error)})", fix) from None
+    if array.dtype.kind not in "fiu" or not array.size:
+        raise bad_file(path, f"is a {array.dtype} array of shape {array.shape}, not numbers", fix)
+    if array.size > 3 * MAX_PIXELS:
+        raise bad_file(path, f"has {array.size} numbers, the limit is {3 * MAX_PIXELS}", "resize or crop it")
+    return np.array(array)
+
+
+def _depth_array(path: Path) -> npt.NDArray[np.generic]:
+    fix = "save it with numpy.save as a float32 array of shape (H,W)"
+    array = read_array(path, fix)
+    if array.ndim != 2:
+        raise bad_file(path, f"is a {array.dtype} array of shape {array.shape}, not a depth map", fix)
+    return array
 
 
 def _check_file(path: Path, fix: str) -> None:
@@ -299,20 +326,6 @@ def _to_rgb(path: Path, image: Image.Image, layout: str) -> npt.NDArray[np.uint8
     if image.mode in ("P", "PA"):
         image = image.convert("RGBA")
     return np.array(image.convert("RGB"))
-
-
-def _load_array(path: Path) -> npt.NDArray[np.generic]:
-    fix = "save it with numpy.save as a float32 array of shape (H,W)"
-    _check_file(path, fix)
-    try:
-        array = np.lib.format.open_memmap(path, mode="r")
-    except Exception as error:  # on broken bytes numpy raises anything
-        raise bad_file(path, f"is not a readable .npy file ({one_line(error)})", fix) from None
-    if array.ndim != 2 or array.dtype.kind not in "fiu" or not array.size:
-        raise bad_file(path, f"is a {array.dtype} array of shape {array.shape}, not a depth map", fix)
-    if array.size > MAX_PIXELS:
-        raise bad_file(path, f"has {array.size} pixels, the limit is {MAX_PIXELS}", "resize or crop it")
-    return np.array(array)
 
 
 def _codes(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.int32]:

@@ -8,7 +8,7 @@ from robustbench_seg.data.carla import CARLA
 from robustbench_seg.errors import InputError
 from robustbench_seg.evaluation.spec import DataSpec
 
-# The tags of CARLA's documentation ("Sensors reference"), 0.9.13 and 0.9.15, by value.
+# The tags by value: "Sensors reference" of CARLA's documentation, 0.9.13, and ObjectLabel.h of 0.9.14.
 OLD = [
     "Unlabeled", "Building", "Fence", "Other", "Pedestrian", "Pole", "RoadLine", "Road", "SideWalk", "Vegetation",
     "Vehicles", "Wall", "TrafficSign", "Sky", "Ground", "Bridge", "RailTrack", "GuardRail", "TrafficLight",

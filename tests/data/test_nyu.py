@@ -275,8 +275,57 @@ def test_multi_task_image_that_is_missing(multi_task):
     fails(multi_task, multi_task / "NYUD_MT" / "gt_sets" / "val.txt", "lists '0003', which has no image")
 
 
+@pytest.fixture
+def arrays(tmp_path):
+    """MTAN's arrays; numbers are not padded."""
+    images, depths, labels = frames(11)
+    for split, numbers in (("train", range(2)), ("val", range(11))):
+        for number in numbers:
+            contents = {
+                "image": images[number] / np.float32(255),
+                "label": (labels[number] % 14).astype(np.float32) - 1,
+                "depth": depths[number][..., None],
+                "normal": np.zeros((HEIGHT, WIDTH, 3)),
+            }
+            for kind, values in contents.items():
+                (tmp_path / split / kind).mkdir(parents=True, exist_ok=True)
+                np.save(tmp_path / split / kind / f"{number}.npy", values)
+    return tmp_path
+
+
+def test_arrays(arrays):
+    data = open_nyuv2(arrays)
+    assert (data.name, data.tasks, data.classes) == ("nyuv2", ("semantic", "depth", "normals"), NYU13)
+    assert list(data.ids) == [f"{number:05d}" for number in range(11)]
+    assert len(open_nyuv2(arrays, "train")) == 2
+    images, depths, labels = frames(11)
+    sample = data[10]
+    np.testing.assert_array_equal(sample.image, images[10])
+    np.testing.assert_array_equal(sample.labels["depth"], depths[10])
+    expected = labels[10] % 14
+    np.testing.assert_array_equal(sample.labels["semantic"], np.where(expected == 0, 255, expected.astype(int) - 1))
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "part"),
+    [
+        ("image", np.full((HEIGHT, WIDTH, 3), 2.0), "has values from 2.0 to 2.0, not 0 to 1"),
+        ("image", np.full((HEIGHT, WIDTH, 3), np.nan), "not 0 to 1"),
+        ("image", np.zeros((3, HEIGHT, WIDTH)), "not (H,W,3)"),
+        ("label", np.full((HEIGHT, WIDTH), 13), "ids such as 13"),
+        ("label", np.full((HEIGHT, WIDTH), 0.5), "ids such as 0.5"),
+        ("label", np.zeros((HEIGHT, WIDTH, 1)), "not (H,W)"),
+        ("depth", np.ones((HEIGHT, WIDTH)), "not (H,W,1)"),
+        ("depth", np.full((HEIGHT, WIDTH, 1), "far"), "not numbers"),
+    ],
+)
+def test_bad_arrays(arrays, kind, values, part):
+    np.save(arrays / "val" / kind / "3.npy", values)
+    fails(arrays, arrays / "val" / kind / "3.npy", part)
+
+
 def test_nothing_known(tmp_path):
-    fails(tmp_path, tmp_path, "holds neither nyu_depth_v2_labeled.mat nor image/ nor NYUD_MT/", "MTAN")
+    fails(tmp_path, tmp_path, "holds neither nyu_depth_v2_labeled.mat nor image/, NYUD_MT/ or val/image/", "splits.mat")
 
 
 def test_unknown_split(tmp_path):

@@ -3,7 +3,7 @@ import inspect
 import pytest
 
 from robustbench_seg.data.registry import BUILT_IN, DATASETS
-from robustbench_seg.data.trees import check_split, files_of, unpacked
+from robustbench_seg.data.trees import check_split, files_of, numbered, unpacked
 from robustbench_seg.errors import InputError, UsageError
 
 
@@ -36,3 +36,19 @@ def test_files_by_name(tmp_path):
     with pytest.raises(InputError, match=r"holds no \*.png; unpack towns.zip$"):
         files_of(tmp_path, ".png", "towns.zip")
     assert files_of(tmp_path, ".jpg", "towns.zip") == {"a": tmp_path / "a.jpg"}
+
+
+def test_files_by_number(tmp_path):
+    for name in (
+        "rgb_00001.png",
+        "rgb_2.png",
+        "rgb_00003_labelTrainIds.png",
+        "rgb_x.png",
+        "00004.png",
+        "rgb_00005.jpg",
+    ):
+        (tmp_path / name).touch()
+    assert numbered(tmp_path, "towns.zip", "rgb_") == {name: tmp_path / f"rgb_{name}.png" for name in ("00001", "2")}
+    assert list(numbered(tmp_path, "towns.zip")) == ["00004"]
+    with pytest.raises(InputError, match=r"holds no depth_<number>.png; unpack towns.zip$"):
+        numbered(tmp_path, "towns.zip", "depth_")

@@ -15,6 +15,7 @@ from robustbench_seg.data.base import Dataset
 from robustbench_seg.data.camera import scaled_intrinsics
 from robustbench_seg.data.files import FileDataset, LabelFiles, list_files
 from robustbench_seg.data.images import bad_file, read_depth, read_mapped_labels
+from robustbench_seg.data.nyu.arrays import read_depth_array, read_image_array, read_label_array
 from robustbench_seg.data.nyu.labelled import INTRINSICS, LABELLED, NAME, TERMS, LabelledFrames
 from robustbench_seg.data.splits import Split
 from robustbench_seg.data.trees import files_of, numbered, unpacked
@@ -22,7 +23,7 @@ from robustbench_seg.errors import UsageError
 from robustbench_seg.registry import unknown
 
 FORMS = {"train": "train", "test": "val"}
-"""The official splits, and what the multi-task form calls them."""
+"""The official splits, and what the multi-task forms call them."""
 
 Paths = Mapping[str, Path]
 Labels = Mapping[str, LabelFiles]
@@ -30,6 +31,7 @@ Labels = Mapping[str, LabelFiles]
 _MILLIMETRE = 1e-3
 _FULL_SIZE = (480, 640)
 _TOOLKIT, _MULTI_TASK = "the output of nyuv2-python-toolkit's extract_nyuv2.py", "NYUD_MT.tgz"
+_MTAN = "the NYUv2 that MTAN passes on"
 _LABELS: tuple[tuple[str, ClassSet], ...] = (("seg40", NYU40), ("seg13", NYU13))
 
 
@@ -48,11 +50,15 @@ def open_nyuv2(root: str | Path, split: str = "test") -> Dataset:
     ROOT/NYUD_MT/images/NAME.jpg or .png
     ROOT/NYUD_MT/segmentation/NAME.png        ids from 1, 0 unlabelled
     ROOT/NYUD_MT/depth/NAME.npy               metres
+    As MTAN prepared it and LibMTL passes it on, resized to 288x384:
+    ROOT/train/image/0.npy                    0 to 1, rounded to 8 bits; ROOT/val/... are the test frames
+    ROOT/train/label/0.npy                    ids of 13 classes, -1 unlabelled
+    ROOT/train/depth/0.npy                    metres
 
-    Ids are those of `NYU40`, or of `NYU13` where there is only seg13; a model with the 13 classes scores on the 40
-    through their map (`--classes nyu13`). Depth is the in-painted one, in metres. Frames of the full size have normals,
-    computed from it with the camera of the data set's toolbox; normals and edges that are stored are not read. As
-    published, a scene is a group, else each frame. UsageError for another split; InputError where ROOT holds none of
+    Ids are those of `NYU40`, or of `NYU13` where there are only those; a model with the 13 classes scores on the 40
+    through their map (`--classes nyu13`). Depth is the in-painted one, in metres. Frames that are not cropped have
+    normals, computed from it with the camera of the data set's toolbox; normals and edges that are stored are not read.
+    As published, a scene is a group, else each frame. UsageError for another split; InputError where ROOT holds none of
     these, or frames and labels do not match.
     """
     if split not in FORMS:
@@ -65,8 +71,10 @@ def open_nyuv2(root: str | Path, split: str = "test") -> Dataset:
     inner = unpacked(folder, "NYUD_MT")
     if (inner / "gt_sets").is_dir():
         return _multi_task(inner, split)
-    what = f"holds neither {LABELLED} nor image/ nor NYUD_MT/"
-    raise bad_file(folder, what, f"put {LABELLED} and splits.mat there; arrays of 288x384 (MTAN, LibMTL) are not read")
+    if (folder / FORMS[split] / "image").is_dir():
+        return _arrays(folder, split)
+    what = f"holds neither {LABELLED} nor image/, NYUD_MT/ or {FORMS[split]}/image/"
+    raise bad_file(folder, what, f"put {LABELLED} and splits.mat there")
 
 
 class FrameFiles(FileDataset):
@@ -102,6 +110,19 @@ def _multi_task(root: Path, split: str) -> Dataset:
         labels["depth"] = LabelFiles(depth, partial(read_depth, unit=1.0))
     images = chosen.images(list_files(root / "images"))
     return FrameFiles(root, NYU40, images, labels, also=[listing])
+
+
+def _arrays(root: Path, split: str) -> Dataset:
+    base = root / FORMS[split]
+    labels = {"semantic": LabelFiles(_padded(base / "label"), read_label_array)}
+    if (base / "depth").is_dir():
+        labels["depth"] = LabelFiles(_padded(base / "depth"), read_depth_array)
+    images = _padded(base / "image")
+    return FrameFiles(root, NYU13, images, labels, intrinsics=_intrinsics, read=read_image_array)
+
+
+def _padded(folder: Path) -> dict[str, Path]:
+    return {number.zfill(5): path for number, path in numbered(folder, _MTAN, suffix=".npy").items()}
 
 
 def _label_files(paths: Paths, table: Mapping[int, int]) -> dict[str, LabelFiles]:
