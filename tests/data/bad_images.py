@@ -268,7 +268,7 @@ BAD = BOMBS | {
     "array of three axes": Bad(ARRAY, npy(np.ones((HEIGHT, WIDTH, 1))), "shape (6, 8, 1)"),
     "array of text": Bad(ARRAY, npy(np.full((HEIGHT, WIDTH), "far")), "is a <U3 array"),
     "complex array": Bad(ARRAY, npy(np.ones((HEIGHT, WIDTH), complex)), "is a complex128 array"),
-    "array of records": Bad(ARRAY, npy(np.ones((HEIGHT, WIDTH), [("z", "f4")])), "not a depth map"),
+    "array of records": Bad(ARRAY, npy(np.ones((HEIGHT, WIDTH), [("z", "f4")])), "not numbers"),
     "array of a negative shape": Bad(
         ARRAY, npy_header("{'descr': '<f4', 'fortran_order': False, 'shape': (-6, -8)}"), "a"
     ),
