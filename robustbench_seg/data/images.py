@@ -225,8 +225,8 @@ def read_array(path: Path, fix: str) -> npt.NDArray[np.generic]:
         raise bad_file(path, f"is not a readable .npy file ({one_line(error)})", fix) from None
     if array.dtype.kind not in "fiu" or not array.size:
         raise bad_file(path, f"is a {array.dtype} array of shape {array.shape}, not numbers", fix)
-    if array.size > 3 * MAX_PIXELS:
-        raise bad_file(path, f"has {array.size} numbers, the limit is {3 * MAX_PIXELS}", "resize or crop it")
+    if array.size > MAX_PIXELS:
+        raise bad_file(path, f"has {array.size} numbers, the limit is {MAX_PIXELS}", "resize or crop it")
     return np.array(array)
 
 

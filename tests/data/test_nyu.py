@@ -204,9 +204,10 @@ def test_no_list_of_splits(published):
     fails(published, published / "splits.mat", "cannot be read as the list of splits")
 
 
-def test_splits_of_more_frames(published):
-    savemat(published / "splits.mat", {"testNdxs": [[5]]})
-    fails(published, published / "splits.mat", "lists frame 5, nyu_depth_v2_labeled.mat has 4")
+@pytest.mark.parametrize("number", [0, 5])
+def test_splits_of_other_frames(published, number):
+    savemat(published / "splits.mat", {"testNdxs": [[2], [number]]})
+    fails(published, published / "splits.mat", f"lists frame {number}, nyu_depth_v2_labeled.mat has 4")
 
 
 def test_h5py_is_an_extra(tmp_path, monkeypatch):

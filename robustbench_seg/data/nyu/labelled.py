@@ -42,8 +42,8 @@ class LabelledFrames(Dataset):
         self._numbers = _numbers(self._splits, split)
         with _opened(self._file) as content:
             count = len(content["images"])
-            if max(self._numbers) > count:
-                raise bad_file(self._splits, f"lists frame {max(self._numbers)}, {LABELLED} has {count}", _FIX)
+            if absent := [number for number in self._numbers if not 1 <= number <= count]:
+                raise bad_file(self._splits, f"lists frame {absent[0]}, {LABELLED} has {count}", _FIX)
             scenes = content["scenes"][0]
             self.groups = [_text(content[scenes[number - 1]]) for number in self._numbers]
         self.ids = [f"{number:05d}" for number in self._numbers]
@@ -86,7 +86,7 @@ def _opened(path: Path) -> Iterator[Any]:
     try:
         with h5py.File(path, "r") as content:
             yield content
-    except (OSError, KeyError, ValueError, TypeError) as error:
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
         raise bad_file(path, f"cannot be read ({one_line(error)})", _FIX) from None
 
 
