@@ -157,7 +157,8 @@ def truth(size=SIZE) -> InstanceLabels:
     boxes = torch.tensor([[4, 4, 14, 14], [20, 10, 40, 30], [10, 2, 74, 46]]).float()
     y, x = torch.meshgrid(torch.arange(size[0]) + 0.5, torch.arange(size[1]) + 0.5, indexing="ij")
     masks = torch.stack([(x > b[0]) & (x < b[2]) & (y > b[1]) & (y < b[3]) for b in boxes])
-    return InstanceLabels((Instances(boxes, torch.tensor([11, 13, 18]), masks, torch.tensor([5.0, 9.0, 30.0])),) * 2)
+    depth, crowd = torch.tensor([5.0, 9.0, 30.0]), torch.zeros(3).bool()
+    return InstanceLabels((Instances(boxes, torch.tensor([11, 13, 18]), masks, depth, crowd),) * 2)
 
 
 def labels() -> dict[str, object]:
