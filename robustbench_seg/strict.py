@@ -16,6 +16,9 @@ from robustbench_seg.registry import one_line, unknown
 
 T = TypeVar("T")
 
+_SHOWN = 200
+"""How many characters of a wrong value an error shows."""
+
 
 @dataclass(frozen=True)
 class Range:
@@ -54,7 +57,7 @@ def from_table(cls: type[T], table: object, where: str) -> T:
     annotated with a `Range`.
     """
     if not isinstance(table, Mapping):
-        raise InputError(f"{where}: must be a table, not {table!r}")
+        raise InputError(f"{where}: must be a table, not {_shown(table)}")
     hints = get_type_hints(cls, include_extras=True)
     # A key that Python has a meaning for is a field with an underscore behind it.
     known: dict[str, Field[Any]] = {f.name.removesuffix("_"): f for f in fields(cls)}  # type: ignore[arg-type]
@@ -91,7 +94,12 @@ def _describe(hint: Any) -> str:
 
 
 def _wrong(hint: Any, value: object, where: str) -> InputError:
-    return fault(where, f"must be {_describe(hint)}, not {value!r}")
+    return fault(where, f"must be {_describe(hint)}, not {_shown(value)}")
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def _plain(hint: Any, value: object, where: str) -> Any:
@@ -110,13 +118,13 @@ def _annotated(hint: Any, value: object, where: str) -> Any:
     inner, bounds = get_args(hint)
     number = convert(inner, value, where)
     if not (bounds.low <= number <= bounds.high and math.isfinite(number)):
-        raise fault(where, f"must be {bounds}, not {value!r}")
+        raise fault(where, f"must be {bounds}, not {_shown(value)}")
     return number
 
 
 def _literal(hint: Any, value: object, where: str) -> Any:
     if value not in get_args(hint):
-        raise fault(where, f"must be one of {', '.join(map(str, get_args(hint)))}, not {value!r}")
+        raise fault(where, f"must be one of {', '.join(map(str, get_args(hint)))}, not {_shown(value)}")
     return value
 
 

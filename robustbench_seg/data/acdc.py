@@ -8,9 +8,9 @@ from pathlib import Path
 
 from robustbench_seg.classes import CITYSCAPES19
 from robustbench_seg.data.city_labels import FROM_LABEL_IDS, FROM_TRAIN_IDS
-from robustbench_seg.data.files import FileDataset, LabelFiles, entries, files_ending
-from robustbench_seg.data.images import bad_file, read_mapped_labels
-from robustbench_seg.data.trees import check_split
+from robustbench_seg.data.files import FileDataset, LabelFiles
+from robustbench_seg.data.images import read_mapped_labels
+from robustbench_seg.data.trees import check_split, files_within
 
 CONDITIONS = ("fog", "night", "rain", "snow")
 SPLITS = ("train", "val", *(f"{condition}/{part}" for condition in CONDITIONS for part in ("train", "val")))
@@ -55,11 +55,7 @@ def _frames(base: Path, conditions: Iterable[str], split: str, ending: str, arch
     """The files of some conditions by `CONDITION/RECORDING_frame_NUMBER`."""
     frames: dict[str, Path] = {}
     for condition in conditions:
-        folder = base / condition / split
-        recordings = [entry for entry in entries(folder) if entry.is_dir()] if folder.is_dir() else []
-        found = files_ending(recordings, ending)
-        if not found:
-            raise bad_file(folder, f"holds no RECORDING/*{ending}", f"unpack {archive} in the root")
+        found = files_within(base / condition / split, "RECORDING", ending, f"{archive} in the root")
         frames |= {f"{condition}/{name}": path for name, path in found.items()}
     return frames
 

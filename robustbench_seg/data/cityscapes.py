@@ -29,7 +29,7 @@ from robustbench_seg.data.instances import (
     instances_label,
 )
 from robustbench_seg.data.stereo import Stereo, read_disparity
-from robustbench_seg.data.trees import check_split
+from robustbench_seg.data.trees import check_split, files_within
 from robustbench_seg.registry import one_line
 
 SPLITS = ("train", "val")
@@ -155,9 +155,7 @@ def _cities(folder: Path) -> Iterator[Path]:
 
 
 def _images(folder: Path) -> dict[str, Path]:
-    images = files_ending(_cities(folder), _IMAGE)
-    if not images:
-        raise bad_file(folder, f"holds no CITY/*{_IMAGE}", "unpack leftImg8bit_trainvaltest.zip in the root")
+    images = files_within(folder, "CITY", _IMAGE, "leftImg8bit_trainvaltest.zip in the root")
     for name, path in images.items():
         if not _FRAME.fullmatch(name):
             raise bad_file(path, "is not named as a frame of Cityscapes", f"name it CITY_SEQUENCE_FRAME{_IMAGE}")
@@ -165,12 +163,9 @@ def _images(folder: Path) -> dict[str, Path]:
 
 
 def _semantic(folder: Path) -> LabelFiles:
-    for ending, table in _LABELS.items():
-        paths = files_ending(_cities(folder), ending)
-        if paths:
-            return LabelFiles(paths, partial(read_mapped_labels, table=table))
-    kinds = " nor ".join(f"CITY/*{ending}" for ending in _LABELS)
-    raise bad_file(folder, f"holds no {kinds}", "unpack gtFine_trainvaltest.zip in the root")
+    ending = next((kind for kind in _LABELS if any(folder.glob(f"*/*{kind}"))), next(iter(_LABELS)))
+    paths = files_within(folder, "CITY", ending, "gtFine_trainvaltest.zip in the root")
+    return LabelFiles(paths, partial(read_mapped_labels, table=_LABELS[ending]))
 
 
 def _read_instances(labels: Mapping[str, object], path: Path, size: tuple[int, int]) -> dict[str, Array]:

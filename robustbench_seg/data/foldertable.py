@@ -19,7 +19,6 @@ from robustbench_seg.data.images import (
     Colour,
     Orientation,
     bad_file,
-    declare,
     read_colour_labels,
     read_mapped_labels,
 )
@@ -83,7 +82,7 @@ class LabelsTable(ClassesTable):
             ids |= dict.fromkeys(held, VOID)
         rest = VOID if isinstance(self.ids, dict) else None
         is_city = self.ids is None and classes.names == CITYSCAPES19.names
-        return partial(read_mapped_labels, table=ids, rest=rest, advice=_advice if is_city else declare)
+        return partial(read_mapped_labels, table=ids, rest=rest, advice=_advice if is_city else _declare)
 
     def _declared(self, config: Path, classes: ClassSet) -> dict[int, int]:
         if self.ids is None:
@@ -139,8 +138,12 @@ def read_folder_table(root: Path, config: Path) -> FolderTable:
     return from_table(FolderTable, read_toml(config), str(config))
 
 
+def _declare(ids: Sequence[int]) -> str:
+    return "declare them void, or map them to classes"
+
+
 def _advice(ids: Sequence[int]) -> str:
     """What to do about ids that are no train ids."""
     if are_label_ids(ids):
         return 'these are Cityscapes\' labelIds, not train ids: write ids = "labelIds" in dataset.toml'
-    return declare(ids)
+    return _declare(ids)

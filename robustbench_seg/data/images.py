@@ -78,9 +78,9 @@ def read_json(path: Path, fix: str) -> Any:
         raise bad_file(path, f"is no JSON ({one_line(error)})", fix) from None
 
 
-def declare(ids: Sequence[int]) -> str:
-    """What to do about ids in label files that no class has."""
-    return "declare them void, or map them to classes"
+def as_distributed(ids: Sequence[int]) -> str:
+    """What to do about ids in the label files of a published data set that it does not define."""
+    return "copy the labels again, as they are distributed"
 
 
 def check_size(path: Path, shape: Sequence[int], expected: Sequence[int], whose: str, fix: str) -> None:
@@ -123,7 +123,7 @@ def read_mapped_labels(
     path: Path,
     table: Mapping[int, int],
     rest: int | None = None,
-    advice: Callable[[Sequence[int]], str] = declare,
+    advice: Callable[[Sequence[int]], str] = as_distributed,
 ) -> npt.NDArray[np.uint8]:
     """Label ids renumbered by `table` (id in the file -> id returned), (H,W) uint8.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from robustbench_seg.data.files import files_ending
+from robustbench_seg.data.files import entries, files_ending
 from robustbench_seg.data.images import bad_file
 from robustbench_seg.errors import UsageError
 from robustbench_seg.registry import unknown
@@ -31,11 +31,13 @@ def files_of(folder: Path, ending: str, archive: str) -> dict[str, Path]:
 
     InputError naming the archive to unpack where there is no such folder or none of them in it.
     """
-    found = files_ending([folder], ending) if folder.is_dir() else {}
-    if not found:
-        what = f"holds no *{ending}" if folder.is_dir() else "is missing"
-        raise bad_file(folder, what, f"unpack {archive}")
-    return found
+    return _found(folder, files_ending([folder] if folder.is_dir() else [], ending), f"*{ending}", archive)
+
+
+def files_within(folder: Path, inner: str, ending: str, archive: str) -> dict[str, Path]:
+    """The same of the folders in a folder, of which there is one for each `inner`, such as a city."""
+    folders = [entry for entry in entries(folder) if entry.is_dir()] if folder.is_dir() else []
+    return _found(folder, files_ending(folders, ending), f"{inner}/*{ending}", archive)
 
 
 def numbered(folder: Path, archive: str, prefix: str = "", suffix: str = ".png") -> dict[str, Path]:
@@ -49,3 +51,10 @@ def numbered(folder: Path, archive: str, prefix: str = "", suffix: str = ".png")
     if not frames:
         raise bad_file(folder, f"holds no {prefix}<number>{suffix}", f"unpack {archive}")
     return frames
+
+
+def _found(folder: Path, files: dict[str, Path], pattern: str, archive: str) -> dict[str, Path]:
+    if not files:
+        there = "is no folder" if folder.exists() or folder.is_symlink() else "is missing"
+        raise bad_file(folder, f"holds no {pattern}" if folder.is_dir() else there, f"unpack {archive}")
+    return files

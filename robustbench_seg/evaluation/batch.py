@@ -12,7 +12,7 @@ from torch import Tensor
 
 from robustbench_seg.classes import Alignment, ClassSet
 from robustbench_seg.data.base import Dataset, Sample, label_of
-from robustbench_seg.errors import InputError
+from robustbench_seg.errors import InputError, RobustsegError
 from robustbench_seg.evaluation.stored import from_bytes
 from robustbench_seg.registry import described
 from robustbench_seg.tasks.base import Labels, Outputs, RawStatistics, Statistics, Task, rescaled
@@ -59,7 +59,9 @@ def first_sample(dataset: Dataset, tasks: Mapping[str, Task] | None = None) -> t
             return index, read_sample(dataset, index, tasks or {})
         except (Exception, SystemExit) as error:
             problem = problem or error
-    reason = described(problem) if problem else "it is empty"
+    # What the project itself says of a file is a sentence and needs no name of its kind.
+    said = str(problem) if isinstance(problem, RobustsegError) else described(problem) if problem else ""
+    reason = said or "it is empty"
     raise InputError(f"data set '{dataset.name}' has no image that can be read: {reason}") from problem
 
 

@@ -274,7 +274,7 @@ def test_unknown_split(labelled):
 
 
 def test_split_that_is_not_there(labelled):
-    with pytest.raises(InputError, match="leftImg8bit/train: cannot be listed"):
+    with pytest.raises(InputError, match="leftImg8bit/train: is missing"):
         Cityscapes(labelled, "train")
 
 
@@ -297,7 +297,7 @@ def test_image_without_disparity(with_depth):
 def test_no_labels_of_a_known_kind(labelled):
     for name in (WEIMAR, ULM):
         place(labelled, "gtFine", name, "_gtFine_labelIds.png").unlink()
-    fails(labelled, labelled / "gtFine" / "val", "labelIds.png nor", "gtFine_trainvaltest.zip")
+    fails(labelled, labelled / "gtFine" / "val", "labelIds.png", "gtFine_trainvaltest.zip")
 
 
 def test_no_images(labelled):

@@ -98,7 +98,7 @@ def test_no_other_split(labelled, split):
 
 
 def test_nothing_there(tmp_path):
-    fails(tmp_path, tmp_path / "training" / "image_2", "cannot be listed")
+    fails(tmp_path, tmp_path / "training" / "image_2", "is missing", "unpack data_semantics.zip")
 
 
 def test_no_frames(labelled):

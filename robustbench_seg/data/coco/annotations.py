@@ -119,5 +119,5 @@ def _file_away(where: str, path: Path, annotation: object, records: Mapping[int 
         raise bad_file(path, f"{where} is no table", FIX)
     image = annotation.get("image_id")
     if not isinstance(image, int | str) or image not in records:
-        raise bad_file(path, f"{where} is of the image_id {str(image)[:80]}, which no image has", FIX)
+        raise bad_file(path, f"{where} is of the image_id {repr(image)[:80]}, which no image has", FIX)
     records[image].annotations.append(annotation)

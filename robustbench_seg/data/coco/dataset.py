@@ -78,7 +78,8 @@ def _find(root: Path, split: str) -> tuple[Path, Path]:
     if lacking:
         raise bad_file(root, f"has annotations but none of the folders {_names(root, lacking)}", _FIX)
     expected = _names(root, list(dict.fromkeys(path for path, _ in _layouts(root, split))))
-    there = _names(root, sorted((root / "annotations").glob("instances_*.json"))) or "none"
+    found = (path for path in sorted((root / "annotations").glob("instances_*.json")) if path.is_file())
+    there = _names(root, list(found)) or "none"
     raise bad_file(root, f"has no annotations of the split {split}: {expected} (there: {there})", _FIX)
 
 

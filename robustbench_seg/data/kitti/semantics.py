@@ -11,13 +11,15 @@ import numpy.typing as npt
 from robustbench_seg.classes import CITYSCAPES19
 from robustbench_seg.data.city_labels import FROM_LABEL_IDS
 from robustbench_seg.data.files import FileDataset, LabelFiles, files_ending
-from robustbench_seg.data.images import bad_file, read_mapped_labels
+from robustbench_seg.data.images import read_mapped_labels
 from robustbench_seg.data.kitti.calibration import read_stereo
 from robustbench_seg.data.stereo import read_disparity
+from robustbench_seg.data.trees import files_of
 from robustbench_seg.errors import UsageError
 
 SPLIT = "training"
 _ENDING = "_10.png"
+_ARCHIVE = "data_semantics.zip in the root"
 
 
 class KITTI(FileDataset):
@@ -46,10 +48,8 @@ class KITTI(FileDataset):
             raise UsageError(f"kitti has no labelled split '{split}'; use {SPLIT}, the 200 labelled images")
         folder = Path(root).expanduser()
         base = folder / SPLIT
-        images = files_ending([base / "image_2"], _ENDING)
-        if not images:
-            raise bad_file(base / "image_2", f"holds no *{_ENDING}", "unpack data_semantics.zip in the root")
-        semantic = files_ending([base / "semantic"], _ENDING)
+        images = files_of(base / "image_2", _ENDING, _ARCHIVE)
+        semantic = files_of(base / "semantic", _ENDING, _ARCHIVE)
         labels = {"semantic": LabelFiles(semantic, partial(read_mapped_labels, table=FROM_LABEL_IDS))}
         calibrations = base / "calib_cam_to_cam"
         files = [calibrations / f"{name}.txt" for name in images] if calibrations.is_dir() else []

@@ -1,0 +1,149 @@
+"""The official tree of every data set in miniature: one image of each that can be read, and its labels."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+HEIGHT, WIDTH = 12, 16
+SIZE = (HEIGHT, WIDTH)
+CITY = "leftImg8bit/val/ulm/ulm_000001_000019_leftImg8bit.png"
+FINE = "gtFine/val/ulm/ulm_000001_000019_gtFine"
+RIG = {"extrinsic": {"baseline": 0.2}, "intrinsic": {"fx": 2000.0, "fy": 2000.0, "u0": 9.0, "v0": 7.0}}
+LEFT, RIGHT = "7 0 8 0 0 7 6 0 0 0 1 0", "7 0 8 -4 0 7 6 0 0 0 1 0"
+DRIVE = "2011_09_26/2011_09_26_drive_0022_sync"
+
+
+def picture(path: Path, size: tuple[int, int] = SIZE) -> None:
+    """An image of colour."""
+    save(path, np.full((*size, 3), 90, np.uint8))
+
+
+def ids(path: Path, value: int = 0, size: tuple[int, int] = SIZE) -> None:
+    """A label file of one id."""
+    save(path, np.full(size, value, np.uint8))
+
+
+def counts(path: Path, value: int = 1000) -> None:
+    """A file of 16-bit counts."""
+    save(path, np.full(SIZE, value, np.uint16))
+
+
+def save(path: Path, values: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(values).save(path)
+
+
+def text(path: Path, content: object) -> None:
+    """A text file, of JSON where it is no text."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+
+
+def folder(root: Path) -> None:
+    text(root / "dataset.toml", 'classes = "cityscapes19"\ndepth_unit = 0.01\n')
+    picture(root / "images" / "a.png")
+    ids(root / "labels" / "a.png")
+    counts(root / "depth" / "a.png")
+
+
+def camvid(root: Path) -> None:
+    picture(root / "val" / "images" / "0016E5_07959.png")
+    ids(root / "val" / "labels" / "0016E5_07959.png")
+
+
+def cityscapes(root: Path) -> None:
+    picture(root / CITY)
+    ids(root / f"{FINE}_labelIds.png", 7)
+    counts(root / f"{FINE}_instanceIds.png", 26_001)
+    counts(root / "disparity/val/ulm/ulm_000001_000019_disparity.png")
+    text(root / "camera/val/ulm/ulm_000001_000019_camera.json", RIG)
+
+
+def kitti(root: Path) -> None:
+    base = root / "training"
+    picture(base / "image_2" / "000000_10.png")
+    ids(base / "semantic" / "000000_10.png", 7)
+    counts(base / "disp_occ_0" / "000000_10.png")
+    text(base / "calib_cam_to_cam" / "000000.txt", f"P_rect_02: {LEFT}\nP_rect_03: {RIGHT}\n")
+
+
+def kitti_raw(root: Path) -> None:
+    text(root / "splits" / "train.txt", f"{DRIVE} 0 l\n")
+    picture(root / DRIVE / "image_02" / "data" / "0000000000.png")
+    unit = "1 0 0 0 1 0 0 0 1"
+    text(
+        root / "2011_09_26" / "calib_cam_to_cam.txt",
+        f"S_rect_02: {WIDTH} {HEIGHT}\nR_rect_00: {unit}\nP_rect_02: {LEFT}\n",
+    )
+    text(root / "2011_09_26" / "calib_velo_to_cam.txt", "R: 0 -1 0 0 0 -1 1 0 0\nT: 0 0 0\n")
+    scan = root / DRIVE / "velodyne_points" / "data" / "0000000000.bin"
+    scan.parent.mkdir(parents=True)
+    scan.write_bytes(np.array([[9, 0, 0, 1]], "<f4").tobytes())
+
+
+def coco_table() -> dict[str, list[dict[str, object]]]:
+    """An annotation file of one image with one person, in a square."""
+    person = {"id": 5, "image_id": 139, "category_id": 1, "iscrowd": 0, "bbox": [1, 1, 10, 10]}
+    return {
+        "images": [{"id": 139, "file_name": "000000000139.jpg", "width": WIDTH, "height": HEIGHT}],
+        "annotations": [person | {"segmentation": [[1, 1, 11, 1, 11, 11, 1, 11]]}],
+        "categories": [{"id": 1, "name": "person"}],
+    }
+
+
+def coco(root: Path) -> None:
+    picture(root / "val2017" / "000000000139.jpg")
+    text(root / "annotations" / "instances_val2017.json", coco_table())
+
+
+def voc(root: Path) -> None:
+    base = root / "VOCdevkit" / "VOC2012"
+    text(base / "ImageSets" / "Segmentation" / "val.txt", "2007_000033\n")
+    picture(base / "JPEGImages" / "2007_000033.jpg")
+    ids(base / "SegmentationClass" / "2007_000033.png", 15)
+
+
+def ade20k(root: Path) -> None:
+    base = root / "ADEChallengeData2016"
+    picture(base / "images" / "validation" / "ADE_val_00000001.jpg")
+    ids(base / "annotations" / "validation" / "ADE_val_00000001.png", 7)
+
+
+def acdc(root: Path) -> None:
+    for condition in ("fog", "night", "rain", "snow"):
+        name = f"val/GOPR0475/GOPR0475_{condition}_000041"
+        picture(root / "rgb_anon" / condition / f"{name}_rgb_anon.png")
+        ids(root / "gt" / condition / f"{name}_gt_labelTrainIds.png")
+
+
+def bdd100k(root: Path) -> None:
+    picture(root / "bdd100k/images/10k/val/7d06fefd-f7be05a6.jpg")
+    ids(root / "bdd100k/labels/sem_seg/masks/val/7d06fefd-f7be05a6.png")
+
+
+def mapillary(root: Path) -> None:
+    names = {"Person": [220, 20, 60], "Road": [128, 64, 128]}
+    labels = [{"readable": name, "name": name, "evaluate": True, "color": names[name]} for name in names]
+    text(root / "config.json", {"labels": labels, "version": 1.1})
+    picture(root / "validation" / "images" / "a0ZL8g.jpg")
+    ids(root / "validation" / "labels" / "a0ZL8g.png")
+
+
+TREES = {
+    "folder": folder,
+    "camvid": camvid,
+    "cityscapes": cityscapes,
+    "kitti": kitti,
+    "kitti-raw": kitti_raw,
+    "coco": coco,
+    "voc": voc,
+    "ade20k": ade20k,
+    "acdc": acdc,
+    "bdd100k": bdd100k,
+    "mapillary": mapillary,
+}
+"""What writes the tree of a data set into an empty folder, by the data set's name."""
