@@ -26,7 +26,7 @@ CONFIG = "carla.toml"
 _LOSSLESS = frozenset({".png"})
 _RENUMBERED = (0, 9, 14)
 """The version from which tags are numbered as Cityscapes' classes."""
-_VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
+_VERSION = re.compile(r"\d{1,4}\.\d{1,4}\.\d{1,4}", re.ASCII)
 _OLD_TAGS = (
     None, "building", "fence", None, "pedestrian", "pole", "road", "road", "sidewalk", "vegetation", "vehicle", "wall",
     "traffic sign", "sky", None, None, None, None, "traffic light", None, None, None, "terrain",

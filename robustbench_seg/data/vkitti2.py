@@ -115,6 +115,8 @@ class VKITTI2(FileDataset):
         super().__init__(folder, _all(folder, RGB, drives), labels, intrinsics=_intrinsics)
         if video:
             self.ids = [name for name in self.ids if {_beside(name, -1), _beside(name, 1)} <= self._images.keys()]
+        if not self.ids:
+            raise bad_file(folder, f"has no frame of {split} with both neighbours", "unpack whole drives")
         self.groups = [name.rpartition("/")[0] for name in self.ids]
 
     def neighbours(self, index: int) -> tuple[Sample, Sample]:

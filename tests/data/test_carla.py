@@ -146,6 +146,7 @@ def test_the_version_must_be_given(recorded):
     [
         ("fov = 90", "missing key 'version'"),
         ('version = "0.9"', 'such as "0.9.15", not "0.9"'),
+        (f'version = "0.9.{"1" * 5000}"', 'such as "0.9.15"'),
         ('version = "0.9.15"\nfov = 180', "fov: must be from 1 to 179"),
         ('versoin = "0.9.15"', "did you mean version"),
     ],

@@ -149,6 +149,10 @@ def test_the_ends_of_a_drive(tree):
     fails(tree, path, "has no frame Scene20/clone/Camera_0/-0001", "video=True", use=lambda data: data.neighbours(0))
 
 
+def test_no_frame_with_neighbours(tree):
+    fails(tree, tree, "with both neighbours", split="val/15-deg-left/Camera_1", video=True)
+
+
 @pytest.mark.parametrize(
     ("split", "part"),
     [
