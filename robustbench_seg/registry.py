@@ -237,6 +237,12 @@ def one_line(error: BaseException) -> str:
     return " ".join(str(error).split())
 
 
+def some(values: Iterable[object], shown: int = 4) -> str:
+    """The first of some values, and how many more there are."""
+    every = list(map(str, values))
+    return ", ".join(every[:shown]) + (f" and {len(every) - shown} more" if len(every) > shown else "")
+
+
 def printable(name: str) -> str:
     """A name out of a file, fit for a line: without control characters, and shortened."""
     clean = "".join(character if character.isprintable() else "?" for character in name)

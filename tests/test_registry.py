@@ -16,7 +16,7 @@ from robustbench_seg.models import registry as models_registry
 from robustbench_seg.models.registry import MODELS
 from robustbench_seg.protocol import PROTOCOLS
 from robustbench_seg.registries import REGISTRIES
-from robustbench_seg.registry import Entry, Registry, built_in, lazy, load_plugin, unknown
+from robustbench_seg.registry import Entry, Registry, built_in, lazy, load_plugin, some, unknown
 from robustbench_seg.tasks.registry import TASKS
 
 ROOT = Path(__file__).parents[1]
@@ -420,3 +420,8 @@ def test_a_listing_survives_unreadable_files(monkeypatch, tmp_path):
     assert {e.name: e.summary for e in PROTOCOLS.entries()} == {"mine": "a protocol"}
     with pytest.raises(InputError, match=r"mine.toml: no \[\[attack\]\] table"):
         PROTOCOLS.get("mine")
+
+
+def test_some():
+    assert some("abcdef") == "a, b, c, d and 2 more"
+    assert some("ab") == "a, b"

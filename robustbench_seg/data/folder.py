@@ -22,7 +22,7 @@ class Folder(FileDataset):
     """Your own images and labels, described by a `dataset.toml`.
 
     ROOT/dataset.toml      what the labels mean
-    ROOT/images/NAME.jpg   or ROOT/SPLIT/images/NAME.jpg, and so on
+    ROOT/images/NAME.jpg   or ROOT/SPLIT/images/NAME.jpg, or ROOT/images/SPLIT/NAME.jpg, and so on
     ROOT/labels/NAME.png   ids, or colours where a palette is declared
     ROOT/depth/NAME.png    16-bit counts of depth_unit metres, or .npy
     ROOT/LABEL/NAME.png    further labels, each with a table [labels.LABEL], for the output that a network calls LABEL
@@ -47,7 +47,7 @@ class Folder(FileDataset):
         folder = Path(root).expanduser()
         config = folder / "dataset.toml"
         table = read_folder_table(folder, config)
-        splits = find_splits(folder, table.splits, frozenset(table.folders))
+        splits = find_splits(folder, table.splits, frozenset(table.folders), clips=table.group is not None)
         chosen = choose(folder, splits, split)
         files = _Files(config, table, chosen)
         self.name = table.name or folder.resolve().name
@@ -79,12 +79,12 @@ class _Files:
 
     def has(self, part: str) -> bool:
         """Whether there is a folder of that name."""
-        return (self.split.folder / part).is_dir()
+        return self.split.at(part).is_dir()
 
     def of(self, part: str, suffixes: frozenset[str] = IMAGE_SUFFIXES) -> dict[str, Path]:
         """The files in a folder by id."""
         nested = self.table.group is not None
-        return list_files(self.split.folder / part, suffixes, nested=nested, ending=self.table.suffix.get(part, ""))
+        return list_files(self.split.at(part), suffixes, nested=nested, ending=self.table.suffix.get(part, ""))
 
     def labels(self, part: str, table: LabelsTable, classes: ClassSet) -> LabelFiles:
         """The label files in a folder, which hold what `table` says."""

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
 from robustbench_seg.errors import InputError
-from robustbench_seg.registry import one_line
+from robustbench_seg.registry import one_line, some
 from robustbench_seg.strict import Range, fault
 
 Byte = Annotated[int, Range(0, 255)]
@@ -136,7 +136,7 @@ def read_mapped_labels(
     mapped = lookup[ids]
     if mapped.min() < 0:
         unknown = np.unique(ids[mapped < 0]).tolist()
-        raise bad_file(path, f"holds label ids {_some(unknown)} that no class has", advice(unknown))
+        raise bad_file(path, f"holds label ids {some(unknown)} that no class has", advice(unknown))
     return mapped.astype(np.uint8)
 
 
@@ -155,7 +155,7 @@ def read_colour_labels(path: Path, palette: Mapping[Colour, int]) -> npt.NDArray
         colours = [[code >> 16, code >> 8 & 255, code & 255] for code in np.unique(unknown).tolist()]
         raise bad_file(
             path,
-            f"has {unknown.size} pixels of the colours {_some(colours)} that the palette lacks",
+            f"has {unknown.size} pixels of the colours {some(colours)} that the palette lacks",
             "add them to the palette or declare them void; labels must not be resized with smoothing",
         )
     ids: npt.NDArray[np.uint8] = np.array(list(palette.values()), np.uint8)[at]
@@ -333,8 +333,3 @@ def _codes(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.int32]:
     wide = rgb.astype(np.int32)
     codes: npt.NDArray[np.int32] = wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]
     return codes
-
-
-def _some(values: Sequence[object]) -> str:
-    """The first values of a list, for an error line."""
-    return ", ".join(map(str, values[:4])) + (f" and {len(values) - 4} more" if len(values) > 4 else "")

@@ -1,4 +1,4 @@
-"""The splits of a folder of images: subfolders, or text files that list the names of each."""
+"""The splits of a folder of images: folders around or within `images`, or text files that list the names of each."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from robustbench_seg.data.files import entries, same_name
 from robustbench_seg.data.images import bad_file, read_text
-from robustbench_seg.registry import printable, unknown
+from robustbench_seg.registry import printable, some, unknown
 from robustbench_seg.strict import fault
 
 DEFAULT = "val"
@@ -17,11 +17,16 @@ DEFAULT = "val"
 
 @dataclass(frozen=True)
 class Split:
-    """One split: the `folder` that holds its `images`, and the file that lists which (None: all there are)."""
+    """One split: the `folder` that holds its `images`, a folder `within` those, and the file that lists which."""
 
     name: str
     folder: Path
     listed: Path | None = None
+    within: str = ""
+
+    def at(self, part: str) -> Path:
+        """Where the files of a part are, such as `images`."""
+        return self.folder / part / self.within
 
     @cached_property
     def ids(self) -> dict[str, None] | None:
@@ -48,17 +53,26 @@ class Split:
         return self.only(paths)
 
 
-def find_splits(root: Path, lists: str | None, parts: frozenset[str]) -> dict[str, Split]:
-    """The splits of a root by name: `lists`/SPLIT.txt where a folder of lists is given, else the folders with images.
+def find_splits(root: Path, lists: str | None, parts: frozenset[str], *, clips: bool) -> dict[str, Split]:
+    """The splits of a root by name: `lists`/SPLIT.txt, else the folders SPLIT/images, else images/SPLIT.
 
-    `parts` are folders that are no split. InputError where `lists` holds no list.
+    `parts` are folders that are no split, and `clips` says that the folders of files are clips. InputError where
+    `lists` holds no list.
     """
-    if lists is None:
-        folders = [entry for entry in entries(root) if entry.name not in parts and (entry / "images").is_dir()]
-        return {folder.name: Split(folder.name, folder) for folder in folders}
-    found = {path.stem: Split(path.stem, root, path) for path in entries(root / lists) if path.suffix == ".txt"}
+    if lists is not None:
+        return _listed(root, root / lists)
+    around = [entry for entry in entries(root) if entry.name not in parts and (entry / "images").is_dir()]
+    if around or not (root / "images").is_dir():
+        return {folder.name: Split(folder.name, folder) for folder in around}
+    inner = entries(root / "images")
+    are_splits = all(entry.is_dir() and (not clips or all(one.is_dir() for one in entries(entry))) for entry in inner)
+    return {entry.name: Split(entry.name, root, within=entry.name) for entry in inner} if are_splits else {}
+
+
+def _listed(root: Path, lists: Path) -> dict[str, Split]:
+    found = {path.stem: Split(path.stem, root, path) for path in entries(lists) if path.suffix == ".txt"}
     if not found:
-        raise bad_file(root / lists, "holds no list of a split", "write one as SPLIT.txt, with one id a line")
+        raise bad_file(lists, "holds no list of a split", "write one as SPLIT.txt, with one id a line")
     return found
 
 
@@ -68,15 +82,15 @@ def choose(root: Path, splits: Mapping[str, Split], asked: str | None) -> Split:
     A root may hold images beside the folders of its splits: they are used where no split is asked for. InputError where
     the one asked for is not there, or none is and there are several.
     """
-    if not splits or (asked is None and (root / "images").is_dir() and not _are_listed(splits)):
+    is_whole = asked is None and (root / "images").is_dir() and any(split.folder != root for split in splits.values())
+    if not splits or is_whole:
         return Split("", root)
     name = asked or (next(iter(splits)) if len(splits) == 1 else DEFAULT)
     if name in splits:
         return splits[name]
     if asked is None:
-        raise bad_file(root, f"has no split {DEFAULT}", f"choose one of {', '.join(splits)} with --split")
+        clips = ', or say group = "folder" in dataset.toml where they are clips'
+        fix = f"choose one of {some(splits)} with --split"
+        are_within = any(split.within for split in splits.values())
+        raise bad_file(root, f"has no split {DEFAULT}", fix + (clips if are_within else ""))
     raise fault(root, unknown("split", asked, splits))
-
-
-def _are_listed(splits: Mapping[str, Split]) -> bool:
-    return any(split.listed for split in splits.values())

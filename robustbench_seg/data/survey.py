@@ -10,10 +10,10 @@ from typing import Any
 
 from robustbench_seg.data.base import Dataset, Sample, label_of
 from robustbench_seg.errors import RobustsegError
-from robustbench_seg.registry import described
+from robustbench_seg.registry import described, some
 from robustbench_seg.tasks.base import Task
 from robustbench_seg.tasks.registry import load_tasks
-from robustbench_seg.tasks.surveys import Survey, some
+from robustbench_seg.tasks.surveys import Survey
 
 
 @dataclass

@@ -11,7 +11,8 @@ from rich.text import Text
 from robustbench_seg.checks.base import counted
 from robustbench_seg.classes import ClassSet
 from robustbench_seg.data.survey import DataSurvey, labelled
-from robustbench_seg.tasks.surveys import ClassCount, Survey, percent, some
+from robustbench_seg.registry import some
+from robustbench_seg.tasks.surveys import ClassCount, Survey, percent
 
 _BAR = 24
 """Columns of the longest bar."""

@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from robustbench_seg.classes import VOID
+from robustbench_seg.registry import some
 
 FEW = 10
 """A class of fewer pixels in all may be a slip of the brush."""
 _SUSPICIOUS = 0.3
 """A share of depth out of range that suggests another unit: streets have some beyond 80 m."""
-_SHOWN = 4
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ class ClassSurvey(Survey):
             *super().notes,
             *absent(self.classes),
             *([f"fewer than {FEW} pixels in all: {some(rare)}"] if rare else []),
-            *([f"ids {some(map(str, stray))} are neither a class nor void ({VOID})"] if len(stray) else []),
+            *([f"ids {some(stray)} are neither a class nor void ({VOID})"] if len(stray) else []),
         ]
 
 
@@ -240,12 +240,6 @@ def absent(classes: Iterable[ClassCount]) -> list[str]:
     """A note on the classes that do not occur, where there are some."""
     names = [count.name for count in classes if not count.elements]
     return [f"never seen: {some(names, 12)}"] if names else []
-
-
-def some(names: Iterable[str], shown: int = _SHOWN) -> str:
-    """The first of some names, and how many more there are."""
-    every = list(names)
-    return ", ".join(every[:shown]) + (f" and {len(every) - shown} more" if len(every) > shown else "")
 
 
 def percent(share: float) -> str:

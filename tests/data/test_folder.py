@@ -377,6 +377,27 @@ def test_split_without_a_choice(make, folders, split):
     assert (data.split, data.splits) == (split, tuple(sorted(folders)))
 
 
+def test_splits_within_the_folders(make, save):
+    """images/SPLIT/NAME, the habit of detectors, and Cityscapes' images/SPLIT/CITY/NAME."""
+    root = make(names=("train/a", "val/b", "val/c"))
+    assert list(Folder(root).ids) == ["b", "c"]
+    assert list(Folder(root, "train").ids) == ["a"]
+    _one_line_error(root, "'vall'; did you mean val", root, "vall")
+    shutil.rmtree(root / "labels" / "val")
+    _one_line_error(root, "has neither", root)
+
+
+def test_clips_that_may_be_splits(make):
+    root = make(names=("one/a", "two/b"))
+    _one_line_error(root, 'or say group = "folder"', root)
+
+
+def test_splits_of_clips_within_the_folders(make):
+    root = make('group = "folder"', names=("train/ulm/a", "val/bonn/b", "val/jena/c"))
+    data = Folder(root)
+    assert (data.split, list(data.ids), list(data.groups)) == ("val", ["bonn/b", "jena/c"], ["bonn", "jena"])
+
+
 def test_suffixes(make, save):
     """Cityscapes' habit: names share what comes before a suffix, and other files lie beside the labels."""
     root = make('suffix = {images = "_leftImg8bit.png", labels = "_gtFine_labelIds"}')

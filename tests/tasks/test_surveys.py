@@ -11,7 +11,6 @@ from robustbench_seg.tasks.surveys import (
     Survey,
     VectorSurvey,
     percent,
-    some,
 )
 
 
@@ -98,8 +97,3 @@ def test_a_task_of_a_plugin_counts_images():
 )
 def test_percent(share, text):
     assert percent(share) == text
-
-
-def test_some():
-    assert some("abcdef") == "a, b, c, d and 2 more"
-    assert some("ab") == "a, b"
