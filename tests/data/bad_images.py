@@ -153,6 +153,11 @@ def sparse(path: Path) -> None:
         file.truncate(1 << 40)
 
 
+def folder(path: Path) -> None:
+    path.mkdir()
+    path.with_name("b.png").write_bytes(encoded(PIXELS))
+
+
 def twice(path: Path) -> None:
     for one in (path, path.with_suffix(".png")):
         one.write_bytes(encoded(PIXELS))
@@ -231,7 +236,7 @@ BAD = BOMBS | {
     "mirrored by EXIF": Bad(IMAGE, encoded(PIXELS, exif=exif(2)), "EXIF orientation 2"),
     "dangling link": Bad(IMAGE, lambda path: path.symlink_to("nowhere.png"), "No such file"),
     "link to itself": Bad(IMAGE, lambda path: path.symlink_to("a.png"), "symbolic links"),
-    "folder": Bad(IMAGE, Path.mkdir, "is a folder among files"),
+    "folder": Bad(IMAGE, folder, "is a folder among files"),
     "name that is not UTF-8": Bad("images/\udcff.png", encoded(PIXELS), "no printable Unicode"),
     "name of two lines": Bad("images/b\nc.png", encoded(PIXELS), "no printable Unicode"),
     "two images of a name": Bad("images/a.webp", twice, "has the name of"),
