@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +37,31 @@ def counts(path: Path, value: int = 1000) -> None:
 def save(path: Path, values: np.ndarray) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(values).save(path)
+
+
+def png(width: int, height: int, pixels: bytes, bits: int = 8) -> bytes:
+    """The bytes of an RGB PNG of these header and rows, whether or not they fit."""
+    chunks = [
+        (b"IHDR", struct.pack(">IIBBBBB", width, height, bits, 2, 0, 0, 0)),
+        (b"IDAT", zlib.compress(pixels)),
+        (b"IEND", b""),
+    ]
+    whole = b"\x89PNG\r\n\x1a\n"
+    for kind, data in chunks:
+        whole += struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    return whole
+
+
+def deep(path: Path, first: int) -> None:
+    """A 16-bit RGB PNG whose first channel has one value, which Pillow cannot write."""
+    row = b"\0" + struct.pack(">HHH", first, 0, 0) * WIDTH
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(png(WIDTH, HEIGHT, row * HEIGHT, 16))
+
+
+def colour(path: Path, value: tuple[int, int, int]) -> None:
+    """An image of one colour."""
+    save(path, np.full((*SIZE, 3), value, np.uint8))
 
 
 def text(path: Path, content: object) -> None:
@@ -133,6 +160,50 @@ def mapillary(root: Path) -> None:
     ids(root / "validation" / "labels" / "a0ZL8g.png")
 
 
+def mapillary_v2(root: Path) -> None:
+    mapillary(root)
+    (root / "config.json").rename(root / "config_v2.0.json")
+    (root / "validation" / "v2.0").mkdir()
+    (root / "validation" / "labels").rename(root / "validation" / "v2.0" / "labels")
+
+
+def nyuv2(root: Path) -> None:
+    base = root / "NYUD_MT"
+    text(base / "gt_sets" / "val.txt", "0001\n")
+    picture(base / "images" / "0001.jpg")
+    ids(base / "segmentation" / "0001.png", 1)
+    (base / "depth").mkdir()
+    np.save(base / "depth" / "0001.npy", np.full(SIZE, 2, np.float32))
+
+
+def vkitti2(root: Path) -> None:
+    frames = "Scene20/clone/frames"
+    picture(root / "rgb" / frames / "rgb" / "Camera_0" / "rgb_00000.jpg")
+    colour(root / "classSegmentation" / frames / "classSegmentation" / "Camera_0" / "classgt_00000.png", (100, 60, 100))
+    counts(root / "depth" / frames / "depth" / "Camera_0" / "depth_00000.png")
+
+
+def synthia(root: Path) -> None:
+    base = root / "RAND_CITYSCAPES"
+    picture(base / "RGB" / "0000000.png")
+    deep(base / "GT" / "LABELS" / "0000000.png", 3)
+    deep(base / "Depth" / "Depth" / "0000000.png", 1000)
+
+
+def synthia_sf(root: Path) -> None:
+    base = root / "SYNTHIA-SF" / "SEQ3"
+    picture(base / "RGBLeft" / "0000000.png")
+    colour(base / "GTLeft" / "0000000.png", (1, 0, 0))
+    colour(base / "DepthLeft" / "0000000.png", (0, 9, 0))
+
+
+def carla(root: Path) -> None:
+    text(root / "carla.toml", 'version = "0.9.15"\nfov = 90\n')
+    picture(root / "rgb" / "000123.png")
+    colour(root / "semantic" / "000123.png", (1, 0, 0))
+    colour(root / "depth" / "000123.png", (0, 9, 0))
+
+
 TREES = {
     "folder": folder,
     "camvid": camvid,
@@ -145,5 +216,11 @@ TREES = {
     "acdc": acdc,
     "bdd100k": bdd100k,
     "mapillary": mapillary,
+    "mapillary-v2": mapillary_v2,
+    "nyuv2": nyuv2,
+    "vkitti2": vkitti2,
+    "synthia": synthia,
+    "synthia-sf": synthia_sf,
+    "carla": carla,
 }
 """What writes the tree of a data set into an empty folder, by the data set's name."""

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-import struct
 import tracemalloc
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,7 +18,7 @@ from robustbench_seg.evaluation.spec import DataSpec
 from robustbench_seg.models.base import LoadedModel
 from robustbench_seg.models.registry import MODELS
 from tests.cli import miniatures
-from tests.cli.miniatures import CITY, DRIVE, FINE, TREES, coco_table, counts, ids, picture, text
+from tests.cli.miniatures import CITY, DRIVE, FINE, TREES, coco_table, colour, counts, deep, ids, picture, png, text
 
 USAGE, INPUT = 2, 3
 Change = Callable[[Path], object]
@@ -126,19 +124,6 @@ def not_unicode(root: Path) -> None:
     (root / "images" / "a.png").rename(root / "images" / os.fsdecode(b"a\xff.png"))
 
 
-def huge_png(width: int, height: int) -> bytes:
-    """A PNG whose header claims so many pixels, with a few bytes of them."""
-    chunks = [
-        (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)),
-        (b"IDAT", zlib.compress(bytes(1 << 16))),
-        (b"IEND", b""),
-    ]
-    whole = b"\x89PNG\r\n\x1a\n"
-    for kind, data in chunks:
-        whole += struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-    return whole
-
-
 def huge_array(root: Path) -> None:
     """A depth map whose header claims 20 GB."""
     (root / "depth" / "a.png").unlink()
@@ -155,13 +140,13 @@ def sparse(name: str) -> Change:
 HUGE = {
     "image of 60 000 x 60 000 pixels": (
         "folder",
-        stored("images/a.png", huge_png(60_000, 60_000)),
+        stored("images/a.png", png(60_000, 60_000, bytes(1 << 16))),
         "images/a.png",
         "resize",
     ),
     "label of 60 000 x 60 000 pixels": (
         "camvid",
-        stored("val/labels/0016E5_07959.png", huge_png(60_000, 60_000)),
+        stored("val/labels/0016E5_07959.png", png(60_000, 60_000, bytes(1 << 16))),
         "0016E5_07959.png",
         "resize",
     ),
@@ -218,6 +203,30 @@ CASES = {
     "no night": ("acdc", without("rgb_anon/night"), "rgb_anon/night/val", "unpack rgb_anon_trainvaltest.zip"),
     "no labels of BDD100K": ("bdd100k", without(BDD_LABELS), BDD_LABELS, "unpack"),
     "no config of Mapillary": ("mapillary", without("config.json"), "", "unpack the archive"),
+    "no config of v2.0": ("mapillary-v2", without("config_v2.0.json"), "", "unpack the archive"),
+    "no labels of v2.0": ("mapillary-v2", without("validation/v2.0"), "validation/v2.0/labels", "unpack the archive"),
+    "nothing of NYU": ("nyuv2", without("NYUD_MT"), "", "put nyu_depth_v2_labeled.mat and splits.mat there"),
+    "no labels of NYU": ("nyuv2", without("NYUD_MT/segmentation"), "NYUD_MT/segmentation", "unpack NYUD_MT.tgz"),
+    "no scene of Virtual KITTI": (
+        "vkitti2",
+        without("rgb/Scene20"),
+        "Scene20/clone/frames/rgb/Camera_0",
+        "unpack vkitti_2.0.3_rgb.tar",
+    ),
+    "no depth of some images": (
+        "synthia",
+        emptied("RAND_CITYSCAPES/Depth/Depth"),
+        "Depth/Depth",
+        "unpack SYNTHIA_RAND",
+    ),
+    "no sequence": ("synthia-sf", without("SYNTHIA-SF/SEQ3"), "SYNTHIA-SF/SEQ3/GTLeft", "unpack SYNTHIA-SF.zip"),
+    "no carla.toml": ("carla", without("carla.toml"), "carla.toml", 'such as version = "0.9.15"'),
+    "no labels of CARLA": (
+        "carla",
+        all_of(without("semantic"), without("depth")),
+        "",
+        "put the frames of those cameras",
+    ),
     # empty
     "images empty": ("folder", emptied("images"), "images", "holds no files of a known kind"),
     "labels empty": ("folder", emptied("labels"), "labels", "holds no files of a known kind"),
@@ -312,6 +321,43 @@ CASES = {
         "16-bit grey",
     ),
     "scan cut off": ("kitti-raw", stored(SCAN, bytes(17)), "0000000000.bin", "has 17 bytes"),
+    "class beyond the README": (
+        "synthia",
+        of(deep, "RAND_CITYSCAPES/GT/LABELS/0000000.png", 23),
+        "LABELS/0000000.png",
+        "copy the file of the archive again",
+    ),
+    "labels of 8 bits": (
+        "synthia",
+        of(colour, "RAND_CITYSCAPES/GT/LABELS/0000000.png", (3, 0, 0)),
+        "LABELS/0000000.png",
+        "16",
+    ),
+    "class beyond SYNTHIA-SF": (
+        "synthia-sf",
+        of(colour, "SYNTHIA-SF/SEQ3/GTLeft/0000000.png", (99, 0, 0)),
+        "0.png",
+        "99",
+    ),
+    "colours converted": (
+        "carla",
+        of(colour, "semantic/000123.png", (128, 64, 128)),
+        "000123.png",
+        "without a ColorConverter",
+    ),
+    "colour of no class": (
+        "vkitti2",
+        of(colour, "classSegmentation/Scene20/clone/frames/classSegmentation/Camera_0/classgt_00000.png", (1, 2, 3)),
+        "classgt_00000.png",
+        "[1, 2, 3] that the palette lacks",
+    ),
+    "label beyond the 40": ("nyuv2", of(ids, "NYUD_MT/segmentation/0001.png", 41), "0001.png", "holds label ids 41"),
+    "array of another size": (
+        "nyuv2",
+        lambda root: np.save(root / "NYUD_MT/depth/0001.npy", np.ones((3, 4), np.float32)),
+        "depth/0001.npy",
+        "is 4x3",
+    ),
     # broken or wrong files
     "images that are texts": (
         "mapillary",
@@ -379,6 +425,13 @@ CASES = {
         "depth_unit: must be float",
     ),
     "no unit": ("folder", config(classes='"cityscapes19"'), "dataset.toml", "give metres per count"),
+    "version in words": ("carla", written("carla.toml", 'version = "latest"'), "carla.toml", "must be three numbers"),
+    "field of view of 360": (
+        "carla",
+        written("carla.toml", 'version = "0.9.15"\nfov = 360'),
+        "carla.toml",
+        "from 1 to 179",
+    ),
     # folders and links
     "file for a folder": ("cityscapes", a_file("gtFine/val"), "gtFine/val", "is no folder; unpack gtFine"),
     "file for the root": (
@@ -450,6 +503,9 @@ SPLITS = {
     "without annotations": ("coco", "train", INPUT, "instances_train2017.json"),
     "not listed": ("kitti-raw", "eigen_zhou", INPUT, "splits/eigen_zhou.txt"),
     "of no condition": ("acdc", "dusk/val", USAGE, "known"),
+    "of no weather": ("vkitti2", "val/hail", USAGE, "hail"),
+    "of no sequence": ("synthia-sf", "SEQ7", USAGE, "SEQ7"),
+    "of a recording without splits": ("carla", "town01", INPUT, "town01"),
 }
 
 
