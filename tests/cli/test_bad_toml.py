@@ -35,7 +35,7 @@ DATASETS = {
     "no classes": ("", INPUT, "classes"),
     "an unknown key": ('classes = "cityscapes19"\nvoids = 3\n', INPUT, "voids"),
     "an unknown class set": ('classes = "cityscapes20"\n', INPUT, "cityscapes20"),
-    "a void that is no id": ('classes = "cityscapes19"\nvoid = [300]\n', INPUT, "300"),
+    "a void that is no id": ('classes = "cityscapes19"\nvoid = [70000]\n', INPUT, "70000"),
     "a unit of 0": ('classes = "cityscapes19"\ndepth_unit = 0\n', INPUT, "depth_unit"),
     "labels outside the folder": (
         'classes = "cityscapes19"\n[labels."../../x"]\nclasses = "camvid11"\n',

@@ -27,6 +27,7 @@ COCO_FILE = "annotations/instances_val2017.json"
 VOC_LIST = "VOCdevkit/VOC2012/ImageSets/Segmentation/val.txt"
 SCAN = f"{DRIVE}/velodyne_points/data/0000000000.bin"
 ADE = "ADEChallengeData2016"
+DEEP = "images/{}" + "d/" * 40 + "b.png"
 BDD_IMAGE = "bdd100k/images/10k/val/7d06fefd-f7be05a6.jpg"
 BDD_LABELS = "bdd100k/labels/sem_seg/masks/val"
 BDD_LABEL = f"{BDD_LABELS}/7d06fefd-f7be05a6.png"
@@ -473,21 +474,15 @@ CASES = {
         "semantic/000000_10.png",
         "No such file",
     ),
-    "nested too deep": (
-        "folder",
-        moved("images/a.png", "images/" + "d/" * 40 + "a.png"),
-        "images/d",
-        "is a folder among files",
-    ),
+    "nested too deep": ("folder", of(picture, DEEP.format("")), "images/d", "is a folder among files"),
     "clips nested too deep": (
         "folder",
         all_of(
             config(classes='"cityscapes19"', depth_unit=1.0, group='"folder"'),
-            moved("labels/a.png", "labels/d/a.png"),
-            moved("depth/a.png", "depth/d/a.png"),
-            moved("images/a.png", "images/" + "d/" * 40 + "a.png"),
+            *(moved(f"{part}/a.png", f"{part}/clip/a.png") for part in ("images", "labels", "depth")),
+            of(picture, DEEP.format("clip/")),
         ),
-        "images/d/d",
+        "images/clip/d",
         "keep clips one level deep",
     ),
     "folder without permission": ("kitti", locked("training/image_2"), "training/image_2", "Permission denied"),
