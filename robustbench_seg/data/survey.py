@@ -41,6 +41,8 @@ class DataSurvey:
     @property
     def notes(self) -> list[str]:
         """What may be wrong, each in a line."""
+        if not self.readable:
+            return []
         twins = [f"{twin} = {first}" for twin, first in self.twins.items()]
         return [
             *([f"images of a single colour: {some(self.plain)}"] if self.plain else []),

@@ -53,7 +53,7 @@ class Survey:
     @property
     def summary(self) -> str:
         """All labels in a few words."""
-        return ""
+        return f"{self.images} labels"
 
     @property
     def classes(self) -> Sequence[ClassCount]:

@@ -10,6 +10,7 @@ from PIL import Image
 from robustbench_seg.data.folder import Folder
 from robustbench_seg.data.survey import survey
 from robustbench_seg.report.contact import contact_sheet
+from robustbench_seg.street.dataset import Street
 
 RNG = np.random.default_rng(0)
 COLOURS = "palette = [[200, 0, 0], [0, 200, 0]]\n"
@@ -68,6 +69,13 @@ def test_what_is_wrong(farm, robustseg):
     assert "! semantic: never seen: road, sky" in out
 
 
+def test_nothing_is_said_of_labels_that_were_not_read(farm, robustseg):
+    for name in "abc":
+        (farm / "test" / "labels" / f"{name}.png").write_bytes(b"")
+    code, out, _ = robustseg("data", "check", farm)
+    assert (code, "semantic: nothing was read" in out, "!" in out) == (3, True, False)
+
+
 def test_limit_and_split(farm, robustseg):
     assert "3, of which the first 1 were read" in robustseg("data", "check", farm, "--limit", 1)[1]
     code, _, err = robustseg("data", "check", farm, "--split", "val")
@@ -107,6 +115,14 @@ def test_contact_sheet_shows_images_beside_their_labels(farm):
     areas = [(pixels == colour).all(2).sum() for colour in ((255, 0, 10), *found.dataset.classes.palette)]
     assert areas[0] > 50_000
     np.testing.assert_allclose(areas[1:], areas[0] / 2, rtol=0.05)
+
+
+def test_every_kind_of_label():
+    found = survey(Street(size=(32, 64), length=1, cache=False))
+    assert {key: bool(counted.summary) for key, counted in found.labels.items()} == dict.fromkeys(
+        ("semantic", "depth", "normals", "edges", "instances"), True
+    )
+    assert contact_sheet(found)
 
 
 def test_no_contact_sheet_of_nothing(farm):

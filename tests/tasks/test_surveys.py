@@ -88,7 +88,7 @@ def test_instances():
 
 def test_a_task_of_a_plugin_counts_images():
     survey = added(Survey(), object(), object())
-    assert (survey.images, survey.summary, survey.classes, survey.notes) == (2, "", (), [])
+    assert (survey.images, survey.summary, survey.classes, survey.notes) == (2, "2 labels", (), [])
 
 
 @pytest.mark.parametrize(
