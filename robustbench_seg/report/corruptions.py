@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from robustbench_seg.report.cells import DASH, Cell, Line, Table, doubted, ratio_cell
 from robustbench_seg.report.curves import by_corruption
 from robustbench_seg.report.draw import figure
 from robustbench_seg.report.section import Drawing, FigureFile, Material, Part, Section, drawn
 from robustbench_seg.report.style import Look, looks
+from robustbench_seg.report.tables import by_severity
 from robustbench_seg.report.views import View
 from robustbench_seg.results.corruptions import MEAN
-from robustbench_seg.results.keys import FLOAT, attack_name, severity_of
+from robustbench_seg.results.keys import FLOAT, attack_name
 from robustbench_seg.results.names import attack_title, metric_name, metric_text, short_task_name, task_name
 from robustbench_seg.results.rows import CorruptionRow, Row, unique
 
@@ -74,21 +76,8 @@ def severity_table(
 ) -> Table:
     """One model's corruptions by severity, and what is said of each over all of them."""
     rows = [row for row in view.graded if row.model == model and row.scored == FLOAT]
-    severities = sorted({severity for row in rows if (severity := severity_of(row.attack))})
-    places = {(attack_name(row.attack), severity_of(row.attack)): row for row in rows}
     place = (model, view.dataset, view.task)
     known = {row.corruption: row for row in summaries if (row.model, row.dataset, row.task) == place}
-    lines = [
-        Line(
-            _title(kind),
-            "",
-            (
-                *(cell(places[kind, s]) if (kind, s) in places else Cell("") for s in severities),
-                *_cells(known.get(kind)),
-            ),
-        )
-        for kind in (*unique([attack_name(row.attack) for row in rows]), MEAN)
-    ]
     clean = view.clean(model)
     value = DASH if clean is None or clean.value is None else metric_text(view.task, view.metric, clean.value)
     baseline = next((row.baseline for row in known.values()), model)
@@ -96,7 +85,15 @@ def severity_table(
         f"{model} on {view.dataset}: Q of {metric_name(view.task, view.metric)} by severity, {value} on clean images; "
         f"CE against {baseline}"
     )
-    return Table(caption, "severity", (*map(str, severities), "mean Q", "CE"), tuple(lines))
+    shown = by_severity(caption, rows, cell)
+    kinds = unique([attack_name(row.attack) for row in rows])
+    lines = [
+        replace(line, cells=(*line.cells, *_cells(known.get(kind))))
+        for kind, line in zip(kinds, shown.lines, strict=True)
+    ]
+    blank = (Cell(""),) * len(shown.heads)
+    lines.append(Line(_title(MEAN), "", (*blank, *_cells(known.get(MEAN)))))
+    return replace(shown, heads=(*shown.heads, "mean Q", "CE"), lines=tuple(lines))
 
 
 def means(rows: Sequence[CorruptionRow]) -> list[CorruptionRow]:

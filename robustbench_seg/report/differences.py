@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 from matplotlib.figure import Figure
@@ -15,10 +15,10 @@ from robustbench_seg.report.draw import figure
 from robustbench_seg.report.scores import HALF_TITLE, TITLE, half_text, score_text
 from robustbench_seg.report.section import Drawing, Material, Part, Section, drawn
 from robustbench_seg.report.style import looks
-from robustbench_seg.report.tables import by_epsilon
+from robustbench_seg.report.tables import by_epsilon, by_severity
 from robustbench_seg.report.views import View
 from robustbench_seg.results.differences import PAGE, Difference
-from robustbench_seg.results.keys import CLEAN
+from robustbench_seg.results.keys import CLEAN, severity_of
 from robustbench_seg.results.names import images_text, metric_name, metric_of
 from robustbench_seg.results.pair import RATIO
 from robustbench_seg.results.rows import unique
@@ -83,7 +83,7 @@ def _tables(view: View, differences: Sequence[Difference]) -> list[Table]:
         (f"{HALF_TITLE} of the worst case", [each for each in differences if each.quantity == HALF_EPSILON]),
     )
     tables = [_single_table(f"{caption}, {view.dataset}", numbers) for caption, numbers in singles if numbers]
-    return [*tables, *(_ratio_table(view, pair) for pair in pairs)]
+    return [*tables, *(table for pair in pairs for table in _ratio_tables(view, pair))]
 
 
 def _single_table(caption: str, differences: Sequence[Difference]) -> Table:
@@ -96,12 +96,16 @@ def _single_table(caption: str, differences: Sequence[Difference]) -> Table:
     return Table(caption, "B − A", ("A", "B", "difference", "verdict"), tuple(lines))
 
 
-def _ratio_table(view: View, pair: Sequence[Difference]) -> Table:
-    """ΔQ of one pair by perturbation and epsilon."""
+def _ratio_tables(view: View, pair: Sequence[Difference]) -> Iterator[Table]:
+    """ΔQ of one pair by perturbation and epsilon, and by corruption and severity."""
     a, b = max(each.seeds_a for each in pair), max(each.seeds_b for each in pair)
     trainings = f", means over {b} and {a} trainings" if max(a, b) > 1 else ""
     caption = f"{pair[0].pair} on {view.dataset}: ΔQ of {metric_name(view.task, view.metric)}{trainings}{_over(pair)}"
-    return by_epsilon(caption, pair, view.labels, _with_verdict)
+    graded = [each for each in pair if severity_of(each.attack) is not None]
+    if bounded := [each for each in pair if each not in graded]:
+        yield by_epsilon(caption, bounded, view.labels, _with_verdict)
+    if graded:
+        yield by_severity(caption, graded, _with_verdict)
 
 
 def _with_verdict(difference: Difference | None) -> Cell:

@@ -14,6 +14,7 @@ from robustbench_seg.results.gains import Gain
 from robustbench_seg.results.keys import CLEAN, FLOAT, attack_name, severity_of
 from robustbench_seg.results.names import (
     as_scored,
+    attack_title,
     class_metric_name,
     epsilon_text,
     full_name,
@@ -50,6 +51,21 @@ def by_epsilon(
         for each in ordered
     ]
     return Table(caption, "ε in units of 1/255", tuple(map(epsilon_text, epsilons)), tuple(lines))
+
+
+def by_severity(caption: str, measured: Sequence[_Measured], cell: Callable[[_Measured | None], Cell]) -> Table:
+    """One row per corruption (rounded images apart) and one column per severity."""
+    places = {(attack_name(each.attack), each.scored, severity_of(each.attack)): each for each in measured}
+    severities = sorted({severity for *_, severity in places if severity is not None})
+    lines = [
+        Line(
+            as_scored(attack_title(kind), scored),
+            "",
+            tuple(cell(places.get((kind, scored, severity))) for severity in severities),
+        )
+        for kind, scored in dict.fromkeys(place[:2] for place in places)
+    ]
+    return Table(caption, "severity", tuple(map(str, severities)), tuple(lines))
 
 
 def pivot(view: View, model: str, cell: Callable[[Row | None], Cell] = ratio_cell) -> Table:

@@ -8,13 +8,15 @@ from typing import Any
 import pytest
 
 from robustbench_seg.report import headline, sections
+from robustbench_seg.report.cells import ratio_cell
 from robustbench_seg.report.corruptions import MEANING, section, severity_table, summary_table
 from robustbench_seg.report.page import page
 from robustbench_seg.report.section import Material
-from robustbench_seg.report.tables import cost_tables
+from robustbench_seg.report.tables import by_severity, cost_tables
 from robustbench_seg.report.text import terminal_tables
 from robustbench_seg.report.views import views
 from robustbench_seg.results.findings import Finding
+from robustbench_seg.results.keys import ROUNDED
 from robustbench_seg.results.rows import CorruptionRow, CostRow, Row
 from tests.results.stored_runs import ROW
 
@@ -87,6 +89,15 @@ def test_a_model_has_its_corruptions_by_severity(graded: Graded) -> None:
     assert [cell.main for cell in shown.lines[2].cells] == ["", "", "0.625", "87.5"]
     baseline = severity_table(view, "a", graded.corruption_rows).lines[0].cells[3]
     assert (baseline.main, baseline.small) == ("100", ("the baseline",))
+
+
+def test_rounded_images_have_rows_of_their_own(graded: Graded) -> None:
+    rows = [row for row in graded.rows if row.attack.startswith("fog")][:2]
+    shown = by_severity("", [*rows, replace(rows[1], scored=ROUNDED, ratio=0.25)], ratio_cell)
+    assert [(line.label, *[cell.main for cell in line.cells]) for line in shown.lines] == [
+        ("Fog", "0.500", "0.500"),
+        ("Fog, 8 bit", "–", "0.250"),
+    ]
 
 
 def test_means_are_the_result_of_a_run_of_corruptions(graded: Graded) -> None:
