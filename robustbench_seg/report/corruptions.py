@@ -40,9 +40,9 @@ def section(material: Material) -> Sequence[Section]:
     summaries = material.run.corruption_rows
     parts: list[Part] = []
     for view, files in zip(views, figures(views), strict=True):
-        by_severity = [severity_table(view, model, summaries) for model in unique([row.model for row in view.graded])]
+        every = [severity_table(view, model, summaries) for model in unique([row.model for row in view.graded])]
         parts.append(Part(view.title, files, [_kinds_table(view, summaries)]))
-        parts.append(Part(f"{view.title}: every severity", tables=by_severity, is_open=False))
+        parts.append(Part(f"{view.title}: every severity", tables=every, is_open=False))
     return [Section("corruptions", "Corruptions", "Corruptions", [_READING], parts)]
 
 

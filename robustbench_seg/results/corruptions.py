@@ -94,7 +94,7 @@ def _rows(kinds: _Kinds, baseline: str, reference: _Kinds) -> Iterator[Corruptio
 def _corruption_error(cells: _Severities, reference: _Severities) -> Sample | None:
     if cells.keys() != reference.keys():
         return None
-    if cells == reference:
+    if cells is reference:
         return Sample(1.0)
     samples = [each[severity].error for each in (cells, reference) for severity in cells]
     with np.errstate(divide="ignore", invalid="ignore"):

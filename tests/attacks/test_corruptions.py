@@ -5,6 +5,8 @@ from __future__ import annotations
 import colorsys
 import io
 import itertools
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -145,6 +147,21 @@ def test_weather_is_drawn_by_clip_and_noise_by_image():
     of = {kind: {name for name in NAMES if ATTACKS.get(name).drawn is kind} for kind in Drawn}
     assert of[Drawn.IMAGE] == {"gaussian_noise", "shot_noise", "impulse_noise"}
     assert of[Drawn.CLIP] == {"glass_blur", "motion_blur", "snow", "fog", "elastic_transform"}
+
+
+def test_a_corruption_of_your_own_is_one_method():
+    @dataclass(frozen=True)
+    class Veil(Corruption):
+        levels: ClassVar = (0.1, 0.4)
+
+        def corrupt(self, image, level, draw):
+            return (1 - level) * image + level
+
+    context = AttackContext(flat(0.5)[None], ["a"])
+    assert Veil(severity=2)(context, INFINITY).unique().tolist() == pytest.approx([0.7])
+    assert ((Veil(severity=1)(context, 4.0) - 0.5) * 255).unique().tolist() == pytest.approx([4], rel=1e-4)
+    with pytest.raises(UsageError, match="severity 3 must be from 0 to 2"):
+        Veil()
 
 
 # noise
