@@ -198,7 +198,7 @@ class VectorSurvey(Survey):
 
 
 class InstanceSurvey(Survey):
-    """Instances by class: a mapping with `labels` (K,) ids and `boxes` (K,4) xyxy px, as in a `Sample`."""
+    """Instances by class: a mapping with `labels` (K,) ids and `boxes` (K,4) xyxy px, as in a `Sample`; no crowds."""
 
     unit = "instances"
 
@@ -211,8 +211,10 @@ class InstanceSurvey(Survey):
 
     def count(self, label: Any) -> bool:
         """Count its instances; whether there is one."""
-        counts = np.bincount(np.asarray(label["labels"], np.int64), minlength=VOID + 1)
-        boxes = np.asarray(label["boxes"]).reshape(-1, 4)
+        labels = np.asarray(label["labels"], np.int64)
+        alone = ~np.asarray(label.get("crowd", np.zeros(len(labels))), np.bool_)
+        counts = np.bincount(labels[alone], minlength=VOID + 1)
+        boxes = np.asarray(label["boxes"]).reshape(-1, 4)[alone]
         self._instances += counts
         self._images += counts > 0
         self._flat += int((boxes[:, 2:] <= boxes[:, :2]).any(1).sum())

@@ -79,8 +79,11 @@ def test_vectors():
 
 def test_instances():
     boxes = np.array([[0, 0, 2, 2], [1, 1, 1, 3], [0, 0, 5, 5]], np.float32)
+    boxes = np.concatenate([boxes, boxes])
     none = {"labels": np.zeros(0, np.int64), "boxes": np.zeros((0, 4), np.float32)}
-    survey = added(InstanceSurvey(("person", "car")), {"labels": np.array([1, 1, 255]), "boxes": boxes}, none)
+    crowds = np.arange(6) >= 3
+    some = {"labels": np.array([1, 1, 255, 0, 0, 0]), "boxes": boxes, "crowd": crowds}
+    survey = added(InstanceSurvey(("person", "car")), some, none)
     assert survey.classes == [ClassCount("car", 2, 1)]
     assert survey.summary == "2 instances, 1.0 in an image, of 1 of 2 classes"
     assert survey.notes == ["b has no label at all", "1 of the boxes have no area"]
