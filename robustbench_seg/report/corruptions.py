@@ -66,7 +66,8 @@ def summary_table(rows: Sequence[CorruptionRow]) -> Table:
                 Cell(f"{task_name(row.task).capitalize()} on {row.dataset}: {metric_name(row.task, row.metric)}"),
             ),
         )
-        for row in means(rows)
+        for row in rows
+        if row.corruption == MEAN
     ]
     return Table(_CAPTION, "model", _HEADS, tuple(lines))
 
@@ -75,7 +76,7 @@ def severity_table(
     view: View, model: str, summaries: Sequence[CorruptionRow], cell: Callable[[Row | None], Cell] = ratio_cell
 ) -> Table:
     """One model's corruptions by severity, and what is said of each over all of them."""
-    rows = [row for row in view.graded if row.model == model and row.scored == FLOAT]
+    rows = [row for row in view.graded if row.model == model]
     place = (model, view.dataset, view.task)
     known = {row.corruption: row for row in summaries if (row.model, row.dataset, row.task) == place}
     clean = view.clean(model)
@@ -86,19 +87,15 @@ def severity_table(
         f"CE against {baseline}"
     )
     shown = by_severity(caption, rows, cell)
-    kinds = unique([attack_name(row.attack) for row in rows])
-    lines = [
-        replace(line, cells=(*line.cells, *_cells(known.get(kind))))
-        for kind, line in zip(kinds, shown.lines, strict=True)
+    blank = Cell("")
+    # What is summed up are images as the corruption made them.
+    means = [
+        _cells(known.get(kind)) if scored == FLOAT else (blank, blank)
+        for kind, scored in dict.fromkeys((attack_name(row.attack), row.scored) for row in rows)
     ]
-    blank = (Cell(""),) * len(shown.heads)
-    lines.append(Line(_title(MEAN), "", (*blank, *_cells(known.get(MEAN)))))
+    lines = [replace(line, cells=(*line.cells, *cells)) for line, cells in zip(shown.lines, means, strict=True)]
+    lines.append(Line(_title(MEAN), "", (*[blank] * len(shown.heads), *_cells(known.get(MEAN)))))
     return replace(shown, heads=(*shown.heads, "mean Q", "CE"), lines=tuple(lines))
-
-
-def means(rows: Sequence[CorruptionRow]) -> list[CorruptionRow]:
-    """The rows of the means over all corruptions."""
-    return [row for row in rows if row.corruption == MEAN]
 
 
 def _kinds_table(view: View, summaries: Sequence[CorruptionRow]) -> Table:

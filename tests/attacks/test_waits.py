@@ -1,7 +1,8 @@
 """No attack makes the host wait for the device in its steps: it does so once, where it hands over a result."""
 
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import pytest
 import torch
@@ -123,3 +124,16 @@ def test_an_attack_on_a_gpu_that_is_not_there(worlds, case, monkeypatch):
     with on_a_gpu(worlds(2)) as there:
         attack = runnable(there, case, steps=2)
         assert attack(there.context(attack, case.objective), size(case), case.norm).device.type == DEVICE
+
+
+def test_a_corruption_comes_back_to_a_gpu_that_is_not_there(worlds):
+    @dataclass(frozen=True)
+    class Plain(Corruption):
+        levels: ClassVar = (0, 0, 0)
+
+        def corrupt(self, image, level, draw):
+            assert image.device.type == "cpu"
+            return image
+
+    with on_a_gpu(worlds(2)) as there:
+        assert Plain()(there.context(Plain(), None), float("inf")).device.type == DEVICE

@@ -92,6 +92,10 @@ def test_a_model_has_its_corruptions_by_severity(graded: Graded) -> None:
 
 
 def test_rounded_images_have_rows_of_their_own(graded: Graded) -> None:
+    rounded = [replace(row, scored=ROUNDED) for row in graded.rows if row.attack.startswith("fog")]
+    (view,) = views([*graded.rows, *rounded])
+    first, last = severity_table(view, "b", graded.corruption_rows).lines[0::2]
+    assert [(line.label, line.cells[2].main) for line in (first, last)] == [("Fog", "0.500"), ("Fog, 8 bit", "")]
     rows = [row for row in graded.rows if row.attack.startswith("fog")][:2]
     shown = by_severity("", [*rows, replace(rows[1], scored=ROUNDED, ratio=0.25)], ratio_cell)
     assert [(line.label, *[cell.main for cell in line.cells]) for line in shown.lines] == [
