@@ -1,4 +1,4 @@
-"""Protocols: which attacks with which perturbation budgets, read from TOML; see the `attacks/` folder."""
+"""Protocols: which attacks with which perturbation budgets, and how tasks are measured; TOML in `attacks/`."""
 
 from __future__ import annotations
 
@@ -42,12 +42,16 @@ class AttackPlan:
 
 @dataclass(frozen=True)
 class Protocol:
-    """A named list of attacks, with one line about it and where it comes from."""
+    """A named list of attacks, with one line about it and where it comes from.
+
+    `tasks` are the parameters of tasks, which say how they are measured, by name or kind.
+    """
 
     name: str
     attacks: tuple[AttackPlan, ...]
     summary: str = ""
     source: str = ""
+    tasks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,7 @@ class _File:
     summary: str = ""
     source: str = ""
     attack: tuple[AttackPlan, ...] = ()
+    tasks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.attack:
@@ -69,7 +74,7 @@ class _File:
 def read_protocol(path: Path) -> Protocol:
     """Read a protocol file; InputError (one line: file, key, fix) where it is not one."""
     file = from_table(_File, read_toml(path), str(path))
-    return Protocol(file.name or path.stem, file.attack, file.summary, file.source)
+    return Protocol(file.name or path.stem, file.attack, file.summary, file.source, file.tasks)
 
 
 def _shipped_protocols() -> Iterator[Entry]:

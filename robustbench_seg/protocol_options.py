@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from robustbench_seg.attacks.registry import ATTACKS, attack_title, make_attack
 from robustbench_seg.errors import UsageError
 from robustbench_seg.protocol import DEFAULT_EPSILONS, AttackPlan, Protocol
-from robustbench_seg.tasks.registry import TASKS, load_tasks
+from robustbench_seg.tasks.registry import TASKS, is_task, load_tasks
 
 if TYPE_CHECKING:
     from robustbench_seg.attacks.base import Perturbation
+
+
+SETTING = r"(?P<name>[^.=\[]+(\[[^\]]*\])?)\.(?P<key>[^.=]+)"
+"""How a parameter is named: of an attack, of one variant of it, or of a task."""
 
 
 def from_options(attacks: Sequence[str], epsilons: Sequence[tuple[float, ...]]) -> Protocol:
@@ -56,18 +61,30 @@ def narrow(protocol: Protocol, attacks: Sequence[str], epsilons: Sequence[float]
 def override(protocol: Protocol, settings: Sequence[tuple[str, str, Any]]) -> Protocol:
     """Apply `--set ATTACK.PARAM=VALUE` to all variants of an attack, or to the one that ATTACK[VARIANT] names.
 
-    `norm` and `objectives` count as parameters.
+    `norm` and `objectives` count as parameters. `--set TASK.PARAM=VALUE` is for what is not an attack of the protocol.
     """
     plans = list(protocol.attacks)
     known = _labelled(protocol)
+    tasks = dict(protocol.tasks)
     for attack, key, value in settings:
+        if is_task(attack) and not any(attack in (plan.name, labelled.label) for plan, labelled in known):
+            tasks[attack] = {**tasks.get(attack, {}), key: value}
+            continue
         _refuse_unknown(f"--set {attack}.{key}: the protocol", attack, protocol)
         for i, (plan, labelled) in enumerate(known):
             if attack in (plan.name, labelled.label):
                 plans[i] = _override_one(plans[i], key, value)
     if settings:
         _refuse_equal(plans, [labelled.label for _, labelled in known])
-    return dataclasses.replace(protocol, attacks=tuple(plans))
+    return dataclasses.replace(protocol, attacks=tuple(plans), tasks=tasks)
+
+
+def split_setting(name: str) -> tuple[str, str]:
+    """`NAME.PARAM` or `NAME[VARIANT].PARAM` as the attack or task, and its parameter; UsageError for anything else."""
+    parts = re.fullmatch(SETTING, name)
+    if parts is None:
+        raise UsageError(f"setting {name}: write ATTACK.PARAM or TASK.PARAM, as in pgd.steps or depth.crop")
+    return parts["name"], parts["key"]
 
 
 def _refuse_equal(plans: Sequence[AttackPlan], before: Sequence[str]) -> None:

@@ -23,6 +23,7 @@ from robustbench_seg.evaluation.spec import DataSpec, InMemory, ModelSpec
 from robustbench_seg.models.adapters.checkpoint import adapted
 from robustbench_seg.models.base import DEFAULT_TASK, LoadedModel
 from robustbench_seg.protocol import PROTOCOLS, Protocol
+from robustbench_seg.protocol_options import override, split_setting
 
 OWN_OPTIONS = {name: hint for name, hint in keyword_hints(adapted).items() if name != "classes"}
 """How a module or code is called."""
@@ -38,6 +39,7 @@ def evaluate(
     *,
     tasks: Sequence[str] = (DEFAULT_TASK,),
     classes: Classes | str | None = None,
+    settings: Mapping[str, Any] | None = None,
     out: str | Path | None = None,
     **options: Any,
 ) -> Run:
@@ -54,6 +56,7 @@ def evaluate(
         tasks: the tasks of a plain module; `semantic[NAME]` for one of several segmentations.
         classes: the classes of a plain module's logits, and of pairs' labels; Cityscapes' 19 by default. Those of
             several segmentations are a dict by NAME.
+        settings: parameters of attacks and tasks, as the command's `--set`: `{"pgd.steps": 40, "depth.crop": "garg"}`.
         out: the run folder, which resumes when it is given again; a temporary one by default.
         options: how a module or code is called, as in `load_model` (`normalize`, `weights`, `outputs`, `pad_to`, ...);
             and other fields of `EvaluationConfig`: limit, budget (in minutes), seed, batch_size, device, precision,
@@ -73,10 +76,15 @@ def evaluate(
         raise UsageError(f"protocol is a {type(protocol).__name__}; give a name or a Protocol")
     if out is not None and not isinstance(out, str | Path):
         raise UsageError(f"out={out!r} is a {type(out).__name__}; give a folder")
+    if settings is not None and not isinstance(settings, Mapping):
+        raise UsageError(
+            f"settings={settings!r} is a {type(settings).__name__}; give a dict such as {{'pgd.steps': 40}}"
+        )
+    chosen = PROTOCOLS.get(protocol) if isinstance(protocol, str) else protocol
     config = EvaluationConfig(
         models=[_model(model, tasks, classes, own)],
         datasets=[_data(dataset, tasks, classes)],
-        protocol=PROTOCOLS.get(protocol) if isinstance(protocol, str) else protocol,
+        protocol=override(chosen, [(*split_setting(name), value) for name, value in (settings or {}).items()]),
         in_process=True,
         **options,
     )

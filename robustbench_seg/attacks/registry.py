@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from robustbench_seg.attacks.sources.registry import of_library
 from robustbench_seg.errors import UsageError
-from robustbench_seg.registry import Entry, Registry, built_in, lacking, unknown
+from robustbench_seg.parameters import made
+from robustbench_seg.registry import Entry, Registry, built_in, lacking
 
 if TYPE_CHECKING:
     from robustbench_seg.attacks.base import Perturbation
@@ -81,26 +82,10 @@ ATTACKS: Registry[type[Perturbation]] = Registry(
 def make_attack(name: str, params: Mapping[str, Any]) -> Perturbation:
     """The attack with its parameters set; UsageError where a parameter is unknown or of the wrong type."""
     attack = ATTACKS.get(name)
-    known = {field.name: field for field in dataclasses.fields(attack)}
     for key in params:
         if key in attack.not_set:
             raise UsageError(f"{attack.__name__}.{key} cannot be set: {attack.not_set[key]}")
-        if key not in known:
-            listed = unknown(f"parameter of {attack.__name__}", key, known)
-            raise UsageError(listed if known else f"{attack.__name__} has no parameters, so no '{key}'")
-    return attack(**{key: _coerced(f"{attack.__name__}.{key}", value, known[key]) for key, value in params.items()})
-
-
-def _coerced(where: str, value: Any, field: dataclasses.Field[Any]) -> Any:
-    """A TOML or command-line value as its parameter reads it, by itself or as the type of its default."""
-    if "read" in field.metadata:
-        return field.metadata["read"](value)
-    default, wanted = field.default, type(field.default)
-    if wanted is float and type(value) is int:
-        return float(value)
-    if type(value) is not wanted:
-        raise UsageError(f"{where} = {value!r} must be of type {wanted.__name__}, such as {default!r}")
-    return value
+    return made(attack, params)
 
 
 def attack_title(name: str) -> str:

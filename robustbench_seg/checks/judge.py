@@ -21,6 +21,7 @@ from robustbench_seg.checks.model import ModelCheck
 from robustbench_seg.checks.outputs import (
     EvaluationMode,
     ImagesAreIndependent,
+    OrderIsKept,
     OutputIsDetermined,
     OutputsAreLogits,
     PredictionsMove,
@@ -41,6 +42,7 @@ MODEL_CHECKS: tuple[ModelCheck, ...] = (
     ImagesAreIndependent(),
     OutputsAreLogits(),
     PredictionsMove(),
+    OrderIsKept(),
     PreprocessingFits(),
     GradientsReachWhatMatters(),
     GradientsKeepTheirPromise(),

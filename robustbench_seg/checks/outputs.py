@@ -160,6 +160,31 @@ class PredictionsMove(ModelCheck):
                 yield Problem(text, level="warn")
 
 
+class OrderIsKept(ModelCheck):
+    """Near stays near where depth of unknown scale and shift is aligned with its label: the scale is not negative."""
+
+    name = "reversed"
+    wrong = "Relative depth fits its label with a negative scale"
+    sound = "Relative depth fits its label the right way round"
+    advice = "what is given for inverse depth grows with depth: give --output depth=KEY:inverse for what it is, or not"
+
+    def record(self, probe: Probe) -> Record:
+        """The share of the images in which it is, by task."""
+        context = probe.context
+        how = context.model.depth_align
+        shares = {
+            name: [task.reversed(look.outputs[task.key], look.batch.labels[task.key], how) for look in probe.looks]
+            for name, task in context.tasks.items()
+        }
+        return {"shares": {name: float(np.mean(of_task)) for name, of_task in shares.items()}}
+
+    def problems(self, evidence: Evidence, record: Record) -> Iterator[Problem]:
+        """A warning where it is in any."""
+        for task, share in record["shares"].items():
+            if share > 0:
+                yield Problem(f"{evidence.name}, {task_name(task)}: in {share:.0%} of the images", level="warn")
+
+
 def changed(first: Outputs, second: Outputs, tasks: Mapping[str, Task], images: int | None = None) -> float:
     """The largest difference of two outputs of the first so many images (None: all), as a share of their spread.
 

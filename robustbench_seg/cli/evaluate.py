@@ -180,7 +180,9 @@ def own_options(command: Callable[..., None]) -> Callable[..., None]:
     help="Stop a worker that takes longer over one batch of images, and try again (default: never).",
 )
 @plugin_option
-@click.option("--set", "settings", multiple=True, metavar="ATTACK.PARAM=VALUE", help="Change a parameter of an attack.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="NAME.PARAM=VALUE", help="Change a parameter of an attack or task."
+)
 @click.option("-o", "--out", type=click.Path(path_type=Path), metavar="RUN", help="Run folder; given again it resumes.")
 def evaluate_command(**options: Any) -> None:
     """Evaluate models under attacks and leave a report.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 import json
 from pathlib import Path
@@ -86,8 +85,13 @@ def _read_card(folder: Path) -> str:
 
 def _show_attack(entry: Entry) -> list[str]:
     attack: Any = entry.load()
-    parameters = (f"{field.name} = {field.default!r}" for field in dataclasses.fields(attack))
-    return [*_show_documented(entry), f"norms: {', '.join(attack.norms)}", *parameters]
+    return [*_show_documented(entry), f"norms: {', '.join(attack.norms)}", *_parameters(attack)]
+
+
+def _parameters(cls: type) -> list[str]:
+    from robustbench_seg.parameters import parameters_of
+
+    return [f"{name} = {field.default!r}" for name, field in parameters_of(cls).items()]
 
 
 def _show_network(entry: Entry) -> list[str]:
@@ -106,6 +110,7 @@ def _show_protocol(entry: Entry) -> list[str]:
 
     protocol: Any = entry.load()
     lines = [f"source: {protocol.source}"] if protocol.source else []
+    lines += [f"{name}.{key} = {value}" for name, given in protocol.tasks.items() for key, value in given.items()]
     for plan in protocol.attacks:
         grid = ", ".join(f"{epsilon:g}" for epsilon in plan.epsilons) or "unbounded"
         objectives = ", ".join(plan.objectives) if plan.objectives else "its default objectives"
@@ -119,7 +124,7 @@ def _show_task(entry: Entry) -> list[str]:
     arrows = {True: "higher is better", False: "lower is better", None: "neither is better"}
     metrics = (f"{m.name} [{m.unit or '1'}]: {arrows[m.higher_is_better]}, {m.pooling}" for m in task.metrics)
     group = [f"group: {task.group}"] if task.group else []
-    return [*_show_documented(entry), *group, *metrics]
+    return [*_show_documented(entry), *group, *metrics, *_parameters(task)]
 
 
 _SHOW = {

@@ -14,8 +14,6 @@ from robustbench_seg.errors import InputError, UsageError
 from robustbench_seg.protocol import Epsilon
 from robustbench_seg.strict import convert
 
-_SETTING = re.compile(r"(?P<attack>[^.=\[]+(\[[^\]]*\])?)\.(?P<key>[^.=]+)=(?P<value>.*)", re.DOTALL)
-
 plugin_option = click.option(
     "--plugin",
     "plugins",
@@ -50,14 +48,16 @@ def parse_epsilons(text: str) -> tuple[float, ...]:
 
 
 def parse_setting(text: str) -> tuple[str, str, Any]:
-    """`ATTACK.PARAM=VALUE` or `ATTACK[VARIANT].PARAM=VALUE`.
+    """`ATTACK.PARAM=VALUE`, `ATTACK[VARIANT].PARAM=VALUE` or `TASK.PARAM=VALUE`.
 
     The value is read as TOML where it is (numbers, true, false), else as text.
     """
-    parts = _SETTING.fullmatch(text)
+    from robustbench_seg.protocol_options import SETTING
+
+    parts = re.fullmatch(f"{SETTING}=(?P<value>.*)", text, re.DOTALL)
     if parts is None:
         raise UsageError(f"--set {text}: write ATTACK.PARAM=VALUE, as in --set pgd.steps=10")
-    return parts["attack"], parts["key"], _value(parts["value"])
+    return parts["name"], parts["key"], _value(parts["value"])
 
 
 def parse_grid(text: str) -> tuple[str, list[Any]]:

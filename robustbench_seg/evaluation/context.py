@@ -17,26 +17,33 @@ from robustbench_seg.data.base import Dataset
 from robustbench_seg.evaluation.attack import ConfiguredAttack
 from robustbench_seg.evaluation.batch import Batch, collate, first_sample
 from robustbench_seg.evaluation.host_work import HostWork
+from robustbench_seg.evaluation.meter import Meter
 from robustbench_seg.evaluation.optimize import Execution
 from robustbench_seg.evaluation.plan import Pair
+from robustbench_seg.evaluation.segmenter import Segmenter
 from robustbench_seg.models.base import LoadedModel, restricted
-from robustbench_seg.tasks.base import Outputs, Task
+from robustbench_seg.tasks.base import Outputs, Task, seen_by
 
 
 @dataclass
 class WorkerContext:
-    """The target model in the data set's classes, the tasks measured, and the pair's attacks in the plan's order."""
+    """The target model in the data set's classes, the tasks measured, and the pair's attacks in the plan's order.
+
+    `frozen` are the models that tasks have regions of, by name.
+    """
 
     pair: Pair
     model: LoadedModel
     dataset: Dataset
     execution: Execution
     seed: int
+    frozen: Mapping[str, LoadedModel] = field(default_factory=dict)
     tasks: dict[str, Task] = field(init=False)
     attacks: tuple[ConfiguredAttack, ...] = field(init=False)
     target_model: TargetModel = field(init=False)
     classes: ClassSet = field(init=False)
     folded: bool = field(init=False)
+    segmenters: dict[str, Segmenter] = field(init=False)
     host_work: HostWork = field(init=False)
 
     def __post_init__(self) -> None:
@@ -47,6 +54,7 @@ class WorkerContext:
         needed = restricted(self.model.module, self.pair.tasks)
         module, self.folded = self.execution.prepare(needed, self.first.images)
         execution = self.execution
+        self.segmenters = {name: Segmenter(model, execution.device) for name, model in self.frozen.items()}
         self.host_work = HostWork(execution.device)
         self.target_model = TargetModel(
             module, self.tasks.values(), self.pair.alignment, execution.precision, execution.eot
@@ -69,6 +77,15 @@ class WorkerContext:
             data = {epsilon: artefacts[i, epsilon] for i, epsilon in artefacts if i == index}
             if data:
                 attack.bind({epsilon: self._on_device(load(stored)) for epsilon, stored in data.items()})
+
+    def seen(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the classes (N,H,W) that frozen models see in a batch, by the keys that labels have them under."""
+        return {seen_by(name): segmenter.classes(batch.images) for name, segmenter in self.segmenters.items()}
+
+    def meter(self) -> Meter:
+        """Return what counts from here on the work of all models of the pair."""
+        beside = [segmenter.seeing for segmenter in self.segmenters.values()]
+        return Meter(self.target_model, self.execution.device, beside)
 
     def reference(self, batch: Batch, outputs: Outputs) -> CleanReference:
         """Return what objectives may look at; `outputs` are those of the clean images."""

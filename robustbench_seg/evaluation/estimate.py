@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from robustbench_seg.evaluation.attack import ConfiguredAttack
 from robustbench_seg.evaluation.plan import Plan, WorkItem, share
@@ -50,7 +50,7 @@ class PairCost:
     """What one image of a pair takes, and its `fits` by configuration: their gradients, and forwards in all.
 
     `checks` gives the same of the look at its model for a number of images. `shares_forward`: gradients at the clean
-    images are of the one clean forward.
+    images are of the one clean forward. `frozen` models see every image once, timed as forwards of the pair's model.
     """
 
     def __init__(
@@ -61,6 +61,7 @@ class PairCost:
         shares_forward: bool,
         fits: Mapping[int, tuple[int, int]],
         checks: Callable[[int], tuple[int, int]],
+        frozen: int = 0,
     ) -> None:
         self._attacks = attacks
         self._fits = {configuration: Passes(*counts, 0) for configuration, counts in fits.items()}
@@ -68,13 +69,15 @@ class PairCost:
         self.timing = timing
         self.size = size
         self._shares_forward = shares_forward
+        self._frozen = frozen
         self._known: dict[tuple[int, ...], Passes] = {}
 
     def passes(self, configurations: tuple[int, ...]) -> Passes:
         """Return what one image takes where these configurations are run together."""
         if configurations not in self._known:
             attacks = [self._attacks[index] for index in configurations]
-            self._known[configurations] = _passes(attacks, self._shares_forward)
+            passes = _passes(attacks, self._shares_forward)
+            self._known[configurations] = replace(passes, forwards=passes.forwards + self._frozen)
         return self._known[configurations]
 
     def fit(self, configuration: int) -> tuple[Passes, float]:

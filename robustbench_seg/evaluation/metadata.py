@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from robustbench_seg.evaluation.config import EvaluationConfig
 from robustbench_seg.evaluation.fitting import FITTED
 from robustbench_seg.evaluation.plan import Pair
 from robustbench_seg.evaluation.prepare import PreparedEvaluation
@@ -20,7 +19,6 @@ from robustbench_seg.models.catalogue.card import read_card
 from robustbench_seg.plugins import needed
 from robustbench_seg.protocol_options import caveats
 from robustbench_seg.results.store import SCHEMA, Store
-from robustbench_seg.tasks.registry import load_tasks
 
 
 def metadata(prepared: PreparedEvaluation, intervals: Mapping[str, str], store: Store) -> dict[str, Any]:
@@ -33,9 +31,10 @@ def metadata(prepared: PreparedEvaluation, intervals: Mapping[str, str], store: 
         **provenance(prepared.device),
         "arguments": {"given": dict(config.given), "resolved": _resolved(prepared)},
         "models": [_model_metadata(model, folded) for model in prepared.models],
+        "segmenters": [_model_metadata(model, {}) for model in prepared.segmenters.values()],
         "datasets": [_dataset_metadata(prepared, i) for i in range(len(prepared.datasets))],
         "protocol": asdict(config.protocol) | {"caveats": caveats(config.protocol)},
-        "plugins": needed(prepared.manifest, config.plugins, _measured(config)),
+        "plugins": needed(prepared.manifest, config.plugins, _measured(prepared)),
         "metrics": _metrics_metadata(prepared),
         "intervals": dict(intervals),
         "notes": list(plan.notes),
@@ -51,9 +50,11 @@ def metadata(prepared: PreparedEvaluation, intervals: Mapping[str, str], store: 
     }
 
 
-def _measured(config: EvaluationConfig) -> dict[str, set[str]]:
+def _measured(prepared: PreparedEvaluation) -> dict[str, set[str]]:
     """The names that models, their networks and data sets have in the registries; what is in memory has none."""
+    config = prepared.config
     models = [model for model in config.models if isinstance(model, ModelSpec)]
+    models += map(ModelSpec.parse, prepared.segmenters)
     return {
         "models": {model.name for model in models if model.folder is None and model.own is None},
         "networks": {read_card(Path(model.folder)).architecture.name for model in models if model.folder is not None},
@@ -109,5 +110,5 @@ def _model_metadata(model: LoadedModel, folded: object) -> dict[str, Any]:
 
 def _metrics_metadata(prepared: PreparedEvaluation) -> dict[str, dict[str, str]]:
     """How images are pooled into each metric, by task."""
-    tasks = load_tasks(task for pair in prepared.plan.pairs for task in pair.tasks)
-    return {name: {metric.name: metric.pooling for metric in task.metrics} for name, task in tasks.items()}
+    tasks = [task for pair in prepared.plan.pairs for task in pair.load_tasks().values()]
+    return {task.name: {metric.name: metric.pooling for metric in task.metrics} for task in tasks}

@@ -6,6 +6,7 @@ import re
 import resource
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -19,14 +20,14 @@ _RESET_PEAK = "5"
 
 
 class Meter:
-    """Counts what went through the target model, time and peak memory since the last reading.
+    """Counts what went through the target model and those beside it, time and peak memory since the last reading.
 
     Memory is what is allocated on the GPU `device`, or what this whole process holds in main memory. Threads of one
     process share the mark, and where the system cannot set it back it is the process's peak so far.
     """
 
-    def __init__(self, target_model: TargetModel, device: str) -> None:
-        self._target_model = target_model
+    def __init__(self, target_model: TargetModel, device: str, beside: Sequence[TargetModel] = ()) -> None:
+        self._models = (target_model, *beside)
         self._device = torch.device(device)
         self._mark = self._now()
         self._reset_peak()
@@ -40,7 +41,7 @@ class Meter:
         return Cost(now[0] - before[0], now[1] - before[1], now[2] - before[2], peak)
 
     def _now(self) -> tuple[int, int, float]:
-        cost = self._target_model.cost
+        cost = sum((model.cost for model in self._models), Cost())
         return cost.forwards, cost.backwards, time.perf_counter()
 
     def _peak_mb(self) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -17,7 +17,9 @@ from robustbench_seg.attacks.registry import make_attack
 from robustbench_seg.classes import Alignment, ClassSet, align
 from robustbench_seg.data.base import Dataset
 from robustbench_seg.errors import UsageError
+from robustbench_seg.evaluation.segmenter import load_segmenter
 from robustbench_seg.models.base import LoadedModel
+from robustbench_seg.parameters import changed
 from robustbench_seg.protocol import AttackPlan, Protocol
 from robustbench_seg.protocol_options import caveats, with_variants
 from robustbench_seg.registry import unknown
@@ -26,6 +28,7 @@ from robustbench_seg.results.worst import candidates, chosen_attacks
 from robustbench_seg.tasks.base import OwnLabels, Task
 from robustbench_seg.tasks.names import label_of
 from robustbench_seg.tasks.registry import load_task, load_tasks
+from robustbench_seg.tasks.semantic import Semantic
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class Pair:
     """A model on a data set: what is measured (`tasks`), in which classes, and the attack configurations.
 
     `faster` are the candidates that make its gradients faster, by name, where `--fast` has looked for some. `own` is
-    what tasks that are one of several of a kind are measured against, by name.
+    what tasks with labels or classes of their own are measured against, `parameters` what is set of tasks, by name.
     """
 
     model: int
@@ -44,11 +47,18 @@ class Pair:
     n_images: int
     faster: tuple[str, ...] = ()
     own: Mapping[str, OwnLabels] = field(default_factory=dict)
+    parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def load_tasks(self) -> dict[str, Task]:
-        """The tasks measured, each with the labels and classes that are its own."""
-        tasks = load_tasks(self.tasks)
+        """The tasks measured, each with its parameters, and the labels and classes that are its own."""
+        tasks = load_tasks(self.tasks, self.parameters)
         return {name: task.against(self.own[name]) if name in self.own else task for name, task in tasks.items()}
+
+    @cached_property
+    def segmenters(self) -> tuple[str, ...]:
+        """The frozen models that tasks have regions of, by the name that `-m` would give them."""
+        named = (task.segmenter for task in self.load_tasks().values())
+        return tuple(dict.fromkeys(name for name in named if name))
 
     @cached_property
     def to_run(self) -> tuple[int, ...]:
@@ -119,8 +129,12 @@ def plan_pair(
     protocol: Protocol,
     wanted: Sequence[str] | None,
     limit: int | None,
+    segmenter: Callable[[str], LoadedModel] = load_segmenter,
 ) -> tuple[Pair | None, list[str]]:
-    """One pair's attack configurations, and notes on what is left out; no pair where nothing can be measured."""
+    """One pair's attack configurations, and notes on what is left out; no pair where nothing can be measured.
+
+    `segmenter` gives the frozen model of that name.
+    """
     where = f"{model.name} on {dataset.name}"
     labels = {task: dataset.labels_for(task) for task in model.tasks}
     names = [t for t, label in labels.items() if label and (wanted is None or t in wanted)]
@@ -132,8 +146,11 @@ def plan_pair(
     ]
     if not names:
         return None, [*notes, f"{where}: no task in common, left out"]
-    alignment, own = _joined(names, model, dataset)
-    pair = Pair(*index, tuple(names), alignment, (), len(dataset), own=own)
+    made = load_tasks(names, protocol.tasks)
+    parameters = {name: given for name, task in made.items() if (given := changed(task))}
+    notes += [f"{where}, {name}: {_as_text(given)}" for name, given in parameters.items()]
+    alignment, own = _joined(made, model, dataset, segmenter)
+    pair = Pair(*index, tuple(names), alignment, (), len(dataset), own=own, parameters=parameters)
     tasks = pair.load_tasks()
     notes += dict.fromkeys(_on_all_classes(where, model, tasks, alignment))
     notes += [
@@ -160,15 +177,21 @@ def plan_pair(
 
 
 def _joined(
-    names: Sequence[str], model: LoadedModel, dataset: Dataset
+    tasks: Mapping[str, Task], model: LoadedModel, dataset: Dataset, segmenter: Callable[[str], LoadedModel]
 ) -> tuple[Alignment | None, dict[str, OwnLabels]]:
-    """How classes meet: of all tasks that share them (None without one), and of each that is one of several."""
+    """How classes meet: of all tasks that share them (None without one), and of each that has its own.
+
+    That is one of several of a kind, and one measured in the classes that a frozen model sees.
+    """
     shared: Alignment | None = None
     own = {}
-    for name, task in load_tasks(names).items():
+    for name, task in tasks.items():
         label = dataset.labels_for(name)
         assert label is not None
-        if not label_of(name):
+        if task.segmenter:
+            seen = segmenter(task.segmenter).class_set(Semantic.name)
+            own[name] = OwnLabels(load_task(label).key, align(seen, seen))
+        elif not label_of(name):
             shared = shared or (align(model.classes, dataset.classes) if task.has_classes else None)
         else:
             joined = align(model.class_set(name), dataset.class_set(label)) if task.has_classes else None
@@ -305,6 +328,10 @@ def _refuse_duplicates(protocol: Protocol, configurations: Sequence[AttackConfig
             )
 
 
+def _as_text(parameters: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} = {value}" for key, value in parameters.items())
+
+
 def identity(
     plan: Plan, models: Sequence[LoadedModel], datasets: Sequence[Dataset], protocol: Protocol
 ) -> dict[str, Any]:
@@ -323,7 +350,13 @@ def identity(
         "precision": plan.precision,
         "batch_size": plan.batch_size,
         "threads": plan.threads,
-    }
+    } | _measured_otherwise(plan)
+
+
+def _measured_otherwise(plan: Plan) -> dict[str, Any]:
+    """The parameters of tasks that are not at their defaults, by task; nothing where all are."""
+    tasks = {name: dict(given) for pair in plan.pairs for name, given in pair.parameters.items()}
+    return {"tasks": tasks} if tasks else {}
 
 
 def _configuration_text(pair: Pair, configuration: AttackConfiguration) -> str:

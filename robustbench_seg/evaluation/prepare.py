@@ -49,6 +49,8 @@ from robustbench_seg.models.base import LoadedModel
 from robustbench_seg.registry import described
 from robustbench_seg.results.manifest import PairManifest, RunManifest
 from robustbench_seg.results.store import Store
+from robustbench_seg.tasks.names import kind_of
+from robustbench_seg.tasks.registry import load_tasks
 
 _PIXELS_A_BATCH = 8 * 96 * 192
 _PIXELS_ON_A_GPU = 16 * 1024 * 2048
@@ -101,6 +103,8 @@ class PreparedEvaluation:
             self.identity[FAST] = {name: record["kept"] for name, record in self.fast.items()}
         if config.eot > 1:
             self.identity["eot"] = config.eot
+        if segmenters := self.segmenters:
+            self.identity["segmenters"] = [[name, model.sha256] for name, model in segmenters.items()]
         if self.training:
             self.identity["fitted_on"] = [
                 [self.datasets[d].name, len(images), images.digest] for d, images in self.training.items()
@@ -111,6 +115,11 @@ class PreparedEvaluation:
     def refuse_other(self, folder: Path) -> None:
         """UsageError where the folder holds another run, or more images of this one."""
         refuse_other(folder, self.identity, self.manifest)
+
+    @property
+    def segmenters(self) -> dict[str, LoadedModel]:
+        """The frozen models that tasks have regions of, by name."""
+        return {name: self.workplace.segmenter(name) for pair in self.plan.pairs for name in pair.segmenters}
 
     @property
     def workers(self) -> int:
@@ -187,13 +196,23 @@ class PreparedEvaluation:
 
     def _plan(self, stored: Mapping[str, Any] | None) -> Plan:
         config = self.config
+        load_tasks(config.protocol.tasks, config.protocol.tasks)  # what is set must be known, whatever is measured
         pairs: list[Pair] = []
+        measured: set[str] = set()
         notes = [note for model in self.models for note in model.notes]
         for m, model in enumerate(self.models):
             for d, dataset in enumerate(self.datasets):
-                pair, left_out = plan_pair((m, d), model, dataset, config.protocol, config.tasks, config.limit)
+                pair, left_out = plan_pair(
+                    (m, d), model, dataset, config.protocol, config.tasks, config.limit, self.workplace.segmenter
+                )
                 notes += left_out
+                measured |= {kind for name in (pair.tasks if pair else ()) for kind in (name, kind_of(name))}
                 pairs += [] if pair is None else [pair.quantised() if config.quantise else pair]
+        notes += [
+            f"no {name} is measured here, its parameters change nothing"
+            for name in config.protocol.tasks
+            if name not in measured
+        ]
         if all(len(pair.configurations) == 1 for pair in pairs):
             raise UsageError("nothing to evaluate: " + ("; ".join(notes) or "no task measured here is attacked"))
         batch = config.batch_size or (int(stored["batch_size"]) if stored else self._batch_size(pairs))
@@ -247,7 +266,7 @@ class PreparedEvaluation:
                 shares_forward = how.precision == "fp32" and how.eot == 1 and not how.graphs
                 checks = partial(check_work, pair, self.plan.batch_size)
                 timing, size = self._timing(context), measure_size(context)
-                return PairCost(context.attacks, timing, size, shares_forward, fits, checks)
+                return PairCost(context.attacks, timing, size, shares_forward, fits, checks, len(pair.segmenters))
         except RobustsegError:
             raise
         except (Exception, SystemExit) as error:
@@ -286,7 +305,7 @@ class PreparedEvaluation:
         classes = pair.alignment.classes if pair.alignment else dataset.classes
         own = {name: own.alignment.classes.names for name, own in pair.own.items() if own.alignment}
         name = self.models[pair.model].name
-        return PairManifest(name, dataset.name, pair.tasks, classes.names, pair.configurations, own)
+        return PairManifest(name, dataset.name, pair.tasks, classes.names, pair.configurations, own, pair.parameters)
 
 
 def _first_of(dataset: Dataset, count: int) -> str:

@@ -12,7 +12,6 @@ from robustbench_seg.checks.probe import Probe, scope_of
 from robustbench_seg.evaluation.batch import Batch
 from robustbench_seg.evaluation.context import WorkerContext
 from robustbench_seg.evaluation.memory import enough_memory
-from robustbench_seg.evaluation.meter import Meter
 from robustbench_seg.evaluation.plan import Pair, Plan
 from robustbench_seg.evaluation.worker import read
 from robustbench_seg.evaluation.workplace import Workplace
@@ -75,7 +74,7 @@ def first_batches(context: WorkerContext, count: int, size: int) -> list[Batch]:
 def _record(check: ModelCheck, probe: Probe) -> dict[str, Any]:
     """What a check saw, or why it could see nothing, and what that cost beyond the checks before it."""
     context = probe.context
-    meter = Meter(context.target_model, context.execution.device)
+    meter = context.meter()
     try:
         with enough_memory("a model was checked"), context.target_model.frozen():
             record = dict(check.record(probe))

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,7 @@ class Scorer:
             "snr_db": size.snr_db,
             "is_known": torch.stack([finite(output) for output in outputs.values()]).all(0),
             "outcome": _outcome(adversarial_loss, outputs),
-            "raw": raw_statistics(batch, outputs, context.tasks, context.classes, context.model.depth_align),
+            "raw": raw_statistics(self._labelled, outputs, context.tasks, context.classes, context.model.depth_align),
         }
         if adversarial_loss is not None:
             measured["attackable"] = adversarial_loss.attackable
@@ -103,6 +104,12 @@ class Scorer:
         # Nothing else may keep them on the device until the host gets to it.
         pictured = (images, outputs) if self._has_pictures(cell) else None
         return context.host_work.submit(lambda: self._records(cell, arrival.wait(), skips, pictured))
+
+    @cached_property
+    def _labelled(self) -> Batch:
+        """The batch with what frozen models see in the clean images, whatever the images that are scored."""
+        batch = self._batch
+        return replace(batch, labels={**batch.labels, **self._context.seen(batch)})
 
     def _has_pictures(self, cell: Cell) -> bool:
         is_drawn = cell.is_drawn and any(index in self._pictures.panels for index in self._batch.indices)

@@ -183,7 +183,7 @@ class AttackSweep:
         return key, Cell(attack.configuration, epsilon).is_drawn
 
     def _meter(self) -> Meter:
-        return Meter(self.context.target_model, self.context.execution.device)
+        return self.context.meter()
 
     def _forget(self) -> None:
         """Free memory."""

@@ -11,6 +11,7 @@ from robustbench_seg.evaluation.context import WorkerContext
 from robustbench_seg.evaluation.memory import enough_memory
 from robustbench_seg.evaluation.optimize import Execution
 from robustbench_seg.evaluation.plan import Pair
+from robustbench_seg.evaluation.segmenter import load_segmenter
 from robustbench_seg.models.base import LoadedModel
 
 
@@ -22,6 +23,7 @@ class Workplace:
         self._execution = execution
         self._models: dict[int, LoadedModel] = {}
         self._datasets: dict[int, Dataset] = {}
+        self._segmenters: dict[str, LoadedModel] = {}
         self._contexts: dict[tuple[int, int], WorkerContext] = {}
 
     def model(self, index: int) -> LoadedModel:
@@ -37,6 +39,13 @@ class Workplace:
             self._datasets[index] = self._config.datasets[index].load()
         return self._datasets[index]
 
+    def segmenter(self, name: str) -> LoadedModel:
+        """Return the frozen model of that name, which says what regions are; UsageError where it cannot."""
+        if name not in self._segmenters:
+            with enough_memory("a model was loaded"):
+                self._segmenters[name] = load_segmenter(name)
+        return self._segmenters[name]
+
     def name(self, pair: Pair) -> str:
         """Return what a pair is called."""
         return f"{self.model(pair.model).name} on {self.dataset(pair.dataset).name}"
@@ -50,8 +59,9 @@ class Workplace:
     def opened(self, pair: Pair, execution: Execution) -> WorkerContext:
         """Return a new context of a pair, run in another way; InputError where memory runs out."""
         model, dataset = self.model(pair.model), self.dataset(pair.dataset)
+        frozen = {name: self.segmenter(name) for name in pair.segmenters}
         with enough_memory(f"model '{model.name}' was put on {execution.device}"):
-            return WorkerContext(pair, model, dataset, execution, self._config.seed)
+            return WorkerContext(pair, model, dataset, execution, self._config.seed, frozen)
 
     def keep(self, context: WorkerContext) -> None:
         """Take a context as that of its pair."""

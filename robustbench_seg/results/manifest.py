@@ -13,7 +13,8 @@ from robustbench_seg.results.keys import FLOAT, AttackConfiguration
 class PairManifest:
     """One pair by name: the tasks measured, the names of the classes scored in, the configurations and their grids.
 
-    `own_classes` are those of tasks that are scored in others than `classes`, by task.
+    `own_classes` are those of tasks that are scored in others than `classes`, `parameters` those of tasks that were set
+    to others than their defaults, by task.
     """
 
     model: str
@@ -22,6 +23,7 @@ class PairManifest:
     classes: tuple[str, ...]
     configurations: tuple[AttackConfiguration, ...]
     own_classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def classes_of(self, task: str) -> tuple[str, ...]:
         """The names of the classes that a task is scored in."""
@@ -52,6 +54,7 @@ class RunManifest:
                 tuple(pair["classes"]),
                 tuple(map(_configuration, pair["configurations"])),
                 {task: tuple(names) for task, names in pair.get("own_classes", {}).items()},
+                pair.get("parameters", {}),
             )
             for pair in value["pairs"]
         )

@@ -137,5 +137,6 @@ def _conditions(place: _Place, task: str) -> dict[str, object]:
         "they were measured on other images": (list(manifest.ids[key.dataset]), fingerprint),
         "their images are grouped otherwise": list(manifest.groups[key.dataset]),
         "their runs have other seeds": manifest.seed,
+        "their task had other parameters": results.pair.parameters.get(task, {}),
         "they were scored in other classes": results.pair.classes_of(task) if results.tasks[task].has_classes else None,
     }

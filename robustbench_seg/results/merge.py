@@ -100,9 +100,11 @@ def _findings(runs: Sequence[Run], names: Sequence[str]) -> list[Finding]:
 
 
 def _differences(infos: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Warnings where runs are not comparable: other images of a data set, another seed or precision."""
+    """Warnings where runs are not comparable: other images of a data set, parameters of tasks, seed or precision."""
+    measured = [{"parameters": info.get("identity", {}).get("tasks") or "the defaults"} for info in infos]
     datasets = [dataset for info in infos for dataset in info.get("datasets", [])]
     warnings = [_warning("{}", infos, key) for key in ("seed", "precision")]
+    warnings.append(_warning("the {} of tasks", measured, "parameters"))
     for name in unique([dataset["name"] for dataset in datasets]):
         same = [dataset for dataset in datasets if dataset["name"] == name]
         warnings += [

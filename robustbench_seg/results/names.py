@@ -28,7 +28,7 @@ def short_task_name(task: str) -> str:
 
 def metric_of(task: str, metric: str) -> Metric:
     """What a task declares of a metric; the name alone where it is unknown (a plugin that is missing)."""
-    known = load_task(task).metrics if is_task(task) else ()
+    known = load_task(task).every_metric if is_task(task) else ()
     return next((each for each in known if each.name == metric), Metric(metric, metric, None, "", ""))
 
 

@@ -101,7 +101,7 @@ class PairResults:
     @cached_property
     def tasks(self) -> Mapping[str, Task]:
         """Load the tasks measured."""
-        return load_tasks(self.pair.tasks)
+        return load_tasks(self.pair.tasks, self.pair.parameters)
 
     @cached_property
     def clean(self) -> StoredCell:

@@ -121,8 +121,11 @@ class Task(ABC):
     of its model output and label, `group` says whether it counts as semantic or geometric (None: as neither), `metrics`
     lists what it reports, `curve` names the metric Q is drawn of, `raw` the losses it is made of (one with the task's
     own name where it is empty), `has_classes` whether it predicts classes of a class set, `reads` the other tasks whose
-    labels `statistics` looks at where the data set has them, `label_rule` how a label is read and follows its image
-    through augmentation.
+    labels `statistics` looks at where the data set has them, `segmenter` a frozen model, as `-m` names it, whose
+    classes of the clean images it looks at (see `seen_by`; empty: none), `label_rule` how a label is read and follows
+    its image through augmentation.
+
+    A task that is a dataclass has its fields as parameters, each with a default: `--set TASK.PARAM=VALUE`.
 
     A model may have several tasks of one kind: `called` makes one with its own name and output, `against` says which
     labels and classes it alone has.
@@ -137,6 +140,7 @@ class Task(ABC):
     raw: ClassVar[tuple[RawLoss, ...]] = ()
     has_classes: ClassVar[bool] = False
     reads: tuple[str, ...] = ()
+    segmenter: str = ""
     label_rule: ClassVar[LabelRule]
     attack_losses: ClassVar[Mapping[str, AttackLoss]] = {}
     own: OwnLabels | None = None
@@ -254,6 +258,10 @@ class Task(ABC):
     def valid(self, label: Any) -> Tensor:
         """Which images (N,) have at least one valid label element."""
 
+    def reversed(self, output: Any, label: Any, how: str) -> float:
+        """The share of the images in which `rescaling` turns the order of the values round, as none should be."""
+        return 0.0
+
     def rescaling(self, output: Any, label: Any, how: str) -> Callable[[Any], Any]:
         """What brings outputs of a model without units to the label's, judged by one of them; by default nothing.
 
@@ -323,9 +331,19 @@ class Task(ABC):
         """The same for the label."""
         return None
 
+    @property
+    def every_metric(self) -> tuple[Metric, ...]:
+        """What it reports with any of its parameters; by default `metrics`."""
+        return self.metrics
+
     def metric(self, name: str) -> Metric:
         """The metric of that name; KeyError where the task has none."""
         return {metric.name: metric for metric in self.metrics}[name]
+
+
+def seen_by(segmenter: str) -> str:
+    """The key under which labels hold the classes (N,H,W) that a frozen model sees in the clean images."""
+    return f"seen by {segmenter}"
 
 
 def rescaled(task: Task, outputs: Outputs, labels: Labels, how: str) -> Outputs:

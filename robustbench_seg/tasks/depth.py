@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from robustbench_seg.classes import ClassSet
+from robustbench_seg.errors import UsageError
 from robustbench_seg.lazy import Tensor, torch
+from robustbench_seg.registry import unknown
 from robustbench_seg.tasks.base import Floats, LossSettings, Metric, Pixels
 from robustbench_seg.tasks.dense import USUAL_OUTPUTS
-from robustbench_seg.tasks.depth_align import ALIGNMENTS
-from robustbench_seg.tasks.depth_losses import LOSSES, MAX_DEPTH, MIN_DEPTH, is_labelled
+from robustbench_seg.tasks.depth_align import ALIGNMENTS, Counted
+from robustbench_seg.tasks.depth_crop import CROPS, WHOLE, within
+from robustbench_seg.tasks.depth_losses import LOSSES, MAX_DEPTH, MIN_DEPTH
 from robustbench_seg.tasks.depth_training import TRAINING_LOSSES
 from robustbench_seg.tasks.masked import masked_mean
 from robustbench_seg.tasks.regions import POOLING, RegionTask
@@ -23,11 +27,18 @@ NEAR, FAR = 0.5, 100.0
 """Metres at 0 and 1 of the normalised depth that networks predict; the scale between is logarithmic."""
 
 
+@dataclass(eq=False)
 class Depth(RegionTask):
     """Depth (N,H,W) in metres against labels (N,H,W) in metres with invalid 0.
 
-    Pixels with 1e-3 < label < 80 m count; predictions are clamped to that range before the metrics.
-    RMSE is the mean of per-image RMSE (Guizilini 2020 and AT/DT pool it so; other papers differ).
+    Pixels with `min_depth` < label < `max_depth` within the crop count; predictions are clamped to that range before
+    the metrics. RMSE is the mean of per-image RMSE by default (Guizilini 2020 and AT/DT pool it so; other papers
+    differ).
+
+    Args:
+        regions, class_average, pooling: see `RegionTask`.
+        min_depth, max_depth: the range in metres.
+        crop: which part of the image counts: one of `CROPS`.
     """
 
     name = "depth"
@@ -51,13 +62,27 @@ class Depth(RegionTask):
     label_rule = MapRule("float32", 0.0, zoomed=lambda label, zoom: label / zoom)
     errors = ("abs_rel", "sq_rel", "squared", "squared_log", "delta1", "delta2", "delta3")
 
+    min_depth: float = MIN_DEPTH
+    max_depth: float = MAX_DEPTH
+    crop: str = WHOLE
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.min_depth < self.max_depth < math.inf:
+            raise UsageError(
+                f"{self.name}: min_depth {self.min_depth:g} and max_depth {self.max_depth:g} are no range; "
+                "give metres with 0 < min_depth < max_depth"
+            )
+        if self.crop not in CROPS:
+            raise UsageError(unknown(f"crop of {self.name}", self.crop, CROPS))
+
     def implausible(self, metric: str, value: float, num_classes: int) -> str:
         """A relative error above 1."""
         return "worse than predicting 0 m everywhere" if metric == "abs_rel" and value > 1 else ""
 
     def saturation(self, output: Tensor, label: Tensor) -> float:
         """The share of labelled pixels at the least, or at the largest depth that is predicted or counts."""
-        values = output[is_labelled(label)].clamp(MIN_DEPTH, MAX_DEPTH)
+        values = output[self.valid_pixels(label)].clamp(self.min_depth, self.max_depth)
         ends = [float((values == end).float().mean()) for end in (values.min(), values.max())] if len(values) else [0.0]
         return max(ends)
 
@@ -67,7 +92,7 @@ class Depth(RegionTask):
 
     def loss(self, output: Tensor, label: Tensor) -> Tensor:
         """RMSE in metres over an image's valid pixels (UniNet 2021 trains and attacks depth with it)."""
-        return _root(masked_mean((output - label).square(), is_labelled(label)))
+        return _root(masked_mean((output - label).square(), self.valid_pixels(label)))
 
     def distance(self, output: Tensor, target: Tensor) -> Tensor:
         """RMSE over all pixels, in whatever unit the two have."""
@@ -78,16 +103,25 @@ class Depth(RegionTask):
         return _within_a_quarter
 
     def valid_pixels(self, label: Tensor) -> Tensor:
-        """Pixels within the range of depths."""
-        return is_labelled(label)
+        """Pixels within the range of depths and the crop."""
+        return within(CROPS[self.crop], (label > self.min_depth) & (label < self.max_depth))
+
+    def ascended(self, loss: str, progress: float) -> Callable[[Tensor, Tensor], Tensor]:
+        """One of `attack_losses`, over the pixels that count; berHu's threshold is of their errors too."""
+        form = super().ascended(loss, progress)
+        return lambda output, label: form(output, torch.where(self.valid_pixels(label), label, 0.0))
 
     def rescaling(self, output: Tensor, label: Tensor, how: str) -> Callable[[Tensor], Tensor]:
         """One of `ALIGNMENTS`."""
-        return ALIGNMENTS[how].fit(output, label)
+        return ALIGNMENTS[how].fit(output, self._counted(label))
+
+    def reversed(self, output: Tensor, label: Tensor, how: str) -> float:
+        """Where the scale of relative depth is negative."""
+        return float(ALIGNMENTS[how].reversed(output, self._counted(label)).double().mean())
 
     def pixel_errors(self, output: Tensor, label: Tensor) -> Sequence[Tensor]:
         """Relative, squared and logarithmic errors, and whether the ratio is within 1.25, 1.25², 1.25³."""
-        truth, predicted = label.double(), output.double().clamp(MIN_DEPTH, MAX_DEPTH)
+        truth, predicted = label.double(), output.double().clamp(self.min_depth, self.max_depth)
         error = (predicted - truth).abs()
         ratio = torch.maximum(predicted / truth, truth / predicted)
         return [
@@ -124,6 +158,9 @@ class Depth(RegionTask):
         coloured = (np.asarray(colormaps["magma"](nearness))[..., :3] * 255).round().astype(np.uint8)
         coloured[metres <= 0] = 0
         return coloured
+
+    def _counted(self, label: Tensor) -> Counted:
+        return Counted(label, self.valid_pixels(label), self.max_depth)
 
 
 def _within_a_quarter(first: Tensor, second: Tensor) -> Tensor:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Literal, get_args
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,41 +14,61 @@ from robustbench_seg import transfer
 from robustbench_seg.classes import ClassSet
 from robustbench_seg.errors import UsageError
 from robustbench_seg.lazy import Tensor, torch
+from robustbench_seg.registry import unknown
 from robustbench_seg.tasks.base import (
     Floats,
     Labels,
+    Metric,
     Outputs,
     Pixels,
     RawStatistics,
     Statistics,
     Values,
     by_row,
+    class_mean,
     quotient,
+    seen_by,
     stack,
-    weighted_mean,
 )
 from robustbench_seg.tasks.dense import DenseTask
+from robustbench_seg.tasks.pooling import IMAGE, POOLINGS
 from robustbench_seg.tasks.semantic import Semantic
 
-POOLING = "mean over images of the per-image value"
-Regions = Literal["label", "prediction"]
+POOLING = POOLINGS[IMAGE].text
+LABEL, PREDICTION = "label", "prediction"
 
 
+@dataclass(eq=False)
 class RegionTask(DenseTask):
     """A dense task whose pixels have errors; `errors` are their names.
 
     Args:
-        regions: what classes a pixel belongs to: the semantic `label`'s, or those of the model's own segmentation
-            (`prediction`), whose values under attack are over what is then predicted (Guizilini 2020, without attack).
+        regions: which class a pixel belongs to: that of the semantic `label`; of a frozen model, as `-m` names it, in
+            the clean image (Guizilini 2020), so that no attack moves the regions; or of the model's own segmentation
+            (`prediction`), under attack of what it then predicts.
+        class_average: report also the mean over the classes of every metric (Guizilini 2020, table 2).
+        pooling: how the pixels of all images are pooled: one of `POOLINGS`.
     """
 
     errors: ClassVar[tuple[str, ...]]
 
-    def __init__(self, regions: Regions = "label") -> None:
-        if regions not in get_args(Regions):
-            raise UsageError(f"{self.name}: regions '{regions}' must be {' or '.join(get_args(Regions))}")
-        self.regions = regions
-        self.reads = (Semantic.name,) if regions == "label" else ()
+    regions: str = LABEL
+    class_average: bool = False
+    pooling: str = IMAGE
+
+    def __post_init__(self) -> None:
+        if self.pooling not in POOLINGS:
+            raise UsageError(unknown(f"pooling of {self.name}", self.pooling, POOLINGS))
+        self.reads = (Semantic.name,) if self.regions == LABEL else ()
+        self.segmenter = "" if self.regions in (LABEL, PREDICTION) else self.regions
+        own = [replace(metric, pooling=POOLINGS[self.pooling].text) for metric in type(self).metrics]
+        self.metrics = (*own, *(map(_average, own) if self.class_average else ()))
+
+    @property
+    def every_metric(self) -> tuple[Metric, ...]:
+        """Those of all pixels, and the averages over classes."""
+        own = type(self).metrics
+        return (*own, *map(_average, own))
 
     @abstractmethod
     def pixel_errors(self, output: Tensor, label: Tensor) -> Sequence[Tensor]:
@@ -71,24 +92,32 @@ class RegionTask(DenseTask):
         return {"sums": torch.stack([self._sums(*image, num_classes) for image in images])}
 
     def scored(self, statistics: Sequence[Statistics]) -> npt.NDArray[np.bool_]:
-        """Semantic classes with a valid pixel."""
+        """Classes with a valid pixel."""
         return np.asarray(stack(statistics, "sums")[:, :-1, -1].sum(0) > 0)
 
     def values(self, statistics: Sequence[Statistics], weights: Floats, scored: npt.NDArray[np.bool_]) -> Values:
         """Every metric; per class the same over the pixels of that class."""
-        sums = stack(statistics, "sums")
-        means = quotient(sums[..., :-1], sums[..., -1:])
-        table = self.image_values(dict(zip(self.errors, np.moveaxis(means, -1, 0), strict=True)))
-        pooled = {metric.name: weighted_mean(table[metric.name], weights) for metric in self.metrics}
-        return by_row(pooled, scored)
+
+        def metrics(sums: Floats) -> Mapping[str, Floats]:
+            means = quotient(sums[..., :-1], sums[..., -1:])
+            table = self.image_values(dict(zip(self.errors, np.moveaxis(means, -1, 0), strict=True)))
+            return {metric.name: table[metric.name] for metric in type(self).metrics}
+
+        values = by_row(POOLINGS[self.pooling].pool(stack(statistics, "sums"), weights, metrics), scored)
+        if not self.class_average:
+            return values
+        averages = {_average(self.metric(name)).name: class_mean(of) for name, of in values.classes.items()}
+        return Values({**values.overall, **averages}, values.classes)
 
     def draw_label(self, label: Tensor, i: int, image: Tensor, classes: ClassSet) -> Pixels | None:
         """A label is drawn as an output."""
         return self.draw_output(label, i, image, classes)
 
     def _classes(self, outputs: Outputs, labels: Labels) -> Tensor | None:
-        if self.regions == "label":
+        if self.regions == LABEL:
             return labels.get(Semantic.key)
+        if self.segmenter:
+            return labels.get(seen_by(self.segmenter))
         logits = outputs.get(Semantic.key)
         return None if logits is None else Semantic().prediction(logits)
 
@@ -100,6 +129,12 @@ class RegionTask(DenseTask):
             return _added(_table(self.pixel_errors(output, label)), named, num_classes)
         table = _table(self.pixel_errors(*(torch.where(known, x, 1.0) for x in (output, label))))
         return _multiplied(torch.where(known[..., None], table, 0.0), torch.where(known, named, -1), num_classes)
+
+
+def _average(metric: Metric) -> Metric:
+    """The mean over classes of a metric's values of each."""
+    pooling = f"mean over classes of the {metric.pooling}"
+    return replace(metric, name=f"class_{metric.name}", title=f"{metric.title}, class average", pooling=pooling)
 
 
 def _table(errors: Sequence[Tensor]) -> Tensor:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from robustbench_seg.parameters import made
 from robustbench_seg.registry import Registry, built_in, lacking
 from robustbench_seg.tasks.names import kind_of, label_of
 
@@ -58,12 +59,16 @@ def attack_losses() -> dict[str, str]:
     return {name: loss.title for task in load_tasks(TASKS).values() for name, loss in task.attack_losses.items()}
 
 
-def load_tasks(names: Iterable[str]) -> dict[str, Task]:
-    """Task objects by name; UsageError for an unknown one."""
-    return {name: load_task(name) for name in names}
+def load_tasks(names: Iterable[str], parameters: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, Task]:
+    """Task objects by name, with the parameters given by name or by kind; UsageError for an unknown one."""
+    given = parameters or {}
+    return {name: load_task(name, {**given.get(kind_of(name), {}), **given.get(name, {})}) for name in names}
 
 
-def load_task(name: str) -> Task:
-    """A task object by its name, that of a kind or of one of several of a kind; UsageError for an unknown kind."""
-    task = TASKS.get(kind_of(name))()
+def load_task(name: str, parameters: Mapping[str, Any] | None = None) -> Task:
+    """A task object by its name, that of a kind or of one of several of a kind, with its parameters set.
+
+    UsageError for an unknown kind or parameter, or a value of the wrong type.
+    """
+    task = made(TASKS.get(kind_of(name)), parameters or {})
     return task.called(label_of(name)) if label_of(name) else task
