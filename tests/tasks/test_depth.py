@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from robustbench_seg.errors import UsageError
 from robustbench_seg.tasks.depth import Depth
-from robustbench_seg.tasks.depth_align import median_ratio
+from robustbench_seg.tasks.depth_align import Counted, median_ratio
 
 TASK = Depth()
 CLASSES = 4
@@ -194,7 +193,8 @@ def test_median_ratio_brings_the_medians_together(scene):
     prediction = np.abs(prediction)
     label[1] = 0
     output = torch.from_numpy(prediction).requires_grad_(True)
-    ratio = median_ratio(output, torch.from_numpy(label))
+    truth = torch.from_numpy(label)
+    ratio = median_ratio(output, Counted(truth, TASK.valid_pixels(truth)))
     assert not ratio.requires_grad
     assert ratio[1] == 1
     for i in (0, 2, 3, 4):
@@ -232,5 +232,6 @@ def test_regions_by_prediction_are_those_by_a_label_that_says_the_same(scene):
 def test_what_is_read_beside_its_own_label():
     assert TASK.reads == ("semantic",)
     assert Depth(regions="prediction").reads == ()
-    with pytest.raises(UsageError, match="regions 'somewhere' must be label or prediction"):
-        Depth(regions="somewhere")
+    assert not TASK.segmenter
+    assert not Depth(regions="prediction").segmenter
+    assert Depth(regions="a-model").segmenter == "a-model"

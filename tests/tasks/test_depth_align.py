@@ -6,10 +6,14 @@ import torch
 
 from robustbench_seg.errors import UsageError
 from robustbench_seg.tasks.depth import Depth
-from robustbench_seg.tasks.depth_align import ALIGNMENTS, alignment_of, scale_and_shift
+from robustbench_seg.tasks.depth_align import ALIGNMENTS, Counted, alignment_of, scale_and_shift
 
 TASK = Depth()
 SHAPE = (3, 6, 7)
+
+
+def counted(label):
+    return Counted(label, TASK.valid_pixels(label))
 
 
 @pytest.fixture
@@ -27,7 +31,7 @@ def generator():
 
 def test_scale_and_shift_are_those_of_least_squares(label, generator):
     output = 0.1 + torch.rand(SHAPE, generator=generator)
-    scale, shift = scale_and_shift(output, label)
+    scale, shift = scale_and_shift(output, counted(label))
     for i in (0, 1):
         known = (label[i] > 1e-3) & (label[i] < 80)
         inverse = (1 / output[i][known].double()).numpy()
@@ -60,7 +64,7 @@ def test_what_is_fitted_is_a_constant_of_the_attack(label, generator):
     clean = (0.1 + torch.rand(SHAPE, generator=generator)).requires_grad_(True)
     fitted = TASK.rescaling(clean, label, "affine")
     moved = clean.detach() * 1.01
-    scale, shift = (value.view(-1, 1, 1) for value in scale_and_shift(clean, label))
+    scale, shift = (value.view(-1, 1, 1) for value in scale_and_shift(clean, counted(label)))
     expected = (scale / moved + shift).clamp(min=1 / 80).reciprocal()
     torch.testing.assert_close(fitted(moved), expected)
     assert not fitted(moved).requires_grad, "nothing of the fit is differentiated"
@@ -87,6 +91,16 @@ def test_predictions_in_another_unit_are_at_the_end_of_the_range(label):
     millimetres = 1000 * label
     assert TASK.saturation(millimetres, label) == 1
     assert TASK.saturation(label, label) < 0.1
+
+
+def test_a_negative_scale_is_noticed(label):
+    """Inverse depth that grows with depth: the first image alone."""
+    given = 1 / label.clamp(min=1)
+    given[0] = 1 - given[0]
+    output = ALIGNMENTS["affine"].inverted(given)
+    assert ALIGNMENTS["affine"].reversed(output, counted(label)).tolist() == [True, False, False]
+    assert TASK.reversed(output, label, "affine") == pytest.approx(1 / 3)
+    assert [TASK.reversed(output, label, how) for how in ("none", "median")] == [0, 0]
 
 
 def test_an_unknown_alignment_is_one_line():
