@@ -40,6 +40,9 @@ epsilons = [4]
 name = "fgsm"
 epsilons = [4]
 objectives = ["each task", "far:8"]
+[tasks.albedo]
+darkest = 0.5
+class_average = true
 """
 ADDED = {
     "attacks": "random_signs",
@@ -111,6 +114,9 @@ def test_the_task_has_rows_overall_and_by_class(folder):
     assert (rows.status == "ok").all()
     assert rows.query("attack == 'fgsm' and objective == 'albedo'").ratio.max() < 1, "the attack on it harms it"
     assert len(pd.read_csv(folder / "run" / "classes.csv").query("task == 'albedo'")) > 0
+    assert set(rows.metric) == {"albedo_error", "class_albedo_error"}, "as the protocol sets it"
+    identity = json.loads((folder / "run" / "run.json").read_text())["identity"]
+    assert identity["tasks"] == {"albedo": {"class_average": True, "darkest": 0.5}}
 
 
 def test_pages_name_what_the_package_brought(folder):

@@ -19,7 +19,7 @@ from robustbench_seg.protocol import (
     Protocol,
     read_protocol,
 )
-from robustbench_seg.protocol_options import caveats, from_options, narrow, override, with_variants
+from robustbench_seg.protocol_options import caveats, from_options, narrow, override, split_setting, with_variants
 
 KLINGNER = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 
@@ -282,6 +282,29 @@ def test_overriding_sets_every_plan_of_that_attack():
     assert second == AttackPlan("pgd", (4.0,), "rms", ("depth",), {"steps": 9, "alpha": 0.5})
     assert dag == AttackPlan("dag", objectives=("a", "b,c"))
     assert PROTOCOL.attacks[1].params == {"steps": 3}, "the protocol itself stays"
+
+
+def test_what_is_no_attack_of_the_protocol_may_be_a_task():
+    protocol = dataclasses.replace(PROTOCOL, tasks={"depth": {"crop": "garg", "max_depth": 50.0}})
+    settings = [("depth", "max_depth", 30), ("semantic[lanes]", "weight", 2), ("pgd", "steps", 9)]
+    changed = override(protocol, settings)
+    assert changed.tasks == {"depth": {"crop": "garg", "max_depth": 30}, "semantic[lanes]": {"weight": 2}}
+    assert changed.attacks == override(PROTOCOL, settings[2:]).attacks
+    assert protocol.tasks["depth"]["max_depth"] == 50, "the protocol itself stays"
+
+
+def test_a_file_says_how_tasks_are_measured(written):
+    protocol = read_protocol(written('[[attack]]\nname = "fgsm"\n[tasks.depth]\ncrop = "garg"\nmax_depth = 50\n'))
+    assert protocol.tasks == {"depth": {"crop": "garg", "max_depth": 50}}
+    with pytest.raises(InputError, match=r"tasks\.depth: must be a table, not 'garg'"):
+        read_protocol(written('[[attack]]\nname = "fgsm"\n[tasks]\ndepth = "garg"\n'))
+
+
+@pytest.mark.parametrize("name", ["pgd", "pgd.", ".steps", "pgd.steps=3", "a.b.c"])
+def test_a_setting_names_an_attack_or_task_and_its_parameter(name):
+    assert split_setting("pgd[steps=40].alpha") == ("pgd[steps=40]", "alpha")
+    with pytest.raises(UsageError, match=r"write ATTACK\.PARAM or TASK\.PARAM"):
+        split_setting(name)
 
 
 def test_overriding_an_attack_that_is_not_there_is_refused():

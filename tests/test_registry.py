@@ -250,6 +250,10 @@ def test_an_attack_that_cannot_be_run_is_one_line(attacks, plugin, text, message
             "Bad lacks errors, loss(output, label), pixel_errors(output, label)",
         ),
         ("Bad = 'edges'", "it must be a class derived from robustbench_seg.tasks.base.Task"),
+        (
+            "import dataclasses\n@dataclasses.dataclass(eq=False)\nclass Bad(Task):\n    weight: float",
+            "parameter 'weight' has no default; write weight: float = 1.0",
+        ),
     ],
 )
 def test_a_task_that_cannot_be_evaluated_is_one_line(monkeypatch, plugin, text, message):

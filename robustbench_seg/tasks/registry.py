@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Mapping
+from dataclasses import MISSING
 from typing import TYPE_CHECKING, Any
 
-from robustbench_seg.parameters import made
+from robustbench_seg.parameters import made, parameters_of
 from robustbench_seg.registry import Registry, built_in, lacking
 from robustbench_seg.tasks.names import kind_of, label_of
 
@@ -32,6 +33,9 @@ def _fault(task: object) -> str:
         return "it must be a class derived from robustbench_seg.tasks.base.Task"
     # What its bases annotate and give no value; its own may get theirs when it is made.
     declared = dict.fromkeys(name for base in reversed(task.__mro__[1:]) for name in inspect.get_annotations(base))
+    for name, field in parameters_of(task).items():
+        if field.default is MISSING:
+            return f"parameter '{name}' has no default; write {name}: float = 1.0"
     missing = lacking(task, declared)
     return f"{task.__name__} lacks {missing}" if missing else ""
 

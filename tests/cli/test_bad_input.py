@@ -92,6 +92,17 @@ CASES = {
     "parameter out of range": (("evaluate", *TOY, "-a", "pgd", "--set", "pgd.alpha=-1"), USAGE, "-1"),
     "malformed setting": (("evaluate", *TOY, "--set", "steps=3"), USAGE, "steps=3"),
     "setting of an absent attack": (("evaluate", *TOY, "-a", "pgd", "--set", "dag.steps=3"), USAGE, "dag"),
+    "parameter of no task": (("evaluate", *TOY, "-a", "pgd", "--set", "semantic.crop=garg"), USAGE, "no 'crop'"),
+    "regions of no model": (
+        ("evaluate", "-m", "toy-multi", "-d", "toy", "-a", "pgd", "--set", "depth.regions=labels"),
+        USAGE,
+        "regions 'labels' are neither label, prediction nor a model: unknown model 'labels'",
+    ),
+    "range without an end": (
+        ("evaluate", "-m", "toy-multi", "-d", "toy", "-a", "pgd", "--set", "depth.max_depth=inf"),
+        USAGE,
+        "no range",
+    ),
     "malformed objective": (("evaluate", *TOY, "-a", "dag", "--set", "dag.objectives=swap:car"), USAGE, "swap:car"),
     "unknown task": (("evaluate", *TOY, "--tasks", "semantics"), USAGE, "semantics"),
     "no task in common": (("evaluate", *TOY, "--tasks", "depth"), USAGE, "toy-single on toy"),

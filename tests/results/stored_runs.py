@@ -74,6 +74,7 @@ def stored_run(
     norm: str = "linf",
     worst: Sequence[AttackConfiguration] = (),
     attacked: Sequence[str] = ("depth",),
+    parameters: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Run:
     """A run of these models on the data set `street`, clean and under FGSM; worst cases need no images.
 
@@ -92,6 +93,7 @@ def stored_run(
                 *(AttackConfiguration("fgsm", task, norm, grids[model], params or {}) for task in attacked),
                 *worst,
             ),
+            parameters=parameters or {},
         )
         for model in models
     )

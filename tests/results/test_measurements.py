@@ -46,6 +46,7 @@ def test_models_of_one_name_are_known_by_their_run(tmp_path: Path) -> None:
         ({"groups": ["w", "w", "y", "z"]}, "their images are grouped otherwise"),
         ({"seed": 1}, "their runs have other seeds"),
         ({"params": {"steps": 2}}, "the attack had other parameters"),
+        ({"parameters": {"depth": {"max_depth": 50.0}}}, "their task had other parameters"),
     ],
 )
 def test_what_cannot_be_paired_says_why(tmp_path: Path, other: dict, reason: str) -> None:

@@ -57,9 +57,11 @@ def test_comparison_files(two: list[FakeRun], tmp_path: Path) -> None:
 def test_what_makes_runs_incomparable_is_noted(two: list[FakeRun]) -> None:
     data = {**two[1].info["datasets"][0], "n_images": 20, "fingerprint": "ffff"}
     other = replace(two[1], info={**two[1].info, "seed": 7, "datasets": [data]})
+    other.info["identity"] = {**other.info.get("identity", {}), "tasks": {"depth": {"crop": "garg"}}}
     notes = merge([two[0], other], Path("out")).info["notes"]
-    assert notes[:3] == [
+    assert notes[:4] == [
         "The runs differ in seed: 0, 7.",
+        "The runs differ in the parameters of tasks: the defaults, {'depth': {'crop': 'garg'}}.",
         "The runs differ in the n_images of data set street: 200, 20.",
         "The runs differ in the fingerprint of data set street: 0c1d2e3f, ffff.",
     ]

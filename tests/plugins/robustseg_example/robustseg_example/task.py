@@ -1,5 +1,7 @@
 """A task of three channels."""
 
+from dataclasses import dataclass
+
 from robustbench_seg import TASKS
 from robustbench_seg.tasks.base import Metric
 from robustbench_seg.tasks.masked import masked_mean
@@ -7,8 +9,9 @@ from robustbench_seg.tasks.regions import POOLING, RegionTask
 
 
 @TASKS.register("albedo")
+@dataclass(eq=False)
 class Albedo(RegionTask):
-    """Colours (N,3,H,W) from 0 to 1 without noise, per class and overall; black is unknown."""
+    """Colours (N,3,H,W) from 0 to 1 without noise, per class and overall; those up to `darkest` are unknown."""
 
     name = "albedo"
     title = "albedo"
@@ -18,6 +21,8 @@ class Albedo(RegionTask):
     metrics = (Metric("albedo_error", "albedo error", False, "", POOLING),)
     curve = "albedo_error"
     errors = ("albedo_error",)
+
+    darkest: float = 0.0
 
     def activate(self, raw):
         return raw.sigmoid()
@@ -29,7 +34,7 @@ class Albedo(RegionTask):
         return (output - target).square().sum(1).flatten(1).mean(1)
 
     def valid_pixels(self, label):
-        return label.sum(1) > 0
+        return label.sum(1) > self.darkest
 
     def pixel_errors(self, output, label):
         return [(output - label).abs().sum(0).double()]
