@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 BUILT_IN = {
     "street": ("street.dataset:open_street", "procedural driving world, every label, nothing to download"),
     "street-b": ("street.dataset:open_street_b", "the same world with another look, camera and layout"),
+    "street-b-traffic": (
+        "street.dataset:open_street_b_traffic",
+        "street-b, where in half of the worlds the vehicles ahead keep the camera's speed",
+    ),
     "camvid": ("data.camvid:CamVid", "CamVid, 11 classes; camvid:ROOT"),
     "cityscapes": (
         "data.cityscapes:Cityscapes",

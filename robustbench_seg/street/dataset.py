@@ -1,4 +1,4 @@
-"""The data sets `street` and `street-b`."""
+"""The data sets `street`, `street-b` and `street-b-traffic`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from robustbench_seg.street.cache import Cache, Packed, default_folder, pack
 from robustbench_seg.street.domains import DOMAINS
 from robustbench_seg.street.labels import labels_of
 from robustbench_seg.street.render import render
+from robustbench_seg.street.scene import Scene
 from robustbench_seg.street.town import make_scene
 
 SIZE = (96, 192)
@@ -28,7 +29,7 @@ class Street(Dataset):
     """A procedural driving world with every label; each frame is a scene of its own.
 
     Args:
-        domain: `street` or `street-b`.
+        domain: `street`, `street-b` or `street-b-traffic`.
         split: `train`, `val` or `test`; they share no scene.
         size: (H,W) of the frames, pixels; the field of view across stays the same.
         length: how many frames; by default 2000, 200 and 200. Frame i is the same whatever the length.
@@ -84,9 +85,12 @@ class Street(Dataset):
         parameters = f"street {VERSION} {self.name} {self.split} {self.size} {len(self)}"
         return hashlib.sha256(parameters.encode()).hexdigest()
 
+    def scene(self, index: int) -> Scene:
+        """The world that the frames at `index` are taken of."""
+        return make_scene(DOMAINS[self.name], list(LENGTHS).index(self.split), index)
+
     def _render(self, index: int, offset: int) -> Packed:
-        scene = make_scene(DOMAINS[self.name], list(LENGTHS).index(self.split), index)
-        frame = render(scene, offset, self.size)
+        frame = render(self.scene(index), offset, self.size)
         camera = {"intrinsics": frame.camera.intrinsics, "pose": frame.camera.pose}
         return pack(frame.image, labels_of(frame), camera)
 
@@ -107,3 +111,12 @@ def open_street(split: str = "val", size: tuple[int, int] = SIZE) -> Street:
 def open_street_b(split: str = "val", size: tuple[int, int] = SIZE) -> Street:
     """The data set `street-b`: a suburb, seen by another camera."""
     return Street("street-b", split, size)
+
+
+def open_street_b_traffic(split: str = "val", size: tuple[int, int] = SIZE) -> Street:
+    """The data set `street-b-traffic`: in half of its worlds the vehicles ahead keep the camera's speed.
+
+    Its frames are those of `street-b`; the neighbouring ones differ there, and say that these vehicles are infinitely
+    far away. Depth learnt from such video has holes (Guizilini 2020, section 4.3).
+    """
+    return Street("street-b-traffic", split, size)

@@ -1,8 +1,8 @@
-"""The two domains: what differs between them in look, light, camera and layout."""
+"""The two domains: what differs between them in look, light, camera and layout; and one with other traffic."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from robustbench_seg.street.scene import Colour
 
@@ -26,7 +26,10 @@ class Weather:
 
 @dataclass(frozen=True)
 class Domain:
-    """What worlds of a domain are drawn from. Lengths in metres, angles in degrees, shares in 0..1."""
+    """What worlds of a domain are drawn from. Lengths in metres, angles in degrees, shares in 0..1.
+
+    `convoy` is the share of worlds whose vehicles ahead keep the camera's speed and direction.
+    """
 
     name: str
     seed: int
@@ -65,6 +68,7 @@ class Domain:
     exposure: Span
     tint: Colour
     contrast: Span
+    convoy: float = 0.0
 
 
 _SOFT = Weather(
@@ -170,4 +174,7 @@ STREET_B = Domain(
     contrast=(1.05, 1.25),
 )  # fmt: skip
 
-DOMAINS = {domain.name: domain for domain in (STREET, STREET_B)}
+STREET_B_TRAFFIC = replace(STREET_B, name="street-b-traffic", convoy=0.5)
+"""The worlds of `street-b`, and the same frames; the neighbouring ones differ where there is a convoy."""
+
+DOMAINS = {domain.name: domain for domain in (STREET, STREET_B, STREET_B_TRAFFIC)}

@@ -195,7 +195,10 @@ class Light:
 
 @dataclass(frozen=True)
 class Scene:
-    """A world, and the camera's path through it: one (x, y, z, yaw, pitch, roll) a frame at offset -1, 0, 1."""
+    """A world, and the camera's path through it: one (x, y, z, yaw, pitch, roll) a frame at offset -1, 0, 1.
+
+    `convoy` are the numbers of the objects that move as the camera does.
+    """
 
     parts: Parts
     ground: Ground
@@ -203,3 +206,4 @@ class Scene:
     path: tuple[tuple[float, ...], ...]
     focal: float
     salt: int
+    convoy: tuple[int, ...] = ()

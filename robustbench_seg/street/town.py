@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -26,9 +27,20 @@ def make_scene(domain: Domain, split: int, index: int) -> Scene:
     plan = Plan(domain, dice, Parts(), ground, lane, per_side, parking)
     add_frontage(plan)
     add_kerbside(plan)
-    add_traffic(plan)
+    ahead = add_traffic(plan)
     light = _light(domain, dice, dice.pick(domain.weathers))
-    return Scene(plan.parts, ground, light, _path(plan), domain.focal, dice.whole(0, 9972))
+    scene = Scene(plan.parts, ground, light, _path(plan), domain.focal, dice.whole(0, 9972))
+    # Drawn last, so that a world is the same with and without a convoy, but for what its vehicles do.
+    return _followed(scene, tuple(ahead)) if dice.chance(domain.convoy) else scene
+
+
+def _followed(scene: Scene, ahead: tuple[int, ...]) -> Scene:
+    """The world with a convoy: the vehicles ahead keep their distance from the camera."""
+    (x, y, *_), (following_x, following_y, *_) = scene.path[1:]
+    items = scene.parts.items
+    for number in ahead:
+        items[number] = items[number]._replace(vx=following_x - x, vy=following_y - y)
+    return replace(scene, convoy=ahead)
 
 
 def _ground(domain: Domain, dice: Dice, lane: float, per_side: int, parking: tuple[bool, bool]) -> Ground:

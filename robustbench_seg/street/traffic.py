@@ -9,16 +9,21 @@ from robustbench_seg.street.vehicles import add_bicycle, add_bus, add_car, add_t
 _QUARTER = 1.5707963
 
 
-def add_traffic(plan: Plan) -> None:
-    """The large ones first, so that they find room."""
+def add_traffic(plan: Plan) -> range:
+    """The large ones first, so that they find room; returns the numbers of the vehicles ahead, which go our way."""
     for index, side in enumerate((-1, 1)):
         if plan.parking[index]:
             _parked(plan, side)
-    for side in (-1, 1):
-        for k in range(plan.per_side):
-            _lane(plan, side, k)
+    lanes = range(plan.per_side)
+    for k in lanes:
+        _lane(plan, -1, k)
+    first = len(plan.parts.items)
+    for k in lanes:
+        _lane(plan, 1, k)
+    ahead = range(first, len(plan.parts.items))
     _cyclists(plan)
     _across(plan)
+    return ahead
 
 
 def _clear(plan: Plan, y: float, half: float) -> bool:

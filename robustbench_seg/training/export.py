@@ -32,6 +32,7 @@ from robustbench_seg.training.loop import BEST, LOG, build_module
 from robustbench_seg.training.method import Splits, unlabelled_checks
 from robustbench_seg.training.place import HERE, Place
 from robustbench_seg.training.recipe import DataRecipe, Recipe
+from robustbench_seg.training.stages.frames import FRAMES
 from robustbench_seg.training.state import read_state
 from robustbench_seg.training.validate import Check, Scores, validate
 
@@ -44,11 +45,15 @@ def export(
     *,
     unlabelled: Splits | None = None,
     place: Place = HERE,
+    frames: Path | None = None,
+    stages: tuple[str, ...] = (),
 ) -> Card:
     """Writes `weights.safetensors` (fp16), `card.toml`, `log.csv` and `curves.png` of the run in `out` into `folder`.
 
     The metrics on the card are those of the rounded weights as a user loads them. What is
     learnt from `unlabelled` data is measured on theirs, and depth learnt from video on `val_set` where that has depth.
+    `frames` is the list of those that clips were read from, which is kept beside the card, and `stages` says in a few
+    words what each stage did, where there were several.
     """
     folder.mkdir(parents=True, exist_ok=True)
     chosen = recipe.architecture
@@ -70,30 +75,30 @@ def export(
         sha256=sha256,
         architecture=ArchitectureCard(chosen.name, chosen.normalization, chosen.parameters),
         classes=classes_table(val_set.classes),
-        training=_training(recipe, val_set, int(best["step"]), place),
+        training=replace(_training(recipe, val_set, int(best["step"]), unlabelled, place), stages=stages or None),
         evaluation=measured_on(recipe.data, val_set),
         metrics=_rounded(validate(module, check, place.device)),
         depth_align=check.depth_align,
-        video=_video(recipe, unlabelled, module, place.device),
+        video=_video(recipe, unlabelled, module, place.device, FRAMES if frames else None),
         adaptation=_adaptation(recipe, unlabelled, module, place.device),
     )
     shutil.copyfile(out / LOG, folder / LOG)
+    if frames:
+        shutil.copyfile(frames, folder / FRAMES)
     write_curves(folder / LOG, folder / CURVES, folder.name)
     # Last: a folder with a card is whole.
     write_card(card, folder)
     return card
 
 
-def _training(recipe: Recipe, val_set: Dataset, step: int, place: Place) -> TrainingCard:
-    first = next(iter(recipe.tasks), None)
-    why = f"best {first} on {recipe.data.val}, so the metrics are slightly optimistic" if first else "the last"
+def _training(recipe: Recipe, val_set: Dataset, step: int, unlabelled: Splits | None, place: Place) -> TrainingCard:
     taken = (terms for weights in initial_weights(recipe).values() for terms in weights.terms)
     return TrainingCard(
         dataset=recipe.data.dataset,
         split=recipe.data.train,
         terms="; ".join(dict.fromkeys((val_set.terms, *taken))),
         recipe="recipe.toml",
-        selection=f"step {step}, {why}",
+        selection=f"step {step}, {_selection(recipe, unlabelled, val_set)}",
         init=", ".join(f"{path} from {chosen.from_}" for path, chosen in recipe.init.items()),
         steps=recipe.steps,
         batch=recipe.batch,
@@ -102,17 +107,30 @@ def _training(recipe: Recipe, val_set: Dataset, step: int, place: Place) -> Trai
     )
 
 
+def _selection(recipe: Recipe, unlabelled: Splits | None, val_set: Dataset) -> str:
+    """How the step was chosen, as `loop.train` does."""
+    if recipe.tasks:
+        best = f"best {next(iter(recipe.tasks))} on {recipe.data.val}"
+    elif recipe.video and unlabelled_checks(recipe, unlabelled, val_set.classes):
+        best = f"best {Depth.name} on {recipe.video.dataset}'s {recipe.video.val}"
+    else:
+        return "the last"
+    return f"{best}, so the metrics are slightly optimistic"
+
+
 def measured_on(data: DataRecipe, val_set: Dataset) -> EvaluationCard:
     """What the metrics on a card of this data are measured on."""
     height, width = data.size or val_set[0].image.shape[:2]
     return EvaluationCard(data.dataset, data.val, len(val_set), (int(height), int(width)))
 
 
-def _video(recipe: Recipe, sets: Splits | None, module: nn.Module, device: torch.device) -> VideoCard | None:
+def _video(
+    recipe: Recipe, sets: Splits | None, module: nn.Module, device: torch.device, frames: str | None
+) -> VideoCard | None:
     video = recipe.video
     if video is None or sets is None:
         return None
-    card = VideoCard(video.dataset, video.train, sets.train.terms, video.batch, video.gradient_scale)
+    card = VideoCard(video.dataset, video.train, sets.train.terms, video.batch, video.gradient_scale, frames)
     for check in unlabelled_checks(recipe, sets, sets.val.classes):
         metrics = _rounded(validate(module, check, device))[Depth.name]
         card = replace(card, evaluation=measured_on(video, sets.val), metrics=metrics)

@@ -23,6 +23,7 @@ from robustbench_seg.training.loop import Progress, build_module, refuse_unknown
 from robustbench_seg.training.place import HERE, Place
 from robustbench_seg.training.recipe import Recipe
 from robustbench_seg.training.run import open_sets, run_recipe
+from robustbench_seg.training.stages.registry import all_steps, counted, stages_of
 
 TABLE = "grid.csv"
 
@@ -93,6 +94,7 @@ def refuse_grid(
     for combination in found:
         recipe = combination.recipe
         refuse_unknown(recipe)
+        stages_of(recipe)
         train_set, val_set, _ = open_sets(recipe, root, unlabelled_root)
         Source(train_set, (*recipe.tasks, *recipe.auxiliary))
         initialise(build_module(recipe, len(val_set.classes)), recipe)
@@ -121,18 +123,17 @@ def train_grid(
     all. `refuse_grid` says beforehand whether they can be trained.
     """
     reference, rows, before = _values(references), [], 0
-    total = sum(combination.recipe.steps for combination in found)
+    total = sum(all_steps(combination.recipe) for combination in found)
     for combination in found:
         recipe = combination.recipe
         own = work / recipe.name
-        counted = _counted(progress, before, total) if progress else None
-        target = (out or own) / recipe.name
+        target, own_progress = (out or own) / recipe.name, counted(progress, before, total)
         card = run_recipe(
-            recipe, own, target, root=root, unlabelled_root=unlabelled_root, place=place, progress=counted
+            recipe, own, target, root=root, unlabelled_root=unlabelled_root, place=place, progress=own_progress
         )
         assert card is not None, "one device has no other processes"
         rows.append(Row(combination, card.metrics, _gain(_values([card]), recipe, reference)))
-        before += recipe.steps
+        before += all_steps(recipe)
     _write(work / TABLE, rows)
     return rows
 
@@ -157,10 +158,6 @@ def _values(cards: Sequence[Card]) -> dict[str, float]:
         for task, metrics in card.metrics.items()
         if curve_metric(task) in metrics
     }
-
-
-def _counted(progress: Progress, before: int, total: int) -> Progress:
-    return lambda done, _, loss: progress(before + done, total, loss)
 
 
 def _write(path: Path, rows: Sequence[Row]) -> None:

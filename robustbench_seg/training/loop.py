@@ -46,11 +46,12 @@ Progress = Callable[[int, int, float], None]
 """What is called after every step with (steps done, steps, loss); from a GPU the loss is that of an earlier step."""
 
 STATE, BEST, LOG = "state.pt", "best.pt", "log.csv"
+_WORDS = ("name", "summary", "licence")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The best module of a finished run (fp32, eval mode), its step and its validation score."""
+    """The best module of a finished run (fp32, eval mode), its step and its validation score (NaN: of none)."""
 
     module: nn.Module
     step: int
@@ -86,8 +87,9 @@ def train(
     several devices every process returns the outcome, and only the first calls `progress`.
 
     Writes `state.pt` and `log.csv` every `validate_every` steps, and `best.pt` when the first task's curve metric
-    improves on `val_set`, or each time where there is no task: no label of `unlabelled` data chooses anything. The same
-    recipe and data give the same weights on the same machine, interrupted or not.
+    improves on `val_set`. Where there is no task that is depth's, on the video's validation split, or each time where
+    that has none; other labels of `unlabelled` data choose nothing. The same recipe and data give the same weights on
+    the same machine, interrupted or not.
     """
     out.mkdir(parents=True, exist_ok=True)
     run = _prepare(recipe, train_set, val_set, unlabelled, out, place)
@@ -163,9 +165,13 @@ def _initial_state(run: Run) -> State:
 def _identity(
     recipe: Recipe, train_set: Dataset, checks: Sequence[Check], unlabelled: Splits | None, place: Place
 ) -> str:
-    """A digest of what the weights depend on; of neighbouring frames kept as files, only those they neighbour."""
+    """A digest of what the weights depend on; of neighbouring frames kept as files, only those they neighbour.
+
+    What a recipe is called is no part of it, so that recipes with a stage in common may share its folder.
+    """
     data = [train_set, *(check.source.dataset for check in checks), *((unlabelled.train,) if unlabelled else ())]
-    parts = [dataclasses.asdict(recipe), *(dataset.fingerprint() for dataset in data), *place.marks.items()]
+    settings = {key: value for key, value in dataclasses.asdict(recipe).items() if key not in _WORDS}
+    parts = [settings, *(dataset.fingerprint() for dataset in data), *place.marks.items()]
     parts += [weights.sha256 for weights in initial_weights(recipe).values()]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
@@ -210,16 +216,16 @@ def _measure(run: Run, state: State, loss: float) -> None:
     for check, measured in zip(run.checks, scores, strict=True):
         row |= {f"{check.prefix}{task}_{name}": x for task, values in measured.items() for name, x in values.items()}
     state.log.append(row)
-    if not run.recipe.tasks or _improves(run, state, scores[0]):
+    if not run.checks or _improves(run.checks[0], state, scores[0]):
         state.best_step = state.step
         write_atomically(run.out / BEST, {"step": state.step, "module": detached(network)})
     _write_log(run.out / LOG, state.log)
     state.save(run.out / STATE)
 
 
-def _improves(run: Run, state: State, scores: Scores) -> bool:
+def _improves(check: Check, state: State, scores: Scores) -> bool:
     """Whether the score of the first task is the best so far, as which it is then kept."""
-    task = run.train.made[next(iter(run.recipe.tasks))]
+    task = next(iter(check.source.made.values()))
     score, sign = scores[task.name][task.curve], 1 if task.metric(task.curve).higher_is_better else -1
     improves = state.best is None or sign * score > sign * state.best
     if improves:

@@ -155,11 +155,20 @@ class AugmentRecipe:
 
 
 @dataclass(frozen=True)
+class StageRecipe:
+    """A stage's name and parameters."""
+
+    name: str
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Recipe:
     """What `robustseg train` reads.
 
     `tasks` maps a task to its loss weight, the first one chooses the best checkpoint; it may be empty where depth is
-    learnt from video alone, without labelled images, and the last checkpoint is kept; `auxiliary` does so for what is
+    learnt from video alone, without labelled images: then depth chooses it where the video's validation split has any,
+    and else the last one is kept; `auxiliary` does so for what is
     only predicted in training (normals, edges); `video` adds depth learnt from frames, `adaptation` a target without
     labels; `balance` says how losses are combined: their weighted sum, or their geometric mean (UniNet 2021), which no
     weight changes; `depth_loss` and `normals_loss` are the kinds of loss that depth and normals are trained with;
@@ -168,7 +177,8 @@ class Recipe:
     `validate_every` steps the model is measured and the state saved. `init` says by part of the network, such as
     `encoder` or `decoders.depth`, whose weights it starts from, in the order of the table; others start afresh.
     `frozen` are parts that stay as they start: neither their weights nor their BatchNorm statistics change, and their
-    dropout is off.
+    dropout is off. `stages` are trainings one after another, and what chooses frames of the video between them; by
+    default there is a single training.
     """
 
     name: str
@@ -185,6 +195,7 @@ class Recipe:
     auxiliary: dict[str, Weight] = field(default_factory=dict)
     video: VideoRecipe | None = None
     adaptation: AdaptationRecipe | None = None
+    stages: tuple[StageRecipe, ...] = ()
     balance: Literal["sum", "geometric"] = "sum"
     depth_loss: Literal["log_l1", "log_rmse", "berhu_inverse"] = "log_l1"
     normals_loss: Literal["l1", "cosine"] = "l1"
@@ -204,6 +215,8 @@ class Recipe:
             raise ValueError("tasks: depth is learnt from labels or from [video], not from both; remove one")
         if self.video and self.adaptation:
             raise ValueError("video: is not learnt from while a network is adapted; remove [video] or [adaptation]")
+        if self.stages and not self.video:
+            raise ValueError("stages: they choose the frames of [video]; add it, or remove them")
 
     @property
     def outputs(self) -> tuple[str, ...]:

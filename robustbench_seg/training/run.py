@@ -9,10 +9,12 @@ from robustbench_seg.errors import UsageError
 from robustbench_seg.evaluation.spec import DataSpec
 from robustbench_seg.models.catalogue.card import Card
 from robustbench_seg.training.export import export
-from robustbench_seg.training.loop import Progress, train
+from robustbench_seg.training.loop import Progress
 from robustbench_seg.training.method import Splits
 from robustbench_seg.training.place import HERE, Place
 from robustbench_seg.training.recipe import AdaptationRecipe, DataRecipe, Recipe, VideoRecipe
+from robustbench_seg.training.stages.base import Job
+from robustbench_seg.training.stages.registry import run_stages
 
 
 def run_recipe(
@@ -30,9 +32,24 @@ def run_recipe(
     `root` is the data set's folder, `unlabelled_root` that of the data set of `[video]` or `[adaptation]`. On
     several devices the first process alone exports, and the others return None.
     """
+    if recipe.stages and place.team.part.count > 1:
+        raise UsageError(f"--devices {place.team.part.count}: a recipe with stages runs on one device; leave it out")
     train_set, val_set, unlabelled = open_sets(recipe, root, unlabelled_root)
-    train(recipe, train_set, val_set, work, unlabelled=unlabelled, place=place, progress=progress)
-    return export(recipe, val_set, work, out, unlabelled=unlabelled, place=place) if place.is_first else None
+    left = run_stages(Job(recipe, train_set, val_set, unlabelled, place, progress), work)
+    if not place.is_first:
+        return None
+    assert left.training is not None
+    stages = left.history if recipe.stages else ()
+    return export(
+        recipe,
+        val_set,
+        left.training,
+        out,
+        unlabelled=unlabelled,
+        place=place,
+        frames=left.frames,
+        stages=stages,
+    )
 
 
 def open_sets(

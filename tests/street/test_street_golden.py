@@ -19,6 +19,10 @@ GOLDEN = {
 """Of frames of 48x96 pixels, by domain, split and index: the image and the classes, then depth in decimetres."""
 
 
+CONVOY = (2, "11c639bd2ee40bf2", "3dec2b150b00cc88")
+"""The first of the training worlds with one, and the digests of the frames before and after."""
+
+
 def digest(*arrays: np.ndarray) -> str:
     return hashlib.sha256(b"".join(np.ascontiguousarray(array).tobytes() for array in arrays)).hexdigest()[:16]
 
@@ -36,6 +40,23 @@ def test_frames_are_those_of_this_version(domain, split, index):
     assert found == GOLDEN[domain, split, index], (
         f"frames have changed: raise VERSION in street/dataset.py above {VERSION} and put the new digests here"
     )
+
+
+def test_a_convoy_changes_neighbouring_frames_alone():
+    """The frames of `street-b-traffic` are those of `street-b`, to the bit."""
+    plain, filmed = (Street(domain, "train", (48, 96), cache=False) for domain in ("street-b", "street-b-traffic"))
+    convoys = [bool(filmed.scene(index).convoy) for index in range(4)]
+    assert set(convoys) == {False, True}
+    for index, has_convoy in enumerate(convoys):
+        first, second = plain[index], filmed[index]
+        assert np.array_equal(first.image, second.image)
+        assert all(np.array_equal(first.labels[key], second.labels[key]) for key in ("semantic", "depth", "normals"))
+        for before, after in zip(plain.neighbours(index), filmed.neighbours(index), strict=True):
+            assert np.array_equal(before.camera["pose"], after.camera["pose"])
+            assert has_convoy or np.array_equal(before.image, after.image)
+    with_one = convoys.index(True)
+    digests = [digest(frame.image) for frame in filmed.neighbours(with_one)]
+    assert (with_one, *digests) == CONVOY
 
 
 def test_the_version_is_part_of_the_fingerprint_and_of_the_cache(monkeypatch, tmp_path):

@@ -43,7 +43,8 @@ class ArchitectureCard:
 class TrainingCard:
     """What the weights come from; `terms` are the training data's, `selection` says how the checkpoint was chosen.
 
-    `precision` and `devices` are those of the training where they were not fp32 and one.
+    `precision` and `devices` are those of the training where they were not fp32 and one; `stages` says in a few words
+    what each stage of it did, where there were several.
     """
 
     dataset: str
@@ -57,6 +58,7 @@ class TrainingCard:
     seed: int
     precision: str | None = None
     devices: int | None = None
+    stages: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,7 @@ class VideoCard:
     """The video that depth was learnt from without labels, and its metrics there, scaled to the labels' median.
 
     `gradient_scale` is Klingner 2020's λ, None where labelled images and frames pass through the whole network.
+    `frames` is a file beside the card with the ids of the frames that clips were read from, None where from all.
     """
 
     dataset: str
@@ -81,6 +84,7 @@ class VideoCard:
     terms: str
     batch: int
     gradient_scale: float | None = None
+    frames: str | None = None
     evaluation: EvaluationCard | None = None
     metrics: dict[str, float] = field(default_factory=dict)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -73,12 +73,20 @@ class ClipSource:
             self._kept[index] = frames
         return frames
 
+    def still(self, index: int) -> Frames:
+        """A sample without its neighbours: an image (1,3,H,W) uint8 and its intrinsics."""
+        now = self.dataset[index]
+        return self._sized([now], now)
+
     def _read(self, index: int) -> Frames:
         assert isinstance(self.dataset, Video)
         before, after = self.dataset.neighbours(index)
         now = self.dataset[index]
-        images = [torch.from_numpy(np.array(sample.image)).permute(2, 0, 1) for sample in (before, now, after)]
-        height, width = images[1].shape[-2:]
+        return self._sized([before, now, after], now)
+
+    def _sized(self, samples: Sequence[Sample], now: Sample) -> Frames:
+        images = [torch.from_numpy(np.array(sample.image)).permute(2, 0, 1) for sample in samples]
+        height, width = now.image.shape[:2]
         size = self.size or (height, width)
         small = [resized(image, {}, size, {})[0] for image in images]
         intrinsics = scaled_intrinsics(_intrinsics(now), (height, width), size)
