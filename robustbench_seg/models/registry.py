@@ -27,16 +27,25 @@ _NETWORKS = {
     "fpn": ("models.networks.fpn:FPNParameters", "a light feature pyramid per task on a shared encoder"),
     "klingner": ("models.networks.klingner:KlingnerParameters", "Klingner 2020: a U-decoder per task, shared encoder"),
     "library": ("models.networks.library:LibraryParameters", "a network of a library, as `robustseg card` keeps it"),
+    "monodepth2": (
+        "models.networks.monodepth2:Monodepth2Parameters",
+        "Godard 2019: depth at four scales, guided by a semantic network or not (Guizilini 2020)",
+    ),
     "mtan": ("models.networks.mtan:MTANParameters", "MTAN: tasks attend to a shared encoder, stage by stage"),
     "mtinet": (
         "models.networks.mtinet:MTINetParameters",
         "MTI-Net, and MTI-Net++ with instances: distillation by scale",
     ),
     "mtl": ("models.networks.mtl:MTLParameters", "multi-task baseline; with one task the single-task baseline"),
+    "packnet": (
+        "models.networks.packnet:PackNetParameters",
+        "PackNet: depth by packing, guided by a semantic network or not (Guizilini 2020)",
+    ),
     "padnet": ("models.networks.padnet:PadNetParameters", "PAD-Net: first predictions, then distillation"),
     "uninet": ("models.networks.uninet:UniNetParameters", "UniNet 2021: a shared decoder and an instance head"),
 }
 _POSE_NETWORKS = {
+    "conv": ("models.blocks.pose:ConvPoseParameters", "convolutions of three frames, with GroupNorm (PackNet's)"),
     "resnet": ("models.blocks.pose:ResNetPoseParameters", "an encoder of two frames, and convolutions (monodepth2's)"),
 }
 _SOURCES = {

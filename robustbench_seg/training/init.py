@@ -20,6 +20,9 @@ from robustbench_seg.models.catalogue.weights import fit, read_safetensors
 from robustbench_seg.training.parts import part_of
 from robustbench_seg.training.recipe import Recipe
 
+WHOLE = "."
+"""The submodule that is a whole model."""
+
 
 class Weights(Protocol):
     """Where a part's initial weights come from."""
@@ -59,7 +62,7 @@ class ModelWeights:
     def fill(self, part: nn.Module, name: str) -> None:
         """Load them, each key once and in the same shape."""
         file = self.folder / WEIGHTS
-        state, prefix = read_safetensors(file, self.sha256), f"{name}."
+        state, prefix = read_safetensors(file, self.sha256), "" if name == WHOLE else f"{name}."
         own = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
         if not own:
             parts = ", ".join(sorted({key.partition(".")[0] for key in state}))

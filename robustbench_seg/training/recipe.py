@@ -39,8 +39,9 @@ class InitRecipe:
     """Where a part of the network has its initial weights from.
 
     `from` is a model of the catalogue, or a folder that `robustseg train` wrote (with a slash, DIR/NAME): of that it
-    is the part `submodule`, by default the one of the same path. For the encoder it may be a state dict of torchvision
-    or timm too: a file's path, or `DISTRIBUTION:FILE`, a file inside an installed Python package.
+    is the part `submodule`, by default the one of the same path, with "." the whole model. For the encoder it may be a
+    state dict of torchvision or timm too: a file's path, or `DISTRIBUTION:FILE`, a file inside an installed Python
+    package.
     """
 
     from_: str

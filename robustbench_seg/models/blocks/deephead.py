@@ -59,11 +59,14 @@ def coarse(tasks: Mapping[str, DenseTask], raw: Mapping[str, Tensor], images: Te
 
     Upsampling four scales of four tasks costs more than the network does.
     """
-    full, size, outputs = padded_size(images), images.shape[-2:], {}
-    for name, x in raw.items():
-        height, width = (-(-length * n // m) for length, n, m in zip(x.shape[-2:], size, full, strict=True))
-        outputs[name] = tasks[name].activate(x[..., :height, :width])
-    return outputs
+    return {name: tasks[name].activate(covering(x, images)) for name, x in raw.items()}
+
+
+def covering(x: Tensor, images: Tensor) -> Tensor:
+    """The part of a map (…,h,w) of padded images that covers `images`."""
+    full, size = padded_size(images), images.shape[-2:]
+    height, width = (-(-length * n // m) for length, n, m in zip(x.shape[-2:], size, full, strict=True))
+    return x[..., :height, :width]
 
 
 def chosen_tasks(tasks: Sequence[str], extra: Sequence[str] = ()) -> dict[str, DenseTask]:

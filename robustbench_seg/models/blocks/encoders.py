@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import timm
+from timm.layers import GroupNorm
 from torch import Tensor, nn
 
 from robustbench_seg.errors import InputError
@@ -25,7 +27,7 @@ class EncoderArgs:
     """What a card may pass to timm; None is timm's default.
 
     Others (checkpoint_path, pretrained_cfg) would make it fetch or open files, or have no effect on features
-    (drop_rate).
+    (drop_rate). `norm_groups` says that GroupNorm of as many groups takes BatchNorm's place.
     """
 
     channels: tuple[_Count, ...] | None = None
@@ -35,6 +37,7 @@ class EncoderArgs:
     drop_path_rate: Annotated[float, Range(0, 0.99)] | None = None
     out_indices: tuple[Annotated[int, Range(0, 16)], ...] | None = None
     output_stride: Literal[8, 16, 32] | None = None
+    norm_groups: _Count | None = None
 
 
 class Encoder(nn.Module):
@@ -47,6 +50,9 @@ class Encoder(nn.Module):
         if not timm.is_model(name) or ":" in name:
             raise InputError(unknown("encoder", name, timm.list_models(), "timm.list_models()"))
         checked = asdict(from_table(EncoderArgs, args, "encoder_args"))
+        groups = checked.pop("norm_groups")
+        if groups is not None:
+            checked["norm_layer"] = partial(GroupNorm, num_groups=groups)
         given = {key: value for key, value in checked.items() if value is not None}
         try:
             self.body: nn.Module = timm.create_model(

@@ -34,12 +34,19 @@ class FPNDecoder(nn.Module):
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """The map (N,width,h,w) at the finest level, of features given fine to coarse."""
+        return self.summed(self.pyramid(features))
+
+    def pyramid(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """The smoothed levels (N,width,h,w), each as large as its features; both are fine to coarse."""
         laterals = [lateral(x) for lateral, x in zip(self.lateral, features, strict=True)]
         top = laterals[-1] + self.context(features[-1].mean((2, 3), keepdim=True))
         levels = [top]
         for lateral in reversed(laterals[:-1]):
             levels.insert(0, lateral + resize(levels[0], lateral.shape[-2:]))
-        size = levels[0].shape[-2:]
-        smoothed = [resize(smooth(x), size) for smooth, x in zip(self.smooth, levels, strict=True)]
-        fused: Tensor = self.fuse(torch.stack(smoothed).sum(0))
+        return [smooth(x) for smooth, x in zip(self.smooth, levels, strict=True)]
+
+    def summed(self, pyramid: Sequence[Tensor]) -> Tensor:
+        """The map of a pyramid."""
+        size = pyramid[0].shape[-2:]
+        fused: Tensor = self.fuse(torch.stack([resize(level, size) for level in pyramid]).sum(0))
         return fused

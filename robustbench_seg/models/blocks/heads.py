@@ -11,6 +11,8 @@ from robustbench_seg.tasks.depth import Depth
 
 MIN_DEPTH = 0.1
 MAX_DEPTH = 100.0
+SCALES = 4
+"""At how many scales depth is learnt from video (Godard 2019): the finest ones of a decoder."""
 
 
 class DenseHead(nn.Module):

@@ -9,13 +9,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from robustbench_seg.errors import InputError
+from robustbench_seg.models.blocks.adaptive import AdaptiveConv2d, AdaptiveUnit, Guidance
 
 
-class ConvELU(nn.Sequential):
-    """Reflect-padded 3x3 convolution and ELU."""
+class ConvELU(AdaptiveUnit):
+    """Reflect-padded 3x3 convolution, which may be guided, and ELU."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__(nn.Conv2d(inputs, outputs, 3, padding=1, padding_mode="reflect"), nn.ELU(inplace=True))
+        super().__init__(AdaptiveConv2d(inputs, outputs, 3, "reflect"), nn.ELU(inplace=True))
 
 
 class UDecoder(nn.Module):
@@ -46,21 +47,24 @@ class UDecoder(nn.Module):
         """The map (N,widths[-1],h,w) of features given fine to coarse."""
         return self.stages(features)[-1]
 
-    def stages(self, features: Sequence[Tensor]) -> list[Tensor]:
-        """The maps of all stages, coarse to fine."""
+    def stages(self, features: Sequence[Tensor], guidance: Sequence[Guidance] = ()) -> list[Tensor]:
+        """The maps of all stages, coarse to fine; `guidance`, where there is any, has one for each."""
         x, maps = features[-1], []
         for index in range(len(self.widths)):
-            x = self.stage(index, x, features)
+            x = self.stage(index, x, features, guidance[index] if guidance else None)
             maps.append(x)
         return maps
 
-    def stage(self, index: int, x: Tensor, features: Sequence[Tensor]) -> Tensor:
-        """The map of one stage, of that of the stage before it; the first one's is `features[-1]`."""
+    def stage(self, index: int, x: Tensor, features: Sequence[Tensor], guidance: Guidance | None = None) -> Tensor:
+        """The map of one stage, of that of the stage before it; the first one's is `features[-1]`.
+
+        Guided is the convolution after the concatenation.
+        """
         x = self.reduce[index](x)
         if index == len(features) - 1:
             x = F.interpolate(x, scale_factor=2.0, mode="nearest")
         else:
             skip = features[-2 - index]
             x = torch.cat([F.interpolate(x, skip.shape[-2:], mode="nearest"), skip], 1)
-        merged: Tensor = self.merge[index](x)
+        merged: Tensor = self.merge[index](x, guidance)
         return merged

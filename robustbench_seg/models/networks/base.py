@@ -5,10 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from torch import nn
 
+from robustbench_seg.errors import InputError
 from robustbench_seg.models.blocks.encoders import ImageEncoder
 from robustbench_seg.models.blocks.normalization import Normalization
 from robustbench_seg.strict import Range
@@ -51,6 +53,16 @@ class EncoderParameters(NetworkParameters):
     def image_encoder(self, request: NetworkRequest, skip_finest: int = 0) -> ImageEncoder:
         """A fresh encoder without its `skip_finest` finest levels."""
         return ImageEncoder(self.encoder, self.encoder_args, request.normalization, skip_finest)
+
+    def halving_encoder(self, request: NetworkRequest) -> ImageEncoder:
+        """A fresh encoder whose levels each halve the one before; InputError where they do not."""
+        encoder = self.image_encoder(request)
+        if any(coarse != 2 * fine for fine, coarse in pairwise(encoder.reductions)):
+            raise InputError(
+                f"encoder_args: {self.encoder_args} gives levels at strides {', '.join(map(str, encoder.reductions))}, "
+                "but the decoder doubles each; leave output_stride out"
+            )
+        return encoder
 
 
 @dataclass(frozen=True)

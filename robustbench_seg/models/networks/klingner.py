@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 from torch import nn
 
-from robustbench_seg.errors import InputError
 from robustbench_seg.models.blocks.multitask import MultiTaskNet
 from robustbench_seg.models.blocks.udecoder import UDecoder
 from robustbench_seg.models.networks.base import EncoderParameters, Kernel, NetworkRequest, Width
@@ -23,10 +21,5 @@ class KlingnerParameters(EncoderParameters):
 
     def build(self, request: NetworkRequest) -> nn.Module:
         """The network of these parameters."""
-        encoder = self.image_encoder(request)
-        if any(coarse != 2 * fine for fine, coarse in pairwise(encoder.reductions)):
-            raise InputError(
-                f"encoder_args: {self.encoder_args} gives levels at strides {', '.join(map(str, encoder.reductions))}, "
-                "but the decoder doubles each; leave output_stride out"
-            )
+        encoder = self.halving_encoder(request)
         return MultiTaskNet(encoder, lambda: UDecoder(encoder.channels, self.widths), request, self.head_kernel)

@@ -6,7 +6,6 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from robustbench_seg.training.place import in_float32
@@ -21,7 +20,7 @@ Inverses = tuple[Tensor, ...]
 class Predicted:
     """Outputs of the labelled images, inverse depths of the clips, motions of the camera.
 
-    The motions (N,6) are those from the previous frame and to the next one, see `PoseNet`.
+    The motions (N,6) are those from the previous frame and to the next one, see `PoseNetwork`.
     """
 
     outputs: dict[str, Any]
@@ -48,7 +47,7 @@ class JointNet(nn.Module, ABC):
     def forward(self, images: Tensor, clips: Clips) -> Predicted:
         """Labelled images (N,3,H,W), which may be none, and clips of the same size, multiples of 32."""
         outputs, inverses = self.predicted(images, clips.now)
-        return Predicted(outputs, inverses, self._motions(clips))
+        return Predicted(outputs, inverses, self.pose(clips.before, clips.now, clips.after))
 
     @abstractmethod
     def predicted(self, images: Tensor, frames: Tensor) -> tuple[dict[str, Any], Inverses]:
@@ -57,8 +56,3 @@ class JointNet(nn.Module, ABC):
     def depth_parameters(self) -> list[nn.Parameter]:
         """Those that depth has for itself."""
         return []
-
-    def _motions(self, clips: Clips) -> tuple[Tensor, Tensor]:
-        first, second = torch.cat([clips.before, clips.now]), torch.cat([clips.now, clips.after])
-        since, until = self.pose(first, second).chunk(2)
-        return since, until

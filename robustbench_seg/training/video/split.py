@@ -9,12 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from robustbench_seg.errors import InputError
-from robustbench_seg.models.blocks.heads import DepthHead, inverse_depth
+from robustbench_seg.models.blocks.heads import SCALES, DepthHead, inverse_depth
 from robustbench_seg.models.blocks.multitask import Branch
 from robustbench_seg.tasks.depth import Depth
 from robustbench_seg.training.video.network import Inverses, JointNet
-
-SCALES = 4
 
 
 @runtime_checkable

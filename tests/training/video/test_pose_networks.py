@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from robustbench_seg.errors import InputError
 from robustbench_seg.models.blocks.normalization import PRESETS
@@ -23,10 +24,39 @@ NANO = ENCODER["encoder_args"]
 PLUGIN = Path(__file__).parents[2] / "plugins" / "robustseg_example" / "robustseg_example" / "pose_network.py"
 
 
+SMALL = {"resnet": {"encoder_args": NANO, "width": 8}, "conv": {"widths": [4, 8], "groups": 2}}
+
+
 @pytest.mark.parametrize("name", list(POSE_NETWORKS))
-def test_each_maps_two_frames_to_a_motion(name):
-    pose = build_pose(name, {"encoder_args": NANO, "width": 8}, PRESETS["half"], "test")
-    assert pose(*torch.rand(2, 3, 3, 64, 64)).shape == (3, 6)
+def test_each_maps_three_frames_to_two_motions(name):
+    pose = build_pose(name, SMALL[name], PRESETS["half"], "test")
+    frames = torch.rand(3, 2, 3, 64, 64)
+    since, until = pose(*frames)
+    assert since.shape == until.shape == (2, 6)
+    assert not torch.equal(since, until)
+    assert max(since.abs().max(), until.abs().max()) < 0.05
+
+
+def test_klingners_sees_two_frames_at_a_time_and_packnets_all_three():
+    before, now, after = torch.rand(3, 1, 3, 64, 64)
+    for name, apart in (("resnet", True), ("conv", False)):
+        pose = build_pose(name, SMALL[name], PRESETS["half"], "test").eval()
+        since, until = pose(before, now, after)
+        other, moved = pose(before, now, 1 - after)
+        assert torch.allclose(since, other, atol=1e-7) == apart
+        assert not torch.allclose(until, moved, atol=1e-7)
+        if apart:
+            torch.testing.assert_close(until, pose.motion(now, after))
+
+
+def test_packnets_has_the_size_of_its_seven_convolutions():
+    with torch.device("meta"):
+        pose = build_pose("conv", {}, PRESETS["none"], "test")
+    widths, kernels = [9, 16, 32, 64, 128, 256, 256, 256], [7, 5, 3, 3, 3, 3, 3]
+    convolutions = sum(k * k * a * b + 3 * b for a, b, k in zip(widths, widths[1:], kernels, strict=False))
+    assert sum(p.numel() for p in pose.parameters()) == convolutions + 12 * 257
+    strides = [part.stride for part in pose.modules() if isinstance(part, nn.Conv2d)]
+    assert strides == [(2, 2)] * 7 + [(1, 1)]
 
 
 def test_the_default_is_klingners():
@@ -79,6 +109,8 @@ def test_its_learning_rate_is_its_own(tmp_path, joint_recipe, toy, sets):
     [
         ("resnt", {}, "^test: unknown pose network 'resnt'; did you mean resnet\\?$"),
         ("resnet", {"widht": 8}, r"^test: \[resnet\]: unknown key 'widht'; did you mean width\?"),
+        ("conv", {"widths": []}, "^test: widths: give at least one"),
+        ("conv", {"groups": 3}, "^test: conv cannot be built from .*num_channels"),
         ("resnet", {"width": 0}, r"^test: \[resnet\]: width: must be from 1 to 65536"),
         ("resnet", {"encoder": "none"}, "^test: unknown encoder 'none'"),
     ],

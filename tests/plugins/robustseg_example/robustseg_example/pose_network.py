@@ -6,13 +6,13 @@ import torch
 from torch import nn
 
 from robustbench_seg import POSE_NETWORKS
-from robustbench_seg.models.blocks.pose import PoseParameters
+from robustbench_seg.models.blocks.pose import PoseNetwork, PoseParameters
 
 
 @POSE_NETWORKS.register("mean_motion")
 @dataclass(frozen=True)
 class MeanMotionParameters(PoseParameters):
-    """One convolution of both frames, averaged over the image; motions are `scale` of it."""
+    """One convolution of two frames, averaged over the image; motions are `scale` of it."""
 
     scale: float = 0.01
 
@@ -20,7 +20,7 @@ class MeanMotionParameters(PoseParameters):
         return MeanMotion(self.scale)
 
 
-class MeanMotion(nn.Module):
+class MeanMotion(PoseNetwork):
     """See `MeanMotionParameters`."""
 
     def __init__(self, scale):
@@ -28,5 +28,8 @@ class MeanMotion(nn.Module):
         self.scale = scale
         self.conv = nn.Conv2d(6, 6, 3, padding=1)
 
-    def forward(self, first, second):
+    def forward(self, before, now, after):
+        return self.motion(before, now), self.motion(now, after)
+
+    def motion(self, first, second):
         return self.scale * self.conv(torch.cat([first, second], 1)).mean((2, 3))
