@@ -62,12 +62,13 @@ class ModelWeights:
     def fill(self, part: nn.Module, name: str) -> None:
         """Load them, each key once and in the same shape."""
         file = self.folder / WEIGHTS
-        state, prefix = read_safetensors(file, self.sha256), "" if name == WHOLE else f"{name}."
+        state = read_safetensors(file, self.sha256)
+        prefix, where = ("", f"{file}") if name == WHOLE else (f"{name}.", f"{file}: {name}")
         own = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
         if not own:
             parts = ", ".join(sorted({key.partition(".")[0] for key in state}))
             raise InputError(f"{file}: no part {name!r}; submodule may name another, of {parts}")
-        fit(part, own, f"{file}: {name}")
+        fit(part, own, where)
 
 
 @dataclass(frozen=True)

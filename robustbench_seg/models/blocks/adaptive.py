@@ -65,7 +65,7 @@ def adaptive_conv2d(x: Tensor, weight: Tensor, guidance: Guidance) -> Tensor:
     if torch.is_autocast_enabled(x.device.type):
         half = torch.get_autocast_dtype(x.device.type)
         x, weight, features = x.to(half), weight.to(half), features.float()
-    result: Tensor = _AdaptiveConvolution.apply(x, weight, features, -0.5 / sigma.square())  # type: ignore[no-untyped-call]
+    result: Tensor = _AdaptiveConvolution.apply(x, weight, features, -0.5 / sigma.square())
     return result
 
 
@@ -85,7 +85,7 @@ class _AdaptiveConvolution(torch.autograd.Function):
         return total.to(x.dtype)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         x, weight, features, scale = ctx.saved_tensors
         for_x, for_weight, *for_guidance = ctx.needs_input_grad
         to_x, to_weight, to_features, to_scale = map(torch.zeros_like, (x, weight, features, scale))

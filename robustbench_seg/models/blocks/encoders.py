@@ -8,7 +8,7 @@ from functools import partial
 from typing import Annotated, Any, Literal
 
 import timm
-from timm.layers import GroupNorm
+from timm.layers.norm import GroupNorm
 from torch import Tensor, nn
 
 from robustbench_seg.errors import InputError

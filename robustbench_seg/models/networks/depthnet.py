@@ -99,9 +99,8 @@ class DepthNet(nn.Module):
             if self.training:
                 outputs[DEEP] = tuple({Depth.key: _metres(covering(x, images))} for x in inverses[:0:-1])
         if Semantic.name in self.tasks and self.guide is not None:
-            decoder, head = self.guide.branches()[Semantic.name]
-            logits = head(decoder.summed(pyramid), padded_size(images))
-            outputs[Semantic.key] = logits[..., :height, :width]
+            fused = _decoder(self.guide).summed(pyramid)
+            outputs[Semantic.key] = self.guide.heads[Semantic.name](fused, padded_size(images))[..., :height, :width]
         return outputs
 
     def restricted(self, tasks: Sequence[str]) -> DepthNet:
@@ -115,8 +114,7 @@ class DepthNet(nn.Module):
         if self.guide is None:
             return []
         features = self.guide.encoder(self._along("guide", images))
-        pyramid: list[Tensor] = self.guide.branches()[Semantic.name].decoder.pyramid(features)
-        return pyramid
+        return _decoder(self.guide).pyramid(features)
 
     def _along(self, way: str, images: Tensor) -> Tensor:
         """The images as one way sees them: without a gradient where that flows back the other way alone."""
@@ -134,7 +132,7 @@ class GuideStage(nn.Module):
         strides, width = guide.encoder.reductions, parameters.width
         self.level = next((i for i, stride in enumerate(strides) if stride >= stage.stride), len(strides) - 1)
         self.features = nn.Sequential(
-            nn.Conv2d(guide.decoders[Semantic.name].out_channels, width, 3, padding=1),  # type: ignore[arg-type]
+            nn.Conv2d(_decoder(guide).out_channels, width, 3, padding=1),
             nn.Conv2d(width, width, 1),
             nn.GroupNorm(parameters.groups, width),
             nn.ELU(inplace=True),
@@ -145,6 +143,12 @@ class GuideStage(nn.Module):
     def forward(self, pyramid: Sequence[Tensor]) -> Guidance:
         """The guidance of levels (N,C,h,w), fine to coarse."""
         return Guidance(self.features(pyramid[self.level]), self.log_sigma.exp())
+
+
+def _decoder(guide: MultiTaskNet) -> FPNDecoder:
+    decoder = guide.decoders[Semantic.name]
+    assert isinstance(decoder, FPNDecoder)
+    return decoder
 
 
 def _metres(inverse: Tensor) -> Tensor:

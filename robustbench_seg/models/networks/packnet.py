@@ -99,7 +99,8 @@ class PackDecoder(nn.Module):
 
     def forward(self, features: Sequence[Tensor], guidance: Sequence[Guidance]) -> list[Tensor]:
         """Inverse depths (N,1,h,w) in 1/m, fine to coarse, of features given fine to coarse."""
-        x, inverses = features[-1], []
+        x = features[-1]
+        inverses: list[Tensor] = []
         for index, (unpack, unit) in enumerate(zip(self.unpacks, self.units, strict=True)):
             before = [F.interpolate(inverse, scale_factor=2.0, mode="nearest") for inverse in inverses[-1:]]
             x = torch.cat([unpack(x), features[-2 - index], *before], 1)
