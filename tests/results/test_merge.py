@@ -65,7 +65,7 @@ def test_what_makes_runs_incomparable_is_noted(two: list[FakeRun]) -> None:
         "The runs differ in the n_images of data set street: 200, 20.",
         "The runs differ in the fingerprint of data set street: 0c1d2e3f, ffff.",
     ]
-    assert notes[3].startswith("first: street-mobilenetv2 on street")
+    assert notes[4].startswith("first: street-mobilenetv2 on street")
     assert len(merge(two, Path("out")).info["notes"]) == 2
 
 
