@@ -117,7 +117,8 @@ class Depth(RegionTask):
 
     def reversed(self, output: Tensor, label: Tensor, how: str) -> float:
         """Where the scale of relative depth is negative."""
-        return float(ALIGNMENTS[how].reversed(output, self._counted(label)).double().mean())
+        turned = ALIGNMENTS[how].reversed(output, self._counted(label))
+        return float(turned.sum() / self.valid(label).sum().clamp(min=1))
 
     def pixel_errors(self, output: Tensor, label: Tensor) -> Sequence[Tensor]:
         """Relative, squared and logarithmic errors, and whether the ratio is within 1.25, 1.25², 1.25³."""

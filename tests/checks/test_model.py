@@ -57,6 +57,13 @@ def test_random_output_under_expectation_is_said_but_believed(tmp_path):
     assert row_of(made, "fgsm", 1.0).verdict == "ok"
 
 
+@pytest.mark.parametrize(("share", "level"), [(0.0, "ok"), (0.25, "warn"), (1.0, "warn")])
+def test_depth_that_is_aligned_the_wrong_way_round_is_a_warning(tmp_path, share, level):
+    made = tables(tmp_path, records={"reversed": {"shares": {"semantic": share}}})
+    assert found(made)["reversed"].level == level
+    assert row_of(made, "fgsm", 1.0).verdict == "ok"
+
+
 def test_some_predictions_at_a_clamp_are_a_warning(tmp_path):
     made = tables(tmp_path, records={"clamped": {"shares": {"semantic": 0.11}}})
     assert found(made)["clamped"].level == "warn"
