@@ -259,7 +259,7 @@ class Task(ABC):
         """Which images (N,) have at least one valid label element."""
 
     def reversed(self, output: Any, label: Any, how: str) -> float:
-        """The share of the labelled images in which `rescaling` turns the order of the values round, as none should be."""
+        """The share of the labelled images in which `rescaling` turns the order of the values round: 0 by default."""
         return 0.0
 
     def rescaling(self, output: Any, label: Any, how: str) -> Callable[[Any], Any]:

@@ -31,17 +31,22 @@ class Counted:
     farthest: float = MAX_DEPTH
 
 
+def in_order(output: Tensor, counted: Counted) -> Tensor:
+    """No image (N,) bool: near stays near."""
+    return output.new_zeros(len(output), dtype=torch.bool)
+
+
 @dataclass(frozen=True)
 class DepthAlignment:
     """How depth is aligned: `fit` takes a prediction (N,H,W) and what counts, and what it gives a constant of both.
 
-    `has_shift` says that inverse depth has an unknown shift, so that a negative one means something. `reversed` is
-    not 0 for the images (N,) in which near and far change places.
+    `has_shift` says that inverse depth has an unknown shift, so that a negative one means something. `reversed` says
+    in which images (N,) bool near and far change places.
     """
 
     fit: Callable[[Tensor, Counted], Change]
     has_shift: bool = False
-    reversed: Callable[[Tensor, Counted], Tensor] = lambda output, counted: output.new_zeros(len(output))
+    reversed: Callable[[Tensor, Counted], Tensor] = in_order
 
     def inverted(self, inverse: Tensor) -> Tensor:
         """The depth of inverse depth, finite: below 0 all is infinitely far, unless there is a shift."""
