@@ -15,7 +15,7 @@ BUILT_IN = {
     "street-b": ("street.dataset:open_street_b", "the same world with another look, camera and layout"),
     "street-b-traffic": (
         "street.dataset:open_street_b_traffic",
-        "street-b, where in half of the worlds the vehicles ahead keep the camera's speed",
+        "street-b, where in three of four worlds the vehicles ahead keep the camera's speed",
     ),
     "camvid": ("data.camvid:CamVid", "CamVid, 11 classes; camvid:ROOT"),
     "cityscapes": (

@@ -114,7 +114,7 @@ def open_street_b(split: str = "val", size: tuple[int, int] = SIZE) -> Street:
 
 
 def open_street_b_traffic(split: str = "val", size: tuple[int, int] = SIZE) -> Street:
-    """The data set `street-b-traffic`: in half of its worlds the vehicles ahead keep the camera's speed.
+    """The data set `street-b-traffic`: in three of four worlds the vehicles ahead keep the camera's speed.
 
     Its frames are those of `street-b`; the neighbouring ones differ there, and say that these vehicles are infinitely
     far away. Depth learnt from such video has holes (Guizilini 2020, section 4.3).

@@ -20,13 +20,13 @@ def data():
 
 @pytest.fixture(scope="module")
 def found(data):
-    return [vehicle for index in range(8) for vehicle in vehicles(data, index)]
+    return [vehicle for index in range(16) for vehicle in vehicles(data, index)]
 
 
 def test_only_worlds_with_a_convoy_have_any(data, found):
     assert found
-    with_one = {index for index in range(8) if data.scene(index).convoy}
-    assert {vehicle.index for vehicle in found} <= with_one < set(range(8))
+    with_one = {index for index in range(16) if data.scene(index).convoy}
+    assert {vehicle.index for vehicle in found} <= with_one < set(range(16))
     assert not list(vehicles(Street("street-b", "val", SIZE, cache=False), found[0].index))
 
 
