@@ -39,6 +39,8 @@ class Depth(RegionTask):
         regions, class_average, pooling: see `RegionTask`.
         min_depth, max_depth: the range in metres.
         crop: which part of the image counts: one of `CROPS`.
+        holes: count also the pixels predicted at more than twice their depth, as of cars that seem infinitely far
+            (Guizilini 2020, section 4.3).
     """
 
     name = "depth"
@@ -60,11 +62,13 @@ class Depth(RegionTask):
     attack_losses = LOSSES
     # The camera is taken to stay the same: what looks `zoom` times larger is `zoom` times nearer.
     label_rule = MapRule("float32", 0.0, zoomed=lambda label, zoom: label / zoom)
+    optional_metrics = (Metric("holes", "predicted at over twice the depth", False, "", POOLING),)
     errors = ("abs_rel", "sq_rel", "squared", "squared_log", "delta1", "delta2", "delta3")
 
     min_depth: float = MIN_DEPTH
     max_depth: float = MAX_DEPTH
     crop: str = WHOLE
+    holes: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -75,6 +79,16 @@ class Depth(RegionTask):
             )
         if self.crop not in CROPS:
             raise UsageError(unknown(f"crop of {self.name}", self.crop, CROPS))
+
+    @property
+    def error_names(self) -> tuple[str, ...]:
+        """With holes one more."""
+        return (*self.errors, "holes") if self.holes else self.errors
+
+    @property
+    def pixel_metrics(self) -> tuple[Metric, ...]:
+        """With holes one more."""
+        return (*type(self).metrics, *(self.optional_metrics if self.holes else ()))
 
     def implausible(self, metric: str, value: float, num_classes: int) -> str:
         """A relative error above 1."""
@@ -121,7 +135,7 @@ class Depth(RegionTask):
         return float(turned.sum() / self.valid(label).sum().clamp(min=1))
 
     def pixel_errors(self, output: Tensor, label: Tensor) -> Sequence[Tensor]:
-        """Relative, squared and logarithmic errors, and whether the ratio is within 1.25, 1.25², 1.25³."""
+        """Relative, squared and logarithmic errors, and whether the ratio is within 1.25, 1.25², 1.25³; holes last."""
         truth, predicted = label.double(), output.double().clamp(self.min_depth, self.max_depth)
         error = (predicted - truth).abs()
         ratio = torch.maximum(predicted / truth, truth / predicted)
@@ -131,6 +145,7 @@ class Depth(RegionTask):
             error.square(),
             (predicted.log() - truth.log()).square(),
             *((ratio < 1.25**power).double() for power in (1, 2, 3)),
+            *([(predicted > 2 * truth).double()] if self.holes else []),
         ]
 
     def image_values(self, means: dict[str, Floats]) -> Mapping[str, Floats]:

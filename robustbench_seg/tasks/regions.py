@@ -42,6 +42,8 @@ LABEL, PREDICTION = "label", "prediction"
 class RegionTask(DenseTask):
     """A dense task whose pixels have errors; `errors` are their names.
 
+    `optional_metrics` are reported beside `metrics` where a parameter asks for them.
+
     Args:
         regions: which class a pixel belongs to: that of the semantic `label`; of a frozen model, as `-m` names it, in
             the clean image (Guizilini 2020), so that no attack moves the regions; or of the model's own segmentation
@@ -51,6 +53,7 @@ class RegionTask(DenseTask):
     """
 
     errors: ClassVar[tuple[str, ...]]
+    optional_metrics: ClassVar[tuple[Metric, ...]] = ()
 
     regions: str = LABEL
     class_average: bool = False
@@ -61,14 +64,24 @@ class RegionTask(DenseTask):
             raise UsageError(unknown(f"pooling of {self.name}", self.pooling, POOLINGS))
         self.reads = (Semantic.name,) if self.regions == LABEL else ()
         self.segmenter = "" if self.regions in (LABEL, PREDICTION) else self.regions
-        own = [replace(metric, pooling=POOLINGS[self.pooling].text) for metric in type(self).metrics]
+        own = [replace(metric, pooling=POOLINGS[self.pooling].text) for metric in self.pixel_metrics]
         self.metrics = (*own, *(map(_average, own) if self.class_average else ()))
 
     @property
     def every_metric(self) -> tuple[Metric, ...]:
         """Those of all pixels, and the averages over classes."""
-        own = type(self).metrics
+        own = (*type(self).metrics, *self.optional_metrics)
         return (*own, *map(_average, own))
+
+    @property
+    def error_names(self) -> tuple[str, ...]:
+        """The names of what `pixel_errors` gives with these parameters."""
+        return self.errors
+
+    @property
+    def pixel_metrics(self) -> tuple[Metric, ...]:
+        """The metrics over pixels that these parameters ask for."""
+        return type(self).metrics
 
     @abstractmethod
     def pixel_errors(self, output: Tensor, label: Tensor) -> Sequence[Tensor]:
@@ -100,8 +113,8 @@ class RegionTask(DenseTask):
 
         def metrics(sums: Floats) -> Mapping[str, Floats]:
             means = quotient(sums[..., :-1], sums[..., -1:])
-            table = self.image_values(dict(zip(self.errors, np.moveaxis(means, -1, 0), strict=True)))
-            return {metric.name: table[metric.name] for metric in type(self).metrics}
+            table = self.image_values(dict(zip(self.error_names, np.moveaxis(means, -1, 0), strict=True)))
+            return {metric.name: table[metric.name] for metric in self.pixel_metrics}
 
         values = by_row(POOLINGS[self.pooling].pool(stack(statistics, "sums"), weights, metrics), scored)
         if not self.class_average:

@@ -5,12 +5,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from robustbench_seg import evaluate
 from robustbench_seg.checks.judge import rebuild
 from robustbench_seg.errors import UsageError
 from robustbench_seg.evaluation.prepare import PreparedEvaluation
 from robustbench_seg.evaluation.run import run_evaluation
+from robustbench_seg.evaluation.segmenter import Segmenter
 from robustbench_seg.protocol import AttackPlan, Protocol
 from robustbench_seg.results.pair import pairs_of
 from robustbench_seg.results.run import STORE
@@ -95,6 +97,20 @@ def test_what_a_frozen_model_sees_is_counted_once_per_image(run, run_in, request
     assert run.costs.forwards.sum() == plain.costs.forwards.sum() + LIMIT
     foretold = PreparedEvaluation(request_for("toy-multi", protocol=FROZEN, limit=LIMIT)).estimate()
     assert foretold.forwards == run.costs.forwards.sum()
+
+
+def test_a_batch_that_does_not_fit_into_the_frozen_model_is_halved(run, run_in, tmp_path, monkeypatch):
+    whole = Segmenter.classes
+
+    def classes(self, images):
+        if len(images) > 2:
+            raise torch.OutOfMemoryError
+        return whole(self, images)
+
+    monkeypatch.setattr(Segmenter, "classes", classes)
+    halved = run_in(tmp_path / "halved", "toy-multi", protocol=FROZEN, limit=LIMIT, in_process=True)
+    assert np.array_equal(counts(halved, (2, 1)), counts(run, (2, 1)))
+    assert set(halved.summary.status) == {"ok"}
 
 
 def test_a_run_that_is_continued_is_the_same(run, run_in, request_for, tmp_path):

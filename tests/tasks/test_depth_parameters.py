@@ -148,7 +148,22 @@ def test_the_class_average_is_the_mean_of_what_classes_have():
     assert metric.pooling == "mean over classes of the mean over images of the per-image value"
     without = values(Depth(), prediction, label, 3, semantic=regions)
     assert set(without.overall) == {name for name in found.overall if not name.startswith("class_")}
-    assert [metric.name for metric in Depth().every_metric] == [metric.name for metric in task.metrics]
+    every = Depth(class_average=True, holes=True).metrics
+    assert {metric.name for metric in Depth().every_metric} == {metric.name for metric in every}
+
+
+def test_holes_are_predictions_over_twice_the_depth_by_class():
+    label = np.full((1, 1, 6), 10.0)
+    prediction = np.array([[[19.9, 20.0, 20.1, 999.0, 1.0, 10.0]]])
+    regions = torch.tensor([[[0, 0, 0, 1, 0, 0]]])
+    found = values(Depth(holes=True, class_average=True), prediction, label, 2, semantic=regions)
+    assert found.overall["holes"][0] == pytest.approx(2 / 6)
+    assert found.classes["holes"][0].tolist() == pytest.approx([1 / 5, 1])
+    assert found.overall["class_holes"][0] == pytest.approx(3 / 5)
+    plain = values(Depth(), prediction, label, 2, semantic=regions)
+    assert "holes" not in plain.overall
+    assert all(plain.overall[name] == found.overall[name] for name in plain.overall)
+    assert {"holes", "class_holes"} <= {metric.name for metric in Depth().every_metric}
 
 
 def test_regions_of_a_frozen_model_are_those_it_saw():
