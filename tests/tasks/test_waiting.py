@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from robustbench_seg.attacks.objectives.margins import changeable, logits_of
-from robustbench_seg.tasks.base import LossSettings
+from robustbench_seg.tasks.base import LossSettings, seen_by
 from robustbench_seg.tasks.dense import DenseTask
 from robustbench_seg.tasks.depth import Depth
 from robustbench_seg.tasks.depth_align import ALIGNMENTS
@@ -70,6 +70,17 @@ def test_what_an_attack_asks_of_a_task_does_not_wait(task, output):
     what_attacks_ask(task, output, made)  # what depends on labels alone is computed once a batch
     with waits() as found:
         what_attacks_ask(task, output, made)
+    assert not found
+
+
+def test_no_parameter_of_depth_makes_it_wait():
+    task = Depth(crop="garg", max_depth=50.0, regions="frozen", class_average=True, pooling="pixel", holes=True)
+    labels = {**LABELS, seen_by("frozen"): LABELS["semantic"]}
+    made = MADE["depth"]
+    output = made.output.clone().requires_grad_()
+    with waits() as found:
+        what_attacks_ask(task, output, made)
+        task.raw_statistics(OUTPUTS, labels, CLASSES)
     assert not found
 
 
