@@ -27,8 +27,8 @@ LEAST_STEPS = 2
 class AdvLibAttack(LibraryAttack):
     """adv-lib's own code, run image by image on the logits of the pixels that are to change.
 
-    It looks for the smallest perturbation that changes a share of them, without a budget. Lengths are of images in
-    [0,1]; random numbers depend on the seed, the image and the attack.
+    Without a budget: it is to change the share `adv_threshold` of them. Lengths are of images in [0,1]; random numbers
+    depend on the seed, the image and the attack.
     """
 
     hidden: ClassVar[frozenset[str]] = frozenset({"model", "inputs", "labels", "masks", "targeted", "callback"})
@@ -38,6 +38,9 @@ class AdvLibAttack(LibraryAttack):
         # Several divide by their number less one.
         if self.how.gradients(self) < LEAST_STEPS:
             raise UsageError(f"{self.name} takes at least {LEAST_STEPS} steps, not {self.how.gradients(self)}")
+        share = getattr(self, "adv_threshold", 1.0)
+        if not 0 < share <= 1:
+            raise UsageError(f"{self.name}.adv_threshold {share} must be a share of the pixels, above 0 and at most 1")
 
     def objectives(self, wanted: Sequence[str] | None, tasks: Mapping[str, Task]) -> list[Objective]:
         """Objectives on class logits; UsageError for another task's loss, and without a target where one is needed."""

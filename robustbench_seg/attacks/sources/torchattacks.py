@@ -18,7 +18,7 @@ from robustbench_seg.attacks.objectives.margins import class_change
 from robustbench_seg.attacks.objectives.task_loss import TaskLoss
 from robustbench_seg.attacks.sources.adapter import LibraryAttack, Works
 from robustbench_seg.attacks.sources.base import AttackSource, Refused
-from robustbench_seg.attacks.step_size import step_size
+from robustbench_seg.attacks.step_size import AUTOMATIC, StepSize, checked, step_size
 from robustbench_seg.errors import UsageError
 from robustbench_seg.lazy import Tensor, torch
 from robustbench_seg.registry import described
@@ -45,6 +45,7 @@ class Torchattack(LibraryAttack):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        checked(self._alpha)
         try:
             self._made(torch.nn.ParameterList([torch.zeros(1)]), 1 / LEVELS, 1 / LEVELS)
         except Exception as error:
@@ -70,10 +71,15 @@ class Torchattack(LibraryAttack):
         """What an object of the library makes of it."""
         # Where it keeps to an L2 norm, lengths are those of a perturbation with an RMS of 1/255.
         unit = (image.numel() ** 0.5 if budget.norm == "rms" else 1.0) / LEVELS
-        alpha = step_size(getattr(self, "alpha", 0.0), budget.epsilon, getattr(self, "steps", 1))
+        alpha = step_size(self._alpha, budget.epsilon, getattr(self, "steps", 1))
         with warnings.catch_warnings(action="ignore"):
             made: Tensor = self._made(net, budget.epsilon * unit, alpha * unit)(image, classes)
         return made
+
+    @property
+    def _alpha(self) -> StepSize:
+        alpha: StepSize = getattr(self, "alpha", AUTOMATIC)
+        return alpha
 
     def _made(self, net: torch.nn.Module, epsilon: float, alpha: float) -> Any:
         """The object; lengths as the library measures them."""

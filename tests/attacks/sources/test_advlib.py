@@ -147,6 +147,8 @@ def test_every_attack_is_known():
         ("dag", {}, "depth", r"advlib:dag has no objective 'depth': it needs classes to change, as in semantic"),
         ("pdgd", {"num_steps": 1}, "", "advlib:pdgd takes at least 2 steps, not 1"),
         ("pdgd", {"steps": 9}, "", r"unknown parameter of advlib:pdgd 'steps'; did you mean num_steps"),
+        ("dag", {"adv_threshold": 2}, "", r"advlib:dag\.adv_threshold 2\.0 must be a share of the pixels, above 0 and"),
+        ("pdgd", {"adv_threshold": 0.0}, "", r"advlib:pdgd\.adv_threshold 0\.0 must be a share of the pixels"),
         ("pdgd", {"primal_lr": -1.0}, "", r"advlib:pdgd\.primal_lr -1\.0 must be a finite number >= 0"),
         ("pdpgd", {"norm": 2}, "", r"advlib:pdpgd\.norm cannot be set: dense labels leave it at inf"),
     ],

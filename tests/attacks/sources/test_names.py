@@ -102,6 +102,10 @@ def test_names_in_greek_are_spelt_out():
         ("PGD", {"steps": 0}, r"torchattacks:PGD\.steps 0 must be a finite number >= 1"),
         ("MIFGSM", {"decay": float("nan")}, r"torchattacks:MIFGSM\.decay nan must be a finite number >= 0"),
         ("PGD", {"alpha": "wide"}, "alpha 'wide' is no step size"),
+        ("PGD", {"alpha": "-1 eps"}, "alpha -1 eps must be a number >= 0"),
+        ("PGDL2", {"alpha": "0 eps"}, "alpha 0 eps must be a number >= 0"),
+        ("FFGSM", {"alpha": "inf eps"}, "alpha inf eps must be a number >= 0"),
+        ("TPGD", {"alpha": "nan eps"}, "alpha nan eps must be a number >= 0"),
         ("TIFGSM", {"kernel_name": "x"}, "torchattacks refuses .*kernel_name='x'.*: NotImplementedError$"),
     ],
 )
