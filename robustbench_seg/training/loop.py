@@ -139,7 +139,8 @@ def _prepare(
 
 def refuse_unknown(recipe: Recipe) -> None:
     """InputError where there is no task of a name that the recipe gives."""
-    for kind, asked, known in (("task", recipe.tasks, TASKS), ("auxiliary task", recipe.auxiliary, dense_tasks())):
+    asked_for = (*recipe.tasks, *recipe.untrained)
+    for kind, asked, known in (("task", asked_for, TASKS), ("auxiliary task", recipe.auxiliary, dense_tasks())):
         for name in asked:
             if name not in known:
                 raise InputError(f"recipe {recipe.name}: {unknown(kind, name, known)}")

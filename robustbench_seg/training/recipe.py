@@ -52,7 +52,8 @@ class InitRecipe:
 class DataRecipe:
     """A data set's name, its splits, and the size it is made or read at: None is that of the data.
 
-    `cache` keeps what was read in memory; of what is read after they have started, workers keep a copy each.
+    `share` of the training images are learnt from, drawn by the recipe's seed. `cache` keeps what was read in memory;
+    of what is read after they have started, workers keep a copy each.
     """
 
     dataset: str
@@ -60,6 +61,7 @@ class DataRecipe:
     train: str = "train"
     val: str = "val"
     size: Size | None = None
+    share: Annotated[float, Range(1e-6, 1)] = 1.0
     cache: bool = True
 
 
@@ -170,7 +172,8 @@ class Recipe:
     `tasks` maps a task to its loss weight, the first one chooses the best checkpoint; it may be empty where depth is
     learnt from video alone, without labelled images: then depth chooses it where the video's validation split has any,
     and else the last one is kept; `auxiliary` does so for what is
-    only predicted in training (normals, edges); `video` adds depth learnt from frames, `adaptation` a target without
+    only predicted in training (normals, edges); `untrained` are tasks that the network predicts without a loss, by
+    parts that were trained before; `video` adds depth learnt from frames, `adaptation` a target without
     labels; `balance` says how losses are combined: their weighted sum, or their geometric mean (UniNet 2021), which no
     weight changes; `depth_loss` and `normals_loss` are the kinds of loss that depth and normals are trained with;
     `edge_weight` is the weight of edges in theirs, where both classes are not to have the same; `crop` is None for the
@@ -194,6 +197,7 @@ class Recipe:
     init: dict[str, InitRecipe] = field(default_factory=dict)
     frozen: tuple[str, ...] = ()
     auxiliary: dict[str, Weight] = field(default_factory=dict)
+    untrained: tuple[str, ...] = ()
     video: VideoRecipe | None = None
     adaptation: AdaptationRecipe | None = None
     stages: tuple[StageRecipe, ...] = ()
@@ -214,6 +218,10 @@ class Recipe:
             raise ValueError("tasks: name at least one, such as semantic = 1.0")
         if self.video and Depth.name in self.tasks:
             raise ValueError("tasks: depth is learnt from labels or from [video], not from both; remove one")
+        learnt = {*self.tasks, *self.auxiliary, *((Depth.name,) if self.video else ())}
+        for i, task in enumerate(self.untrained):
+            if task in learnt or task in self.untrained[:i]:
+                raise ValueError(f"untrained: {task!r} is learnt or named before; remove it")
         if self.video and self.adaptation:
             raise ValueError("video: is not learnt from while a network is adapted; remove [video] or [adaptation]")
         if self.stages and not self.video:
@@ -221,8 +229,8 @@ class Recipe:
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """The tasks of the network: those with labels, and depth where it is learnt from video."""
-        return (*self.tasks, Depth.name) if self.video else tuple(self.tasks)
+        """The tasks of the network: those with labels, the untrained ones, and depth where it is learnt from video."""
+        return (*self.tasks, *self.untrained, *((Depth.name,) if self.video else ()))
 
     @property
     def unlabelled(self) -> VideoRecipe | AdaptationRecipe | None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from robustbench_seg.data.base import Dataset
 from robustbench_seg.errors import UsageError
 from robustbench_seg.evaluation.spec import DataSpec
 from robustbench_seg.models.catalogue.card import Card
+from robustbench_seg.randomness import generator
 from robustbench_seg.training.export import export
 from robustbench_seg.training.loop import Progress
 from robustbench_seg.training.method import Splits
 from robustbench_seg.training.place import HERE, Place
 from robustbench_seg.training.recipe import AdaptationRecipe, DataRecipe, Recipe, VideoRecipe
 from robustbench_seg.training.stages.base import Job
+from robustbench_seg.training.stages.frames import ChosenFrames
 from robustbench_seg.training.stages.registry import run_stages
 
 
@@ -59,13 +62,18 @@ def open_sets(
 
     UsageError or InputError where they cannot be opened.
     """
-    train_set, val_set = (open_data(recipe.data, split, root) for split in (recipe.data.train, recipe.data.val))
+    data = recipe.data
+    train_set = drawn(open_data(data, data.train, root), data.share, recipe.seed)
+    val_set = open_data(data, data.val, root)
     if unlabelled_root is not None and recipe.unlabelled is None:
         raise UsageError(
             f"recipe {recipe.name} has no [video] and no [adaptation], so no folder '{unlabelled_root}' for it; "
             "leave --video or --target out"
         )
-    return train_set, val_set, open_unlabelled(recipe.unlabelled, unlabelled_root) if recipe.unlabelled else None
+    if recipe.unlabelled is None:
+        return train_set, val_set, None
+    sets = open_unlabelled(recipe.unlabelled, unlabelled_root)
+    return train_set, val_set, replace(sets, train=drawn(sets.train, recipe.unlabelled.share, recipe.seed))
 
 
 def open_data(recipe: DataRecipe, split: str, root: str | None = None, **options: object) -> Dataset:
@@ -76,6 +84,14 @@ def open_data(recipe: DataRecipe, split: str, root: str | None = None, **options
     # Rendering at a size keeps detail that resizing cannot add.
     size = {"size": recipe.size} if recipe.size else {}
     return DataSpec(recipe.dataset, root, split).load(**size, **options)
+
+
+def drawn(dataset: Dataset, share: float, seed: int) -> Dataset:
+    """A share of a data set's samples, at least one, drawn by a seed; a smaller share is part of a larger one."""
+    if share == 1:
+        return dataset
+    order = generator(seed, dataset.name, "share").permutation(len(dataset))
+    return ChosenFrames(dataset, [dataset.ids[index] for index in order[: max(1, round(share * len(dataset)))]])
 
 
 def open_unlabelled(recipe: VideoRecipe | AdaptationRecipe, root: str | None = None) -> Splits:

@@ -34,6 +34,9 @@ def test_paper_scale_overrides(recipe_file):
         ("[optimiser]", '[optimiser]\nname = "lion"', "one of adam, adamw, sgd"),
         ("[augment]", "[augments]", "did you mean augment"),
         ("batch = 2", "batch = 2\ncrop = [64]", "crop: must have 2 entries"),
+        ("batch = 2", 'batch = 2\nuntrained = ["depth"]', "untrained: 'depth' is learnt or named before; remove it"),
+        ("batch = 2", 'batch = 2\nuntrained = ["edges", "edges"]', "untrained: 'edges' is learnt or named before"),
+        ('dataset = "tiny"', 'dataset = "tiny"\nshare = 0.0', "share: must be from 1e-06 to 1"),
     ],
 )
 def test_bad_recipe(recipe_file, old, new, message):

@@ -106,7 +106,7 @@ class _AdaptiveConvolution(torch.autograd.Function):
             if for_x:
                 to.x.add_(F.conv2d(weighted, tap.weight.T[..., None, None]))
             if for_weight:
-                to.weight.add_(torch.einsum("nchw,nbhw->cb", weighted, tap.x))
+                to.weight.add_(_rows(weighted).T @ _rows(tap.x))
         return to_x, to_weight, to_features, to_scale
 
 
@@ -140,6 +140,11 @@ def _taps(x: Tensor, weight: Tensor, features: Tensor) -> Iterator[_Tap]:
     for row, column in itertools.product(range(rows), range(columns)):
         here = window(x, row, column), weight[..., row, column], window(features, row, column)
         yield _Tap(*here, centre, (row, column) == middle)
+
+
+def _rows(maps: Tensor) -> Tensor:
+    """Maps (N,C,H,W) as one row per pixel (NHW,C)."""
+    return maps.movedim(1, -1).flatten(0, -2)
 
 
 def _squared(difference: Tensor) -> Tensor:

@@ -25,7 +25,7 @@ PAPER = {repr((recipe.architecture, recipe.outputs)): recipe for recipe in (read
 def test_networks_at_paper_scale(recipe):
     with torch.device("meta"):
         count = sum(p.numel() for p in build_module(recipe, 17).parameters())
-    assert count < 150e6
+    assert count < 200e6
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.parent.name)

@@ -40,6 +40,7 @@ def guided_recipe(joint_recipe, guide):
         "validate_every": 2,
         "init": {"guide": InitRecipe(str(guide), ".")},
         "frozen": ("guide",),
+        "untrained": ("semantic",),
     }
 
     def made(name):
@@ -72,12 +73,14 @@ def test_it_is_one_model_whose_card_nests_the_guide(tmp_path, guided_recipe, gui
     export(recipe, toy, tmp_path / "work", tmp_path / "tiny", unlabelled=sets)
     card = read_card(tmp_path / "tiny")
     assert card.architecture.parameters["guide"]["parameters"]["width"] == FPN["width"]
+    assert card.tasks == ("semantic", "depth")
+    assert card.metrics["semantic"] == read_card(guide).metrics["semantic"]
     assert card.training.init == f"guide from {guide}"
     model = load_folder(tmp_path / "tiny").module
     images = torch.rand(1, 3, 64, 96)
-    alone = load_folder(guide).module
-    assert torch.equal(alone.encoder(images)[-1], model.guide.encoder(images)[-1])
-    assert model(images)["depth"].shape == (1, 64, 96)
+    outputs = model(images)
+    assert outputs["depth"].shape == (1, 64, 96)
+    torch.testing.assert_close(outputs["semantic"], load_folder(guide).module(images)["semantic"])
 
 
 def test_the_whole_model_must_fit(tmp_path, guided_recipe, toy, sets):
