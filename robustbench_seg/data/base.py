@@ -25,9 +25,10 @@ class Sample:
     float32 metres with invalid 0; `normals` (3,H,W) float32 unit vectors in the camera frame with
     invalid 0; `edges` (H,W) uint8 in {0,1} with void 255; `instances`, a mapping of `boxes` (K,4) float32 xyxy px,
     `labels` (K,) int64, `masks` (K,H,W) bool, `depth` (K,) float32 median metres (0 where unknown) and, where there are
-    any, `crowd` (K,) bool, regions of several instances that are not told apart; any other task's label under that
-    task's `key`: of one of several tasks of a kind its name, such as `semantic[lanes]`. Labels may be computed where
-    they are asked for.
+    any, `crowd` (K,) bool, regions of several instances that are not told apart, and, where not all sizes count,
+    `smallest` (2,), px of the longer side of a box and pixels of a mask; any other task's label under that task's
+    `key`: of one of several tasks of a kind its name, such as `semantic[lanes]`. Labels may be computed where they are
+    asked for.
     `camera` holds what video methods need: `intrinsics` (3,3) and `pose` (4,4), camera to world.
     """
 

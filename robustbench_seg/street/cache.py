@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from robustbench_seg.data.base import Sample
 from robustbench_seg.errors import InputError
+from robustbench_seg.street.labels import SMALLEST
 
 Packed = dict[str, npt.NDArray[np.generic]]
 
@@ -124,6 +125,7 @@ def unpack(name: str, packed: Packed) -> Sample:
             "labels": packed["labels"],
             "masks": masks.astype(np.bool_),
             "depth": packed["instance_depth"],
+            "smallest": np.array(SMALLEST),
         },
     }
     camera = {"intrinsics": packed["intrinsics"], "pose": packed["pose"]}

@@ -10,6 +10,8 @@ from robustbench_seg.street.render import Frame
 
 THINGS = (11, 12, 13, 14, 15, 18)
 """The classes with instances: person, rider, car, truck, bus, bicycle."""
+SMALLEST = (8, 24)
+"""Smaller instances do not count: px of the longer side of the box, and visible pixels."""
 
 
 def labels_of(frame: Frame) -> dict[str, object]:
@@ -57,4 +59,5 @@ def _instances(frame: Frame, depth: npt.NDArray[np.float32]) -> dict[str, npt.ND
         "labels": np.array([frame.labels[mask][0] for mask in masks], np.int64),
         "masks": np.array(masks, np.bool_).reshape(-1, height, width),
         "depth": np.array(medians, np.float32),
+        "smallest": np.array(SMALLEST),
     }

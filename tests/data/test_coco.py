@@ -6,11 +6,17 @@ import pickle
 import numpy as np
 import pycocotools.coco
 import pytest
+import torch
 from pycocotools import mask as coco_mask
+from pycocotools.cocoeval import COCOeval
 
 from robustbench_seg.data.coco.dataset import COCO
 from robustbench_seg.errors import InputError
 from robustbench_seg.evaluation.spec import DataSpec
+from robustbench_seg.tasks.instances.detections import Detections
+from robustbench_seg.tasks.instances.matching import boxes as matching_boxes
+from robustbench_seg.tasks.instances.matching import match
+from robustbench_seg.tasks.instances.precision import precision_values
 from robustbench_seg.tasks.instances.truth import from_sample
 
 HEIGHT, WIDTH = 24, 32
@@ -125,6 +131,26 @@ def test_masks_are_pycocotools(official):
             assert np.array_equal(mask, reference.annToMask(known))
             compared += 1
     assert compared == 4
+
+
+@pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")
+def test_small_objects_count_as_in_cocos_evaluation(make):
+    """Of a square of 6 pixels and a large one only the large one is found: recall is a half."""
+    small, large = [20, 4, 6, 6], [2, 2, 12, 18]
+    boxes = [annotation(number, ROOM, 1, bbox=box, area=box[2] * box[3]) for number, box in ((1, small), (2, large))]
+    root = make(table(*boxes))
+    found = {"image_id": IDS[ROOM], "category_id": 1, "bbox": large, "score": 0.9}
+    reference = pycocotools.coco.COCO(root / "annotations" / "instances_val2017.json")
+    evaluation = COCOeval(reference, reference.loadRes([found]), "bbox")
+    evaluation.evaluate()
+    evaluation.accumulate()
+    evaluation.summarize()
+    truth = from_sample(COCO(root)[2].labels["instances"])
+    one = [torch.tensor(part) for part in ([[2.0, 2.0, 14.0, 20.0]], [0.9], [0])]
+    statistics = match(Detections(*one, None), truth, 3, matching_boxes)
+    assert statistics["truth"].tolist() == [2, 0, 0]
+    precision = precision_values([statistics], np.ones((1, 1)), np.array([True, False, False])).overall["ap"]
+    assert precision == pytest.approx(evaluation.stats[0])
 
 
 def test_an_image_without_annotations_is_a_sample_without_instances(official):

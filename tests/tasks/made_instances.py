@@ -75,6 +75,7 @@ def labelled(images: Sequence[Sequence[Known]]) -> InstanceLabels:
                 torch.stack([one.mask() for one in known]) if known else torch.zeros((0, HEIGHT, WIDTH)).bool(),
                 torch.tensor([one.depth for one in known]).float(),
                 torch.zeros(len(known)).bool(),
+                smallest=(8, 24),
             )
             for known in images
         )

@@ -30,6 +30,7 @@ class Ellipses(Dataset):
     name = "ellipses"
     classes = CLASSES
     tasks = ("semantic", "detection", "instance")
+    smallest = (8, 24)
 
     def __init__(self, count: int = 12) -> None:
         self.ids = [f"{i:03d}" for i in range(count)]
@@ -50,6 +51,7 @@ class Ellipses(Dataset):
                 "labels": np.array([1, 1, 255]),
                 "masks": masks,
                 "depth": np.full(3, 5.0, np.float32),
+                "smallest": self.smallest,
             },
         }
         return Sample(self.ids[index], np.zeros((HEIGHT, WIDTH, 3), np.uint8), labels)
@@ -143,6 +145,6 @@ def test_it_travels_with_the_weights_and_survives_their_rounding(source):
 
 def test_nothing_to_learn_from_is_an_error(monkeypatch):
     net = build("uninet", NANO, NetworkRequest(("detection", "instance"), len(CLASSES), PRESETS["imagenet"]), "test")
-    monkeypatch.setattr("robustbench_seg.tasks.instances.truth.MIN_PIXELS", 10**6)
+    monkeypatch.setattr(Ellipses, "smallest", (8, 10**6))
     with pytest.raises(InputError, match="ellipses has no instance to learn masks from"):
         fit_masks(net, Source(Ellipses(2), ("detection", "instance")))

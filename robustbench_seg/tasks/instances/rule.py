@@ -18,6 +18,7 @@ class Items:
     labels: Tensor
     depth: Tensor
     crowd: Tensor
+    smallest: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class InstanceRule:
         """The label of a `Sample`."""
         instances = truth.from_sample(label)
         items = truth.to_map(instances).to(torch.int16)
-        return Items(items, instances.labels, instances.depth, instances.crowd)
+        return Items(items, instances.labels, instances.depth, instances.crowd, instances.smallest)
 
     def resize(self, label: Items, size: tuple[int, int]) -> Items:
         """The nearest at another size."""
@@ -41,7 +42,7 @@ class InstanceRule:
 
     def finish(self, label: Items) -> truth.Instances:
         """Boxes and masks."""
-        return truth.from_map(label.items, label.labels, label.depth, label.crowd)
+        return truth.from_map(label.items, label.labels, label.depth, label.crowd, label.smallest)
 
     def collate(self, labels: list[truth.Instances]) -> truth.InstanceLabels:
         """A batch."""

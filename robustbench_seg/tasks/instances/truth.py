@@ -20,10 +20,6 @@ from robustbench_seg.tasks.instances.masks import crops
 from robustbench_seg.tasks.instances.positives import Positives
 from robustbench_seg.transfer import placed
 
-MIN_SIDE = 8
-MIN_PIXELS = 24
-"""Instances whose box is shorter on both sides, or with fewer visible pixels, are neither learnt nor scored."""
-
 
 @dataclass(frozen=True, eq=False)
 class Instances:
@@ -39,6 +35,9 @@ class Instances:
     masks: Tensor
     depth: Tensor
     crowd: Tensor
+    smallest: tuple[int, int] = (0, 0)
+    """Instances whose box is shorter than the first (px) on both sides, or whose mask has fewer pixels than the second,
+    are neither learnt nor scored. In COCO's evaluation all count."""
     original: Instances | None = field(default=None, repr=False)
     """Where these are not on the host, those that they were placed from."""
 
@@ -54,14 +53,15 @@ class Instances:
     def ignored(self) -> Tensor:
         """Which (K,) are too small to count, of a class that is not scored, or a crowd."""
         longer = (self.boxes[:, 2:] - self.boxes[:, :2]).amax(1) if len(self) else self.depth
-        small = (longer < MIN_SIDE) | (self.masks.flatten(1).sum(1) < MIN_PIXELS)
+        side, pixels = self.smallest
+        small = (longer < side) | (self.masks.flatten(1).sum(1) < pixels)
         ignored: Tensor = small | (self.labels == VOID) | self.crowd
         return ignored
 
     def _moved(self, move: Callable[[Tensor], Tensor], original: Instances | None = None) -> Instances:
         parts = (self.boxes, self.labels, self.masks, self.depth, self.crowd)
         boxes, labels, masks, depth, crowd = map(move, parts)
-        return Instances(boxes, labels, masks, depth, crowd, original)
+        return Instances(boxes, labels, masks, depth, crowd, self.smallest, original)
 
     @cached_property
     def encoded(self) -> list[Any]:
@@ -124,6 +124,7 @@ class InstanceLabels:
 def from_sample(label: Mapping[str, object], label_map: npt.NDArray[np.generic] | None = None) -> Instances:
     """The `instances` label of a `Sample` as tensors, its classes renumbered by `label_map` (256 entries)."""
     labels = np.asarray(label["labels"], np.int64)
+    side, pixels = np.asarray(label.get("smallest", (0, 0)), np.int64).tolist()
     mapped = labels.copy() if label_map is None else label_map[labels].astype(np.int64)
     return Instances(
         torch.from_numpy(np.array(label["boxes"], np.float32)),
@@ -131,10 +132,13 @@ def from_sample(label: Mapping[str, object], label_map: npt.NDArray[np.generic] 
         torch.from_numpy(np.array(label["masks"], np.bool_)),
         torch.from_numpy(np.array(label["depth"], np.float32)),
         torch.from_numpy(np.array(label.get("crowd", np.zeros(len(labels))), np.bool_)),
+        (side, pixels),
     )
 
 
-def from_map(items: Tensor, labels: Tensor, depth: Tensor, crowd: Tensor) -> Instances:
+def from_map(
+    items: Tensor, labels: Tensor, depth: Tensor, crowd: Tensor, smallest: tuple[int, int] = (0, 0)
+) -> Instances:
     """Instances of a map (H,W) whose pixels hold 1 + the index of the instance they show, 0 for none.
 
     `labels`, `depth` and `crowd` (K,) are those of the indices; instances without a pixel are left out.
@@ -145,7 +149,7 @@ def from_map(items: Tensor, labels: Tensor, depth: Tensor, crowd: Tensor) -> Ins
     boxes = masks_to_boxes(masks) if len(shown) else items.new_zeros((0, 4)).float()
     boxes[:, 2:] += 1  # torchvision's boxes end at the last pixel, ours at its outer edge
     at = shown - 1
-    return Instances(boxes.float(), labels[at].long(), masks, depth[at].float(), crowd[at])
+    return Instances(boxes.float(), labels[at].long(), masks, depth[at].float(), crowd[at], smallest)
 
 
 def to_map(instances: Instances) -> Tensor:

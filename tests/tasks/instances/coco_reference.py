@@ -28,7 +28,7 @@ def instances(boxes: np.ndarray, labels: np.ndarray, crowd: np.ndarray | None = 
     boxes = np.asarray(boxes, np.float32).reshape(-1, 4)
     parts = (boxes, np.asarray(labels, np.int64), ellipses(boxes), np.ones(len(boxes), np.float32))
     parts = (*parts, np.zeros(len(boxes), bool) if crowd is None else np.asarray(crowd))
-    return Instances(*map(torch.from_numpy, parts))
+    return Instances(*map(torch.from_numpy, parts), smallest=(8, 24))
 
 
 def detections(boxes: np.ndarray, scores: np.ndarray, labels: np.ndarray) -> Detections:

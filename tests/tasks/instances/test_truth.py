@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from robustbench_seg.street.dataset import Street
+from robustbench_seg.street.labels import SMALLEST
 from robustbench_seg.tasks.instances.truth import InstanceLabels, from_map, from_sample, to_map
 
 
@@ -14,8 +15,9 @@ def sample():
 def test_a_sample_survives_the_way_through_a_map():
     label = sample()
     before = from_sample(label)
-    after = from_map(to_map(before), before.labels, before.depth, before.crowd)
+    after = from_map(to_map(before), before.labels, before.depth, before.crowd, before.smallest)
     assert len(before) > 5
+    assert before.smallest == after.smallest == SMALLEST
     for name in ("boxes", "labels", "masks", "depth", "crowd"):
         assert torch.equal(getattr(before, name), getattr(after, name)), name
 
@@ -45,6 +47,8 @@ def test_small_and_unnamed_instances_are_ignored():
     masks[3, :8, :3] = True  # 8 px long, 24 pixels: counts
     boxes = [[0, 0, 20, 20], [0, 0, 7, 7], [0, 0, 1, 23], [0, 0, 3, 8]]
     label = {"boxes": boxes, "labels": [3, 3, 3, 3], "masks": masks, "depth": [1, 1, 1, 1]}
+    assert not from_sample(label).ignored.any(), "unless the label says so"
+    label |= {"smallest": (8, 24)}
     assert from_sample(label).ignored.tolist() == [False, True, True, False]
     label_map = np.full(256, 255)
     assert from_sample(label, label_map).ignored.all()
