@@ -75,6 +75,9 @@ def override(protocol: Protocol, settings: Sequence[tuple[str, str, Any]]) -> Pr
             if attack in (plan.name, labelled.label):
                 plans[i] = _override_one(plans[i], key, value)
     if settings:
+        # Made here, so that what does not fit is said before models are loaded.
+        for plan in plans:
+            _attack(plan)
         _refuse_equal(plans, [labelled.label for _, labelled in known])
     return dataclasses.replace(protocol, attacks=tuple(plans), tasks=tasks)
 

@@ -8,8 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from robustbench_seg.errors import InputError, UsageError
+from robustbench_seg.registry import some
 from robustbench_seg.results.manifest import RunManifest
 from robustbench_seg.results.store import Store
+
+_SHOWN = 400
+"""How many characters of what is another an error shows; two configurations of attacks have fewer."""
 
 
 def stored_identity(folder: Path | None) -> dict[str, Any] | None:
@@ -67,10 +71,25 @@ def _refuse_fewer(folder: Path, asked: RunManifest) -> None:
 def _refuse_other(folder: Path, stored: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
     different = [key for key in {**asked, **stored} if stored.get(key) != asked.get(key)]
     if different:
-        parts = [f"{key} was {_short(stored.get(key))}, now {_short(asked.get(key))}" for key in different]
+        parts = [_changed(key, stored.get(key), asked.get(key)) for key in different]
         raise UsageError(f"'{folder}' holds another run ({'; '.join(parts)}); give another folder with -o")
 
 
+def _changed(key: str, before: object, now: object) -> str:
+    """What is another; of lists only the entries that one of the two has."""
+    if isinstance(before, list) and isinstance(now, list):
+        gone, new = ([each for each in a if each not in b] for a, b in ((before, now), (now, before)))
+        if new and not gone:
+            return f"{key} now also {_short(new)}"
+        if gone and not new:
+            return f"{key} now without {_short(gone)}"
+        before, now = gone or before, new or now
+    return f"{key} was {_short(before)}, now {_short(now)}"
+
+
 def _short(value: object) -> str:
-    text = "not given" if value is None else json.dumps(value, sort_keys=True)
-    return text if len(text) <= 160 else text[:157] + "..."
+    if value is None:
+        return "not given"
+    entries = value if isinstance(value, list) else [value]
+    text = some((each if isinstance(each, str) else json.dumps(each, sort_keys=True) for each in entries), shown=2)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"

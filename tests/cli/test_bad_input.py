@@ -193,6 +193,17 @@ def test_one_clear_line(name, files, robustseg, monkeypatch):
     assert not (files / "marker").exists()
 
 
+@pytest.mark.parametrize(
+    ("attack", "setting"),
+    [("pgd", "pgd.alpha=-1"), ("torchattacks:PGD", "torchattacks:PGD.eps=3"), ("fog", "fog.severity=9")],
+)
+def test_a_setting_that_does_not_fit_is_said_before_anything_is_loaded(attack, setting, robustseg):
+    code, out, err = robustseg("evaluate", *TOY, "-a", attack, "--set", setting)
+    assert code == USAGE
+    assert out == ""
+    assert setting.partition(".")[2].partition("=")[0] in err
+
+
 def test_a_pickle_in_torch_format_is_refused_and_does_not_run(files, robustseg):
     torch.save(Evil(str(files / "marker")), files / "evil.pt")
     code, _, err = robustseg("evaluate", "-m", f"{files}/net.py:net", "-d", "toy", "--weights", f"{files}/evil.pt")

@@ -1,5 +1,6 @@
 import sqlite3
 import sys
+from dataclasses import replace
 
 import pytest
 from torch import nn
@@ -11,6 +12,7 @@ from robustbench_seg.evaluation.prepare import PreparedEvaluation
 from robustbench_seg.evaluation.run import run_evaluation
 from robustbench_seg.evaluation.spec import InMemory
 from robustbench_seg.models.base import LoadedModel
+from robustbench_seg.protocol import AttackPlan, Protocol
 
 
 def _in_memory(module):
@@ -60,6 +62,25 @@ def test_other_arguments_on_the_same_folder_are_refused(run_in, tmp_path):
     ):
         with pytest.raises(UsageError, match=named):
             run_in(tmp_path / "run", "toy-single", limit=1, **change)
+
+
+def test_of_other_attacks_those_are_named_that_differ(request_for, tmp_path):
+    noise, pgd, longer = AttackPlan("gaussian", (1.0,)), AttackPlan("pgd", (1.0,), params={"steps": 2}), {"steps": 3}
+
+    def asked(*plans):
+        return request_for("toy-single", limit=1, protocol=Protocol("mine", plans))
+
+    run_evaluation(PreparedEvaluation(asked(noise, pgd), tmp_path), tmp_path)
+    for plans, named in (
+        (
+            (noise, replace(pgd, params=longer)),
+            r'.attacks was \S+ pgd [^;]*"steps": 2\} \S+, now \S+ pgd .*"steps": 3\} \S+.;',
+        ),
+        ((noise, pgd, AttackPlan("fgsm", (1.0,))), r".attacks now also \S+ fgsm semantic linf \[1\.0\] "),
+        ((noise,), r".attacks now without \S+ pgd semantic linf "),
+    ):
+        with pytest.raises(UsageError, match=f"holds another run {named}"):
+            PreparedEvaluation(asked(*plans), tmp_path)
 
 
 def test_an_edited_plugin_on_the_same_folder_is_refused(run_in, tmp_path, monkeypatch):
