@@ -36,9 +36,13 @@ class Depth(RegionTask):
     differ).
 
     Args:
-        regions, class_average, pooling: see `RegionTask`.
+        regions: whose classes values per class are of: the `label`'s, those that a frozen model sees in the clean
+            image (any that `-m` takes), or those that the model itself predicts (`prediction`, which an attack moves).
+        class_average: report also every metric's mean over the classes.
+        pooling: of RMSE and the others: by `image`, over each `pixel`, or the root of the mean over images of their
+            `mean_square` errors.
         min_depth, max_depth: the range in metres.
-        crop: which part of the image counts: one of `CROPS`.
+        crop: which part of the image counts: `none` is left out, or as in `garg` or `eigen`.
         holes: count also the pixels predicted at more than twice their depth, as of cars that seem infinitely far
             (Guizilini 2020, section 4.3).
     """
