@@ -28,5 +28,13 @@ def of_library(name: str) -> Entry | None:
     if not colon:
         return None
     if source not in ATTACK_SOURCES:
-        raise UsageError(unknown("source of attacks", source, ATTACK_SOURCES))
+        # It asks the sources.
+        from robustbench_seg.attacks.sources.elsewhere import elsewhere
+
+        hint = elsewhere(attack)
+        raise UsageError(
+            f"unknown source of attacks '{source}'; as for '{attack}', {hint}"
+            if hint
+            else unknown("source of attacks", source, ATTACK_SOURCES)
+        )
     return ATTACK_SOURCES.get(source)().entry(attack)

@@ -9,8 +9,8 @@ from click.testing import CliRunner
 
 from robustbench_seg.attacks.registry import ATTACKS, BUILT_IN, attack_title, make_attack
 from robustbench_seg.attacks.sources.base import Refused, latin
-from robustbench_seg.attacks.sources.elsewhere import OTHER_NAMES, elsewhere, plain
-from robustbench_seg.attacks.sources.registry import of_library
+from robustbench_seg.attacks.sources.elsewhere import IN_LIBRARIES, OTHER_NAMES, elsewhere, plain
+from robustbench_seg.attacks.sources.registry import ATTACK_SOURCES, of_library
 from robustbench_seg.attacks.sources.torchattacks import Torchattacks
 from robustbench_seg.attacks.step_size import Share
 from robustbench_seg.cli import group
@@ -35,6 +35,20 @@ CLASSIFIES = "does not work on dense labels: it decides by one label per image"
         ("gaussian_blur", "there are defocus_blur, "),
         ("frost", "it is left out, as it blends in photographs"),
         ("sea", "it is apgd in -p strong;"),
+        ("EAD", f"torchattacks:EADEN {CLASSIFIES}"),
+        ("carlini_wagner", f"torchattacks:CW {CLASSIFIES}"),
+        ("L2CarliniWagnerAttack", f"torchattacks:CW {CLASSIFIES}"),
+        ("L2DeepFoolAttack", f"torchattacks:DeepFool {CLASSIFIES}"),
+        ("AdaptiveDeepFool", f"torchattacks:DeepFool {CLASSIFIES}"),
+        ("DI2-FGSM", "torchattacks:DIFGSM does not work on dense labels: it resizes"),
+        ("LinfPGD", "it is pgd;"),
+        ("L2PGD", "it is torchattacks:PGDL2;"),
+        ("L2FMNAttack", f"advlib:fmn {CLASSIFIES}"),
+        ("HopSkipJump", "it decides by one label per image; `square`"),
+        ("BoundaryAttack", "it decides by one label per image; `square`"),
+        ("ZOO", "it decides by one label per image; `square`"),
+        ("UAP", "it is universal;"),
+        ("speckle_noise", "it is one of ImageNet-C's four extra kinds"),
     ],
 )
 def test_a_name_known_elsewhere_says_where(name, message):
@@ -53,8 +67,10 @@ def test_a_name_known_elsewhere_says_where(name, message):
         ("FGSM", "unknown attack 'FGSM'; did you mean fgsm"),
         ("MIFGSM", "unknown attack 'MIFGSM'; did you mean mi_fgsm"),
         ("nothing_like_it", "unknown attack 'nothing_like_it'; see `robustseg list attacks`"),
-        ("torchatacks:PGD", "unknown source of attacks 'torchatacks'; did you mean torchattacks?"),
-        ("foolbox:PGD", "unknown source of attacks 'foolbox'; known: advlib, torchattacks"),
+        ("torchatacks:PGDD", "unknown source of attacks 'torchatacks'; did you mean torchattacks?"),
+        ("foolbox:PGD", "unknown source of attacks 'foolbox'; as for 'PGD', it is torchattacks:PGD; see"),
+        ("foolbox:L2DeepFoolAttack", "unknown source of attacks 'foolbox'; as for 'L2DeepFoolAttack', torchattacks:"),
+        ("art:nothing_like_it", "unknown source of attacks 'art'; known: advlib, torchattacks"),
         ("torchattacks:pgd", "unknown attack of torchattacks 'pgd'; did you mean PGD"),
         ("torchattacks:", "unknown attack of torchattacks ''; known: FGSM, "),
         ("advlib:asam", "unknown attack of adv-lib 'asam'; did you mean asma"),
@@ -71,7 +87,13 @@ def test_a_name_that_nobody_knows_is_one_line(name, message):
 
 def test_other_names_are_spelt_plainly_and_are_not_ours():
     ours = {*map(plain, BUILT_IN), *map(plain, Torchattacks.attacks)}
-    assert all(plain(name) == name and name not in ours for name in OTHER_NAMES)
+    names = [*OTHER_NAMES, *IN_LIBRARIES]
+    assert all(plain(name) == name and name not in ours for name in names)
+    assert len(set(names)) == len(names)
+    assert not any(":" in text for text in OTHER_NAMES.values()), "what a library has may be refused"
+    for full in IN_LIBRARIES.values():
+        source, _, known = full.partition(":")
+        assert known in ATTACK_SOURCES.get(source).attacks
     assert elsewhere("gaussian") == ""
 
 
