@@ -14,7 +14,18 @@ from typing import Any
 import torch
 
 _CODE = ("robustbench_seg", "attacks", "models", "pyproject.toml")
-_LIBRARIES = ("torch", "torchvision", "timm", "numpy", "pandas", "scipy", "matplotlib", "safetensors")
+_LIBRARIES = (
+    "torch",
+    "torchvision",
+    "timm",
+    "kornia",
+    "numpy",
+    "pandas",
+    "scipy",
+    "pillow",
+    "matplotlib",
+    "safetensors",
+)
 
 
 def provenance(device: str) -> dict[str, Any]:
