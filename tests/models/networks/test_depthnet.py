@@ -141,10 +141,9 @@ def test_a_restricted_network_shares_weights(name):
     assert set(net(images)) == {"semantic", "depth"}
 
 
-def smooth(name, gradients):
-    """A network in float64 in which nothing but the guide and the encoder has kinks."""
+def exact(name, gradients):
+    """A network in float64 whose kernels are neither so narrow nor so wide that nothing flows through them."""
     net = make(name, guide={**GUIDE, "gradients": gradients}).double().eval().requires_grad_(False)
-    # Else the first guidance is near nothing: narrow kernels leave little of the neighbours, wide ones little of K.
     for stage in net.guidance:
         nn.init.constant_(stage.log_sigma, math.log(2.0))
     return net
@@ -160,7 +159,7 @@ def test_gradients_reach_the_image_through_the_guide_and_past_it(name):
     """Both ways, against finite differences; each way alone, of which both are the sum."""
     torch.manual_seed(1)
     images, direction = torch.rand(1, 3, 64, 64).double(), torch.randn(1, 3, 64, 64).double()
-    nets = {way: smooth(name, way) for way in ("both", "guide", "depth")}
+    nets = {way: exact(name, way) for way in ("both", "guide", "depth")}
     assert len({net(images)["depth"].sum().item() for net in nets.values()}) == 1
     both, guide, depth = (gradient(net, images) for net in nets.values())
     torch.testing.assert_close(both, guide + depth, rtol=1e-8, atol=1e-12)
