@@ -19,6 +19,8 @@ _SLOPE = math.cos(math.radians(20))
 """The least cosine between the ground's normal and the camera's vertical axis."""
 _LEAST = 0.2
 """The share of inliers below which there is no ground."""
+_REACH = 20.0
+"""How far ahead the plane is trusted, in heights of the camera: beyond, a degree of error is half a metre."""
 
 
 def back_projected(depth: npt.NDArray[np.floating], intrinsics: npt.NDArray[np.floating]) -> Float:
@@ -57,6 +59,7 @@ def _through(triples: Float) -> Float:
 
 
 def below(points: Float, plane: Float) -> Float:
-    """How far below the plane points (...,3) lie, in heights of the camera."""
-    depths: Float = points @ plane - 1
-    return depths
+    """How far below the plane points (...,3) lie, in heights of the camera; 0 where the plane is not near there."""
+    along = points @ plane
+    near = along * _REACH > points[..., 2] * np.linalg.norm(plane)
+    return np.asarray(np.where(near, along - 1, 0.0), np.float64)

@@ -7,6 +7,8 @@ import math
 import numpy as np
 import pytest
 
+from robustbench_seg.street.convoy import vehicles
+from robustbench_seg.street.dataset import Street
 from robustbench_seg.training.stages.drop import DropBelowGround
 from robustbench_seg.training.stages.ground import back_projected, below, fit_ground
 
@@ -106,3 +108,28 @@ def test_what_is_above_the_horizon_is_not_below_the_ground():
     depth = street()
     depth[:40] = 1e4
     assert not DropBelowGround().has_hole(depth, INTRINSICS, dice())
+
+
+@pytest.mark.parametrize(("heights", "dropped"), [(19, True), (21, False)])
+def test_far_away_the_plane_is_not_trusted(heights, dropped):
+    depth = street()
+    row = math.ceil(47.5 + 130 / heights) if dropped else math.floor(47.5 + 130 / heights)
+    depth[row, 100:110] *= 3
+    assert DropBelowGround().has_hole(depth, INTRINSICS, dice()) is dropped
+
+
+def test_vehicles_of_a_convoy_that_seem_far_away_are_noticed():
+    """In worlds whose depth is otherwise right."""
+    data, rule = Street("street-b-traffic", cache=False), DropBelowGround()
+    noticed = []
+    for index in range(10):
+        sample = data[index]
+        truth, intrinsics = sample.labels["depth"], sample.camera["intrinsics"]
+        depth = np.where(truth > 0, truth, FAR)
+        assert not rule.has_hole(depth, intrinsics, dice())
+        for vehicle in vehicles(data, index):
+            if np.median(depth[vehicle.mask]) < 30:
+                far = np.where(vehicle.mask, 3 * depth, depth)
+                noticed.append(rule.has_hole(far, intrinsics, dice()))
+    assert len(noticed) > 4
+    assert all(noticed)
