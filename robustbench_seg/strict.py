@@ -75,6 +75,13 @@ def from_table(cls: type[T], table: object, where: str) -> T:
         raise InputError(f"{where}: {error}") from None
 
 
+def known_part(cls: type[T], table: object, where: str) -> T:
+    """The same from the keys of a table that the dataclass has; others are left alone."""
+    names = {field.name for field in fields(cls)}  # type: ignore[arg-type]
+    known = {key: table[key] for key in table if key in names} if isinstance(table, Mapping) else table
+    return from_table(cls, known, where)
+
+
 def convert(hint: Any, value: object, where: str) -> Any:
     """`value` as the type `hint`, or InputError."""
     if is_dataclass(hint) and isinstance(hint, type):
@@ -123,7 +130,8 @@ def _annotated(hint: Any, value: object, where: str) -> Any:
 
 
 def _literal(hint: Any, value: object, where: str) -> Any:
-    if value not in get_args(hint):
+    # True is equal to 1.
+    if not any(value == option and type(value) is type(option) for option in get_args(hint)):
         raise fault(where, f"must be one of {', '.join(map(str, get_args(hint)))}, not {_shown(value)}")
     return value
 

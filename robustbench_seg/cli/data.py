@@ -63,7 +63,7 @@ def _spec(text: str, split: str | None) -> DataSpec:
     from robustbench_seg.data.registry import DATASETS
     from robustbench_seg.evaluation.spec import DataSpec
 
-    if text.partition(":")[0] not in DATASETS and ("/" in text or Path(text).is_dir()):
+    if text and text.partition(":")[0] not in DATASETS and ("/" in text or Path(text).is_dir()):
         return DataSpec("folder", text, split)
     return DataSpec.parse(text, split)
 

@@ -39,12 +39,14 @@ class ACDC(FileDataset):
         Splits are `train` (1600 frames) and `val` (406), or those of one condition, such as `night/val`. UsageError
         for another one; InputError where frames and labels do not match. Files are read with a sample.
         """
-        check_split("ACDC", split, SPLITS)
+        check_split("ACDC", split, SPLITS, withheld="test")
+        self.split, self.splits = split, SPLITS
         condition, _, part = split.rpartition("/")
         folder = Path(root).expanduser()
         conditions = (condition,) if condition else CONDITIONS
         images = _frames(folder / "rgb_anon", conditions, part, "_rgb_anon.png", "rgb_anon_trainvaltest.zip")
-        ending = next((kind for kind in _LABELS if any(folder.glob(f"gt/*/{part}/*/*{kind}"))), _TRAIN_IDS)
+        folders = [folder / "gt" / condition / part for condition in conditions]
+        ending = next((kind for kind in _LABELS if all(any(base.glob(f"*/*{kind}")) for base in folders)), _TRAIN_IDS)
         labels = _frames(folder / "gt", conditions, part, ending, "gt_trainval.zip")
         read = partial(read_mapped_labels, table=_LABELS[ending])
         super().__init__(folder, images, {"semantic": LabelFiles(labels, read)})

@@ -36,7 +36,8 @@ class ADE20K(FileDataset):
         Splits are `train` (20210 images) and `val` (2000). UsageError for another one; InputError where images and
         labels do not match, or the root is the full release. Files are read with a sample.
         """
-        check_split("ADE20K", split, SPLITS)
+        check_split("ADE20K", split, SPLITS, withheld="test")
+        self.split, self.splits = split, tuple(SPLITS)
         folder = unpacked(root, "ADEChallengeData2016")
         if any(folder.glob("index_ade20k.*")):
             what = "is the full release of ADE20K, whose labels are not the benchmark's 150 classes"

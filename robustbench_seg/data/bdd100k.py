@@ -33,7 +33,8 @@ class BDD100K(FileDataset):
         Splits are `train` (7000 images) and `val` (1000). UsageError for another one; InputError where images and
         labels do not match. Files are read with a sample.
         """
-        check_split("BDD100K", split, SPLITS)
+        check_split("BDD100K", split, SPLITS, withheld="test")
+        self.split, self.splits = split, SPLITS
         folder = unpacked(root, "bdd100k")
         images = files_of(folder / "images" / "10k" / split, ".jpg", "bdd100k_images_10k.zip (10K Images)")
         masks = folder / "labels" / "sem_seg" / "masks" / split

@@ -9,9 +9,8 @@ from pathlib import Path
 
 from robustbench_seg.classes import CAMVID11, VOID
 from robustbench_seg.data.files import FileDataset, LabelFiles, Reader, list_files
-from robustbench_seg.data.images import Colour, bad_file, read_colour_labels, read_mapped_labels
-from robustbench_seg.errors import UsageError
-from robustbench_seg.registry import unknown
+from robustbench_seg.data.images import Colour, bad_file, read_colour_labels, read_mapped_labels, same_ids
+from robustbench_seg.data.trees import check_split
 
 SPLITS = ("train", "val", "test")
 COLOURS: dict[str, tuple[Colour, str | None]] = {
@@ -51,7 +50,7 @@ COLOURS: dict[str, tuple[Colour, str | None]] = {
 """The 32 classes of the original labels: colour, and the class of the 11 that SegNet's labels give it."""
 
 _FRAME = re.compile(r"(0001TP|0006R0|0016E5|Seq05VD)_f?(\d+)")
-_IDS = {index: index for index in range(len(CAMVID11))} | {len(CAMVID11): VOID, VOID: VOID}
+_IDS = same_ids(CAMVID11) | {len(CAMVID11): VOID}
 
 
 @dataclass(frozen=True)
@@ -121,8 +120,8 @@ class CamVid(FileDataset):
     )
 
     def __init__(self, root: str | Path, split: str = "val") -> None:
-        if split not in SPLITS:
-            raise UsageError(unknown("split", split, SPLITS))
+        check_split("CamVid", split, SPLITS)
+        self.split, self.splits = split, SPLITS
         folder = Path(root).expanduser()
         layout = _find_layout(folder, split)
         images, labels = layout.files(folder, split)

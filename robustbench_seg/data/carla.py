@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,9 +15,10 @@ import numpy.typing as npt
 
 from robustbench_seg.classes import CARLA13, CITYSCAPES19, VOID, ClassSet
 from robustbench_seg.data.camera import centred_intrinsics
-from robustbench_seg.data.channels import read_depth24, read_red, renumber
-from robustbench_seg.data.files import FileDataset, LabelFiles, Reader, entries
-from robustbench_seg.data.images import IMAGE_SUFFIXES, bad_file
+from robustbench_seg.data.channels import read_depth24, read_red
+from robustbench_seg.data.files import FileDataset, LabelFiles, Reader
+from robustbench_seg.data.images import IMAGE_SUFFIXES, bad_file, renumber
+from robustbench_seg.data.splits import choose, splits_around
 from robustbench_seg.strict import Range, from_table, read_toml
 
 FARTHEST = 1000.0
@@ -87,25 +89,28 @@ class CARLA(FileDataset):
     terms = "CARLA: assets CC BY; cite Dosovitskiy et al., CoRL 2017"
 
     def __init__(self, root: str | Path, split: str | None = None) -> None:
-        """Opens the folder that holds `carla.toml` and `rgb`, or `SPLIT/rgb` where a split is given.
+        """Opens the folder that holds `carla.toml` and `rgb` or `SPLIT/rgb`; without a split `val`, or the only one.
 
-        InputError where the version is not given, frames and labels do not match, or there are none. Files are read
-        with a sample.
+        InputError where the version is not given, there is no such split, frames and labels do not match, or there are
+        none. Files are read with a sample.
         """
         folder = Path(root).expanduser()
         config = folder / CONFIG
         recording = _read_config(folder, config)
-        base = folder / split if split else folder
-        images = _frames(folder, base / "rgb", IMAGE_SUFFIXES)
+        readers = _readers(recording)
+        splits = splits_around(folder, ("rgb", *readers), "rgb")
+        chosen = choose(folder, splits, split, "rgb")
+        self.split, self.splits, base = chosen.name, tuple(splits), chosen.folder
+        images = _frames(base / "rgb", IMAGE_SUFFIXES)
         labels = {
-            task: LabelFiles(_frames(folder, base / task, _LOSSLESS), read)
-            for task, read in _readers(recording).items()
+            task: LabelFiles(_frames(base / task, _LOSSLESS), read)
+            for task, read in readers.items()
             if (base / task).is_dir()
         }
         if not labels:
             raise bad_file(base, "has neither semantic/ nor depth/", "put the frames of those cameras beside rgb/")
         intrinsics = partial(_intrinsics, fov=recording.fov) if recording.fov else None
-        super().__init__(folder, images, labels, [config], intrinsics)
+        super().__init__(folder, images, labels, {"recording": [config]}, intrinsics)
         self.classes = recording.classes
         self.groups = [name.rpartition("/")[0] or base.name for name in self.ids]
 
@@ -119,16 +124,12 @@ def _read_config(root: Path, config: Path) -> Recording:
     return from_table(Recording, read_toml(config), str(config))
 
 
-def _frames(root: Path, folder: Path, suffixes: frozenset[str]) -> dict[str, Path]:
+def _frames(folder: Path, suffixes: frozenset[str]) -> dict[str, Path]:
     """The files of a kind by their path without suffix, at any depth."""
     paths = (path for path in folder.rglob("*") if path.suffix.lower() in suffixes and path.name[0] != ".")
     frames = {path.relative_to(folder).with_suffix("").as_posix(): path for path in paths}
     if not frames:
-        splits = [entry.name for entry in entries(root) if (entry / folder.name).is_dir()]
-        fix = (
-            f"choose a split: {', '.join(splits)}" if splits else f"save frames there as {', '.join(sorted(suffixes))}"
-        )
-        raise bad_file(folder, "holds no frames", fix)
+        raise bad_file(folder, "holds no frames", f"save frames there as {', '.join(sorted(suffixes))}")
     return frames
 
 
@@ -140,8 +141,11 @@ def _readers(recording: Recording) -> dict[str, Reader]:
 
 
 def _read_tags(path: Path, recording: Recording) -> npt.NDArray[np.uint8]:
-    fix = f"save the raw image, without a ColorConverter, or correct the version in {CONFIG}"
-    return renumber(path, read_red(path), recording.table, f"CARLA {recording.version}", fix)
+    return renumber(path, read_red(path), recording.table, advice=_advice)
+
+
+def _advice(tags: Sequence[int]) -> str:
+    return f"save the raw image, without a ColorConverter, or correct the version in {CONFIG}"
 
 
 def _intrinsics(name: str, size: tuple[int, int], fov: float) -> npt.NDArray[np.float32]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,23 +11,6 @@ from robustbench_seg.data.images import bad_file, read_channels, read_deep_chann
 
 _FULL_24 = (1 << 24) - 1
 _FULL_16 = (1 << 16) - 1
-
-
-def renumber(
-    path: Path, ids: npt.NDArray[np.generic], table: Mapping[int, int], whose: str, fix: str
-) -> npt.NDArray[np.uint8]:
-    """The ids that a file holds, renumbered by `table` (id in the file -> id returned), uint8.
-
-    InputError with this `fix` where the table, which is `whose`, lacks an id.
-    """
-    unknown = sorted(set(np.unique(ids).tolist()) - table.keys())
-    if unknown:
-        more = f" and {len(unknown) - 4} more" if len(unknown) > 4 else ""
-        raise bad_file(path, f"holds ids that {whose} does not have: {', '.join(map(str, unknown[:4]))}{more}", fix)
-    lookup = np.zeros(max(table) + 1, np.uint8)
-    lookup[list(table)] = list(table.values())
-    renumbered: npt.NDArray[np.uint8] = lookup[ids]
-    return renumbered
 
 
 def read_red(path: Path) -> npt.NDArray[np.uint8]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from robustbench_seg.classes import CITYSCAPES19, VOID
+from robustbench_seg.data.images import same_ids
 
 _COUNT = 34
 """Label ids are 0 to 33; license plate is -1, which an 8-bit file holds as 255."""
@@ -17,7 +18,7 @@ _EVALUATED = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 
 COUNTABLE = frozenset(range(24, 34))
 """The label ids with instances: person, rider, car, truck, bus, caravan, trailer, train, motorcycle, bicycle."""
 
-FROM_TRAIN_IDS = {index: index for index in range(len(CITYSCAPES19))} | {VOID: VOID}
+FROM_TRAIN_IDS = same_ids(CITYSCAPES19)
 """What a file that holds train ids already is checked by."""
 
 FROM_LABEL_IDS = dict.fromkeys([*range(_COUNT), VOID], VOID) | {label: index for index, label in enumerate(_EVALUATED)}

@@ -64,6 +64,7 @@ class Cityscapes(FileDataset):
     Each labelled frame comes from a separate video snippet, seconds from the next one, so each forms a group. Depth is
     that of `read_disparity` with the rig of each image's camera file, or with `NOMINAL` where the split has no `camera`
     folder (then `Sample.camera` is None). Neighbours are no part of the fingerprint.
+    torchvision's reader of this tree is not used: it checks neither names, sizes nor ids, and reads no depth.
     """
 
     name = "cityscapes"
@@ -76,7 +77,8 @@ class Cityscapes(FileDataset):
         UsageError for another split, also `test`, whose labels are withheld; InputError where frames and labels do not
         match. Files are read with a sample.
         """
-        check_split("Cityscapes", split, SPLITS)
+        check_split("Cityscapes", split, SPLITS, withheld="test")
+        self.split, self.splits = split, SPLITS
         folder = Path(root).expanduser()
         images = _images(folder / "leftImg8bit" / split)
         cameras = folder / "camera" / split
@@ -90,7 +92,7 @@ class Cityscapes(FileDataset):
             labels["depth"] = LabelFiles(files_ending(_cities(disparity), _DISPARITY), read)
         intrinsics = partial(_read_intrinsics, cameras=self._cameras) if self._cameras else None
         self._instances = files_ending(_cities(folder / "gtFine" / split), _INSTANCES)
-        also = [*self._cameras.values(), *self._instances.values()]
+        also = {"camera": self._cameras.values(), "instances": self._instances.values()}
         super().__init__(folder, images, labels, also, intrinsics)
         if self._instances:
             check_pairs(INSTANCE, images, self._instances)

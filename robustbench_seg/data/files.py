@@ -8,6 +8,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -43,11 +44,11 @@ class FileDataset(Dataset):
         root: Path,
         images: Mapping[str, Path],
         labels: Mapping[str, LabelFiles],
-        also: Iterable[Path] = (),
+        also: Mapping[str, Collection[Path]] | None = None,
         intrinsics: Intrinsics | None = None,
         read: Reader = read_image,
     ) -> None:
-        """Takes the images by id, the labels by task, the other files that enter the fingerprint, and the cameras.
+        """Takes the images by id, the labels by task, other files by what they are of (`also`), and the cameras.
 
         `root` is what file names are relative to in the fingerprint, `read` reads an image to (H,W,3) uint8. InputError
         for a sample without a label, or a label without an image.
@@ -58,7 +59,7 @@ class FileDataset(Dataset):
         self._images = images
         self._read = read
         self._labels = labels
-        self._also = tuple(also)
+        self._also = {kind: tuple(paths) for kind, paths in (also or {}).items() if paths}
         self._digest = ""
         self.ids = sorted(images)
         self._intrinsics = intrinsics
@@ -84,13 +85,15 @@ class FileDataset(Dataset):
     def sources(self) -> dict[str, str]:
         """How many files of each kind there are, and in which folder of the root."""
         kinds = {"image": self._images} | {task: files.paths for task, files in self._labels.items()}
-        return {kind: _where(self._root, paths.values()) for kind, paths in kinds.items()}
+        every = {kind: tuple(paths.values()) for kind, paths in kinds.items()} | self._also
+        return {kind: _where(self._root, paths) for kind, paths in every.items()}
 
     def fingerprint(self) -> str:
         """The sha256 of every file's relative name, size and content, computed once."""
         if not self._digest:
             parts = [self._images, *(files.paths for files in self._labels.values())]
-            self._digest = _digest(self._root, [*self._also, *(path for part in parts for path in part.values())])
+            listed = chain(*self._also.values(), *(part.values() for part in parts))
+            self._digest = _digest(self._root, listed)
         return self._digest
 
 

@@ -64,7 +64,7 @@ class Folder(FileDataset):
             raise bad_file(chosen.folder, "has neither labels/ nor depth/", fix)
         images = chosen.images(files.of(_IMAGES))
         kept = {task: LabelFiles(chosen.only(listed.paths), listed.read) for task, listed in labels.items()}
-        also = [path for path in (config, chosen.listed) if path]
+        also = {"configuration": [config], "split": [chosen.listed] if chosen.listed else []}
         super().__init__(folder, images, kept, also, read=partial(read_image, orientation=table.orientation))
         self.groups = [name.rpartition("/")[0] if table.group else name for name in self.ids]
 

@@ -21,7 +21,9 @@ from robustbench_seg.data.images import (
     bad_file,
     read_colour_labels,
     read_mapped_labels,
+    same_ids,
 )
+from robustbench_seg.data.registry import recognised
 from robustbench_seg.registry import unknown
 from robustbench_seg.strict import Range, from_table, read_toml
 
@@ -69,7 +71,7 @@ class LabelsTable(ClassesTable):
     def _id_reader(self, config: Path, classes: ClassSet) -> Reader:
         declared = self._declared(config, classes)
         if self.ids is None:
-            ids = {index: index for index in range(len(classes))} | {VOID: VOID}
+            ids = same_ids(classes)
         else:
             ids = {VOID: VOID} | declared
         for entry in self.void:
@@ -134,7 +136,9 @@ def read_folder_table(root: Path, config: Path) -> FolderTable:
     if not root.is_dir():
         raise bad_file(root, "is no folder", "give the folder that holds dataset.toml and images/")
     if not config.is_file():
-        raise bad_file(config, "is missing", 'write one with at least: classes = "cityscapes19" (or a list of names)')
+        known = recognised(root)
+        fix = 'write one with at least: classes = "cityscapes19" (or a list of names)'
+        raise bad_file(config, "is missing", f"this is a folder of {known}: write {known}:{root}" if known else fix)
     return from_table(FolderTable, read_toml(config), str(config))
 
 

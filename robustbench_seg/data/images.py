@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
+from robustbench_seg.classes import VOID, ClassSet
 from robustbench_seg.errors import InputError
 from robustbench_seg.registry import one_line, some
 from robustbench_seg.strict import Range, fault
@@ -130,7 +131,17 @@ def read_mapped_labels(
     `rest` is what ids become that the table lacks. InputError as in `read_labels`, or, without `rest`, where there is
     such an id; `advice` says what to do about those.
     """
-    ids = read_labels(path)
+    return renumber(path, read_labels(path), table, rest, advice)
+
+
+def renumber(
+    path: Path,
+    ids: npt.NDArray[np.unsignedinteger],
+    table: Mapping[int, int],
+    rest: int | None = None,
+    advice: Callable[[Sequence[int]], str] = as_distributed,
+) -> npt.NDArray[np.uint8]:
+    """The ids (H,W) of up to 16 bits that a file holds, renumbered as in `read_mapped_labels`."""
     lookup = np.full(MAX_ID + 1, -1 if rest is None else rest, np.int16)
     lookup[list(table)] = list(table.values())
     mapped = lookup[ids]
@@ -138,6 +149,11 @@ def read_mapped_labels(
         unknown = np.unique(ids[mapped < 0]).tolist()
         raise bad_file(path, f"holds label ids {some(unknown)} that no class has", advice(unknown))
     return mapped.astype(np.uint8)
+
+
+def same_ids(classes: ClassSet) -> dict[int, int]:
+    """The table of files that hold the ids of these classes already, and 255 for void."""
+    return {index: index for index in range(len(classes))} | {VOID: VOID}
 
 
 def read_colour_labels(path: Path, palette: Mapping[Colour, int]) -> npt.NDArray[np.uint8]:

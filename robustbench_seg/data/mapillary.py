@@ -12,7 +12,7 @@ from robustbench_seg.classes import VOID, ClassSet
 from robustbench_seg.data.files import FileDataset, LabelFiles
 from robustbench_seg.data.images import Colour, bad_file, read_json, read_mapped_labels
 from robustbench_seg.data.trees import check_split, files_of
-from robustbench_seg.strict import from_table
+from robustbench_seg.strict import known_part
 
 SPLITS = {"train": "training", "val": "validation"}
 
@@ -54,7 +54,8 @@ class Mapillary(FileDataset):
         Splits are `train` (18000 images) and `val` (2000). UsageError for another one; InputError where the config is
         missing or wrong, or images and labels do not match. Files are read with a sample.
         """
-        check_split("Mapillary Vistas", split, SPLITS)
+        check_split("Mapillary Vistas", split, SPLITS, withheld="test")
+        self.split, self.splits = split, tuple(SPLITS)
         folder = Path(root).expanduser()
         config = next((folder / name for name in self.layouts if (folder / name).is_file()), None)
         if config is None:
@@ -64,7 +65,7 @@ class Mapillary(FileDataset):
         images = files_of(base / "images", ".jpg", _ARCHIVE)
         labels = files_of(base / self.layouts[config.name], ".png", _ARCHIVE)
         read = partial(read_mapped_labels, table=ids)
-        super().__init__(folder, images, {"semantic": LabelFiles(labels, read)}, also=[config])
+        super().__init__(folder, images, {"semantic": LabelFiles(labels, read)}, also={"classes": [config]})
         self.groups = self.ids
 
 
@@ -103,10 +104,7 @@ def read_config(path: Path) -> tuple[ClassSet, dict[int, int]]:
 
 def _labels(path: Path) -> list[Label]:
     config = read_json(path, _FIX)
-    try:
-        tables = [{key: entry[key] for key in Label.__annotations__} for entry in config["labels"]]
-    except KeyError as error:
-        raise bad_file(path, f"has no {error.args[0]}", _FIX) from None
-    except TypeError:
-        raise bad_file(path, "is no config of Mapillary Vistas", _FIX) from None
-    return [from_table(Label, table, f"{path}: labels[{index}]") for index, table in enumerate(tables)]
+    entries = config.get("labels") if isinstance(config, dict) else None
+    if not isinstance(entries, list):
+        raise bad_file(path, "is no config of Mapillary Vistas", _FIX)
+    return [known_part(Label, entry, f"{path}: labels[{index}]") for index, entry in enumerate(entries)]

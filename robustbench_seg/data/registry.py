@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from robustbench_seg.registry import Registry, built_in
@@ -39,6 +40,29 @@ BUILT_IN = {
     "folder": ("data.folder:Folder", "your own images and labels; folder:ROOT with a dataset.toml"),
 }
 
+TREES = {
+    "cityscapes": "leftImg8bit",
+    "kitti": "training/semantic",
+    "camvid": "701_StillsRaw_full",
+    "coco": "annotations/instances_val2017.json",
+    "voc": "VOCdevkit",
+    "ade20k": "ADEChallengeData2016",
+    "acdc": "rgb_anon",
+    "bdd100k": "bdd100k",
+    "mapillary": "config_v1.2.json",
+    "nyuv2": "nyu_depth_v2_labeled.mat",
+    "vkitti2": "rgb/Scene01",
+    "synthia": "RAND_CITYSCAPES",
+    "synthia-sf": "SYNTHIA-SF",
+    "carla": "carla.toml",
+}
+"""What a root holds by which it is known as that of a data set."""
+
 DATASETS: Registry[Callable[..., Dataset]] = Registry(
     "data set", "datasets", lambda: built_in("data set", BUILT_IN, "data/registry.py")
 )
+
+
+def recognised(root: Path) -> str | None:
+    """The data set whose official tree a folder holds, as far as one look tells."""
+    return next((name for name, path in TREES.items() if (root / path).exists()), None)

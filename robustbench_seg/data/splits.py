@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -61,12 +61,18 @@ def find_splits(root: Path, lists: str | None, parts: frozenset[str], *, clips: 
     """
     if lists is not None:
         return _listed(root, root / lists)
-    around = [entry for entry in entries(root) if entry.name not in parts and (entry / "images").is_dir()]
+    around = splits_around(root, parts)
     if around or not (root / "images").is_dir():
-        return {folder.name: Split(folder.name, folder) for folder in around}
+        return around
     inner = entries(root / "images")
     are_splits = all(entry.is_dir() and (not clips or all(one.is_dir() for one in entries(entry))) for entry in inner)
     return {entry.name: Split(entry.name, root, within=entry.name) for entry in inner} if are_splits else {}
+
+
+def splits_around(root: Path, parts: Collection[str], images: str = "images") -> dict[str, Split]:
+    """The folders of a root that hold a folder of images, by name, but `parts`."""
+    around = (entry for entry in entries(root) if entry.name not in parts and (entry / images).is_dir())
+    return {folder.name: Split(folder.name, folder) for folder in around}
 
 
 def _listed(root: Path, lists: Path) -> dict[str, Split]:
@@ -76,15 +82,17 @@ def _listed(root: Path, lists: Path) -> dict[str, Split]:
     return found
 
 
-def choose(root: Path, splits: Mapping[str, Split], asked: str | None) -> Split:
-    """The split asked for; else `val`, or the only one. Without splits it is the whole root.
+def choose(root: Path, splits: Mapping[str, Split], asked: str | None, images: str = "images") -> Split:
+    """The split asked for; else `val`, or the only one. Without splits the whole root is `val`.
 
-    A root may hold images beside the folders of its splits: they are used where no split is asked for. InputError where
-    the one asked for is not there, or none is and there are several.
+    A root may hold `images` beside the folders of its splits: they are used where no split is asked for. InputError
+    where the one asked for is not there, or none is and there are several.
     """
-    is_whole = asked is None and (root / "images").is_dir() and any(split.folder != root for split in splits.values())
-    if not splits or is_whole:
+    is_whole = asked is None and (root / images).is_dir() and any(split.folder != root for split in splits.values())
+    if is_whole or (not splits and asked in (None, DEFAULT)):
         return Split("", root)
+    if not splits:
+        raise bad_file(root, f"has no splits, '{asked}' was asked for", f"leave it out, or make SPLIT/{images}")
     name = asked or (next(iter(splits)) if len(splits) == 1 else DEFAULT)
     if name in splits:
         return splits[name]

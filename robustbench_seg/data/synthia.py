@@ -10,12 +10,10 @@ import numpy.typing as npt
 
 from robustbench_seg.classes import CITYSCAPES19, VOID
 from robustbench_seg.data.camera import centred_intrinsics, scaled_intrinsics
-from robustbench_seg.data.channels import read_centimetres, read_depth24, read_red, renumber
+from robustbench_seg.data.channels import read_centimetres, read_depth24, read_red
 from robustbench_seg.data.files import FileDataset, LabelFiles
-from robustbench_seg.data.images import read_deep_channel
-from robustbench_seg.data.trees import numbered, unpacked
-from robustbench_seg.errors import UsageError
-from robustbench_seg.registry import unknown
+from robustbench_seg.data.images import read_deep_channel, renumber
+from robustbench_seg.data.trees import check_split, numbered, unpacked
 
 SPLITS = ("train", "val", "all")
 SEQUENCES = {"train": ("SEQ2", "SEQ4", "SEQ5", "SEQ6"), "val": ("SEQ3",), "test": ("SEQ1",)}
@@ -40,7 +38,6 @@ _FROM_SF_IDS = dict.fromkeys((0, 21, 22), VOID) | {index: index - 1 for index in
 _SIZE, _FOCAL = (760, 1280), 532.740352
 _SF_SIZE, _SF_FOCAL = (1080, 1920), 847.630211643
 _ARCHIVE, _FOLDER = "SYNTHIA_RAND_CITYSCAPES.rar", "RAND_CITYSCAPES"
-_AGAIN = "copy the file of the archive again"
 _SF_ARCHIVE, _SF_FOLDER = "SYNTHIA-SF.zip", "SYNTHIA-SF"
 
 
@@ -49,7 +46,7 @@ class SYNTHIA(FileDataset):
 
     ROOT/RAND_CITYSCAPES/RGB/0000000.png
     ROOT/RAND_CITYSCAPES/GT/LABELS/0000000.png      16-bit RGB: class, instance, nothing
-    ROOT/RAND_CITYSCAPES/Depth/Depth/0000000.png    16 bits; optional: depth and normals
+    ROOT/RAND_CITYSCAPES/Depth/Depth/0000000.png    16 bits, or Depth/0000000.png; optional: depth and normals
 
     Each image forms a group. There are no official splits: every fifth image is `val`, the others are `train`, which
     makes the 80/20 that papers draw at random, and `all` is both.
@@ -69,11 +66,11 @@ class SYNTHIA(FileDataset):
 
         UsageError for another split; InputError where images and labels do not match. Files are read with a sample.
         """
-        if split not in SPLITS:
-            raise UsageError(unknown("split", split, SPLITS))
+        check_split("SYNTHIA-RAND-CITYSCAPES", split, SPLITS)
+        self.split, self.splits = split, SPLITS
         folder = unpacked(root, _FOLDER)
         labels = {"semantic": LabelFiles(_part(folder / "GT" / "LABELS", split), _read_ids)}
-        depth = folder / "Depth" / "Depth"
+        depth = unpacked(folder / "Depth", "Depth")
         if depth.is_dir():
             labels["depth"] = LabelFiles(_part(depth, split), read_centimetres)
         super().__init__(folder, _part(folder / "RGB", split), labels, intrinsics=_intrinsics)
@@ -105,8 +102,8 @@ class SYNTHIASF(FileDataset):
         UsageError for another split; InputError where images and labels do not match. Files are read with a sample.
         """
         known = SEQUENCES | {name: (name,) for name in sorted(sum(SEQUENCES.values(), ()))}
-        if split not in known:
-            raise UsageError(unknown("split", split, known))
+        check_split("SYNTHIA-SF", split, known)
+        self.split, self.splits = split, tuple(known)
         folder = unpacked(root, _SF_FOLDER)
         drives = [folder / name for name in known[split]]
         labels = {"semantic": LabelFiles(_frames(drives, "GTLeft"), _read_sf_ids)}
@@ -130,11 +127,11 @@ def _frames(drives: list[Path], kind: str) -> dict[str, Path]:
 
 
 def _read_ids(path: Path) -> npt.NDArray[np.uint8]:
-    return renumber(path, read_deep_channel(path), _FROM_IDS, "SYNTHIA-RAND-CITYSCAPES", _AGAIN)
+    return renumber(path, read_deep_channel(path), _FROM_IDS)
 
 
 def _read_sf_ids(path: Path) -> npt.NDArray[np.uint8]:
-    return renumber(path, read_red(path), _FROM_SF_IDS, "SYNTHIA-SF", _AGAIN)
+    return renumber(path, read_red(path), _FROM_SF_IDS)
 
 
 def _intrinsics(name: str, size: tuple[int, int]) -> npt.NDArray[np.float32]:

@@ -11,10 +11,10 @@ from robustbench_seg.errors import UsageError
 from robustbench_seg.registry import unknown
 
 
-def check_split(title: str, split: str, splits: Iterable[str]) -> None:
-    """Raises UsageError where a data set of that title has no such split, or withholds its labels (`test`)."""
-    if split == "test":
-        raise UsageError(f"{title}: the labels of the split test are withheld; use val")
+def check_split(title: str, split: str, splits: Iterable[str], withheld: str | None = None) -> None:
+    """Raises UsageError where a data set of that title has no such split, or the labels of it are `withheld`."""
+    if split == withheld:
+        raise UsageError(f"{title}: the labels of the split {split} are withheld; use val")
     if split not in splits:
         raise UsageError(unknown("split", split, splits))
 

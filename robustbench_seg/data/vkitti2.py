@@ -52,6 +52,10 @@ class Kind:
     prefix: str
     suffix: str = ".png"
 
+    def bases(self, root: Path) -> tuple[Path, Path]:
+        """The folders of its own where an archive may be unpacked."""
+        return root / f"{_ARCHIVE}{self.name}", root / self.name
+
 
 RGB, DEPTH, CLASSES = Kind("rgb", "rgb_", ".jpg"), Kind("depth", "depth_"), Kind("classSegmentation", "classgt_")
 
@@ -71,7 +75,7 @@ class Drive:
 
     def folder(self, root: Path, kind: Kind) -> Path:
         """Where its frames of a kind are: where their archive is unpacked, in one of the ways of doing so."""
-        bases = (root / f"{_ARCHIVE}{kind.name}", root / kind.name, root)
+        bases = (*kind.bases(root), root)
         base = next((base for base in bases if (base / self.scene).is_dir()), bases[0])
         return base / self.scene / self.variation / "frames" / kind.name / self.camera
 
@@ -109,8 +113,9 @@ class VKITTI2(FileDataset):
         UsageError for another split; InputError where frames and labels do not match. Files are read with a sample.
         """
         folder, drives = Path(root).expanduser(), _drives(split)
+        self.split, self.splits = split, tuple(PARTS)
         labels = {"semantic": LabelFiles(_all(folder, CLASSES, drives), partial(read_colour_labels, palette=_PALETTE))}
-        if any(drive.folder(folder, DEPTH).is_dir() for drive in drives):
+        if any(path.is_dir() for path in (*DEPTH.bases(folder), *(drive.folder(folder, DEPTH) for drive in drives))):
             labels["depth"] = LabelFiles(_all(folder, DEPTH, drives), read_centimetres)
         super().__init__(folder, _all(folder, RGB, drives), labels, intrinsics=_intrinsics)
         if video:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from robustbench_seg.classes import VOC21, VOID
+from robustbench_seg.classes import VOC21
 from robustbench_seg.data.files import FileDataset, LabelFiles
-from robustbench_seg.data.images import bad_file, read_mapped_labels
+from robustbench_seg.data.images import bad_file, read_mapped_labels, same_ids
 from robustbench_seg.data.splits import Split
 from robustbench_seg.data.trees import check_split, files_of, unpacked
 
 SPLITS = ("train", "val", "trainval")
 
 _ARCHIVE = "VOCtrainval_11-May-2012.tar"
-_IDS = {index: index for index in range(len(VOC21))} | {VOID: VOID}
+_IDS = same_ids(VOC21)
 
 
 class VOC(FileDataset):
@@ -24,7 +24,8 @@ class VOC(FileDataset):
     ROOT/VOCdevkit/VOC2012/JPEGImages/NAME.jpg
     ROOT/VOCdevkit/VOC2012/SegmentationClass/NAME.png          palette images: 0 background, 1 to 20, 255 borders
 
-    Borders and what is hard to tell are void. Each image forms a group. Source: the development kit,
+    Borders and what is hard to tell are void. Each image forms a group. torchvision's reader of this tree is not used:
+    it checks neither names, sizes nor ids. Source: the development kit,
     http://host.robots.ox.ac.uk/pascal/VOC/voc2012/htmldoc/index.html.
     """
 
@@ -38,7 +39,8 @@ class VOC(FileDataset):
         Splits are `train` (1464 images), `val` (1449) and `trainval`. UsageError for another one; InputError where a
         listed image or its labels are missing. Files are read with a sample.
         """
-        check_split("PASCAL VOC", split, SPLITS)
+        check_split("PASCAL VOC", split, SPLITS, withheld="test")
+        self.split, self.splits = split, SPLITS
         folder = unpacked(root, "VOCdevkit/VOC2012")
         listing = folder / "ImageSets" / "Segmentation" / f"{split}.txt"
         if not listing.is_file():

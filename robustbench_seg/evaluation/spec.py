@@ -84,10 +84,7 @@ class DataSpec:
             if key not in parameters:
                 raise UsageError(f"data set '{self.name}' takes no {key}, not '{value}'; leave it out")
         if "root" in parameters and parameters["root"].default is inspect.Parameter.empty and "root" not in given:
-            raise UsageError(
-                f"data set '{self.name}' needs its folder; write -d {self.name}:FOLDER "
-                "(train: --data, --video, --target)"
-            )
+            raise UsageError(f"data set '{self.name}' needs its folder; write {self.name}:FOLDER")
         return factory(**given, **{key: value for key, value in preferred.items() if key in parameters})
 
     @classmethod

@@ -207,10 +207,10 @@ class InstanceSurvey(Survey):
         self._names = names
         self._instances = np.zeros(VOID + 1, np.int64)
         self._images = np.zeros(VOID + 1, np.int64)
-        self._flat = 0
+        self._flat = self._crowded = 0
 
     def count(self, label: Any) -> bool:
-        """Count its instances; whether there is one."""
+        """Count its instances; whether there is one, or a crowd."""
         labels = np.asarray(label["labels"], np.int64)
         alone = ~np.asarray(label.get("crowd", np.zeros(len(labels))), np.bool_)
         counts = np.bincount(labels[alone], minlength=VOID + 1)
@@ -218,7 +218,9 @@ class InstanceSurvey(Survey):
         self._instances += counts
         self._images += counts > 0
         self._flat += int((boxes[:, 2:] <= boxes[:, :2]).any(1).sum())
-        return bool(counts[:VOID].any())
+        has_one = bool(counts[:VOID].any())
+        self._crowded += not has_one and not alone.all()
+        return has_one or not alone.all()
 
     @property
     def classes(self) -> list[ClassCount]:
@@ -230,12 +232,17 @@ class InstanceSurvey(Survey):
         """How many instances there are, of how many classes."""
         total = sum(count.elements for count in self.classes)
         in_each = total / max(self.images, 1)
-        return f"{total} instances, {in_each:.1f} in an image, of {len(self.classes)} of {len(self._names)} classes"
+        of_all = f"{total} instance{'' if total == 1 else 's'}"
+        return f"{of_all}, {in_each:.1f} in an image, of {len(self.classes)} of {len(self._names)} classes"
 
     @property
     def notes(self) -> list[str]:
-        """Images without instances, and boxes without area."""
-        return [*super().notes, *([f"{self._flat} of the boxes have no area"] if self._flat else [])]
+        """Images without instances, or with crowds alone, and boxes without area."""
+        return [
+            *super().notes,
+            *([f"images with no instance but crowds: {self._crowded}"] if self._crowded else []),
+            *([f"{self._flat} of the boxes have no area"] if self._flat else []),
+        ]
 
 
 def absent(classes: Iterable[ClassCount]) -> list[str]:

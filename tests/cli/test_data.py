@@ -90,6 +90,8 @@ def test_limit_and_split(farm, robustseg):
         (("folder:{farm}/absent",), 3, "is no folder"),
         (("{farm}/test",), 3, "dataset.toml: is missing"),
         (("strete",), 2, "did you mean street"),
+        (("",), 2, "has no name"),
+        (("voc",), 2, "needs its folder; write voc:FOLDER"),
         (("{farm}", "-o", "{farm}/dataset.toml/sheet.png"), 3, "dataset.toml"),
     ],
 )

@@ -60,6 +60,13 @@ def test_label_ids_where_train_ids_are_not(tree):
         np.testing.assert_array_equal(sample.labels["semantic"], TRAIN_IDS)
 
 
+def test_each_condition_has_its_kind_of_labels(tree):
+    for path in tree.glob("gt/night/*/*/*_gt_labelTrainIds.png"):
+        path.unlink()
+    for split in ("fog/val", "night/val", "val"):
+        np.testing.assert_array_equal(ACDC(tree, split)[0].labels["semantic"], TRAIN_IDS)
+
+
 def test_registered(tree):
     data = DataSpec.parse(f"acdc:{tree}", "snow/train").load()
     assert isinstance(data, ACDC)

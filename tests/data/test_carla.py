@@ -124,7 +124,18 @@ def test_clips_and_splits(recorded, save):
     assert train.tasks == ("semantic",)
     assert list(train.groups) == ["Town01", "Town01", "Town02"]
     assert CARLA(root, "val").tasks == ("semantic", "depth")
-    fails(root, root / "rgb", "holds no frames", "choose a split: train, val")
+    assert CARLA(root).ids == CARLA(root, "val").ids
+    fails(root, root, "unknown split '../val'", split="../val")
+
+
+def test_the_only_split(recorded):
+    data = CARLA(recorded("0.9.15", NEW, base="night"))
+    assert (len(data), data.split, data.splits) == (2, "night", ("night",))
+
+
+def test_no_splits(recorded):
+    root = recorded("0.9.15", NEW)
+    fails(root, root, "has no splits, '../carla' was asked for", split="../carla")
 
 
 def test_jpeg_images(recorded, save):
@@ -159,13 +170,13 @@ def test_bad_config(recorded, text, part):
 
 def test_tags_of_a_later_version(recorded):
     root = recorded("0.9.13", NEW)
-    fails(root, root / "semantic" / "000017.png", "holds ids that CARLA 0.9.13 does not have: 23, 24", "carla.toml")
+    fails(root, root / "semantic" / "000017.png", "holds label ids 23, 24", "carla.toml")
 
 
 def test_coloured_tags(recorded, save):
     root = recorded("0.9.15", NEW)
     path = save(root / "semantic" / "000017.png", np.full((3, len(NEW), 3), (128, 64, 128)))
-    fails(root, path, "does not have: 128", "without a ColorConverter")
+    fails(root, path, "holds label ids 128 that no class has", "without a ColorConverter")
 
 
 def test_depth_in_grey(recorded, save):

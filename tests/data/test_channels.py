@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from robustbench_seg.data.channels import read_centimetres, read_depth24, read_red, renumber
-from robustbench_seg.data.images import read_deep_channel
+from robustbench_seg.data.channels import read_centimetres, read_depth24, read_red
+from robustbench_seg.data.images import read_deep_channel, renumber
 from robustbench_seg.errors import InputError
 
 GREY, RGB, RGBA = 0, 2, 6
@@ -72,6 +72,6 @@ def test_what_does_not_keep_values(tmp_path, save, read):
 
 def test_renumbered(tmp_path):
     table = {0: 255, 2: 0, 300: 7}
-    assert renumber(tmp_path, np.array([[300, 0, 2]], np.uint16), table, "Town", "look").tolist() == [[7, 255, 0]]
-    with pytest.raises(InputError, match=r"holds ids that Town does not have: 1, 3, 4, 5 and 1 more; look$"):
-        renumber(tmp_path, np.array([[6, 5, 4, 3, 2, 1]]), table, "Town", "look")
+    assert renumber(tmp_path, np.array([[300, 0, 2]], np.uint16), table).tolist() == [[7, 255, 0]]
+    with pytest.raises(InputError, match=r"holds label ids 1, 3, 4, 5 and 1 more that no class has; look$"):
+        renumber(tmp_path, np.array([[6, 5, 4, 3, 2, 1]], np.uint8), table, advice=lambda ids: "look")

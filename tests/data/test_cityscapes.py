@@ -120,6 +120,8 @@ def test_depth_of_a_disparity(with_depth):
 def test_instances_groups_and_what_is_not_evaluated(with_instances):
     data = Cityscapes(with_instances)
     assert data.tasks == ("semantic", "detection", "instance")
+    assert (data.split, data.splits) == ("val", ("train", "val"))
+    assert data.sources()["instances"] == "2 .png in gtFine/val"
     label = data[0].labels["instances"]
     # Groups first, then by label id: caravan (29) and trailer (30) are void.
     assert label["labels"].tolist() == [11, 11, 12, 13, 13, 13, 14, 15, 255, 255, 16, 17, 18]

@@ -106,6 +106,8 @@ def test_the_official_tree(official):
     assert data.classes.names == ("person", "car", "toothbrush")
     assert list(data.ids) == list(data.groups) == [STREET, EMPTY, ROOM]
     assert "Lin et al." in data.terms
+    assert data.split == "val"
+    assert data.sources() == {"image": "3 .jpg in val2017", "instances": "1 .json in annotations"}
     sample = pickle.loads(pickle.dumps(data[0]))
     assert sample.id == STREET
     assert sample.image.shape == (HEIGHT, WIDTH, 3)
@@ -226,6 +228,7 @@ WRONG_ANNOTATIONS = {
     "unknown category": ({"category_id": 2}, "category_id 2, which no category has"),
     "category by name": ({"category_id": "car"}, "category_id: must be int"),
     "crowd of two": ({"iscrowd": 2}, "iscrowd: must be one of 0, 1"),
+    "crowd in words": ({"iscrowd": True}, "iscrowd: must be one of 0, 1"),
     "odd polygon": ({"segmentation": [[1, 2, 3, 4, 5, 6, 7]]}, "a polygon of 7 numbers"),
     "two points": ({"segmentation": [[1, 2, 3, 4]]}, "a polygon of 4 numbers"),
     "polygon far outside": ({"segmentation": [[1, 2, 1e9, 4, 5, 6]]}, "far outside of the image"),

@@ -148,8 +148,10 @@ def test_splits(make):
     assert list(Folder(root, "val").ids) == ["c", "d"]
 
 
-def test_without_split_folders_every_split_is_the_whole(make):
-    assert list(Folder(make(), "val").ids) == ["a", "b"]
+def test_without_split_folders_val_is_the_whole(make):
+    root = make()
+    assert list(Folder(root, "val").ids) == ["a", "b"]
+    _one_line_error(root, "has no splits, 'nonsense' was asked for", root, "nonsense")
 
 
 def test_hidden_and_other_files_are_left_out(make):

@@ -140,10 +140,13 @@ BIRD = ("animal--bird", "Bird", True, (165, 42, 42))
 BAD_CONFIGS = {
     "no JSON": ("{", "is no JSON"),
     "a list": ("[]", "is no config"),
-    "other entries": ('{"labels": [1]}', "is no config"),
+    "other entries": ('{"labels": [1]}', "labels[0]: must be a table"),
     "deep": ("[" * 10**5, "is no JSON"),
-    "no labels": ("{}", "has no labels"),
-    "a label without a name": ('{"labels": [{"evaluate": true, "color": [0, 0, 0]}]}', "has no readable"),
+    "no labels": ("{}", "is no config"),
+    "a label without a name": (
+        '{"labels": [{"evaluate": true, "color": [0, 0, 0]}]}',
+        "labels[0]: missing key 'readable'",
+    ),
     "a colour of text": (config([(*BIRD[:3], "red")], 1.2), "labels[0]: color"),
     "a large colour": (config([(*BIRD[:3], (300, 0, 0))], 1.2), "labels[0]: color[0]: must be from 0 to 255"),
     "a flag of text": (config([("a", "Bird", "yes", (0, 0, 0))], 1.2), "labels[0]: evaluate: must be bool"),

@@ -201,7 +201,14 @@ def test_a_broken_file(published, content):
 
 def test_no_list_of_splits(published):
     (published / "splits.mat").unlink()
+    fails(published, published / "splits.mat", "is missing; download splits.mat beside nyu_depth_v2_labeled.mat")
+    (published / "splits.mat").write_text("test")
     fails(published, published / "splits.mat", "cannot be read as the list of splits")
+
+
+def test_val_is_the_test_split(extracted):
+    data = open_nyuv2(extracted, "val")
+    assert (data.split, data.splits, list(data.ids)) == ("test", ("train", "test"), ["00002"])
 
 
 @pytest.mark.parametrize("number", [0, 5])

@@ -2,7 +2,8 @@ import inspect
 
 import pytest
 
-from robustbench_seg.data.registry import BUILT_IN, DATASETS
+from robustbench_seg.data.folder import Folder
+from robustbench_seg.data.registry import BUILT_IN, DATASETS, TREES
 from robustbench_seg.data.trees import check_split, files_of, numbered, unpacked
 from robustbench_seg.errors import InputError, UsageError
 
@@ -12,6 +13,14 @@ def test_what_is_shown_of_a_data_set_on_disk_is_its_tree(name):
     opened = DATASETS.get(name)
     on_disk = "root" in inspect.signature(opened).parameters
     assert on_disk == any(line.strip().startswith("ROOT/") for line in (opened.__doc__ or "").splitlines())
+
+
+@pytest.mark.parametrize(("name", "path"), TREES.items())
+def test_an_official_tree_is_recognised(tmp_path, name, path):
+    assert f"ROOT/{path}" in (DATASETS.get(name).__doc__ or "")
+    (tmp_path / path).mkdir(parents=True)
+    with pytest.raises(InputError, match=f"toml: is missing; this is a folder of {name}: write {name}:{tmp_path}$"):
+        Folder(tmp_path)
 
 
 def test_the_folder_of_an_archive_or_the_root_itself(tmp_path):
@@ -24,6 +33,8 @@ def test_the_folder_of_an_archive_or_the_root_itself(tmp_path):
 def test_splits():
     check_split("Towns", "val", ("train", "val"))
     with pytest.raises(UsageError, match=r"^Towns: the labels of the split test are withheld; use val$"):
+        check_split("Towns", "test", ("train", "val"), withheld="test")
+    with pytest.raises(UsageError, match="unknown split 'test'"):
         check_split("Towns", "test", ("train", "val"))
     with pytest.raises(UsageError, match="unknown split 'vall'; did you mean val"):
         check_split("Towns", "vall", ("train", "val"))

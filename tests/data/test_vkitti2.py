@@ -133,6 +133,14 @@ def test_without_depth(tmp_path, save):
     assert VKITTI2(tmp_path).tasks == ("semantic",)
 
 
+@pytest.mark.parametrize("folder", ["depth", "vkitti_2.0.3_depth"])
+def test_depth_of_other_scenes_alone(tmp_path, save, folder):
+    write(tmp_path, save, "Scene20", (0,), kinds=("rgb", "classSegmentation"))
+    (tmp_path / folder).mkdir()
+    path = tmp_path / "vkitti_2.0.3_depth/Scene20/clone/frames/depth/Camera_0"
+    fails(tmp_path, path, "is missing; unpack vkitti_2.0.3_depth.tar")
+
+
 def test_neighbours(tree):
     data = VKITTI2(tree, video=True)
     assert isinstance(data, Video)

@@ -89,6 +89,14 @@ def test_instances():
     assert survey.notes == ["b has no label at all", "1 of the boxes have no area"]
 
 
+def test_crowds_alone():
+    boxes = np.array([[0, 0, 2, 2]], np.float32)
+    one, crowd = ({"labels": np.zeros(1, np.int64), "boxes": boxes, "crowd": np.array([is_one])} for is_one in (0, 1))
+    survey = added(InstanceSurvey(("person", "car")), one, crowd)
+    assert survey.summary == "1 instance, 0.5 in an image, of 1 of 2 classes"
+    assert survey.notes == ["images with no instance but crowds: 1"]
+
+
 def test_a_task_of_a_plugin_counts_images():
     survey = added(Survey(), object(), object())
     assert (survey.images, survey.summary, survey.classes, survey.notes) == (2, "2 labels", (), [])

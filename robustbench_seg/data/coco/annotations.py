@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from robustbench_seg.classes import ClassSet
 from robustbench_seg.data.classfile import ClassesTable
 from robustbench_seg.data.images import MAX_PIXELS, bad_file, read_json
-from robustbench_seg.strict import Range, from_table
+from robustbench_seg.strict import Range, known_part
 
 T = TypeVar("T")
 
@@ -36,8 +37,29 @@ class Category:
 
 
 @dataclass(frozen=True)
+class Runs:
+    """A mask as run lengths, in a list or as COCO's compressed string; `size` is (H,W)."""
+
+    size: tuple[int, int]
+    counts: tuple[int, ...] | str
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """An entry of `annotations`: `bbox` is (left, top, width, height) px, `segmentation` polygons (x, y, x, y, ...)."""
+
+    category_id: int
+    bbox: tuple[float, float, float, float]
+    iscrowd: Literal[0, 1] = 0
+    segmentation: tuple[tuple[float, ...], ...] | Runs = ()
+
+
+_READ = ("id", *(field.name for field in fields(Annotation)))
+
+
+@dataclass(frozen=True)
 class Record:
-    """An image of the file: its size (H,W), and its entries of `annotations` as they are written."""
+    """An image of the file: its size (H,W), and what is read of its entries of `annotations`, as it is written."""
 
     size: tuple[int, int]
     annotations: list[Mapping[str, Any]] = field(default_factory=list)
@@ -66,18 +88,11 @@ class AnnotationFile:
             _file_away(f"annotations[{number}]", path, annotation, by_id)
         return cls(path, ClassesTable(classes=names).class_set(path, "coco"), index, records)
 
-    @property
+    @cached_property
     def has_masks(self) -> bool:
         """Whether any annotation has a mask."""
         annotations = (annotation for record in self.records.values() for annotation in record.annotations)
         return any(annotation.get("segmentation") for annotation in annotations)
-
-
-def known_part(cls: type[T], table: object, where: str) -> T:
-    """Builds a dataclass from the keys of a table that it has; InputError where one is missing or of a wrong type."""
-    names = {field.name for field in fields(cls)}  # type: ignore[arg-type]
-    known = {key: table[key] for key in table if key in names} if isinstance(table, Mapping) else table
-    return from_table(cls, known, where)
 
 
 def _entries(cls: type[T], path: Path, table: object, key: str) -> list[T]:
@@ -120,4 +135,4 @@ def _file_away(where: str, path: Path, annotation: object, records: Mapping[int 
     image = annotation.get("image_id")
     if not isinstance(image, int | str) or image not in records:
         raise bad_file(path, f"{where} is of the image_id {repr(image)[:80]}, which no image has", FIX)
-    records[image].annotations.append(annotation)
+    records[image].annotations.append({key: annotation[key] for key in _READ if key in annotation})

@@ -48,7 +48,8 @@ class COCO(FileDataset):
         for name, image in images.items():
             if not image.is_file():
                 raise bad_file(image, f"is missing, {path} lists {name}", "copy the images that belong to the file")
-        super().__init__(folder, images, {}, also=[path])
+        super().__init__(folder, images, {}, also={"instances": [path]})
+        self.split = split
         self.classes = self._file.classes
         self.tasks = (DETECTION, INSTANCE) if self._file.has_masks else (DETECTION,)
         self.groups = self.ids

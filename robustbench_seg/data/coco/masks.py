@@ -3,63 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 from pycocotools import mask as coco
 
 from robustbench_seg.data.base import Array
-from robustbench_seg.data.coco.annotations import FIX, AnnotationFile, Record, known_part
+from robustbench_seg.data.coco.annotations import FIX, Annotation, AnnotationFile, Record, Runs
 from robustbench_seg.data.instances import Masks, check_count, instances_label
-from robustbench_seg.strict import fault
+from robustbench_seg.strict import fault, known_part
 from robustbench_seg.tasks.instances import rle
 
 Size = tuple[int, int]
 
 
-@dataclass(frozen=True)
-class Runs:
-    """A mask as run lengths, in a list or as COCO's compressed string; `size` is (H,W)."""
-
-    size: tuple[int, int]
-    counts: tuple[int, ...] | str
-
-
-@dataclass(frozen=True)
-class Annotation:
-    """An entry of `annotations`: `bbox` is (left, top, width, height) px, `segmentation` polygons (x, y, x, y, ...)."""
-
-    category_id: int
-    bbox: tuple[float, float, float, float]
-    iscrowd: Literal[0, 1] = 0
-    segmentation: tuple[tuple[float, ...], ...] | Runs = ()
-
-
 def read_instances(file: AnnotationFile, record: Record) -> dict[str, Array]:
     """The instances of an image as `Sample` has them; InputError naming the annotation that is wrong."""
     check_count(file.path, len(record.annotations), record.size)
-    found = [_read(file, record, annotation) for annotation in record.annotations]
-    height, width = record.size
+    masks = np.zeros((len(record.annotations), *record.size), np.bool_)
+    found = [_read(file, record, raw, mask) for raw, mask in zip(record.annotations, masks, strict=True)]
     return instances_label(
-        np.array([mask for _, mask, _ in found], np.bool_).reshape(-1, height, width),
-        [file.index[annotation.category_id] for annotation, _, _ in found],
-        [annotation.iscrowd == 1 for annotation, _, _ in found],
-        boxes=np.array([box for _, _, box in found], np.float32),
+        masks,
+        [file.index[annotation.category_id] for annotation, _ in found],
+        [annotation.iscrowd == 1 for annotation, _ in found],
+        boxes=np.array([box for _, box in found], np.float32),
     )
 
 
-def _read(file: AnnotationFile, record: Record, raw: Mapping[str, object]) -> tuple[Annotation, Masks, Array]:
+def _read(file: AnnotationFile, record: Record, raw: Mapping[str, object], mask: Masks) -> tuple[Annotation, Array]:
+    """An annotation and its box; `mask` is filled in."""
     where = f"{file.path}: annotation {str(raw.get('id'))[:20]}"
     annotation = known_part(Annotation, raw, where)
     if annotation.category_id not in file.index:
         raise fault(where, f"is of category_id {annotation.category_id}, which no category has; {FIX}")
     try:
         box = _box(annotation, record.size)
-        return annotation, _mask(annotation, box, record.size, has_masks=file.has_masks), box
+        mask[:] = _mask(annotation, box, record.size, has_masks=file.has_masks)
     except ValueError as error:
         raise fault(where, f"{error}; {FIX}") from None
+    return annotation, box
 
 
 def _box(annotation: Annotation, size: Size) -> npt.NDArray[np.float64]:

@@ -65,7 +65,8 @@ class KITTIRaw(FileDataset):
         scans = [shot.scan for shot in self._shots.values() if shot.scan]
         calibrations = [folder / date / file for date, _ in self._cameras for file in (_CAMERA_FILE, _SCANNER_FILE)]
         images = {name: shot.image for name, shot in self._shots.items()}
-        super().__init__(folder, images, {}, also=[*calibrations, *scans])
+        super().__init__(folder, images, {}, also={"camera": calibrations, "depth": scans})
+        self.split = split
         self.tasks = ("depth",) if scans else ()
         self.groups = [self._shots[name].frame.drive for name in self.ids]
 

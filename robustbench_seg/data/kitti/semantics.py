@@ -46,6 +46,7 @@ class KITTI(FileDataset):
         """
         if split != SPLIT:
             raise UsageError(f"kitti has no labelled split '{split}'; use {SPLIT}, the 200 labelled images")
+        self.split, self.splits = split, (SPLIT,)
         folder = Path(root).expanduser()
         base = folder / SPLIT
         images = files_of(base / "image_2", _ENDING, _ARCHIVE)
@@ -57,7 +58,7 @@ class KITTI(FileDataset):
             read = partial(_read_depth, calibrations=calibrations)
             labels["depth"] = LabelFiles(files_ending([base / "disp_occ_0"], _ENDING), read)
         intrinsics = partial(_read_intrinsics, calibrations=calibrations) if files else None
-        super().__init__(folder, images, labels, files, intrinsics)
+        super().__init__(folder, images, labels, {"camera": files}, intrinsics)
         self.groups = self.ids
 
 

@@ -14,13 +14,11 @@ from robustbench_seg.classes import NYU13, NYU40, VOID, ClassSet
 from robustbench_seg.data.base import Dataset
 from robustbench_seg.data.camera import scaled_intrinsics
 from robustbench_seg.data.files import FileDataset, LabelFiles, list_files
-from robustbench_seg.data.images import bad_file, read_depth, read_mapped_labels
+from robustbench_seg.data.images import bad_file, read_depth, read_mapped_labels, same_ids
 from robustbench_seg.data.nyu.arrays import read_depth_array, read_image_array, read_label_array
 from robustbench_seg.data.nyu.labelled import INTRINSICS, LABELLED, NAME, TERMS, LabelledFrames
 from robustbench_seg.data.splits import Split
-from robustbench_seg.data.trees import files_of, numbered, unpacked
-from robustbench_seg.errors import UsageError
-from robustbench_seg.registry import unknown
+from robustbench_seg.data.trees import check_split, files_of, numbered, unpacked
 
 FORMS = {"train": "train", "test": "val"}
 """The official splits, and what the multi-task forms call them."""
@@ -36,7 +34,7 @@ _LABELS: tuple[tuple[str, ClassSet], ...] = (("seg40", NYU40), ("seg13", NYU13))
 
 
 def open_nyuv2(root: str | Path, split: str = "test") -> Dataset:
-    """NYU Depth V2's labelled frames with depth; splits are the official `train` (795 frames) and `test` (654).
+    """NYU Depth V2's labelled frames with depth; splits are the official `train` (795) and `test` (654), or `val`.
 
     As published, for which h5py is needed (pip install 'robustbench-seg[nyuv2]'):
     ROOT/nyu_depth_v2_labeled.mat
@@ -58,12 +56,17 @@ def open_nyuv2(root: str | Path, split: str = "test") -> Dataset:
     Ids are those of `NYU40`, or of `NYU13` where there are only those; a model with the 13 classes scores on the 40
     through their map (`--classes nyu13`). Depth is the in-painted one, in metres. Frames that are not cropped have
     normals, computed from it with the camera of the data set's toolbox; normals and edges that are stored are not read.
-    As published, a scene is a group, else each frame. UsageError for another split; InputError where ROOT holds none of
-    these, or frames and labels do not match.
+    As published, a scene is a group, else each frame. There is no third split: `val` is `test`. UsageError for another
+    one; InputError where ROOT holds none of these, or frames and labels do not match.
     """
-    if split not in FORMS:
-        raise UsageError(unknown("split", split, FORMS))
-    folder = Path(root).expanduser()
+    split = "test" if split == "val" else split
+    check_split("NYU Depth V2", split, FORMS)
+    dataset = _open(Path(root).expanduser(), split)
+    dataset.split, dataset.splits = split, tuple(FORMS)
+    return dataset
+
+
+def _open(folder: Path, split: str) -> Dataset:
     if (folder / LABELLED).is_file():
         return LabelledFrames(folder, split)
     if (folder / "image").is_dir():
@@ -91,8 +94,7 @@ class FrameFiles(FileDataset):
 
 def _extracted(root: Path, split: str) -> Dataset:
     kind, classes = next((pair for pair in _LABELS if (root / pair[0]).is_dir()), _LABELS[0])
-    ids = {index: index for index in range(len(classes))} | {VOID: VOID}
-    labels = _label_files(numbered(root / kind / split, _TOOLKIT), ids)
+    labels = _label_files(numbered(root / kind / split, _TOOLKIT), same_ids(classes))
     if (root / "depth").is_dir():
         depth = numbered(root / "depth" / split, _TOOLKIT)
         labels["depth"] = LabelFiles(depth, partial(read_depth, unit=_MILLIMETRE))
@@ -109,7 +111,7 @@ def _multi_task(root: Path, split: str) -> Dataset:
         depth = chosen.only(files_of(root / "depth", ".npy", _MULTI_TASK))
         labels["depth"] = LabelFiles(depth, partial(read_depth, unit=1.0))
     images = chosen.images(list_files(root / "images"))
-    return FrameFiles(root, NYU40, images, labels, also=[listing])
+    return FrameFiles(root, NYU40, images, labels, also={"split": [listing]})
 
 
 def _arrays(root: Path, split: str) -> Dataset:

@@ -73,6 +73,8 @@ def _numbers(path: Path, split: str) -> list[int]:
     """The frames of a split, counted from 1, in order."""
     from scipy.io import loadmat
 
+    if not path.is_file():
+        raise bad_file(path, "is missing", f"download {SPLITS} beside {LABELLED}")
     try:
         return sorted(int(number) for number in np.ravel(loadmat(path)[f"{split}Ndxs"]))
     except Exception as error:  # on broken bytes scipy raises anything
