@@ -337,5 +337,5 @@ def test_nothing_known(tmp_path):
 
 
 def test_unknown_split(tmp_path):
-    with pytest.raises(UsageError, match="split 'val'"):
-        open_nyuv2(tmp_path, "val")
+    with pytest.raises(UsageError, match="split 'vall'"):
+        open_nyuv2(tmp_path, "vall")
