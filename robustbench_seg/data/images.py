@@ -144,7 +144,7 @@ def renumber(
     """The ids (H,W) of up to 16 bits that a file holds, renumbered as in `read_mapped_labels`."""
     lookup = np.full(MAX_ID + 1, -1 if rest is None else rest, np.int16)
     lookup[list(table)] = list(table.values())
-    mapped = lookup[ids]
+    mapped: npt.NDArray[np.int16] = lookup[ids]
     if mapped.min() < 0:
         unknown = np.unique(ids[mapped < 0]).tolist()
         raise bad_file(path, f"holds label ids {some(unknown)} that no class has", advice(unknown))
