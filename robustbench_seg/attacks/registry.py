@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from robustbench_seg.attacks.sources.registry import of_library
+from robustbench_seg.attacks.sources.entries import of_library
 from robustbench_seg.errors import UsageError
 from robustbench_seg.parameters import made
 from robustbench_seg.registry import Entry, Registry, built_in, lacking

@@ -10,7 +10,8 @@ from click.testing import CliRunner
 from robustbench_seg.attacks.registry import ATTACKS, BUILT_IN, attack_title, make_attack
 from robustbench_seg.attacks.sources.base import Refused, latin
 from robustbench_seg.attacks.sources.elsewhere import IN_LIBRARIES, OTHER_NAMES, elsewhere, plain
-from robustbench_seg.attacks.sources.registry import ATTACK_SOURCES, of_library
+from robustbench_seg.attacks.sources.entries import of_library
+from robustbench_seg.attacks.sources.registry import ATTACK_SOURCES
 from robustbench_seg.attacks.sources.torchattacks import Torchattacks
 from robustbench_seg.attacks.step_size import Share
 from robustbench_seg.cli import group
