@@ -72,6 +72,7 @@ def write_page(
 
 def write_run(out: Path, name: str, runs: Sequence[Run]) -> None:
     """Write the tables of a study's runs as one, and run.json with that of each, so that the folder is a run itself."""
+    make_folder(out)
     write_table(table([row for run in runs for row in run.rows], SUMMARY), out / "summary.csv")
     write_table(table([row for run in runs for row in run.class_rows], CLASSES), out / "classes.csv")
     write_table(table([row for run in runs for row in run.cost_rows], COSTS), out / "costs.csv")
