@@ -31,7 +31,7 @@ class Scale:
 
     def number(self, value: float) -> str:
         """The number without its unit: `21.3`."""
-        return f"{self.factor * value:.{self.decimals}f}"
+        return self._written(value, "")
 
     def text(self, value: float) -> str:
         """The number with its unit: `21.3 %`."""
@@ -39,11 +39,16 @@ class Scale:
 
     def signed(self, value: float) -> str:
         """The number with its sign and without its unit: `+2.1`."""
-        return f"{self.factor * value:+.{self.decimals}f}"
+        return self._written(value, "+")
 
     def bracket(self, interval: Interval) -> str:
         """An interval: `[18.0, 24.9]`."""
         return f"[{', '.join(map(self.number, interval))}]"
+
+    def _written(self, value: float, sign: str) -> str:
+        # Adding 0 turns -0.0, which a small negative number is rounded to, into 0.0.
+        rounded = round(self.factor * value, self.decimals) + 0.0
+        return f"{rounded:{sign}.{self.decimals}f}".replace("-", "−")
 
 
 PERCENT = Scale(100.0, 1, "%")

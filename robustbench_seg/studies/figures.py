@@ -93,7 +93,7 @@ def task_figure(
             places = [Place(dataset, attack, epsilon) for epsilon in epsilons]
             for group, ink in zip(grouped.groups, _INKS, strict=False):
                 _ratio_curve(axes, grouped, group, places, ink)
-            axes.set_title(f"{task_name(task)}, {attack_title(attack)}", fontsize=9, pad=6)
+            axes.set_title(f"{task_name(task)}\n{attack_title(attack)}", fontsize=9, pad=6)
             scale_epsilon(axes, epsilons[0], epsilons[-1])
         row[0].set_ylabel("Q")
     for axes in grid[-1]:

@@ -59,5 +59,11 @@ def test_one_row_per_comparison() -> None:
     assert [cell.main for cell in first.cells] == ["60.0 %", "40.0 %", "+20.0", "+", "more"]
     assert first.cells[0].small == ("[50.0, 70.0]", "own loss")
     assert first.cells[2].small == ("source 0 [10.0, 30.0]", "n = 20")
-    assert [cell.main for cell in second.cells] == ["0.600", "0.800", "-0.200", "−", "less"]
+    assert [cell.main for cell in second.cells] == ["0.600", "0.800", "−0.200", "−", "less"]
     assert "must exceed 0.100" in second.cells[2].small
+
+
+@pytest.mark.parametrize(("value", "number", "signed"), [(-0.26, "−0.3", "−0.3"), (-0.04, "0.0", "+0.0")])
+def test_a_minus_is_one_and_zero_has_none(value: float, number: str, signed: str) -> None:
+    scale = Scale(decimals=1)
+    assert (scale.number(value), scale.signed(value)) == (number, signed)

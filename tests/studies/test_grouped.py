@@ -58,5 +58,5 @@ def test_lines_of_a_table(tmp_path):
     # The made-up statistics have AbsRel a tenth of the RMSE.
     assert mean.cells[0].main == "0.600"
     assert (learnt.cells[0].main, learnt.cells[0].small) == ("0.333", ("seeds 0.317, 0.350",))
-    assert (difference.label, difference.cells[0].main) == ("nets − map", "-0.267")
+    assert (difference.label, difference.cells[0].main) == ("nets − map", "−0.267")
     assert grouped.difference("nets", CLEAN).verdict == "lower"

@@ -76,6 +76,10 @@ def sections(clean: Clean, robust: ByTask, baselines: Grouped, paper: Mapping[st
         findings_section([text.format(**facts) for text in words["holds"]], findings(clean, robust, paper)),
         *(section(name, *setting_parts(SETTINGS[name], results, paper)) for name, results in clean.items()),
         section("baselines", Part(tables=[*means(four, baselines)])),
-        section("robust", Part(figures=files[0]), Part(tables=gains_tables(robust.gains(SINGLE)))),
+        section(
+            "robust",
+            Part(figures=files[0]),
+            Part("Δ of every network against single tasks", tables=gains_tables(robust.gains(SINGLE)), is_open=False),
+        ),
         section("spread", Part(tables=[spread_table(robust, task) for task in robust.scales])),
     ]
