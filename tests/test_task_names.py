@@ -15,8 +15,10 @@ AT_HOME = ("tasks", "data", "street", "studies")
 QUOTED = {
     "attacks/alma.py": "its default objective: ALMA is defined on a segmentation",
     "attacks/dag.py": "its default objective: DAG is defined on a segmentation",
+    "attacks/sources/adapter.py": "the task that other libraries' attacks are on",
     "models/base.py": "a network without declared tasks is taken for a segmentation network",
     "models/blocks/instance_head.py": "the branches of UniNet's instance head",
+    "models/networks/depthnet.py": "the way of a gradient, not a task: through the guide, or through depth",
 }
 
 

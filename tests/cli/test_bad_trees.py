@@ -326,7 +326,7 @@ CASES = {
         "synthia",
         of(deep, "RAND_CITYSCAPES/GT/LABELS/0000000.png", 23),
         "LABELS/0000000.png",
-        "copy the file of the archive again",
+        "copy the labels again",
     ),
     "labels of 8 bits": (
         "synthia",

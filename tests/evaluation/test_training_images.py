@@ -70,7 +70,7 @@ def test_a_folder_whose_images_are_in_no_split_is_refused(tmp_path):
         (tmp_path / part).mkdir()
         Image.new(mode, (8, 8)).save(tmp_path / part / "one.png")
     spec = DataSpec("folder", str(tmp_path))
-    assert "are its train split" in one_line(UsageError, spec, spec.load(), 4)
+    assert "has no splits, 'train' was asked for" in one_line(UsageError, spec, spec.load(), 4)
 
 
 def test_training_images_of_two_sizes_are_refused(toy, monkeypatch):

@@ -54,6 +54,8 @@ class TestStudies:
         assert list(table.columns) in _known(SUMMARY)
         assert (table.status == "ok").all()
         clean = table[(table.attack == "clean") & (table.metric == "miou") & (table.dataset == "street")]
+        # A study may look at a part of the images under attack: the card's metrics are over all.
+        clean = clean.sort_values("n_images")
         values = dict(zip(clean.model, clean.value, strict=True))
         shipped = [name for name in values if (ROOT / "models" / name / "card.toml").is_file()]
         assert len(shipped) >= 2

@@ -18,6 +18,9 @@ from robustbench_seg.randomness import seeded
 if TYPE_CHECKING:
     from robustbench_seg.attacks.sources.logits import ElementLogits
 
+SEMANTIC = "semantic"
+"""The one task with dense class labels, which these attacks are made for."""
+
 
 @dataclass(frozen=True)
 class Works:
@@ -44,7 +47,7 @@ class LibraryAttack(Perturbation):
     Its random numbers depend on the seed, the image and the attack. The model is out of its reach.
     """
 
-    default_objectives: ClassVar[tuple[str, ...]] = ("semantic",)
+    default_objectives: ClassVar[tuple[str, ...]] = (SEMANTIC,)
 
     name: ClassVar[str] = ""
     target: ClassVar[Callable[..., Any]]

@@ -16,7 +16,7 @@ from robustbench_seg.attacks.budgets import LEVELS, Budget
 from robustbench_seg.attacks.objectives.base import AdversarialLoss, CleanReference, Objective
 from robustbench_seg.attacks.objectives.margins import class_change
 from robustbench_seg.attacks.objectives.task_loss import TaskLoss
-from robustbench_seg.attacks.sources.adapter import LibraryAttack, Works
+from robustbench_seg.attacks.sources.adapter import SEMANTIC, LibraryAttack, Works
 from robustbench_seg.attacks.sources.base import AttackSource, Refused
 from robustbench_seg.attacks.step_size import AUTOMATIC, StepSize, checked, step_size
 from robustbench_seg.errors import UsageError
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from robustbench_seg.attacks.sources.logits import ElementLogits
 
 LIBRARY = "torchattacks"
-SEMANTIC = "semantic"
 
 
 @dataclass(frozen=True)
