@@ -43,6 +43,8 @@ PROTOCOL = Protocol(
 )
 """The one step of PGD is FGSM, so that some cells are computed once."""
 LIMIT = 6
+IN_8_BITS = ("impulse_noise", "jpeg_compression", "pixelate")
+"""Attacks whose results are in 8 bits as they are."""
 
 
 @pytest.fixture(scope="module")
@@ -191,7 +193,7 @@ def test_the_files_of_every_attack_give_its_rounded_numbers(saved, files):
         places = {name: i for i, name in enumerate(read.manifest.ids["files"])}
         found, differing = set(), set()
         for key in (key for key in made.cells if key.scored == ROUNDED):
-            folder = Cell(made.configuration(key), key.epsilon).folder
+            folder, attack = Cell(made.configuration(key), key.epsilon).folder, key.attack.partition("[")[0]
             of_file = {i: places[f"{folder}/{name}"] for i, name in enumerate(made.manifest.ids["toy"])}
             for task in made.tasks.values():
                 _equal(made.cell(key).statistics[task.name], read.cell(clean).statistics[task.name], of_file)
@@ -202,9 +204,10 @@ def test_the_files_of_every_attack_give_its_rounded_numbers(saved, files):
                 for metric in task.metrics:
                     value = rounded.sample(metric.name, VALUE).value
                     np.testing.assert_array_equal(value, again.sample(metric.name, VALUE).value)
-                    differing |= {key.attack} if value != unrounded.sample(metric.name, VALUE).value else set()
-            found.add(key.attack)
-    assert found == differing == set(EVERY)
+                    differing |= {attack} if value != unrounded.sample(metric.name, VALUE).value else set()
+            found.add(attack)
+    assert found == set(EVERY)
+    assert differing == {attack for attack in EVERY if not attack.startswith(IN_8_BITS)}
 
 
 def _equal(made, read, of_file):

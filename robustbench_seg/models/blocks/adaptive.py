@@ -62,8 +62,9 @@ def adaptive_conv2d(x: Tensor, weight: Tensor, guidance: Guidance) -> Tensor:
     a time, and again for the gradient. Under autocast products are in half precision, K and the sum in float32.
     """
     features, sigma = guidance
-    if torch.is_autocast_enabled(x.device.type):
-        half = torch.get_autocast_dtype(x.device.type)
+    kind = x.device.type
+    if torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind):
+        half = torch.get_autocast_dtype(kind)
         x, weight, features = x.to(half), weight.to(half), features.float()
     result: Tensor = _AdaptiveConvolution.apply(x, weight, features, -0.5 / sigma.square())
     return result
