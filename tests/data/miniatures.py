@@ -1,4 +1,4 @@
-"""The official tree of every data set in miniature: one image of each that can be read, and its labels."""
+"""The official tree of every data set in miniature: an image or a few that can be read, and their labels."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ CITY = "leftImg8bit/val/ulm/ulm_000001_000019_leftImg8bit.png"
 FINE = "gtFine/val/ulm/ulm_000001_000019_gtFine"
 RIG = {"extrinsic": {"baseline": 0.2}, "intrinsic": {"fx": 2000.0, "fy": 2000.0, "u0": 9.0, "v0": 7.0}}
 LEFT, RIGHT = "7 0 8 0 0 7 6 0 0 0 1 0", "7 0 8 -4 0 7 6 0 0 0 1 0"
+CLASSES = 'classes = ["road", "sky", "car"]\n'
 DRIVE = "2011_09_26/2011_09_26_drive_0022_sync"
 
 
@@ -64,17 +65,18 @@ def colour(path: Path, value: tuple[int, int, int]) -> None:
     save(path, np.full((*SIZE, 3), value, np.uint8))
 
 
-def text(path: Path, content: object) -> None:
-    """A text file, of JSON where it is no text."""
+def file(path: Path, content: object) -> None:
+    """A file of text or bytes, of JSON where it is neither."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    content = content if isinstance(content, str | bytes) else json.dumps(content)
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 def folder(root: Path) -> None:
-    text(root / "dataset.toml", 'classes = "cityscapes19"\ndepth_unit = 0.01\n')
-    picture(root / "images" / "a.png")
-    ids(root / "labels" / "a.png")
-    counts(root / "depth" / "a.png")
+    file(root / "dataset.toml", CLASSES)
+    for name in "ab":
+        picture(root / "images" / f"{name}.png")
+        ids(root / "labels" / f"{name}.png")
 
 
 def camvid(root: Path) -> None:
@@ -87,7 +89,7 @@ def cityscapes(root: Path) -> None:
     ids(root / f"{FINE}_labelIds.png", 7)
     counts(root / f"{FINE}_instanceIds.png", 26_001)
     counts(root / "disparity/val/ulm/ulm_000001_000019_disparity.png")
-    text(root / "camera/val/ulm/ulm_000001_000019_camera.json", RIG)
+    file(root / "camera/val/ulm/ulm_000001_000019_camera.json", RIG)
 
 
 def kitti(root: Path) -> None:
@@ -95,18 +97,18 @@ def kitti(root: Path) -> None:
     picture(base / "image_2" / "000000_10.png")
     ids(base / "semantic" / "000000_10.png", 7)
     counts(base / "disp_occ_0" / "000000_10.png")
-    text(base / "calib_cam_to_cam" / "000000.txt", f"P_rect_02: {LEFT}\nP_rect_03: {RIGHT}\n")
+    file(base / "calib_cam_to_cam" / "000000.txt", f"P_rect_02: {LEFT}\nP_rect_03: {RIGHT}\n")
 
 
 def kitti_raw(root: Path) -> None:
-    text(root / "splits" / "train.txt", f"{DRIVE} 0 l\n")
+    file(root / "splits" / "train.txt", f"{DRIVE} 0 l\n")
     picture(root / DRIVE / "image_02" / "data" / "0000000000.png")
     unit = "1 0 0 0 1 0 0 0 1"
-    text(
+    file(
         root / "2011_09_26" / "calib_cam_to_cam.txt",
         f"S_rect_02: {WIDTH} {HEIGHT}\nR_rect_00: {unit}\nP_rect_02: {LEFT}\n",
     )
-    text(root / "2011_09_26" / "calib_velo_to_cam.txt", "R: 0 -1 0 0 0 -1 1 0 0\nT: 0 0 0\n")
+    file(root / "2011_09_26" / "calib_velo_to_cam.txt", "R: 0 -1 0 0 0 -1 1 0 0\nT: 0 0 0\n")
     scan = root / DRIVE / "velodyne_points" / "data" / "0000000000.bin"
     scan.parent.mkdir(parents=True)
     scan.write_bytes(np.array([[9, 0, 0, 1]], "<f4").tobytes())
@@ -124,12 +126,12 @@ def coco_table() -> dict[str, list[dict[str, object]]]:
 
 def coco(root: Path) -> None:
     picture(root / "val2017" / "000000000139.jpg")
-    text(root / "annotations" / "instances_val2017.json", coco_table())
+    file(root / "annotations" / "instances_val2017.json", coco_table())
 
 
 def voc(root: Path) -> None:
     base = root / "VOCdevkit" / "VOC2012"
-    text(base / "ImageSets" / "Segmentation" / "val.txt", "2007_000033\n")
+    file(base / "ImageSets" / "Segmentation" / "val.txt", "2007_000033\n")
     picture(base / "JPEGImages" / "2007_000033.jpg")
     ids(base / "SegmentationClass" / "2007_000033.png", 15)
 
@@ -155,7 +157,7 @@ def bdd100k(root: Path) -> None:
 def mapillary(root: Path) -> None:
     names = {"Person": [220, 20, 60], "Road": [128, 64, 128]}
     labels = [{"readable": name, "name": name, "evaluate": True, "color": names[name]} for name in names]
-    text(root / "config.json", {"labels": labels, "version": 1.1})
+    file(root / "config.json", {"labels": labels, "version": 1.1})
     picture(root / "validation" / "images" / "a0ZL8g.jpg")
     ids(root / "validation" / "labels" / "a0ZL8g.png")
 
@@ -169,7 +171,7 @@ def mapillary_v2(root: Path) -> None:
 
 def nyuv2(root: Path) -> None:
     base = root / "NYUD_MT"
-    text(base / "gt_sets" / "val.txt", "0001\n")
+    file(base / "gt_sets" / "val.txt", "0001\n")
     picture(base / "images" / "0001.jpg")
     ids(base / "segmentation" / "0001.png", 1)
     (base / "depth").mkdir()
@@ -198,7 +200,7 @@ def synthia_sf(root: Path) -> None:
 
 
 def carla(root: Path) -> None:
-    text(root / "carla.toml", 'version = "0.9.15"\nfov = 90\n')
+    file(root / "carla.toml", 'version = "0.9.15"\nfov = 90\n')
     picture(root / "rgb" / "000123.png")
     colour(root / "semantic" / "000123.png", (1, 0, 0))
     colour(root / "depth" / "000123.png", (0, 9, 0))
