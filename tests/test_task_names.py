@@ -18,7 +18,7 @@ QUOTED = {
     "attacks/sources/adapter.py": "the task that other libraries' attacks are on",
     "models/base.py": "a network without declared tasks is taken for a segmentation network",
     "models/blocks/instance_head.py": "the branches of UniNet's instance head",
-    "models/networks/depthnet.py": "the way of a gradient, not a task: through the guide, or through depth",
+    "models/blocks/depthnet.py": "the way of a gradient, not a task: through the guide, or through depth",
 }
 
 

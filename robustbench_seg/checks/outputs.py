@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import ClassVar
 
 import numpy as np
 
 from robustbench_seg.checks.base import Evidence, Problem, Record, counted
 from robustbench_seg.checks.model import ModelCheck
-from robustbench_seg.checks.probe import Probe, Scope
+from robustbench_seg.checks.probe import Look, Probe, Scope
 from robustbench_seg.lazy import Tensor, torch
 from robustbench_seg.results.findings import Doubt
 from robustbench_seg.results.names import task_name
@@ -144,11 +144,11 @@ class PredictionsMove(ModelCheck):
 
     def record(self, probe: Probe) -> Record:
         """The share of the valid elements there, by task."""
-        shares = {
-            name: [task.saturation(look.measured(task), look.batch.labels[task.key]) for look in probe.looks]
-            for name, task in probe.context.tasks.items()
-        }
-        return {"shares": {name: float(np.mean(of_task)) for name, of_task in shares.items()}}
+
+        def saturation(task: Task, look: Look) -> float:
+            return task.saturation(look.measured(task), look.batch.labels[task.key])
+
+        return {"shares": _shares(probe, saturation)}
 
     def problems(self, evidence: Evidence, record: Record) -> Iterator[Problem]:
         """More than half of them; a warning where they are more than a tenth."""
@@ -170,13 +170,12 @@ class OrderIsKept(ModelCheck):
 
     def record(self, probe: Probe) -> Record:
         """The share of the images in which it is, by task."""
-        context = probe.context
-        how = context.model.depth_align
-        shares = {
-            name: [task.reversed(look.outputs[task.key], look.batch.labels[task.key], how) for look in probe.looks]
-            for name, task in context.tasks.items()
-        }
-        return {"shares": {name: float(np.mean(of_task)) for name, of_task in shares.items()}}
+        how = probe.context.model.depth_align
+
+        def turned(task: Task, look: Look) -> float:
+            return task.reversed(look.outputs[task.key], look.batch.labels[task.key], how)
+
+        return {"shares": _shares(probe, turned)}
 
     def problems(self, evidence: Evidence, record: Record) -> Iterator[Problem]:
         """A warning where it is in any."""
@@ -192,6 +191,12 @@ def changed(first: Outputs, second: Outputs, tasks: Mapping[str, Task], images: 
     """
     parts = [zip(task.parts(first[key]), task.parts(second[key]), strict=True) for key, task in tasks.items()]
     return max((_share(a[:images], b[:images]) for pairs in parts for a, b in pairs), default=0.0)
+
+
+def _shares(probe: Probe, share: Callable[[Task, Look], float]) -> dict[str, float]:
+    """The mean of a share over the batches that are looked at, by task."""
+    tasks = probe.context.tasks.items()
+    return {name: float(np.mean([share(task, look) for look in probe.looks])) for name, task in tasks}
 
 
 def _share(a: Tensor, b: Tensor) -> float:

@@ -1,4 +1,4 @@
-"""The intrinsics of a camera whose images are resized."""
+"""The intrinsics of a camera: of images that are resized, and the rays of its pixels."""
 
 from __future__ import annotations
 
@@ -25,3 +25,13 @@ def centred_intrinsics(focal: float, size: tuple[int, int]) -> npt.NDArray[np.fl
     """
     height, width = size
     return np.array([[focal, 0, (width - 1) / 2], [0, focal, (height - 1) / 2], [0, 0, 1]], np.float32)
+
+
+def slopes(
+    intrinsics: npt.NDArray[np.generic], size: tuple[int, int]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Of an image of `size` (H,W): x/z of the ray through each column (W,), and y/z of that through each row (H,)."""
+    height, width = size
+    x = (np.arange(width, dtype=np.float64) - float(intrinsics[0, 2])) / float(intrinsics[0, 0])
+    y = (np.arange(height, dtype=np.float64) - float(intrinsics[1, 2])) / float(intrinsics[1, 1])
+    return np.asarray(x, np.float64), np.asarray(y, np.float64)

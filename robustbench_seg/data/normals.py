@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from robustbench_seg.data.base import Array
+from robustbench_seg.data.camera import slopes
 from robustbench_seg.data.derived import WithDerived
 
 Float = npt.NDArray[np.float64]
@@ -36,8 +37,7 @@ def normals_from_depth(depth: Array, intrinsics: Array) -> npt.NDArray[np.float3
     """
     height, width = depth.shape
     normals = np.zeros((3, height, width), np.float32)
-    x = (np.arange(width) - float(intrinsics[0, 2])) / float(intrinsics[0, 0])
-    y = (np.arange(height) - float(intrinsics[1, 2])) / float(intrinsics[1, 1])
+    x, y = slopes(intrinsics, (height, width))
     for start in range(0, height - 2, _ROWS):
         rows = slice(start, start + _ROWS + 2)
         z = depth[rows].astype(np.float64)

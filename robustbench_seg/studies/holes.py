@@ -6,6 +6,7 @@ models on the fixed list of vehicles: all in the validation split of `street-b-t
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 
 import click
@@ -18,12 +19,10 @@ from robustbench_seg.evaluation.spec import ModelSpec
 from robustbench_seg.models.base import LoadedModel
 from robustbench_seg.street.convoy import Vehicle, vehicles
 from robustbench_seg.street.dataset import Street
-from robustbench_seg.tasks.depth import Depth
+from robustbench_seg.tasks.depth import TOO_FAR, Depth
 from robustbench_seg.tasks.depth_losses import is_labelled
 
 DATA = "street-b-traffic"
-TOO_FAR = 2.0
-"""Times the true depth; a vehicle predicted farther away is a hole."""
 
 
 def is_hole(predicted: Tensor, truth: Tensor, vehicle: npt.NDArray[np.bool_]) -> bool:
@@ -36,16 +35,20 @@ def is_hole(predicted: Tensor, truth: Tensor, vehicle: npt.NDArray[np.bool_]) ->
 
 
 def holes(model: LoadedModel, data: Street, listed: Iterable[Vehicle]) -> Iterator[bool]:
-    """Whether each vehicle is a hole in the depth that a model predicts, aligned with the frame's labels as it says."""
+    """Whether each vehicle is a hole in the depth that a model predicts, aligned with the frame's labels as it says.
+
+    Vehicles of a frame, one after another, share its forward.
+    """
     device = next((parameter.device for parameter in model.module.parameters()), torch.device("cpu"))
-    for vehicle in listed:
-        sample = data[vehicle.index]
+    for index, vehicles_of_frame in itertools.groupby(listed, lambda vehicle: vehicle.index):
+        sample = data[index]
         truth = torch.as_tensor(np.asarray(sample.labels[Depth.key]))
         image = torch.from_numpy(np.array(sample.image)).permute(2, 0, 1)[None].to(device).float() / 255
         with torch.inference_mode():
             output = model.module(image)[Depth.key].cpu()
         metres = Depth().rescaling(output, truth[None], model.depth_align)(output)[0]
-        yield is_hole(metres, truth, vehicle.mask)
+        for vehicle in vehicles_of_frame:
+            yield is_hole(metres, truth, vehicle.mask)
 
 
 def listed_vehicles(data: Street) -> list[Vehicle]:

@@ -25,6 +25,8 @@ from robustbench_seg.tasks.surveys import RangeSurvey
 
 NEAR, FAR = 0.5, 100.0
 """Metres at 0 and 1 of the normalised depth that networks predict; the scale between is logarithmic."""
+TOO_FAR = 2.0
+"""Times the true depth; what is predicted farther away is a hole (Guizilini 2020, section 4.3)."""
 
 
 @dataclass(eq=False)
@@ -149,7 +151,7 @@ class Depth(RegionTask):
             error.square(),
             (predicted.log() - truth.log()).square(),
             *((ratio < 1.25**power).double() for power in (1, 2, 3)),
-            *([(predicted > 2 * truth).double()] if self.holes else []),
+            *([(predicted > TOO_FAR * truth).double()] if self.holes else []),
         ]
 
     def image_values(self, means: dict[str, Floats]) -> Mapping[str, Floats]:

@@ -130,22 +130,33 @@ def _video(
     video = recipe.video
     if video is None or sets is None:
         return None
-    card = VideoCard(video.dataset, video.train, sets.train.terms, video.batch, video.gradient_scale, frames)
-    for check in unlabelled_checks(recipe, sets, sets.val.classes):
-        metrics = _rounded(validate(module, check, device))[Depth.name]
-        card = replace(card, evaluation=measured_on(video, sets.val), metrics=metrics)
-    return card
+    evaluation, metrics = _unlabelled(recipe, video, sets, module, device)
+    return VideoCard(
+        video.dataset,
+        video.train,
+        sets.train.terms,
+        video.batch,
+        video.gradient_scale,
+        frames,
+        evaluation,
+        metrics.get(Depth.name, {}),
+    )
 
 
 def _adaptation(recipe: Recipe, sets: Splits | None, module: nn.Module, device: torch.device) -> AdaptationCard | None:
     target = recipe.adaptation
     if target is None or sets is None:
         return None
-    card = AdaptationCard(target.dataset, target.train, sets.train.terms, target.batch, target.weight)
-    for check in unlabelled_checks(recipe, sets, sets.val.classes):
-        metrics = _rounded(validate(module, check, device))
-        card = replace(card, evaluation=measured_on(target, sets.val), metrics=metrics)
-    return card
+    measured = _unlabelled(recipe, target, sets, module, device)
+    return AdaptationCard(target.dataset, target.train, sets.train.terms, target.batch, target.weight, *measured)
+
+
+def _unlabelled(
+    recipe: Recipe, data: DataRecipe, sets: Splits, module: nn.Module, device: torch.device
+) -> tuple[EvaluationCard | None, dict[str, dict[str, float]]]:
+    """What a card says of the data that is learnt from without labels, where it has any to be measured with."""
+    scores = [validate(module, check, device) for check in unlabelled_checks(recipe, sets, sets.val.classes)]
+    return (measured_on(data, sets.val), _rounded(scores[0])) if scores else (None, {})
 
 
 def _rounded(scores: Scores) -> dict[str, dict[str, float]]:

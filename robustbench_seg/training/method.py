@@ -11,13 +11,12 @@ from torch import Tensor, nn
 from robustbench_seg.classes import ClassSet
 from robustbench_seg.data.base import Dataset
 from robustbench_seg.errors import InputError
-from robustbench_seg.tasks.depth import Depth
 from robustbench_seg.tasks.registry import TASKS
 from robustbench_seg.training.adaptation.adapted import Adapted
 from robustbench_seg.training.batches import Source
 from robustbench_seg.training.optimiser import Learner
 from robustbench_seg.training.place import Forward
-from robustbench_seg.training.recipe import Recipe
+from robustbench_seg.training.recipe import Recipe, VideoRecipe
 from robustbench_seg.training.supervised import Supervised
 from robustbench_seg.training.validate import Check
 from robustbench_seg.training.video.clips import ClipSource
@@ -53,19 +52,17 @@ class Method(Protocol):
 
 def method_of(labelled: Supervised, unlabelled: Splits | None) -> Method:
     """How the recipe says its network learns; InputError where it needs `unlabelled` data and there is none."""
-    recipe = labelled.recipe
-    if recipe.unlabelled is None:
+    recipe, data = labelled.recipe, labelled.recipe.unlabelled
+    if data is None:
         return labelled
     if unlabelled is None:
-        raise InputError(f"recipe {recipe.name}: [{'video' if recipe.video else 'adaptation'}] needs its data sets")
-    if recipe.video:
-        return Joint(labelled, recipe.video, ClipSource(unlabelled.train, recipe.video.size, recipe.video.cache))
-    target = recipe.adaptation
-    assert target is not None
-    if not target.weight:
+        raise InputError(f"recipe {recipe.name}: [{data.table}] needs its data sets")
+    if isinstance(data, VideoRecipe):
+        return Joint(labelled, data, ClipSource(unlabelled.train, data.size, data.cache))
+    if not data.weight:
         return labelled
     # No task: the target's labels are not read.
-    return Adapted(labelled, target, Source(unlabelled.train, (), target.cache, target.size))
+    return Adapted(labelled, data, Source(unlabelled.train, (), data.cache, data.size))
 
 
 def unlabelled_checks(recipe: Recipe, unlabelled: Splits | None, classes: ClassSet) -> tuple[Check, ...]:
@@ -73,10 +70,11 @@ def unlabelled_checks(recipe: Recipe, unlabelled: Splits | None, classes: ClassS
 
     `classes` are the network's; InputError where a task would be measured in others.
     """
-    if recipe.unlabelled is None or unlabelled is None:
+    data = recipe.unlabelled
+    if data is None or unlabelled is None:
         return ()
-    learnt, val = (Depth.name,) if recipe.video else tuple(recipe.tasks), unlabelled.val
-    tasks = tuple(task for task in learnt if task in val.tasks)
+    val = unlabelled.val
+    tasks = tuple(task for task in data.learnt(recipe.tasks) if task in val.tasks)
     if not tasks:
         return ()
     if val.classes != classes and any(TASKS.get(task).has_classes for task in tasks):
@@ -84,5 +82,4 @@ def unlabelled_checks(recipe: Recipe, unlabelled: Splits | None, classes: ClassS
             f"recipe {recipe.name}: the classes of {val.name} are not those of the labelled data; adapt to a data set "
             f"of the classes {classes.name}"
         )
-    source = Source(val, tasks, recipe.unlabelled.cache, recipe.unlabelled.size)
-    return (Check(source, recipe.depth_align, "" if recipe.video else "target_"),)
+    return (Check(Source(val, tasks, data.cache, data.size), recipe.depth_align, data.prefix),)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from robustbench_seg.errors import InputError, UsageError
 from robustbench_seg.strict import Range, from_table, read_toml
@@ -87,6 +87,10 @@ class VideoRecipe(DataRecipe):
     small, depth runs towards zero, and a fast one into the end of its range, where no gradient is left.
     """
 
+    table: ClassVar[str] = "video"
+    prefix: ClassVar[str] = ""
+    """Of its metrics in the log."""
+
     batch: Count
     gradient_scale: Annotated[float, Range(0, 1)] | None = None
     depth_lr: Rate | None = None
@@ -95,6 +99,10 @@ class VideoRecipe(DataRecipe):
     def __post_init__(self) -> None:
         if self.gradient_scale is None and self.depth_lr is not None:
             raise ValueError("depth_lr: without gradient_scale depth has no decoder for itself; remove it")
+
+    def learnt(self, tasks: Iterable[str]) -> tuple[str, ...]:
+        """The tasks that are learnt of it, whatever is learnt from labels: depth."""
+        return (Depth.name,)
 
 
 @dataclass(frozen=True)
@@ -114,9 +122,17 @@ class AdaptationRecipe(DataRecipe):
     adversarial loss. At 0 the network learns from the source alone, and is measured on the target all the same.
     """
 
+    table: ClassVar[str] = "adaptation"
+    prefix: ClassVar[str] = "target_"
+    """Of its metrics in the log."""
+
     batch: Count
     weight: Weight = 5e-3
     discriminator: DiscriminatorRecipe = field(default_factory=DiscriminatorRecipe, kw_only=True)
+
+    def learnt(self, tasks: Iterable[str]) -> tuple[str, ...]:
+        """The tasks that the network is adapted for: all that are learnt from labels."""
+        return tuple(tasks)
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ def test_a_network_is_a_dataclass_of_parameters(name):
 
 def test_every_network_file_is_listed():
     folder = Path(sys.modules[NetworkParameters.__module__].__file__).parent
-    files = {path.stem for path in folder.glob("*.py")} - {"__init__", "base", "build", "depthnet"}
+    files = {path.stem for path in folder.glob("*.py")} - {"__init__", "base", "build"}
     assert files == set(NETWORKS)
 
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from robustbench_seg.models.blocks.adaptive import Guidance
+from robustbench_seg.models.blocks.depthnet import DepthNet, Stage
 from robustbench_seg.models.blocks.encoders import ImageEncoder
 from robustbench_seg.models.blocks.heads import SCALES, inverse_depth
 from robustbench_seg.models.blocks.udecoder import UDecoder
 from robustbench_seg.models.networks.base import EncoderParameters, NetworkRequest, Width
-from robustbench_seg.models.networks.depthnet import DepthNet, GuideParameters, Stage
+from robustbench_seg.models.networks.build import GuideParameters
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,9 @@ class Monodepth2Parameters(EncoderParameters):
     def build(self, request: NetworkRequest) -> nn.Module:
         """The network of these parameters."""
         encoder = self.halving_encoder(request)
-        return DepthNet(encoder, MultiScaleDecoder(encoder, self.widths), request, self.guide)
+        decoder = MultiScaleDecoder(encoder, self.widths)
+        guide = self.guide.build(request.num_classes) if self.guide else None
+        return DepthNet(encoder, decoder, request, guide)
 
 
 class MultiScaleDecoder(nn.Module):

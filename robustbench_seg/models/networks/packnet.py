@@ -11,12 +11,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from robustbench_seg.models.blocks.adaptive import Guidance
+from robustbench_seg.models.blocks.depthnet import DepthNet, Stage
 from robustbench_seg.models.blocks.heads import SCALES
 from robustbench_seg.models.blocks.normalization import Normalization, Normalize
 from robustbench_seg.models.blocks.packing import Lift, Pack, Residual, Unit, Unpack
 from robustbench_seg.models.blocks.resize import padded
 from robustbench_seg.models.networks.base import NetworkParameters, NetworkRequest, Width
-from robustbench_seg.models.networks.depthnet import DepthNet, GuideParameters, Stage
+from robustbench_seg.models.networks.build import GuideParameters
 
 NEAREST = 0.5
 """Metres at an inverse depth's upper end; its lower end is 0."""
@@ -45,7 +46,8 @@ class PackNetParameters(NetworkParameters):
         encoder, decoder = PackEncoder(self, request.normalization), PackDecoder(self)
         initialise(encoder)
         initialise(decoder)
-        return DepthNet(encoder, decoder, request, self.guide)
+        guide = self.guide.build(request.num_classes) if self.guide else None
+        return DepthNet(encoder, decoder, request, guide)
 
 
 class PackEncoder(nn.Module):

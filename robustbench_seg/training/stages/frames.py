@@ -8,15 +8,14 @@ from pathlib import Path
 
 from robustbench_seg.data.base import Dataset, Sample, Video
 from robustbench_seg.errors import InputError
+from robustbench_seg.results.files import write_text
 
 FRAMES = "frames.txt"
 
 
 def write_frames(path: Path, ids: Iterable[str], made_of: str) -> None:
     """Writes a list, whole or not at all; its first line says what it is made of."""
-    partial = path.with_suffix(".partial")
-    partial.write_text("".join(f"{line}\n" for line in (f"# {made_of}", *ids)), encoding="utf-8")
-    partial.replace(path)
+    write_text("".join(f"{line}\n" for line in (f"# {made_of}", *ids)), path)
 
 
 def read_frames(path: Path) -> tuple[str, ...]:

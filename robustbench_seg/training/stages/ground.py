@@ -7,6 +7,8 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from robustbench_seg.data.camera import slopes
+
 Float = npt.NDArray[np.float64]
 
 _LOWER = 1 / 3
@@ -26,8 +28,7 @@ _REACH = 20.0
 def back_projected(depth: npt.NDArray[np.floating], intrinsics: npt.NDArray[np.floating]) -> Float:
     """The points (H,W,3) of a depth map (H,W) in the camera's frame (x right, y down, z ahead), in its unit."""
     height, width = depth.shape
-    x = (np.arange(width) - float(intrinsics[0, 2])) / float(intrinsics[0, 0])
-    y = (np.arange(height) - float(intrinsics[1, 2])) / float(intrinsics[1, 1])
+    x, y = slopes(intrinsics, (height, width))
     rays = np.stack(np.broadcast_arrays(x, y[:, None], 1.0), 2)
     points: Float = rays * depth[..., None].astype(np.float64)
     return points

@@ -5,8 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -16,40 +15,29 @@ from robustbench_seg.models.blocks.adaptive import Guidance
 from robustbench_seg.models.blocks.deephead import DEEP, covering
 from robustbench_seg.models.blocks.fpn import FPNDecoder
 from robustbench_seg.models.blocks.multitask import MultiTaskNet
-from robustbench_seg.models.blocks.normalization import Normalization
 from robustbench_seg.models.blocks.resize import padded_size, resize
-from robustbench_seg.models.networks.base import NetworkRequest, Width
-from robustbench_seg.models.networks.build import build
 from robustbench_seg.tasks.depth import Depth
 from robustbench_seg.tasks.semantic import Semantic
 
+if TYPE_CHECKING:
+    from robustbench_seg.models.networks.base import NetworkRequest
+
 FARTHEST = 1e6
 """Metres of an inverse depth of 0."""
+Gradients = Literal["both", "guide", "depth"]
+"""Which way an image's gradient flows back: through the guide, through the depth network, or through both."""
 
 
-@dataclass(frozen=True)
-class GuideParameters:
-    """A semantic network with a feature pyramid by name, normalisation and parameters, as an architecture has them.
+class Guide(NamedTuple):
+    """A semantic network with a feature pyramid, and what of it every stage of the guided decoder gets.
 
-    Every stage of the decoder it guides gets features of `width` channels, with GroupNorm of `groups`. `gradients` says
-    which way an image's gradient flows back, through the guide or through the depth network alone; outputs are the
-    same.
+    That is features of `width` channels with GroupNorm of `groups`. `gradients` changes no output.
     """
 
-    name: str = "fpn"
-    normalization: str = "imagenet"
-    parameters: dict[str, Any] = field(default_factory=dict)
-    width: Width = 64
-    groups: Width = 16
-    gradients: Literal["both", "guide", "depth"] = "both"
-
-    def network(self, num_classes: int) -> MultiTaskNet:
-        """The semantic network; InputError where it has no pyramid."""
-        request = NetworkRequest((Semantic.name,), num_classes, Normalization.parse(self.normalization))
-        network = build(self.name, self.parameters, request, "guide")
-        if isinstance(network, MultiTaskNet) and isinstance(network.decoders[Semantic.name], FPNDecoder):
-            return network
-        raise InputError(f"guide: {self.name} has no feature pyramid; use fpn")
+    network: MultiTaskNet
+    width: int
+    groups: int
+    gradients: Gradients
 
 
 class Stage(NamedTuple):
@@ -69,9 +57,7 @@ class DepthNet(nn.Module):
     The guide is a part like others: a recipe's `frozen` freezes it.
     """
 
-    def __init__(
-        self, encoder: nn.Module, decoder: nn.Module, request: NetworkRequest, guide: GuideParameters | None
-    ) -> None:
+    def __init__(self, encoder: nn.Module, decoder: nn.Module, request: NetworkRequest, guide: Guide | None) -> None:
         super().__init__()
         known = (Depth.name, Semantic.name) if guide else (Depth.name,)
         for task in request.tasks:
@@ -80,12 +66,11 @@ class DepthNet(nn.Module):
         self.tasks = tuple(request.tasks)
         self.encoder, self.decoder = encoder, decoder
         self.gradients = guide.gradients if guide else "both"
-        # Last, so that networks of one seed that differ in this alone start from the same weights.
-        self.guide = guide.network(request.num_classes) if guide else None
+        self.guide = guide.network if guide else None
         self.guidance = nn.ModuleList()
-        if guide and self.guide:
+        if guide:
             stages: Sequence[Stage] = decoder.stages  # type: ignore[assignment]
-            self.guidance.extend(GuideStage(self.guide, stage, guide) for stage in stages)
+            self.guidance.extend(GuideStage(guide, stage) for stage in stages)
 
     def forward(self, images: Tensor) -> dict[str, Any]:
         """One output per task."""
@@ -127,14 +112,14 @@ class GuideStage(nn.Module):
     Of the pyramid's levels it takes the one as fine as the stage, or the next coarser one.
     """
 
-    def __init__(self, guide: MultiTaskNet, stage: Stage, parameters: GuideParameters) -> None:
+    def __init__(self, guide: Guide, stage: Stage) -> None:
         super().__init__()
-        strides, width = guide.encoder.reductions, parameters.width
+        strides, width = guide.network.encoder.reductions, guide.width
         self.level = next((i for i, stride in enumerate(strides) if stride >= stage.stride), len(strides) - 1)
         self.features = nn.Sequential(
-            nn.Conv2d(_decoder(guide).out_channels, width, 3, padding=1),
+            nn.Conv2d(_decoder(guide.network).out_channels, width, 3, padding=1),
             nn.Conv2d(width, width, 1),
-            nn.GroupNorm(parameters.groups, width),
+            nn.GroupNorm(guide.groups, width),
             nn.ELU(inplace=True),
         )
         # σ² = D: squared distances grow with the channels, and where K is 0 nothing is left to learn from.
