@@ -55,6 +55,16 @@ def test_depth_is_aligned_as_the_model_says():
         assert list(holes(model, data, where)) == [True, False]
 
 
+def test_vehicles_of_a_frame_share_its_forward():
+    data = Street("street-b-traffic", "val", (48, 96), 2, cache=False)
+    whole, seen = np.ones((48, 96), bool), []
+    net = Constant("depth", torch.full((48, 96), 1e4))
+    net.register_forward_hook(lambda *_: seen.append(None))
+    model = LoadedModel("far", net, ("depth",), data.classes, "none", "", "test")
+    assert list(holes(model, data, [Vehicle(index, 0, whole) for index in (0, 0, 1)])) == [True, True, True]
+    assert len(seen) == 2
+
+
 @pytest.mark.slow
 def test_the_list_is_fixed():
     """What is counted today is what was counted before."""
